@@ -1,0 +1,186 @@
+// The whole configuration as plain values with their defaults. The names are those of weir.yaml.
+#pragma once
+
+#include <weir/models.h>
+#include <weir/result.h>
+#include <weir/time.h>
+#include <weir/types.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir {
+
+/// Where credentials come from; docs/configuration.md has the chain's order.
+enum class CredentialsSource : std::uint8_t { default_chain, static_keys, bearer, client_bearer };
+
+struct CredentialsConfig {
+    CredentialsSource source = CredentialsSource::default_chain;
+    std::string access_key_id;
+    std::string secret_access_key;
+    std::string session_token;
+    std::string bearer_token;  ///< source bearer; empty: AWS_BEARER_TOKEN_BEDROCK
+    std::string profile;       ///< of the shared files; empty: AWS_PROFILE, else "default"
+};
+
+struct RegionConfig {
+    std::string endpoint;  ///< URL; empty: https://bedrock-runtime.{region}.amazonaws.com
+    std::string ca;        ///< PEM file; empty: AWS_CA_BUNDLE, else the system's store
+    std::string proxy;     ///< URL; empty: HTTPS_PROXY and NO_PROXY of the environment
+    std::optional<CredentialsConfig> credentials;  ///< unset: the file's `credentials`
+};
+
+/// One pool of quota: its models share it. What is absent is learned from 429s.
+struct QuotaConfig {
+    std::vector<std::string> models;  ///< with their geo prefix; aliases resolved
+    std::string region;               ///< empty: a pool of this size in each Region
+    std::optional<std::uint64_t> requests_per_minute;
+    std::optional<std::uint64_t> tokens_per_minute;
+    std::optional<std::uint64_t> tokens_per_day;
+    std::optional<std::uint32_t> output_burndown;  ///< default: the model table
+    bool reserve_burndown =
+        false;  ///< the service multiplies max_tokens by the burndown at the start too
+};
+
+struct RouteTarget {
+    std::string region;
+    std::string model;  ///< empty: the route's own
+};
+
+struct RouteConfig {
+    std::string model;
+    std::vector<RouteTarget> targets;  ///< in order of preference
+    Duration spill_after = std::chrono::seconds(2);
+    Duration degrade_after = std::chrono::seconds(10);
+    std::string residency = "any";  ///< any, us, eu, apac, jp, au, us-gov, ca, sa, me, af, il, mx
+};
+
+struct ClientConfig {
+    std::string name;
+    std::vector<std::string> key_sha256;  ///< lower-case hex; any of them lets the client in
+    Priority priority = Priority::standard;
+    double share = 1;
+    std::optional<std::uint64_t> tokens_per_minute;
+    std::optional<std::uint64_t> requests_per_minute;
+    std::vector<std::string> models;   ///< globs with *; empty: all
+    std::vector<std::string> regions;  ///< empty: all
+};
+
+struct QueueConfig {
+    Duration deadline = std::chrono::seconds(55);
+    Duration max_wait = std::chrono::seconds(45);
+    std::size_t max_waiting = 10'000;
+    std::string order = "fifo";
+};
+
+enum class Preset : std::uint8_t { weir, article };
+enum class Jitter : std::uint8_t { full, none };
+
+struct RetryConfig {
+    Preset preset = Preset::weir;
+    std::uint32_t max_attempts = 6;
+    Duration base_delay = std::chrono::milliseconds(50);
+    Duration max_delay = std::chrono::seconds(5);
+    Jitter jitter = Jitter::full;
+    double budget = 0.2;  ///< retries as a share of recent sends, plus one a second per target
+    bool repeat_timeouts = false;
+};
+
+struct BreakerConfig {
+    Preset preset = Preset::weir;
+    std::uint32_t failures = 5;
+    double failure_share = 0.5;
+    Duration window = std::chrono::seconds(10);
+    Duration open_for = std::chrono::seconds(5);
+    Duration max_open = std::chrono::seconds(30);
+    std::uint32_t probes = 3;
+};
+
+struct TimeoutsConfig {
+    Duration connect = std::chrono::seconds(5);
+    Duration first_event = std::chrono::seconds(300);
+    Duration idle = std::chrono::seconds(300);
+    Duration answer = std::chrono::seconds(3600);
+    Duration client_head = std::chrono::seconds(10);
+    Duration client_idle = std::chrono::seconds(75);
+    Duration drain_delay = std::chrono::seconds(5);
+    Duration drain = std::chrono::seconds(30);
+};
+
+struct PoolConfig {
+    std::size_t max_connections = 4096;  ///< per Region, for the whole process
+    Duration idle = std::chrono::seconds(300);
+    Duration keepalive = std::chrono::seconds(45);
+};
+
+struct LimitsConfig {
+    std::uint64_t max_body = 32ULL << 20;
+    std::uint64_t max_buffered = 1ULL << 30;
+    std::size_t max_connections = 20'000;
+    std::size_t max_header = 64UL << 10;
+};
+
+struct LogConfig {
+    LogLevel level = LogLevel::info;
+    std::string format = "auto";  ///< auto (text on a terminal), text, json
+};
+
+struct TlsConfig {
+    std::string certificate;
+    std::string key;
+};
+
+struct Config {
+    std::vector<std::string> listen{"127.0.0.1:7070"};
+    bool open = false;  ///< listen beyond loopback without clients, knowingly
+    std::string admin = "127.0.0.1:7071";
+    std::string admin_key_sha256;  ///< lower-case hex; empty: none
+    std::vector<std::string>
+        admin_open;  ///< paths that need no key: metrics, healthz, readyz, status
+    std::vector<std::string> allowed_hosts;
+    std::size_t workers = 0;  ///< 0: one a core
+    std::optional<TlsConfig> tls;
+
+    std::map<std::string, RegionConfig>
+        regions;                 ///< empty: every Region a caller's signature names
+    std::string default_region;  ///< empty: AWS_REGION, AWS_DEFAULT_REGION
+    CredentialsConfig credentials;
+
+    Duration quota_window = std::chrono::seconds(60);
+    double quota_share = 1;
+    std::map<std::string, std::string> aliases;  ///< ARN or nickname -> model id
+    std::vector<QuotaConfig> quotas;
+    std::vector<RouteConfig> routes;
+    std::vector<ClientConfig> clients;
+
+    QueueConfig queue;
+    RetryConfig retry;
+    BreakerConfig breaker;
+    TimeoutsConfig timeouts;
+    PoolConfig pool;
+    LimitsConfig limits;
+    LogConfig log;
+
+    ModelTable models;  ///< facts; bedrock::builtin_models() unless a program brings its own
+};
+
+/// One thing wrong with a configuration. `path` is a YAML path such as
+/// `routes[0].targets[1].region`.
+struct Problem {
+    std::string path;
+    std::string message;  ///< what is wrong, what is allowed
+
+    bool operator==(const Problem&) const = default;
+};
+
+/// Everything wrong with `config`, at once; empty: nothing.
+std::vector<Problem> validate(const Config& config);
+
+/// The Config that a preset stands for: retry or breaker times of the AWS article where asked.
+RetryConfig resolved(const RetryConfig& retry);
+BreakerConfig resolved(const BreakerConfig& breaker);
+
+}  // namespace weir

@@ -1,0 +1,28 @@
+// Time in weir: one monotonic clock, always handed in as an argument.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace weir {
+
+using Duration = std::chrono::nanoseconds;
+
+/// A point on the monotonic clock. Library code never reads the clock: every entry point takes
+/// `Instant now`, so a day of traffic can be driven through it in seconds and a wall clock that
+/// jumps changes nothing.
+using Instant = std::chrono::time_point<std::chrono::steady_clock, Duration>;
+
+constexpr double to_seconds(Duration d) {
+    return std::chrono::duration<double>(d).count();
+}
+
+constexpr std::int64_t to_ms(Duration d) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
+}
+
+constexpr Duration from_seconds(double s) {
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
+}
+
+}  // namespace weir

@@ -1,0 +1,154 @@
+// What crosses the border between the engine and whoever drives it.
+#pragma once
+
+#include <weir/time.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace weir {
+
+enum class Priority : std::uint8_t { interactive, standard, batch };
+constexpr std::size_t kPriorities = 3;
+std::string_view to_string(Priority priority);
+
+/// The driver's name for a call under way. The engine never interprets it; a driver that reuses
+/// slots raises the generation, so that word of a dead call cannot reach its successor.
+struct CallId {
+    std::uint32_t worker = 0;
+    std::uint32_t slot = 0;
+    std::uint64_t generation = 0;
+
+    bool operator==(const CallId&) const = default;
+};
+
+/// One inference call, as the engine needs to know it. Views must live until offer() returns.
+struct Call {
+    CallId id;
+    std::string_view client;  ///< configured or self-given name; empty: nobody in particular
+    Priority priority = Priority::standard;
+    std::string_view model;  ///< as asked, aliases resolved; decides the route and the quota's key
+    std::string_view home_region;  ///< where the caller's own signature points
+    bool converse = true;          ///< false: the body is written in a model family's own language
+    bool stream = false;
+    bool region_bound = false;  ///< a guardrail, an ARN or an s3Location: may not leave home_region
+    std::uint64_t input_estimate = 0;  ///< tokens, before the correction the engine has learned
+    std::optional<std::uint64_t>
+        max_output;           ///< the caller's max_tokens; unset: the model's maximum
+    std::uint64_t bytes = 0;  ///< memory held while the call waits
+    Instant arrival{};
+    std::optional<Duration> deadline;  ///< replaces queue.deadline; from arrival
+    std::string_view invocation;  ///< amz-sdk-invocation-id, the same over an SDK's own retries
+};
+
+/// What the service said a call used. Negative numbers are clamped to zero before they get here.
+struct Usage {
+    std::uint64_t input = 0;  ///< excludes cached tokens
+    std::uint64_t output = 0;
+    std::uint64_t cache_read = 0;
+    std::uint64_t cache_write = 0;
+    bool known = false;  ///< false: the answer carried no usage; the engine keeps its reservation
+
+    bool operator==(const Usage&) const = default;
+};
+
+/// Classes of failure: see docs/how-weir-decides.md, "What an error means".
+enum class FailureClass : std::uint8_t {
+    quota_requests,  ///< 429 by rate
+    quota_tokens,    ///< 429 by tokens
+    daily,           ///< the day's tokens are gone
+    capacity,        ///< 503, or in-stream before content
+    overloaded,  ///< 529, 429 "overloaded", ModelNotReady: capacity that counts half in the breaker
+    server,      ///< 500, 424, 502, 504, HTML from something between
+    network,     ///< nothing reached the service: free to repeat
+    timeout,     ///< it may have been served and paid
+    reset,       ///< connection lost after the request was sent, before a status line
+    slow_model,  ///< 408 ModelTimeoutException
+    credentials,  ///< 403 ExpiredToken or a signature error
+    broken,       ///< failed after content reached the client
+    caller,       ///< other 4xx
+};
+std::string_view to_string(FailureClass cls);
+
+enum class Stage : std::uint8_t { not_sent, sent, begun };
+
+/// How an attempt failed. `status`, `error_type` and `message` are kept so that a final answer can
+/// say what the service said.
+struct Failure {
+    FailureClass cls = FailureClass::network;
+    Stage stage = Stage::not_sent;
+    std::optional<Duration> retry_after;  ///< the server's own word, if it gave one
+    std::optional<Usage> seen;            ///< usage observed before the failure
+    int status = 0;                       ///< HTTP status; 0: none came
+    std::string error_type;               ///< exact exception name
+    std::string message;
+};
+
+/// A place calls can be sent to. Stable address and content while any grant refers to it.
+struct Target {
+    std::string region;
+    std::string model;  ///< as it goes on the wire
+};
+
+/// Permission to send one attempt now. Ends exactly once: settle, report or cancel.
+struct Grant {
+    const Target* target = nullptr;
+    std::uint32_t attempt = 0;      ///< 1 for the call's first send
+    std::uint64_t reservation = 0;  ///< quota tokens held
+    std::optional<std::uint64_t>
+        max_output;            ///< set: rewrite max_tokens to this (a fallback's lower maximum)
+    bool substituted = false;  ///< target->model differs from what the caller asked
+    bool degraded = false;     ///< another model than asked, not just the same one elsewhere
+};
+
+/// The call stands in the queue (or waits out a backoff); advance() hands it on.
+struct Wait {};
+
+enum class RefusalReason : std::uint8_t {
+    quota,         ///< its turn would come past the deadline
+    client_limit,  ///< the client's own limit, likewise
+    queue_full,
+    deadline,            ///< waited, and the deadline or queue.max_wait came
+    daily_quota,         ///< the day is gone on every target
+    never_fits,          ///< larger than the limit itself
+    unavailable,         ///< every target's breaker is open past the deadline
+    attempts_exhausted,  ///< answer with `upstream`, as it came
+    upstream_error,      ///< not retryable: answer with `upstream`, as it came
+    no_target,           ///< residency, family or Region-bound parts leave nowhere to go
+};
+std::string_view to_string(RefusalReason reason);
+
+enum class LimitKind : std::uint8_t { none, requests, tokens, daily_tokens };
+std::string_view to_string(LimitKind kind);
+
+/// Final. Carries what an honest message needs: which limit of which model where, how full, free
+/// when.
+struct Refusal {
+    RefusalReason reason = RefusalReason::quota;
+    Duration retry_after{};  ///< 0: unknown or pointless
+    std::string region;
+    std::string model;
+    LimitKind limit_kind = LimitKind::none;
+    std::uint64_t limit = 0;
+    std::uint64_t used = 0;
+    std::uint64_t cost = 0;  ///< what this call would have held
+    bool repeated = false;   ///< remembered from an earlier request of the same SDK invocation
+    std::optional<Failure> upstream;  ///< the last upstream error, where the reason speaks of one
+};
+
+using Decision = std::variant<Grant, Wait, Refusal>;
+
+struct Wake {
+    CallId id;
+    Decision decision;  ///< Grant or Refusal, never Wait
+};
+
+enum class LogLevel : std::uint8_t { debug, info, warn, error };
+/// The library logs through this; it may be called from any thread the driver calls the library on.
+using LogSink = std::function<void(LogLevel, std::string_view)>;
+
+}  // namespace weir

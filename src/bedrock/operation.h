@@ -1,0 +1,53 @@
+// Which Bedrock operation a request line names, and where its model stands in the path.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace weir::bedrock {
+
+enum class Operation : std::uint8_t {
+    converse,
+    converse_stream,
+    invoke,
+    invoke_stream,
+    count_tokens,
+    apply_guardrail,
+    start_async_invoke,
+    get_async_invoke,
+    list_async_invokes,
+    control_plane,  // GET /inference-profiles..., /foundation-models...: host bedrock.{region}
+    unknown,
+};
+/// AWS's name, e.g. "ConverseStream"; the `operation` of metrics and logs.
+std::string_view to_string(Operation operation);
+constexpr bool is_inference(Operation op) {
+    return op <= Operation::invoke_stream;
+}
+constexpr bool is_stream(Operation op) {
+    return op == Operation::converse_stream || op == Operation::invoke_stream;
+}
+
+struct Match {
+    Operation operation = Operation::unknown;
+    std::string model;           // percent-decoded once; empty where the path has none
+    std::string_view raw_model;  // the segment exactly as received, a view into `target`
+};
+
+/// `target` is path and query exactly as received, without the client prefix `/@NAME`. An encoding
+/// that cannot be decoded, a NUL or control byte in the model id, or one over 2,048 characters:
+/// unknown.
+Match match(std::string_view method, std::string_view target);
+
+/// `/@NAME/model/...` gives NAME and the rest; no prefix: name empty, rest = target.
+struct ClientPrefix {
+    std::string_view name;
+    std::string_view rest;
+};
+ClientPrefix split_client_prefix(std::string_view target);
+
+/// Path with another model in the place of `raw_model`, encoded exactly once ("-._~" kept).
+std::string with_model(std::string_view target, std::string_view raw_model, std::string_view model);
+
+}  // namespace weir::bedrock

@@ -1,0 +1,54 @@
+// What a request's body asks of the quota: input tokens by bytes, the most it may answer.
+#pragma once
+
+#include "bedrock/operation.h"
+
+#include <weir/models.h>
+#include <weir/result.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::bedrock {
+
+struct RequestFacts {
+    std::uint64_t input_estimate = 0;         // tokens; before the engine's correction
+    std::optional<std::uint64_t> max_output;  // the caller's own
+    bool region_bound = false;                // guardrailConfig, an ARN or s3Location inside
+    // Where the number of max_output stands in the body, for rewriting only its bytes.
+    std::size_t max_output_at = 0;
+    std::size_t max_output_size = 0;  // 0: nowhere
+};
+
+/// Reads requests; keeps a parser's memory between calls. One a worker.
+class RequestReader {
+public:
+    RequestReader();
+    ~RequestReader();
+    RequestReader(RequestReader&&) noexcept;
+    RequestReader& operator=(RequestReader&&) noexcept;
+
+    /// `body` may grow its capacity (parser padding), never its content. A body that is not a JSON
+    /// object is an error, in words fit for a ValidationException; one that is JSON but unusual
+    /// (unknown family, no messages, strings for numbers) is not: it counts by its bytes, and the
+    /// service judges it. Duplicate members: the largest max_output wins, for that is the most that
+    /// the service may hold.
+    Result<RequestFacts> read(Operation operation, std::string_view model, Family family,
+                              std::string& body);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Body with max_output replaced, or added where the request had none; other bytes as they were.
+std::string with_max_output(std::string_view body, const RequestFacts& facts, Operation operation,
+                            Family family, std::uint64_t max_output);
+
+/// Tokens by byte classes: letters, spaces, digits, punctuation, 2-byte, CJK, other 3-byte, 4-byte.
+double estimate_tokens(std::string_view utf8);
+
+}  // namespace weir::bedrock

@@ -1,0 +1,113 @@
+// The way in: listeners, connections, and one request at a time handed to whoever serves it.
+#pragma once
+
+#include "codec/http1.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+#include <weir/result.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::net {
+
+/// One request and its answer, whatever the HTTP version. The HTTP/1.1 side is in server.cpp;
+/// HTTP/2 slots in beside it. All on the connection's loop.
+class Downstream {
+public:
+    virtual ~Downstream() = default;
+
+    virtual const codec::Head& head() const = 0;  // valid until the answer has ended
+    virtual Loop& loop() = 0;
+    virtual std::string_view peer() const = 0;  // "127.0.0.1:54321"
+    virtual bool secure() const = 0;
+    virtual int http_version() const = 0;  // 10, 11, 20
+
+    /// The next piece of the request's body; empty: its end. The view lives until the next call.
+    /// The first call answers `Expect: 100-continue`. After an error the exchange is over: return
+    /// from the handler.
+    virtual Task<NetResult<std::string_view>> read_body() = 0;
+
+    /// `fields` is a block of whole field lines ("Name: value\r\n" ...) without Content-Length,
+    /// Transfer-Encoding, Connection or Date: those are ours to write.
+    /// A whole answer in one write.
+    virtual Task<NetResult<void>> send(int status, std::string_view fields,
+                                       std::string_view body) = 0;
+    /// A long one: begin, write..., end. The head goes out with the first bytes. `length`: known,
+    /// else chunked.
+    virtual Task<NetResult<void>> begin(int status, std::string_view fields,
+                                        std::optional<std::uint64_t> length) = 0;
+    virtual Task<NetResult<void>> write(std::string_view content) = 0;
+    virtual Task<NetResult<void>> end() = 0;
+    /// Cuts an answer under way so that the client cannot take it for complete.
+    virtual void abort() = 0;
+    virtual bool answered() const = 0;  // head has been handed to send() or begin()
+
+    /// Tells `gone` once, on the loop, when the client leaves while nobody reads or writes; bytes
+    /// of a next request disarm the watch. unwatch() before the handler returns; after it `gone` is
+    /// never called.
+    using Gone = void (*)(void* context);
+    virtual void watch(Gone gone, void* context) = 0;
+    virtual void unwatch() = 0;
+};
+
+struct ServerTls {
+    std::string certificate;  // PEM files
+    std::string key;
+};
+
+struct ServerSettings {
+    std::vector<std::string> listen;  // "127.0.0.1:7070", "[::1]:7070", "0.0.0.0:7070"; port 0: any
+    std::optional<ServerTls> tls;
+    Duration head_timeout =
+        std::chrono::seconds(10);  // a request's head; also bounds each read of its body
+    Duration idle_timeout = std::chrono::seconds(75);   // between requests
+    Duration write_timeout = std::chrono::seconds(75);  // a write that makes no progress
+    std::size_t max_connections = 20'000;
+    std::size_t max_head = 64UL << 10;
+    /// Told of a malformed request's answer etc.; may be empty.
+    std::function<void(std::string_view)> log;
+    /// Makes the body (and type) of an error answer that the server itself gives: 400, 408, 413,
+    /// 431, 505.
+    std::function<std::string(int status, std::string_view message)> error_body;
+    /// Field lines that go with such an answer.
+    std::string error_fields = "Content-Type: application/json\r\n";
+};
+
+/// Accepts on the first loop and hands each connection to the loop with the fewest. Out of
+/// descriptors: pauses, says so at most once a second, goes on.
+class Server {
+public:
+    using Handler = std::function<Task<void>(Downstream&)>;
+
+    Server(std::vector<Loop*> loops, ServerSettings settings, Handler handler);
+    ~Server();  // loops must have stopped
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    /// Binds and listens; the error names the address and the reason. Call before the loops run.
+    Result<void> start();
+    std::vector<std::uint16_t> ports() const;  // in the order of `listen`, as bound
+
+    /// Stops accepting, closes idle connections, lets requests under way finish with Connection:
+    /// close. Thread-safe. drained(): none left.
+    void drain();
+    bool drained() const;
+    /// Cuts all that is left. Thread-safe.
+    void close_all();
+
+    std::size_t connections() const;
+    std::size_t active() const;  // with a request under way
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir::net

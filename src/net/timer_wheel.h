@@ -1,0 +1,63 @@
+// Deadlines by the ten thousand, one asio timer behind them.
+#pragma once
+
+#include "net/io.h"
+
+#include <weir/time.h>
+
+#include <memory>
+
+namespace weir::net {
+
+class TimerWheel;
+
+/// One deadline, owned by whoever waits. Setting it again moves it; that is the common case and
+/// costs one store when the deadline moves later. Destroying it clears it. Fires on the wheel's
+/// thread.
+class Timer {
+public:
+    using Fire = void (*)(void* context);
+
+    Timer(TimerWheel& wheel, Fire fire, void* context)
+        : wheel_(wheel), fire_(fire), context_(context) {}
+    ~Timer() { clear(); }
+    Timer(const Timer&) = delete;
+    Timer& operator=(const Timer&) = delete;
+
+    void set(Instant deadline);
+    void set_after(Duration duration);
+    void clear();
+    bool armed() const { return armed_; }
+
+private:
+    friend class TimerWheel;
+    TimerWheel& wheel_;
+    Fire fire_;
+    void* context_;
+    Instant deadline_{};
+    Timer* previous_ = nullptr;  // intrusive list of the slot that holds it
+    Timer* next_ = nullptr;
+    std::uint32_t slot_ = 0;
+    bool armed_ = false;
+};
+
+/// Resolution 5 ms: a timer fires at its deadline or up to 5 ms later, never before. Sleeps while
+/// nothing is armed. The wheel itself reads no clock except in its driver; advance() takes the
+/// time, for tests.
+class TimerWheel {
+public:
+    explicit TimerWheel(asio::io_context& context);
+    ~TimerWheel();
+    TimerWheel(const TimerWheel&) = delete;
+    TimerWheel& operator=(const TimerWheel&) = delete;
+
+    /// Fires all that is due at `now`. The driver calls it; tests may, with any clock.
+    void advance(Instant now);
+
+private:
+    friend class Timer;
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir::net

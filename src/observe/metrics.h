@@ -1,0 +1,107 @@
+// Prometheus metrics of the names in docs/operations.md. Handles are looked up once, never per
+// request.
+#pragma once
+
+#include <weir/engine.h>
+#include <weir/types.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::observe {
+
+enum class Outcome : std::uint8_t {
+    ok,
+    throttled,
+    unavailable,
+    server_error,
+    broken_stream,
+    client_error,
+    cancelled,
+    deadline
+};
+std::string_view to_string(Outcome outcome);
+
+enum class AttemptResult : std::uint8_t {
+    ok,
+    throttled_requests,
+    throttled_tokens,
+    throttled_daily,
+    overloaded,
+    unavailable,
+    server_error,
+    timeout,
+    network,
+    broken,
+    client_error
+};
+std::string_view to_string(AttemptResult result);
+
+/// How a finished request is counted. Views live until record() returns.
+struct RequestRecord {
+    std::string_view model;  // as asked; becomes `other` unless configured or used with success
+    std::string_view operation;
+    std::string_view client;  // likewise
+    Outcome outcome = Outcome::ok;
+    std::string_view refusal_reason;  // empty: not refused by weir
+    bool repeated = false;  // a remembered refusal: not counted a second time, only as an SDK retry
+    bool sdk_retry = false;  // attempt > 1 of the SDK's own
+    double total_seconds = 0;
+    double queued_seconds = 0;
+    double overhead_seconds = 0;      // total less queue and upstream
+    double first_token_seconds = -1;  // streams; < 0: none
+    // of the attempt that answered:
+    std::string_view region;
+    std::string_view target_model;
+    Usage usage;
+    std::uint64_t quota_tokens = 0;    // settled cost
+    std::uint64_t reserved = 0;        // what was held
+    std::uint64_t input_estimate = 0;  // 0: none made
+    std::string_view
+        fallback_from_region;  // set with fallback_from_model when another target answered
+    std::string_view fallback_from_model;
+};
+
+/// All of weir's metrics. record() and count() are thread-safe and, for labels seen before, lock
+/// one shard's mutex at most; `model` and `client` take at most 200 values each, the rest is
+/// `other`.
+class Metrics {
+public:
+    /// `models`, `clients`: the configured ones, which always have their own label.
+    Metrics(std::vector<std::string> models, std::vector<std::string> clients);
+    ~Metrics();
+
+    void record(const RequestRecord& record);
+    void count_attempt(std::string_view region, std::string_view model, AttemptResult result);
+    void count_pool_wait(std::string_view region, double seconds);
+    void count_reload(bool ok);
+    void count_unknown_header();
+
+    /// Gauges that are read, not counted, are set just before a scrape.
+    struct Gauges {
+        Status status;  // quota, waiting, breaker, skipped
+        std::int64_t client_active = 0, client_idle = 0;
+        struct Pool {
+            std::string region;
+            std::int64_t active = 0, idle = 0, limit = 0;
+        };
+        std::vector<Pool> pools;
+        double quota_share = 1;
+        std::optional<double> credentials_expiry_seconds;
+    };
+    /// Prometheus text format 0.0.4, with process_* and weir_build_info.
+    std::string text(const Gauges& gauges);
+
+    /// After a reload: labels that are configured now.
+    void configure(std::vector<std::string> models, std::vector<std::string> clients);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir::observe
