@@ -1,0 +1,129 @@
+#include "cli/config_file.h"
+
+#include "bedrock/model_data.h"
+#include "cli/config_sections.h"
+#include "cli/read_text.h"
+
+namespace weir::cli {
+
+namespace {
+
+constexpr std::size_t kMostConfig = 1UL << 20;
+
+std::optional<std::string> set_variable(const Getenv& getenv, const char* name) {
+    auto value = getenv ? getenv(name) : std::nullopt;
+    return value && !value->empty() ? value : std::nullopt;
+}
+
+Place from_variable(const char* name) {
+    return {0, 0, name};
+}
+
+void forget(Reading& reading, const std::string& path) {
+    std::erase_if(reading.places, [&](const auto& entry) { return entry.first.starts_with(path); });
+    std::erase_if(reading.spoilt, [&](const auto& entry) { return entry.starts_with(path); });
+}
+
+std::string trimmed(std::string_view text) {
+    while (!text.empty() && text.front() == ' ')
+        text.remove_prefix(1);
+    while (!text.empty() && text.back() == ' ')
+        text.remove_suffix(1);
+    return std::string(text);
+}
+
+// What the environment says of the listeners wins over the file: it is how one image runs in many
+// places.
+void apply_environment(Reading& reading, const Getenv& getenv, Config& config) {
+    if (const auto value = set_variable(getenv, "WEIR_LISTEN")) {
+        forget(reading, "listen");
+        reading.places["listen"] = from_variable("WEIR_LISTEN");
+        config.listen.clear();
+        std::size_t begin = 0;
+        while (begin <= value->size()) {
+            const std::size_t end = std::min(value->find(',', begin), value->size());
+            std::string one = trimmed(std::string_view(*value).substr(begin, end - begin));
+            if (one.starts_with("localhost:"))
+                one.replace(0, 9, "127.0.0.1");
+            config.listen.push_back(std::move(one));
+            begin = end + 1;
+        }
+    }
+    if (const auto value = set_variable(getenv, "WEIR_ADMIN")) {
+        reading.spoilt.erase("admin");
+        reading.places["admin"] = from_variable("WEIR_ADMIN");
+        config.admin = trimmed(*value);
+        if (config.admin.starts_with("localhost:"))
+            config.admin.replace(0, 9, "127.0.0.1");
+    }
+    if (const auto value = set_variable(getenv, "WEIR_OPEN")) {
+        const auto flag = *value == "1"   ? std::optional(true)
+                          : *value == "0" ? std::optional(false)
+                                          : parse_flag(*value);
+        if (flag)
+            config.open = *flag;
+        else
+            reading.complaints.add(from_variable("WEIR_OPEN"), "allowed are true and false");
+    }
+    if (!config.default_region.empty() || reading.is_spoilt("default_region"))
+        return;
+    for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
+        const auto value = set_variable(getenv, name);
+        // Where the file lists its Regions, a Region of the shell it was started from may well be
+        // another: no mistake, just no help.
+        if (value && (config.regions.empty() || config.regions.contains(*value))) {
+            config.default_region = *value;
+            reading.places["default_region"] = from_variable(name);
+            return;
+        }
+    }
+    if (config.regions.size() == 1)
+        config.default_region = config.regions.begin()->first;
+}
+
+LoadedConfig finish(Reading& reading, const Getenv& getenv, Config config) {
+    apply_environment(reading, getenv, config);
+    for (const Problem& problem : validate(config)) {
+        if (!reading.is_spoilt(problem.path))
+            reading.complaints.add(reading.place(problem.path), problem.message);
+    }
+    config.models = bedrock::builtin_models();
+    return {std::move(config), reading.complaints.take()};
+}
+
+}  // namespace
+
+std::string to_string(const Complaint& complaint) {
+    std::string text = complaint.file;
+    if (complaint.line > 0)
+        text += ":" + std::to_string(complaint.line) + ":" + std::to_string(complaint.column);
+    return (text.empty() ? "" : text + ": ") + complaint.message;
+}
+
+LoadedConfig parse_config(std::string_view text, const std::string& name, const Getenv& getenv) {
+    Reading reading(name);
+    if (text.size() > kMostConfig) {
+        reading.complaints.add({}, "it is larger than 1 MiB, which no configuration needs");
+        return {Config{}, reading.complaints.take()};
+    }
+    auto root = parse_yaml(text, reading.complaints);
+    if (!root)
+        return {Config{}, reading.complaints.take()};
+    substitute(*root, getenv, reading.complaints);
+    Config config;
+    read_config(reading, *root, config);
+    return finish(reading, getenv, std::move(config));
+}
+
+LoadedConfig load_config(const std::string& path, const Getenv& getenv) {
+    if (path.empty()) {
+        Reading reading("");
+        return finish(reading, getenv, Config{});
+    }
+    auto text = read_text(path, kMostConfig, false);
+    if (!text)
+        return {Config{}, {{path, 0, 0, "cannot be read: " + text.error().message}}};
+    return parse_config(*text, path, getenv);
+}
+
+}  // namespace weir::cli
