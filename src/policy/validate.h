@@ -1,0 +1,45 @@
+// The parts of weir::validate.
+#pragma once
+
+#include <weir/config.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace weir::policy {
+
+/// Gathers problems; every check goes through here so that paths are written in one way.
+class Problems {
+public:
+    void add(std::string path, std::string message) {
+        list_.push_back({std::move(path), std::move(message)});
+    }
+    bool require(bool good, std::string_view path, std::string_view message) {
+        if (!good)
+            add(std::string(path), std::string(message));
+        return good;
+    }
+    std::vector<Problem> take() { return std::move(list_); }
+
+private:
+    std::vector<Problem> list_;
+};
+
+/// `text` in backquotes, cut where it would fill the screen.
+std::string quoted(std::string_view text);
+std::string element(std::string_view path, std::size_t index);
+bool is_sha256(std::string_view hex);
+/// With no Regions declared every Region is allowed, except where a route names one.
+bool is_declared(const Config& config, const std::string& region);
+std::string declared_regions(const Config& config);
+
+void validate_listeners(const Config& config, Problems& problems);
+void validate_regions(const Config& config, Problems& problems);
+void validate_quotas(const Config& config, Problems& problems);
+void validate_routes(const Config& config, Problems& problems);
+void validate_clients(const Config& config, Problems& problems);
+void validate_bounds(const Config& config, Problems& problems);
+
+}  // namespace weir::policy
