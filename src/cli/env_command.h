@@ -1,0 +1,16 @@
+// `weir env CLIENT`: what to set so that a program talks to weir.
+#pragma once
+
+#include <weir/result.h>
+
+#include <string>
+#include <vector>
+
+namespace weir::cli {
+
+std::vector<std::string> known_clients();
+
+/// Shell exports, with remarks as comments. The error lists the clients there are.
+Result<std::string> environment_for(const std::string& client, const std::string& url);
+
+}  // namespace weir::cli
