@@ -1,0 +1,47 @@
+// Which places a call may go to at all.
+#pragma once
+
+#include <weir/config.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::policy {
+
+/// True when `region` and the geo prefix of `model` both stay within `residency`.
+bool resides(std::string_view residency, std::string_view region, std::string_view model);
+
+/// What decides where a call may go; calls alike in this share their candidates.
+struct PathKey {
+    std::string model;
+    std::string home_region;
+    bool converse = true;
+    bool region_bound = false;
+
+    auto operator<=>(const PathKey&) const = default;
+};
+
+struct Candidate {
+    std::string region;
+    std::string model;
+    bool substituted = false;
+    bool degraded = false;
+    bool unlike_first = false;  ///< another base model than the route's first candidate
+};
+
+struct Skipped {
+    std::string region;
+    std::string model;
+    const char* reason;
+};
+
+struct Candidates {
+    const RouteConfig* route = nullptr;  ///< null: a model without a route
+    std::vector<Candidate> usable;       ///< in order of preference
+    std::vector<Skipped> skipped;
+};
+
+Candidates candidates(const Config& config, const PathKey& key);
+
+}  // namespace weir::policy

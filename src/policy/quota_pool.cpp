@@ -1,0 +1,185 @@
+#include "policy/quota_pool.h"
+
+#include <algorithm>
+
+namespace weir::policy {
+
+namespace {
+constexpr Duration kDay = std::chrono::hours(24);
+constexpr Duration kDaySlack = std::chrono::milliseconds(250);
+constexpr Duration kJitterLow = std::chrono::milliseconds(100);
+constexpr Duration kJitterHigh = std::chrono::milliseconds(300);
+// A server's word is obeyed up to here; beyond, it is tried again to see whether it still holds.
+constexpr Duration kLongestPause = std::chrono::minutes(5);
+}  // namespace
+
+Duration QuotaPool::slack_for(Duration window) {
+    const Duration full = std::chrono::milliseconds(250);
+    return std::clamp<Duration>(window / 240, std::chrono::milliseconds(100), full);
+}
+
+QuotaPool::QuotaPool(Duration window, bool daily, PoolLimits limits)
+    : meters_{Meter(LimitKind::requests, window, slack_for(window)),
+              Meter(LimitKind::tokens, window, slack_for(window)),
+              Meter(LimitKind::daily_tokens, daily ? kDay : window, kDaySlack)} {
+    configure(limits);
+}
+
+void QuotaPool::configure(PoolLimits limits) {
+    meters_[0].configure(limits.requests);
+    meters_[1].configure(limits.tokens);
+    meters_[2].configure(limits.daily_tokens);
+}
+
+void QuotaPool::tick(Instant now) {
+    for (Meter& meter : meters_) {
+        meter.tick(now);
+    }
+}
+
+LimitKind QuotaPool::blocked_by(std::uint64_t tokens) const {
+    if (!meters_[2].fits(tokens)) {
+        return LimitKind::daily_tokens;
+    }
+    if (!meters_[1].fits(tokens)) {
+        return LimitKind::tokens;
+    }
+    return meters_[0].fits(1) ? LimitKind::none : LimitKind::requests;
+}
+
+LimitKind QuotaPool::try_fit(std::uint64_t tokens) {
+    const LimitKind kind = blocked_by(tokens);
+    for (Meter& meter : meters_) {
+        if (meter.kind() == kind) {
+            meter.bind();
+        }
+    }
+    return kind;
+}
+
+Instant QuotaPool::fits_at(std::uint64_t tokens, Instant now) const {
+    Instant at = std::max(now, pause_until_);
+    at = std::max(at, meters_[0].fits_at(1, now));
+    at = std::max(at, meters_[1].fits_at(tokens, now));
+    return std::max(at, meters_[2].fits_at(tokens, now));
+}
+
+std::optional<std::uint64_t> QuotaPool::largest() const {
+    auto most = meters_[1].ceiling();
+    const auto day = meters_[2].ceiling();
+    return most && day ? std::min(most, day) : (most ? most : day);
+}
+
+std::optional<std::uint64_t> QuotaPool::hard_limit() const {
+    // A learned limit is a guess about the present, not a fact about what can ever fit.
+    const auto most = meters_[1].learned() ? std::nullopt : meters_[1].limit();
+    const auto day = meters_[2].limit();
+    return most && day ? std::min(most, day) : (most ? most : day);
+}
+
+Reservation QuotaPool::hold(std::uint64_t tokens) {
+    meters_[0].hold(1);
+    meters_[1].hold(tokens);
+    meters_[2].hold(tokens);
+    ++outstanding_;
+    return Reservation{this, tokens, {}, false};
+}
+
+void QuotaPool::sent(Reservation& reservation, Instant now) {
+    if (reservation.is_stamped) {
+        return;
+    }
+    meters_[0].stamp(1, now);
+    meters_[1].stamp(reservation.tokens, now);
+    meters_[2].stamp(reservation.tokens, now);
+    reservation.stamped = now;
+    reservation.is_stamped = true;
+}
+
+void QuotaPool::stamp_if_needed(Reservation& reservation, Instant now) {
+    sent(reservation, now);
+}
+
+void QuotaPool::give_back_all(Reservation& reservation) {
+    if (reservation.is_stamped) {
+        meters_[0].refund(1, reservation.stamped);
+        meters_[1].refund(reservation.tokens, reservation.stamped);
+        meters_[2].refund(reservation.tokens, reservation.stamped);
+    } else {
+        meters_[0].release(1);
+        meters_[1].release(reservation.tokens);
+        meters_[2].release(reservation.tokens);
+    }
+    --outstanding_;
+    reservation.pool = nullptr;
+}
+
+void QuotaPool::give_back_tokens(Reservation& reservation, Instant now) {
+    stamp_if_needed(reservation, now);
+    meters_[0].keep(1, 0, now);
+    meters_[1].refund(reservation.tokens, reservation.stamped);
+    meters_[2].refund(reservation.tokens, reservation.stamped);
+    --outstanding_;
+    reservation.pool = nullptr;
+}
+
+void QuotaPool::keep(Reservation& reservation, std::uint64_t seen, Instant now) {
+    stamp_if_needed(reservation, now);
+    const std::uint64_t surplus = seen > reservation.tokens ? seen - reservation.tokens : 0;
+    meters_[0].keep(1, 0, now);
+    meters_[1].keep(reservation.tokens, surplus, now);
+    meters_[2].keep(reservation.tokens, surplus, now);
+    --outstanding_;
+    reservation.pool = nullptr;
+}
+
+void QuotaPool::settle(Reservation& reservation, std::uint64_t actual, Instant now) {
+    stamp_if_needed(reservation, now);
+    meters_[0].keep(1, 0, now);
+    meters_[1].settle(reservation.tokens, actual, reservation.stamped, now);
+    meters_[2].settle(reservation.tokens, actual, reservation.stamped, now);
+    --outstanding_;
+    reservation.pool = nullptr;
+}
+
+Instant QuotaPool::refused(LimitKind kind, std::uint64_t tokens,
+                           std::optional<Duration> retry_after, Random& random, Instant now) {
+    if (kind == LimitKind::requests) {
+        meters_[0].refused(1, true, now);
+    } else {
+        meters_[1].refused(tokens, false, now);
+        // The request stays logged though it was not accepted, should that limit be learned later.
+        meters_[0].tick(now);
+    }
+    const Instant computed = fits_at(tokens, now);
+    Instant pause = now;
+    if (retry_after) {
+        pause = now + std::clamp<Duration>(*retry_after, Duration::zero(), kLongestPause);
+    } else if (computed <= now) {
+        // Our log shows room where the service sees none: somebody else is using it, or the limit
+        // is not what we were told. Back off from 1/120 of a window up to a quarter.
+        const std::uint32_t step = std::min<std::uint32_t>(refusals_in_a_row_, 5);
+        pause = now + std::min<Duration>(window() / 120 * (1 << step), window() / 4);
+    }
+    if (now >= pause_until_) {
+        ++refusals_in_a_row_;
+    }
+    pause += random.between(kJitterLow, kJitterHigh);
+    pause_until_ = std::max(pause_until_, pause);
+    return std::max(pause_until_, computed);
+}
+
+const Meter& QuotaPool::meter(LimitKind kind) const {
+    switch (kind) {
+        case LimitKind::requests:
+            return meters_[0];
+        case LimitKind::daily_tokens:
+            return meters_[2];
+        case LimitKind::tokens:
+        case LimitKind::none:
+            break;
+    }
+    return meters_[1];
+}
+
+}  // namespace weir::policy

@@ -1,0 +1,124 @@
+#include "policy/sliding_log.h"
+
+#include <algorithm>
+
+namespace weir::policy {
+
+namespace {
+
+std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+    const std::int64_t q = a / b;
+    return (a % b < 0) ? q - 1 : q;
+}
+
+std::int64_t floor_mod(std::int64_t a, std::int64_t b) {
+    const std::int64_t r = a % b;
+    return r < 0 ? r + b : r;
+}
+
+}  // namespace
+
+SlidingLog::SlidingLog(Duration window, Duration slack)
+    : window_(std::max(window, Duration(kBuckets))), slack_(slack), width_(window_ / kBuckets) {
+    const std::int64_t live = kBuckets + (slack_ + window_ % kBuckets) / width_ + 3;
+    capacity_ = (live + kBlock - 1) / kBlock * kBlock;
+}
+
+std::int64_t SlidingLog::bucket_of(Instant at) const {
+    return floor_div(at.time_since_epoch().count(), width_.count());
+}
+
+Instant SlidingLog::expiry_of(std::int64_t bucket) const {
+    return Instant(width_ * (bucket + 1)) + window_ + slack_;
+}
+
+std::int64_t SlidingLog::slot(std::int64_t bucket) const {
+    return floor_mod(bucket, capacity_);
+}
+
+void SlidingLog::clear_bucket(std::int64_t bucket) {
+    const std::int64_t at = slot(bucket);
+    const std::uint64_t amount = buckets_[at];
+    buckets_[at] = 0;
+    buckets_[capacity_ + at / kBlock] -= amount;
+    used_ -= amount;
+}
+
+void SlidingLog::expire(Instant now) {
+    const std::int64_t live = bucket_of(now - window_ - slack_);
+    if (live <= first_) {
+        return;
+    }
+    if (buckets_) {
+        const std::int64_t last = std::min(live, first_ + capacity_);
+        for (std::int64_t b = first_; b < last && used_ > 0; ++b) {
+            clear_bucket(b);
+        }
+        if (used_ == 0) {
+            buckets_.reset();
+        }
+    }
+    first_ = live;
+}
+
+void SlidingLog::add(Instant at, std::uint64_t amount) {
+    if (amount == 0) {
+        return;
+    }
+    expire(at);
+    if (!buckets_) {
+        buckets_ = std::make_unique<std::uint64_t[]>(
+            static_cast<std::size_t>(capacity_ + capacity_ / kBlock));
+    }
+    const std::int64_t to = slot(bucket_of(at));
+    buckets_[to] += amount;
+    buckets_[capacity_ + to / kBlock] += amount;
+    used_ += amount;
+}
+
+bool SlidingLog::remove(Instant at, std::uint64_t amount) {
+    const std::int64_t bucket = bucket_of(at);
+    if (bucket < first_) {
+        return false;
+    }
+    if (amount == 0) {
+        return true;
+    }
+    const std::int64_t from = slot(bucket);
+    if (!buckets_ || buckets_[from] < amount) {
+        return false;
+    }
+    buckets_[from] -= amount;
+    buckets_[capacity_ + from / kBlock] -= amount;
+    used_ -= amount;
+    return true;
+}
+
+Instant SlidingLog::frees(std::uint64_t amount) const {
+    if (amount == 0) {
+        return Instant::min();
+    }
+    if (amount > used_) {
+        return Instant::max();
+    }
+    std::uint64_t freed = 0;
+    std::int64_t b = first_;
+    const std::int64_t end = first_ + capacity_;
+    while (b < end) {
+        const std::int64_t at = slot(b);
+        if (at % kBlock == 0 && b + kBlock <= end &&
+            freed + buckets_[capacity_ + at / kBlock] < amount) {
+            freed += buckets_[capacity_ + at / kBlock];
+            b += kBlock;
+            continue;
+        }
+        freed += buckets_[at];
+        if (freed >= amount) {
+            return expiry_of(b);
+        }
+        ++b;
+    }
+    return Instant::max();
+}
+
+}  // namespace weir::policy

@@ -1,0 +1,55 @@
+// How much was used in the last window, in constant memory.
+#pragma once
+
+#include <weir/time.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace weir::policy {
+
+/// Remembers amounts by the time they were stamped with and forgets them one window later.
+///
+/// Never forgets early: an amount stamped in a bucket leaves when the bucket's *end* is a window
+/// and a slack ago, so what the service counts a little later than we stamped it is still held
+/// here. It leaves at most one bucket late.
+///
+/// Invariant: used() is the sum of the live buckets. Without live amounts there is no storage.
+class SlidingLog {
+public:
+    SlidingLog(Duration window, Duration slack);
+
+    /// Forgets what has expired by `now`; the other members speak of the last `now` given here.
+    void expire(Instant now);
+
+    void add(Instant at, std::uint64_t amount);
+
+    /// Takes back part of what was added at `at`; false, and no change, when that has expired.
+    bool remove(Instant at, std::uint64_t amount);
+
+    std::uint64_t used() const { return used_; }
+
+    /// When at least `amount` of what is used now will have expired; Instant::max() if never.
+    Instant frees(std::uint64_t amount) const;
+
+    Duration window() const { return window_; }
+
+private:
+    static constexpr std::int64_t kBuckets = 600;
+    static constexpr std::int64_t kBlock = 32;
+
+    std::int64_t bucket_of(Instant at) const;
+    Instant expiry_of(std::int64_t bucket) const;
+    std::int64_t slot(std::int64_t bucket) const;
+    void clear_bucket(std::int64_t bucket);
+
+    Duration window_;
+    Duration slack_;
+    Duration width_;
+    std::int64_t capacity_;           // live buckets at most, rounded up to whole blocks
+    std::int64_t first_ = INT64_MIN;  // every bucket before it has expired
+    std::uint64_t used_ = 0;
+    std::unique_ptr<std::uint64_t[]> buckets_;  // a ring, then one sum a block of kBlock buckets
+};
+
+}  // namespace weir::policy
