@@ -120,8 +120,8 @@ bool Reading::is_spoilt(std::string path) const {
 }
 
 void Reading::spoil(const std::string& path, const Place& place, std::string message) {
-    spoilt.insert(path);
-    complaints.add(place, std::move(message));
+    if (spoilt.insert(path).second)
+        complaints.add(place, std::move(message));
 }
 
 MapReader::MapReader(Reading& reading, const YamlNode* node, std::string path)

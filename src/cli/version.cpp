@@ -1,0 +1,9 @@
+#include "cli/version.h"
+
+namespace weir::cli {
+
+std::string version() {
+    return WEIR_VERSION;
+}
+
+}  // namespace weir::cli
