@@ -75,6 +75,8 @@ public:
     std::map<std::string, std::map<std::string, Truth>> truth()
         const;                           // region -> model; thread-safe
     void add_fault(const Fault& fault);  // thread-safe
+    void clear_faults();                 // thread-safe; running calls keep theirs
+    std::uint64_t seed() const;          // as given, or as drawn
     void stop();
 
 private:

@@ -1,0 +1,50 @@
+// The small operations round inference: control plane, async invocations, guardrails.
+#pragma once
+
+#include "simulator/refusal.h"
+#include "simulator/request.h"
+
+#include <weir/time.h>
+
+#include <deque>
+#include <expected>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::simulator {
+
+/// Answers from a list of models and a memory of the last asynchronous invocations. Thread-safe.
+class Catalogue {
+public:
+    Catalogue(std::string region, std::vector<std::string> models);
+
+    /// `path.action` is one of the operations that are not inference and not count-tokens.
+    /// `unix_seconds`: wall time, for the dates in answers.
+    std::expected<std::string, ErrorAnswer> answer(const Path& path, std::string_view body,
+                                                   const std::string& fresh_id,
+                                                   std::int64_t unix_seconds);
+
+private:
+    struct Invocation {
+        std::string arn;
+        std::string model;
+        std::string token;
+        std::string s3_uri;
+        std::int64_t started = 0;
+    };
+    std::expected<std::string, ErrorAnswer> start_async(std::string_view body,
+                                                        const std::string& fresh_id,
+                                                        std::int64_t unix_seconds);
+
+    const std::string region_;
+    const std::vector<std::string> models_;
+    std::mutex mutex_;
+    std::deque<Invocation> invocations_;  // oldest first, bounded
+};
+
+/// 2026-11-24T01:02:03Z
+std::string iso_date(std::int64_t unix_seconds);
+
+}  // namespace weir::simulator

@@ -1,0 +1,396 @@
+#include "simulator/exchange.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace weir::simulator {
+namespace {
+
+constexpr std::size_t kMaxBody = 25'000'000;
+constexpr double kPieceSeconds = 0.02;  // no more than fifty events a second
+constexpr double kSlowness = 10;
+
+Instant now() {
+    return std::chrono::steady_clock::now();
+}
+
+std::int64_t wall_seconds() {
+    return std::chrono::duration_cast<std::chrono::seconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+/// What a call had used up by this time: its input, and the tokens produced so far.
+TokenUse used_by(const Generation& generation, Instant started, Instant at) {
+    TokenUse use = generation.use;
+    const double producing = to_seconds(at - started - generation.ttft);
+    const double produced = std::max(0.0, producing) * generation.rate;
+    use.output = std::min(use.output, static_cast<std::uint64_t>(produced));
+    return use;
+}
+
+/// One exchange. Invariant: an admission ends exactly once; ended_ says whether it has.
+class Exchange {
+public:
+    Exchange(net::Downstream& down, Desk desk)
+        : down_(down), desk_(desk), pause_(down, desk.pauses) {}
+
+    net::Task<void> run();
+
+private:
+    net::Task<bool> read();
+    net::Task<void> refuse(ErrorAnswer answer);
+    net::Task<void> say(std::string body, std::string extra);
+    net::Task<void> count_tokens();
+    net::Task<void> infer();
+    net::Task<void> produce();
+    net::Task<void> answer_whole();
+    net::Task<void> answer_stream();
+    net::Task<bool> fail_inside();
+    net::Task<void> break_whole(std::string body);
+    std::optional<ErrorAnswer> prepare();
+    void settle(const TokenUse& used) {
+        desk_.ledger.settle(model_, admission_.ticket, used, now());
+    }
+    void end(const TokenUse& used, Ending ending) { desk_.ledger.end(model_, used, ending); }
+    void settle_and_end(const TokenUse& used, Ending ending) {
+        settle(used);
+        end(used, ending);
+    }
+    bool streams() const {
+        return path_.action == Action::converse_stream || path_.action == Action::invoke_stream;
+    }
+    std::string fields(std::string_view content_type) const {
+        return "x-amzn-RequestId: " + request_id_ +
+               "\r\nContent-Type: " + std::string(content_type) + "\r\n";
+    }
+
+    net::Downstream& down_;
+    Desk desk_;
+    Pause pause_;
+    std::string body_;
+    Path path_;
+    std::string request_id_;
+    std::string model_;  // empty until found
+    Language language_ = Language::converse;
+    Ask ask_;
+    std::uint64_t maximum_ = 0;
+    std::optional<FaultKind> fault_;
+    Ledger::Admission admission_;
+    Instant started_{};
+};
+
+net::Task<bool> Exchange::read() {
+    codec::Sha256 digest;
+    std::size_t bytes = 0;
+    for (;;) {
+        const auto piece = co_await down_.read_body();
+        if (!piece) {
+            co_return false;
+        }
+        if (piece->empty()) {
+            break;
+        }
+        bytes += piece->size();
+        if (bytes <= kMaxBody) {  // what is too long is read to its end, to be refused in words
+            body_.append(*piece);
+            digest.update(*piece);
+        }
+    }
+    path_ = parse_path(down_.head().method, down_.head().target);
+    request_id_ = desk_.ledger.draw_request_id();
+    std::optional<ErrorAnswer> refusal;
+    if (bytes > kMaxBody) {
+        refusal = make_error(400, "ValidationException",
+                             "1 validation error detected: Value at 'body' failed to satisfy "
+                             "constraint: Member must have length less than or equal to 25000000");
+    } else if (desk_.verifier != nullptr) {
+        refusal = desk_.verifier->check(down_.head(), digest.finish(), wall_seconds());
+    }
+    if (refusal) {
+        co_await refuse(std::move(*refusal));
+        co_return false;
+    }
+    co_return true;
+}
+
+net::Task<void> Exchange::refuse(ErrorAnswer answer) {
+    std::string head = fields(answer.content_type);
+    if (!answer.type.empty()) {
+        head += "x-amzn-ErrorType: " + answer.type + "\r\n";
+    }
+    co_await down_.send(answer.status, head, answer.body);
+}
+
+net::Task<void> Exchange::say(std::string body, std::string extra) {
+    const std::string head = fields("application/json") + extra;
+    co_await down_.send(200, head, body);
+}
+
+net::Task<void> Exchange::run() {
+    const bool good = co_await read();
+    if (!good) {
+        co_return;
+    }
+    switch (path_.action) {
+        case Action::converse:
+        case Action::converse_stream:
+        case Action::invoke:
+        case Action::invoke_stream:
+            co_await infer();
+            break;
+        case Action::count_tokens:
+            co_await count_tokens();
+            break;
+        default: {
+            const auto fault = desk_.ledger.draw_fault({}, now());
+            if (fault == FaultKind::reset) {
+                down_.abort();
+                co_return;
+            }
+            auto answer = fault && at_the_door(*fault)
+                              ? std::unexpected(fault_error(*fault, {}))
+                              : desk_.catalogue.answer(path_, body_, request_id_, wall_seconds());
+            if (answer) {
+                co_await say(std::move(*answer), {});
+            } else {
+                co_await refuse(std::move(answer.error()));
+            }
+        }
+    }
+}
+
+net::Task<void> Exchange::count_tokens() {
+    const auto model = desk_.ledger.find(path_.id);
+    const auto tokens = read_count(body_, language_of(path_.id));
+    if (!model || !tokens) {
+        ErrorAnswer answer = model ? make_error(400, "ValidationException", tokens.error().message)
+                                   : unknown_model();
+        co_await refuse(std::move(answer));
+    } else {
+        co_await say("{\"inputTokens\":" + std::to_string(*tokens) + "}", {});
+    }
+}
+
+/// Reads what is asked; an answer here is the caller's own error.
+std::optional<ErrorAnswer> Exchange::prepare() {
+    auto model = desk_.ledger.find(path_.id);
+    if (!model) {
+        return unknown_model();
+    }
+    model_ = std::move(*model);
+    const bool converse =
+        path_.action == Action::converse || path_.action == Action::converse_stream;
+    language_ = converse ? Language::converse : language_of(model_);
+    auto ask = read_body(body_, language_);
+    if (!ask) {
+        return make_error(400, "ValidationException", ask.error().message);
+    }
+    ask_ = std::move(*ask);
+    std::string().swap(body_);
+    const std::uint64_t most = maximum_output(model_);
+    maximum_ = ask_.max_output.value_or(most);
+    if (maximum_ > most) {
+        return make_error(400, "ValidationException",
+                          "The maximum tokens you requested exceeds the model limit of " +
+                              std::to_string(most) +
+                              ". Try again with a maximum tokens value that is lower than " +
+                              std::to_string(most) + ".");
+    }
+    return std::nullopt;
+}
+
+net::Task<void> Exchange::infer() {
+    if (auto refusal = prepare()) {
+        if (!model_.empty()) {
+            desk_.ledger.count_rejected(model_);
+        }
+        co_await refuse(std::move(*refusal));
+        co_return;
+    }
+    fault_ = ask_.directives.fault;
+    if (!fault_) {
+        fault_ = desk_.ledger.draw_fault(model_, now());
+    }
+    if (fault_ && at_the_door(*fault_)) {
+        desk_.ledger.count_faulted(model_);
+        if (*fault_ == FaultKind::reset) {
+            down_.abort();
+        } else {
+            ErrorAnswer answer = fault_error(*fault_, model_);
+            co_await refuse(std::move(answer));
+        }
+        co_return;
+    }
+    started_ = now();
+    admission_ = desk_.ledger.admit(model_, ask_, maximum_, started_);
+    if (admission_.verdict != Verdict::accepted) {
+        ErrorAnswer answer = quota_error(admission_.verdict);
+        co_await refuse(std::move(answer));
+        co_return;
+    }
+    admission_.generation.request_id = request_id_;
+    co_await produce();
+}
+
+net::Task<void> Exchange::produce() {
+    Generation& generation = admission_.generation;
+    if (fault_ == FaultKind::slow) {
+        generation.ttft *= static_cast<int>(kSlowness);
+        generation.rate /= kSlowness;
+    }
+    const bool failed = co_await fail_inside();
+    if (failed) {
+        co_return;
+    }
+    if (streams()) {
+        co_await answer_stream();
+    } else {
+        co_await answer_whole();
+    }
+}
+
+/// Faults of an admitted call that come in place of any answer. True: it has been dealt with.
+net::Task<bool> Exchange::fail_inside() {
+    const Generation& generation = admission_.generation;
+    TokenUse input_only = generation.use;
+    input_only.output = 0;
+    if (fault_ == FaultKind::hang) {
+        co_await pause_.for_ever();
+        settle_and_end(input_only, Ending::faulted);
+        down_.abort();
+        co_return true;
+    }
+    const bool error_status =
+        fault_ == FaultKind::model_timeout || fault_ == FaultKind::model_error ||
+        (!streams() && (fault_ == FaultKind::garbage || fault_ == FaultKind::first_event ||
+                        fault_ == FaultKind::mid_stream));
+    if (!error_status) {
+        co_return false;
+    }
+    const bool there = co_await pause_.until(started_ + generation.ttft);
+    settle_and_end(input_only, there ? Ending::faulted : Ending::cancelled);
+    if (there) {
+        ErrorAnswer answer = fault_error(*fault_, model_);
+        co_await refuse(std::move(answer));
+    }
+    co_return true;
+}
+
+net::Task<void> Exchange::break_whole(std::string body) {
+    const std::string head = fields("application/json");
+    const auto begun = co_await down_.begin(200, head, body.size());
+    if (begun) {
+        co_await down_.write(std::string_view(body).substr(0, body.size() / 2));
+    }
+    down_.abort();
+}
+
+net::Task<void> Exchange::answer_whole() {
+    const Generation& generation = admission_.generation;
+    const bool there = co_await pause_.until(started_ + generation.duration());
+    if (!there) {
+        settle_and_end(used_by(generation, started_, now()), Ending::cancelled);
+        co_return;
+    }
+    std::string body = answer_body(generation, language_);
+    if (fault_ == FaultKind::mid_stream_reset) {
+        settle_and_end(generation.use, Ending::faulted);
+        co_await break_whole(std::move(body));
+        co_return;
+    }
+    const std::string head =
+        fields("application/json") +
+        (path_.action == Action::invoke ? count_fields(generation) : std::string());
+    settle(generation.use);
+    const auto sent = co_await down_.send(200, head, body);
+    end(generation.use, sent ? Ending::delivered : Ending::cancelled);
+}
+
+net::Task<void> Exchange::answer_stream() {
+    const Generation& generation = admission_.generation;
+    TokenUse used = generation.use;
+    used.output = 0;
+    const bool there = co_await pause_.until(started_ + generation.ttft);
+    if (!there) {
+        settle_and_end(used, Ending::cancelled);
+        co_return;
+    }
+    std::string head = fields("application/vnd.amazon.eventstream");
+    if (path_.action == Action::invoke_stream) {
+        head += "X-Amzn-Bedrock-Content-Type: application/json\r\n";
+    }
+    const auto begun = co_await down_.begin(200, head, std::nullopt);
+    if (!begun) {
+        settle_and_end(used, Ending::cancelled);
+        co_return;
+    }
+    const std::uint64_t total = generation.use.output;
+    const auto step = std::max<std::uint64_t>(
+        1, static_cast<std::uint64_t>(std::llround(generation.rate * kPieceSeconds)));
+    const bool breaks = fault_ == FaultKind::mid_stream || fault_ == FaultKind::mid_stream_reset;
+    const std::uint64_t last = breaks ? (total + 1) / 2 : total;
+    std::string out = stream_head(generation, language_);
+    if (fault_ == FaultKind::first_event) {
+        const StreamException exception = stream_exception(*fault_);
+        out = stream_error(exception.name, exception.payload);
+    } else if (fault_ == FaultKind::garbage) {
+        std::string bad = stream_piece(generation, language_, make_text(generation, 0, 1));
+        bad.back() = static_cast<char>(bad.back() ^ 0x55);  // its checksum is wrong now
+        out += bad;
+    }
+    if (fault_ == FaultKind::first_event || fault_ == FaultKind::garbage) {
+        settle_and_end(used, Ending::faulted);
+        co_await down_.write(out);
+        co_await down_.end();
+        co_return;
+    }
+    while (used.output < last) {
+        const std::uint64_t tokens = std::min(step, last - used.output);
+        out += stream_piece(generation, language_, make_text(generation, used.output, tokens));
+        used.output += tokens;
+        const auto written = co_await down_.write(out);
+        out.clear();
+        const Instant next = started_ + generation.ttft +
+                             from_seconds(static_cast<double>(used.output) / generation.rate);
+        bool listening = written.has_value();
+        if (listening) {
+            listening = co_await pause_.until(next);
+        }
+        if (!listening) {
+            settle_and_end(used, Ending::cancelled);
+            down_.abort();
+            co_return;
+        }
+    }
+    if (breaks) {
+        settle_and_end(used, Ending::faulted);
+        if (fault_ == FaultKind::mid_stream) {
+            const StreamException exception = stream_exception(*fault_);
+            const std::string event = stream_error(exception.name, exception.payload);
+            co_await down_.write(event);
+            co_await down_.end();
+        } else {
+            down_.abort();
+        }
+        co_return;
+    }
+    settle(used);
+    out += stream_tail(generation, language_);
+    const auto written = co_await down_.write(out);
+    const auto ended = co_await down_.end();
+    end(used, written && ended ? Ending::delivered : Ending::cancelled);
+}
+
+}  // namespace
+
+net::Task<void> serve(net::Downstream& down, Desk desk) {
+    Exchange exchange(down, desk);
+    co_await exchange.run();
+}
+
+}  // namespace weir::simulator

@@ -1,0 +1,176 @@
+#include "simulator/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::simulator {
+namespace {
+
+constexpr std::size_t kMaxModels = 10'000;
+
+/// Quotas are kept apart by Region and model, so their clock minutes begin apart too.
+Duration phase_of(std::uint64_t seed, std::string_view region, std::string_view model,
+                  Duration window) {
+    Random random(hash_name(model, hash_name(region, seed)));
+    return Duration(static_cast<Duration::rep>(
+        random.below(static_cast<std::uint64_t>(std::max<Duration::rep>(1, window.count())))));
+}
+
+}  // namespace
+
+Ledger::Ledger(std::string region, const Settings& settings, std::uint64_t seed, Instant start)
+    : region_(std::move(region)),
+      configured_(settings.models),
+      kind_(settings.window_kind),
+      window_(settings.quota_window),
+      seed_(seed),
+      start_(start),
+      random_(hash_name(region_, seed)) {
+    for (const Fault& fault : settings.faults) {
+        faults_.add(fault);
+    }
+}
+
+std::optional<std::string> Ledger::find(std::string_view id) {
+    const std::string whole(id);
+    const std::string last(model_of(id));
+    const ModelSettings* settings = nullptr;
+    std::string name = last;
+    ModelSettings any;
+    if (const auto exact = configured_.find(whole); exact != configured_.end()) {
+        settings = &exact->second;
+        name = whole;
+    } else if (const auto short_name = configured_.find(last); short_name != configured_.end()) {
+        settings = &short_name->second;
+    } else if (const auto star = configured_.find("*"); star != configured_.end()) {
+        settings = &star->second;
+    } else if (configured_.empty()) {
+        settings = &any;
+    }
+    if (settings == nullptr || name.empty()) {
+        return std::nullopt;
+    }
+    const std::lock_guard lock(mutex_);
+    if (!models_.contains(name)) {
+        if (models_.size() >= kMaxModels) {
+            return std::nullopt;
+        }
+        Quota quota(*settings, kind_, window_, phase_of(seed_, region_, name, window_), start_);
+        models_.emplace(name, Model{.settings = *settings, .quota = std::move(quota), .truth = {}});
+    }
+    return name;
+}
+
+std::vector<std::string> Ledger::models() const {
+    std::vector<std::string> names;
+    for (const auto& [name, settings] : configured_) {
+        if (name != "*") {
+            names.push_back(name);
+        }
+    }
+    if (names.empty()) {
+        names = {"us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                 "us.anthropic.claude-haiku-4-5-20251001-v1:0", "us.amazon.nova-lite-v1:0"};
+    }
+    return names;
+}
+
+Ledger::Admission Ledger::admit(const std::string& model, const Ask& ask, std::uint64_t maximum,
+                                Instant now) {
+    const std::lock_guard lock(mutex_);
+    Model& entry = models_.find(model)->second;
+    Admission admission;
+    admission.verdict = entry.quota.start(ask.input, maximum, now, admission.ticket);
+    switch (admission.verdict) {
+        case Verdict::accepted:
+            entry.truth.accepted += 1;
+            entry.truth.in_flight += 1;
+            entry.truth.max_in_flight = std::max(entry.truth.max_in_flight, entry.truth.in_flight);
+            admission.generation = draw_generation(ask, entry.settings, maximum, random_);
+            admission.generation.model = model;
+            break;
+        case Verdict::requests:
+            entry.truth.throttled_requests += 1;
+            break;
+        case Verdict::tokens:
+            entry.truth.throttled_tokens += 1;
+            break;
+        case Verdict::daily:
+            entry.truth.throttled_daily += 1;
+            break;
+    }
+    return admission;
+}
+
+void Ledger::settle(const std::string& model, const Quota::Ticket& ticket, const TokenUse& used,
+                    Instant now) {
+    const std::lock_guard lock(mutex_);
+    models_.find(model)->second.quota.settle(ticket, used, now);
+}
+
+void Ledger::end(const std::string& model, const TokenUse& used, Ending ending) {
+    const std::lock_guard lock(mutex_);
+    Truth& truth = models_.find(model)->second.truth;
+    const std::uint64_t input = used.input + used.cache_read + used.cache_write;
+    truth.in_flight -= 1;
+    truth.input_tokens += input;
+    truth.output_tokens += used.output;
+    switch (ending) {
+        case Ending::delivered:
+            truth.delivered += 1;
+            truth.delivered_tokens += input + used.output;
+            break;
+        case Ending::cancelled:
+            truth.cancelled += 1;
+            break;
+        case Ending::faulted:
+            truth.faulted += 1;
+            break;
+    }
+}
+
+std::optional<FaultKind> Ledger::draw_fault(std::string_view model, Instant now) {
+    const std::lock_guard lock(mutex_);
+    return faults_.draw(region_, model, elapsed(now), random_);
+}
+
+void Ledger::count_faulted(const std::string& model) {
+    const std::lock_guard lock(mutex_);
+    models_.find(model)->second.truth.faulted += 1;
+}
+
+void Ledger::count_rejected(const std::string& model) {
+    const std::lock_guard lock(mutex_);
+    models_.find(model)->second.truth.rejected += 1;
+}
+
+std::string Ledger::draw_request_id() {
+    const std::lock_guard lock(mutex_);
+    return make_uuid(random_);
+}
+
+bool Ledger::add_fault(const Fault& fault) {
+    const std::lock_guard lock(mutex_);
+    return faults_.add(fault);
+}
+
+void Ledger::clear_faults() {
+    const std::lock_guard lock(mutex_);
+    faults_.clear();
+}
+
+std::vector<Fault> Ledger::faults() const {
+    const std::lock_guard lock(mutex_);
+    return faults_.list();
+}
+
+std::map<std::string, Truth> Ledger::truth() const {
+    const std::lock_guard lock(mutex_);
+    std::map<std::string, Truth> all;
+    for (const auto& [name, entry] : models_) {
+        all.emplace(name, entry.truth);
+    }
+    return all;
+}
+
+}  // namespace weir::simulator

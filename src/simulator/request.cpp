@@ -1,0 +1,430 @@
+#include "simulator/request.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+#include <vector>
+
+namespace weir::simulator {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kImageTokens = 1600;
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    const char lower = static_cast<char>(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+std::string percent_decode(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
+            hex_digit(text[i + 2]) >= 0) {
+            out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+            i += 2;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
+bool take_prefix(std::string_view& text, std::string_view prefix) {
+    if (!text.starts_with(prefix)) {
+        return false;
+    }
+    text.remove_prefix(prefix.size());
+    return true;
+}
+
+bool take_suffix(std::string_view& text, std::string_view suffix) {
+    if (!text.ends_with(suffix) || text.size() <= suffix.size()) {
+        return false;
+    }
+    text.remove_suffix(suffix.size());
+    return true;
+}
+
+Path parse_post(std::string_view path) {
+    if (path == "/async-invoke") {
+        return {.action = Action::async_start, .id = {}};
+    }
+    if (take_prefix(path, "/guardrail/")) {
+        return take_suffix(path, "/apply") ? Path{.action = Action::guardrail, .id = {}} : Path{};
+    }
+    if (!take_prefix(path, "/model/")) {
+        return {};
+    }
+    constexpr std::array kSuffixes{
+        std::pair{std::string_view("/converse"), Action::converse},
+        std::pair{std::string_view("/converse-stream"), Action::converse_stream},
+        std::pair{std::string_view("/invoke"), Action::invoke},
+        std::pair{std::string_view("/invoke-with-response-stream"), Action::invoke_stream},
+        std::pair{std::string_view("/count-tokens"), Action::count_tokens},
+    };
+    for (const auto& [suffix, action] : kSuffixes) {
+        if (take_suffix(path, suffix)) {
+            return {.action = action, .id = percent_decode(path)};
+        }
+    }
+    return {};
+}
+
+Path parse_get(std::string_view path) {
+    if (path == "/async-invoke") {
+        return {.action = Action::async_list, .id = {}};
+    }
+    if (path == "/inference-profiles") {
+        return {.action = Action::profiles, .id = {}};
+    }
+    if (path == "/foundation-models") {
+        return {.action = Action::models, .id = {}};
+    }
+    if (take_prefix(path, "/async-invoke/")) {
+        return {.action = Action::async_get, .id = percent_decode(path)};
+    }
+    if (take_prefix(path, "/inference-profiles/")) {
+        return {.action = Action::profile, .id = percent_decode(path)};
+    }
+    if (take_prefix(path, "/foundation-models/")) {
+        return {.action = Action::model, .id = percent_decode(path)};
+    }
+    return {};
+}
+
+std::uint64_t code_points(std::string_view text) {
+    return static_cast<std::uint64_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+    }));
+}
+
+/// Sums characters of text. Walks with a stack of its own: a document may be deep.
+class TextCounter {
+public:
+    void walk(const Json& root) {
+        std::vector<const Json*> open{&root};
+        while (!open.empty()) {
+            const Json* node = open.back();
+            open.pop_back();
+            if (node->is_string()) {
+                take(node->get_ref<const std::string&>());
+            } else if (node->is_array()) {
+                for (auto it = node->rbegin(); it != node->rend(); ++it) {
+                    open.push_back(&*it);
+                }
+            } else if (node->is_object()) {
+                for (const auto& [key, value] : node->items()) {
+                    if (key == "bytes" || key == "data" || key == "s3Location" || key == "url") {
+                        blobs_ += value.is_string() || value.is_object() ? 1 : 0;
+                    } else if (key != "role" && key != "type" && key != "format") {
+                        open.push_back(&value);
+                    }
+                }
+            }
+        }
+    }
+    std::uint64_t tokens() const { return (characters_ + 3) / 4 + blobs_ * kImageTokens; }
+
+    Directives directives;
+    std::string last;
+
+private:
+    void take(const std::string& text) {
+        characters_ += code_points(text);
+        if (text.find("[[") != std::string::npos) {
+            read_directives(text, directives);
+        }
+        last = text;
+    }
+    std::uint64_t characters_ = 0;
+    std::uint64_t blobs_ = 0;
+};
+
+const Json* member(const Json& object, std::string_view key) {
+    if (!object.is_object()) {
+        return nullptr;
+    }
+    const auto it = object.find(key);
+    return it == object.end() || it->is_null() ? nullptr : &*it;
+}
+
+const Json* max_member(const Json& body, Language language) {
+    const auto nested = [&](std::string_view outer, std::string_view inner) -> const Json* {
+        const Json* object = member(body, outer);
+        return object ? member(*object, inner) : nullptr;
+    };
+    switch (language) {
+        case Language::converse:
+            return nested("inferenceConfig", "maxTokens");
+        case Language::nova: {
+            const Json* value = nested("inferenceConfig", "maxTokens");
+            return value ? value : nested("inferenceConfig", "max_new_tokens");
+        }
+        case Language::titan:
+            return nested("textGenerationConfig", "maxTokenCount");
+        case Language::llama:
+            return member(body, "max_gen_len");
+        case Language::openai: {
+            const Json* value = member(body, "max_completion_tokens");
+            return value ? value : member(body, "max_tokens");
+        }
+        default:
+            return member(body, "max_tokens");
+    }
+}
+
+constexpr std::string_view kMalformed =
+    "Malformed input request, please reformat your input and try again.";
+
+Result<Ask> read_document(const Json& body, Language language) {
+    if (!body.is_object()) {
+        return failure(std::string(kMalformed));
+    }
+    const std::string_view prompt = language == Language::titan   ? "inputText"
+                                    : language == Language::llama ? "prompt"
+                                    : language == Language::mistral && body.contains("prompt")
+                                        ? "prompt"
+                                        : "messages";
+    const Json* text = member(body, prompt);
+    if (text == nullptr) {
+        return failure("Malformed input request: #: required key [" + std::string(prompt) +
+                       "] not found, please reformat your input and try again.");
+    }
+    if (prompt == "messages" && (!text->is_array() || text->empty())) {
+        return failure(
+            "A conversation must start with a user message. Try again with a "
+            "conversation that starts with a user message.");
+    }
+    Ask ask;
+    TextCounter counter;
+    for (const std::string_view key : {"system", "toolConfig", "tools"}) {
+        if (const Json* part = member(body, key)) {
+            counter.walk(*part);
+        }
+    }
+    counter.walk(*text);
+    ask.input = counter.tokens() + 4 * (text->is_array() ? text->size() : 1);
+    ask.directives = counter.directives;
+    ask.last_text = std::move(counter.last);
+    if (ask.directives.input) {
+        ask.input = *ask.directives.input;
+    }
+    if (const Json* max = max_member(body, language)) {
+        if (!max->is_number_integer() || *max < 1) {
+            return failure(
+                "Value at 'maxTokens' failed to satisfy constraint: Member must have "
+                "value greater than or equal to 1");
+        }
+        ask.max_output = max->get<std::uint64_t>();
+    }
+    return ask;
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+    std::string out;
+    std::uint32_t bits = 0;
+    int held = 0;
+    for (const char c : text) {
+        if (c == '=') {
+            break;
+        }
+        static constexpr std::string_view kAlphabet =
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const auto digit = kAlphabet.find(c);
+        if (digit == std::string_view::npos) {
+            return std::nullopt;
+        }
+        bits = (bits << 6U) | static_cast<std::uint32_t>(digit);
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            out += static_cast<char>((bits >> static_cast<unsigned>(held)) & 0xFFU);
+        }
+    }
+    return out;
+}
+
+template <class T>
+std::optional<T> number(std::string_view text) {
+    T value{};
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (ec != std::errc() || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<Duration> duration(std::string_view text) {
+    double unit = 0;
+    if (take_suffix(text, "ms")) {
+        unit = 0.001;
+    } else if (take_suffix(text, "s")) {
+        unit = 1;
+    }
+    const auto value = number<double>(text);
+    if (unit == 0 || !value || !(*value >= 0 && *value <= 86400)) {
+        return std::nullopt;
+    }
+    return from_seconds(*value * unit);
+}
+
+void read_directive(std::string_view name, std::string_view value, Directives& into) {
+    constexpr std::uint64_t kMost = 100'000'000;
+    const auto count = [&](std::optional<std::uint64_t>& slot) {
+        if (const auto n = number<std::uint64_t>(value); n && *n <= kMost) {
+            slot = n;
+        }
+    };
+    if (name == "output") {
+        count(into.output);
+    } else if (name == "input") {
+        count(into.input);
+    } else if (name == "cache_read") {
+        count(into.cache_read);
+    } else if (name == "cache_write") {
+        count(into.cache_write);
+    } else if (name == "ttft") {
+        into.ttft = duration(value);
+    } else if (name == "rate") {
+        if (const auto rate = number<double>(value); rate && *rate > 0) {
+            into.rate = rate;
+        }
+    } else if (name == "fault") {
+        into.fault = parse_fault_kind(value);
+    }
+}
+
+}  // namespace
+
+Path parse_path(std::string_view method, std::string_view target) {
+    const std::string_view path = target.substr(0, target.find('?'));
+    if (method == "POST") {
+        Path found = parse_post(path);
+        if (found.action == Action::unknown && path == "/async-invoke/") {
+            found.action = Action::async_start;
+        }
+        return found;
+    }
+    return method == "GET" ? parse_get(path) : Path{};
+}
+
+std::string_view model_of(std::string_view id) {
+    if (!id.starts_with("arn:")) {
+        return id;
+    }
+    const auto slash = id.rfind('/');
+    return slash == std::string_view::npos ? id : id.substr(slash + 1);
+}
+
+Language language_of(std::string_view model) {
+    const auto has = [&](std::string_view part) {
+        return model.find(part) != std::string_view::npos;
+    };
+    if (has("nova")) {
+        return Language::nova;
+    }
+    if (has("titan")) {
+        return Language::titan;
+    }
+    if (has("llama")) {
+        return Language::llama;
+    }
+    if (has("mistral")) {
+        return Language::mistral;
+    }
+    if (has("openai") || has("gpt-")) {
+        return Language::openai;
+    }
+    return Language::anthropic;
+}
+
+std::uint64_t maximum_output(std::string_view model) {
+    static constexpr std::array kMaxima{
+        std::pair{std::string_view("claude-3-haiku"), 4096U},
+        std::pair{std::string_view("claude-3-sonnet"), 4096U},
+        std::pair{std::string_view("claude-3-opus"), 4096U},
+        std::pair{std::string_view("claude-3-5"), 8192U},
+        std::pair{std::string_view("claude-opus-4-20250514"), 32000U},
+        std::pair{std::string_view("claude-opus-4-1"), 32000U},
+        std::pair{std::string_view("nova-premier"), 32000U},
+        std::pair{std::string_view("nova"), 10000U},
+        std::pair{std::string_view("titan-text-premier"), 3072U},
+        std::pair{std::string_view("titan"), 8192U},
+        std::pair{std::string_view("llama"), 8192U},
+        std::pair{std::string_view("mistral"), 8192U},
+    };
+    for (const auto& [part, tokens] : kMaxima) {
+        if (model.find(part) != std::string_view::npos) {
+            return tokens;
+        }
+    }
+    return 64'000;
+}
+
+void read_directives(std::string_view text, Directives& into) {
+    constexpr std::size_t kLongest = 64;
+    for (std::size_t at = text.find("[["); at != std::string_view::npos; at = text.find("[[", at)) {
+        at += 2;
+        const std::string_view rest = text.substr(at, kLongest);
+        const auto end = rest.find("]]");
+        if (end == std::string_view::npos) {
+            continue;
+        }
+        const std::string_view directive = rest.substr(0, end);
+        const auto equals = directive.find('=');
+        if (equals != std::string_view::npos) {
+            read_directive(directive.substr(0, equals), directive.substr(equals + 1), into);
+        } else if (directive == "echo") {
+            into.echo = true;
+        }
+    }
+}
+
+Result<Ask> read_body(std::string_view body, Language language) {
+    const Json document = Json::parse(body, nullptr, false);
+    if (document.is_discarded()) {
+        return failure(std::string(kMalformed));
+    }
+    return read_document(document, language);
+}
+
+Result<std::uint64_t> read_count(std::string_view body, Language invoke_language) {
+    const Json document = Json::parse(body, nullptr, false);
+    if (document.is_discarded()) {
+        return failure(std::string(kMalformed));
+    }
+    const Json* input = member(document, "input");
+    const Json* converse = input ? member(*input, "converse") : nullptr;
+    const Json* invoke = input ? member(*input, "invokeModel") : nullptr;
+    if (converse != nullptr) {
+        const auto ask = read_document(*converse, Language::converse);
+        if (!ask) {
+            return std::unexpected(ask.error());
+        }
+        return ask->input;
+    }
+    const Json* inner = invoke ? member(*invoke, "body") : nullptr;
+    if (inner == nullptr || !inner->is_string()) {
+        return failure(std::string(kMalformed));
+    }
+    const auto decoded = base64_decode(inner->get_ref<const std::string&>());
+    if (!decoded) {
+        return failure(std::string(kMalformed));
+    }
+    const auto ask = read_body(*decoded, invoke_language);
+    if (!ask) {
+        return std::unexpected(ask.error());
+    }
+    return ask->input;
+}
+
+}  // namespace weir::simulator

@@ -1,0 +1,150 @@
+#include "simulator/verify.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+namespace weir::simulator {
+namespace {
+
+constexpr std::int64_t kSkew = 5 * 60;
+
+ErrorAnswer bad_signature(std::string_view message) {
+    return make_error(403, "InvalidSignatureException", message);
+}
+
+std::optional<int> digits(std::string_view text, std::size_t from, std::size_t count) {
+    int value = 0;
+    for (const char c : text.substr(from, count)) {
+        if (c < '0' || c > '9') {
+            return std::nullopt;
+        }
+        value = value * 10 + (c - '0');
+    }
+    return value;
+}
+
+/// The fields that `names` ("content-type;host;x-amz-date") lists; nullopt: one is missing.
+std::optional<std::vector<codec::Field>> signed_fields(const codec::Head& head,
+                                                       std::string_view names) {
+    std::vector<codec::Field> fields;
+    while (!names.empty()) {
+        const auto end = names.find(';');
+        const std::string_view name = names.substr(0, end);
+        names = end == std::string_view::npos ? std::string_view() : names.substr(end + 1);
+        bool found = false;
+        for (const codec::Field& field : head.fields) {
+            if (codec::equals_ignore_case(field.name, name)) {
+                found = true;
+                if (!codec::equals_ignore_case(name, "x-amz-date")) {
+                    fields.push_back(field);
+                }
+            }
+        }
+        if (!found) {
+            return std::nullopt;
+        }
+    }
+    return fields;
+}
+
+bool lists(std::string_view names, std::string_view wanted) {
+    const std::string all = ";" + std::string(names) + ";";
+    return all.find(";" + std::string(wanted) + ";") != std::string::npos;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> parse_amz_date(std::string_view text) {
+    if (text.size() != 16 || text[8] != 'T' || text[15] != 'Z') {
+        return std::nullopt;
+    }
+    const auto year = digits(text, 0, 4);
+    const auto month = digits(text, 4, 2);
+    const auto day = digits(text, 6, 2);
+    const auto hour = digits(text, 9, 2);
+    const auto minute = digits(text, 11, 2);
+    const auto second = digits(text, 13, 2);
+    if (!year || !month || !day || !hour || !minute || !second) {
+        return std::nullopt;
+    }
+    const std::chrono::year_month_day date{std::chrono::year(*year),
+                                           std::chrono::month(static_cast<unsigned>(*month)),
+                                           std::chrono::day(static_cast<unsigned>(*day))};
+    if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) {
+        return std::nullopt;
+    }
+    const auto days = std::chrono::sys_days(date).time_since_epoch();
+    return std::chrono::seconds(days).count() + *hour * 3600 + *minute * 60 + *second;
+}
+
+Verifier::Verifier(std::string region, std::string access_key_id, std::string secret_access_key)
+    : region_(std::move(region)),
+      credentials_{.access_key_id = std::move(access_key_id),
+                   .secret_access_key = std::move(secret_access_key),
+                   .session_token = {}},
+      signer_("bedrock") {}
+
+std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec::Digest& body,
+                                           std::int64_t unix_seconds) {
+    const std::string_view* authorization = head.find("authorization");
+    if (authorization == nullptr) {
+        return make_error(403, "MissingAuthenticationTokenException",
+                          "Missing Authentication Token");
+    }
+    constexpr std::string_view kBearer = "Bearer ";
+    if (authorization->starts_with(kBearer)) {
+        if (authorization->substr(kBearer.size()) == credentials_.secret_access_key) {
+            return std::nullopt;
+        }
+        return make_error(403, "AccessDeniedException",
+                          "Authentication failed: Please make sure your API Key is valid.");
+    }
+    const auto parsed = codec::parse_authorization(*authorization);
+    const std::string_view* date = head.find("x-amz-date");
+    const auto signed_at = date ? parse_amz_date(*date) : std::nullopt;
+    if (!parsed || !signed_at || !lists(parsed->signed_headers, "host") ||
+        !lists(parsed->signed_headers, "x-amz-date")) {
+        return make_error(
+            403, "IncompleteSignatureException",
+            "Authorization header requires 'Credential' parameter, 'Signature' "
+            "parameter, 'SignedHeaders' with host and x-amz-date, and an 'X-Amz-Date' "
+            "header.");
+    }
+    if (const std::string_view* token = head.find("x-amz-security-token");
+        token != nullptr && *token == "expired") {
+        return fault_error(FaultKind::expired_token, {});
+    }
+    if (parsed->access_key_id != credentials_.access_key_id) {
+        return make_error(403, "UnrecognizedClientException",
+                          "The security token included in the request is invalid.");
+    }
+    if (std::llabs(*signed_at - unix_seconds) > kSkew) {
+        return bad_signature(*signed_at < unix_seconds
+                                 ? "Signature expired: " + std::string(*date) +
+                                       " is more than 5 min. earlier than the current time."
+                                 : "Signature not yet current: " + std::string(*date) +
+                                       " is more than 5 min. later than the current time.");
+    }
+    if (parsed->region != region_) {
+        return bad_signature("Credential should be scoped to a valid region.");
+    }
+    if (parsed->service != "bedrock") {
+        return bad_signature("Credential should be scoped to correct service: 'bedrock'.");
+    }
+    const auto fields = signed_fields(head, parsed->signed_headers);
+    if (fields) {
+        const codec::SigningRequest request{
+            .method = head.method, .target = head.target, .headers = *fields, .body = body};
+        const codec::Signature good = signer_.sign(request, credentials_, region_, *signed_at);
+        if (good.signature == parsed->signature) {
+            return std::nullopt;
+        }
+    }
+    return bad_signature(
+        "The request signature we calculated does not match the signature you provided. Check your "
+        "AWS Secret Access Key and signing method. Consult the service documentation for details.");
+}
+
+}  // namespace weir::simulator

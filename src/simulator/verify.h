@@ -1,0 +1,34 @@
+// Is the caller who it says it is? Re-signs what the request's own SignedHeaders name.
+#pragma once
+
+#include "codec/http1.h"
+#include "codec/sigv4.h"
+#include "simulator/refusal.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::simulator {
+
+/// Verifies SigV4 for one Region and one pair of keys. Not thread-safe: one a loop.
+class Verifier {
+public:
+    Verifier(std::string region, std::string access_key_id, std::string secret_access_key);
+
+    /// nullopt: good. `unix_seconds`: wall time, against which the request's date may be 5 minutes
+    /// off. A bearer key is good when it is the secret access key; a session token of "expired" is.
+    std::optional<ErrorAnswer> check(const codec::Head& head, const codec::Digest& body,
+                                     std::int64_t unix_seconds);
+
+private:
+    std::string region_;
+    codec::SigningCredentials credentials_;
+    codec::Signer signer_;
+};
+
+/// "20150830T123600Z" as seconds since 1970.
+std::optional<std::int64_t> parse_amz_date(std::string_view text);
+
+}  // namespace weir::simulator
