@@ -109,14 +109,16 @@ Place Reading::place(std::string path) const {
     }
 }
 
-bool Reading::is_spoilt(std::string path) const {
-    for (;;) {
-        if (spoilt.contains(path))
+bool Reading::is_spoilt(const std::string& path) const {
+    for (std::string up = path; !up.empty(); up = parent(up)) {
+        if (spoilt.contains(up))
             return true;
-        if (path.empty())
-            return false;
-        path = parent(path);
     }
+    const auto part_of = [&](const std::string& start) {
+        const auto found = spoilt.lower_bound(start);
+        return found != spoilt.end() && found->starts_with(start);
+    };
+    return spoilt.contains("") || (!path.empty() && (part_of(path + ".") || part_of(path + "[")));
 }
 
 void Reading::spoil(const std::string& path, const Place& place, std::string message) {

@@ -31,7 +31,8 @@ struct Reading {
     void index(const YamlNode& node, const std::string& path);
     /// Of `path`, else of the nearest parent that stands in the file.
     Place place(std::string path) const;
-    bool is_spoilt(std::string path) const;
+    /// `path` itself, something it is part of, or a part of it.
+    bool is_spoilt(const std::string& path) const;
     void spoil(const std::string& path, const Place& place, std::string message);
 };
 

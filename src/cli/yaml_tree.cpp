@@ -97,6 +97,7 @@ private:
         YAML::anchor_t anchor = 0;
         YAML::Mark mark;
         bool key_next = true;
+        bool key_usable = true;
         YamlNode::Key key;
         std::unordered_map<std::string, int> lines;  // where each key stood first
     };
@@ -139,14 +140,17 @@ private:
         if (parent.node.kind == YamlNode::Kind::list) {
             parent.node.items.push_back(std::move(node));
         } else if (parent.key_next) {
-            if (node.kind == YamlNode::Kind::list || node.kind == YamlNode::Kind::map)
+            parent.key_usable =
+                node.kind != YamlNode::Kind::list && node.kind != YamlNode::Kind::map;
+            if (!parent.key_usable)
                 complaints_.add(node.place, "a key must be a word, not a list or a map");
             parent.key = {node.kind == YamlNode::Kind::null ? "null" : std::move(node.text),
                           place_of(mark)};
             parent.key_next = false;
         } else {
             parent.key_next = true;
-            add_entry(parent, std::move(node));
+            if (parent.key_usable)
+                add_entry(parent, std::move(node));
         }
     }
 
