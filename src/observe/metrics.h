@@ -92,6 +92,7 @@ public:
         std::vector<Pool> pools;
         double quota_share = 1;
         std::optional<double> credentials_expiry_seconds;
+        std::uint64_t log_dropped = 0;  // LineWriter::dropped()
     };
     /// Prometheus text format 0.0.4, with process_* and weir_build_info.
     std::string text(const Gauges& gauges);

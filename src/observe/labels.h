@@ -1,0 +1,91 @@
+// Which names become label values, and handles kept by them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace weir::observe {
+
+constexpr std::size_t kMaxLabelValues = 200;
+constexpr std::string_view kOther = "other";
+constexpr std::string_view kNobody = "none";  // the client of a call that named none
+
+/// An ARN's last segment; anything else as it is.
+std::string_view without_arn(std::string_view model);
+
+/// The values that one label may take: those configured and those learned, kMaxLabelValues at most;
+/// every other name is `other`. Not thread-safe.
+class LabelValues {
+public:
+    /// Takes the configured names; where that leaves no room, learned ones are given up and
+    /// returned.
+    std::vector<std::string> configure(const std::vector<std::string>& names);
+
+    /// The label of `name`. `learn`: it has earned one of its own, if there is room and it is short
+    /// and printable. The view lives until the next configure().
+    std::string_view label(std::string_view name, bool learn);
+
+private:
+    std::set<std::string, std::less<>> configured_;
+    std::set<std::string, std::less<>> learned_;
+};
+
+/// Handles by N names, found without allocating. Not thread-safe.
+template <std::size_t N, class Handle>
+class HandleMap {
+public:
+    using Names = std::array<std::string_view, N>;
+
+    Handle* find(const Names& names) {
+        const auto at = map_.find(names);
+        return at == map_.end() ? nullptr : &at->second;
+    }
+
+    Handle* insert(const Names& names, Handle handle) {
+        Owned owned;
+        for (std::size_t i = 0; i < N; ++i) {
+            owned[i] = std::string(names[i]);
+        }
+        return &map_.insert_or_assign(std::move(owned), std::move(handle)).first->second;
+    }
+
+    void clear() { map_.clear(); }
+
+private:
+    using Owned = std::array<std::string, N>;
+
+    struct Hash {
+        using is_transparent = void;
+        template <class Array>
+        std::size_t operator()(const Array& names) const {
+            std::size_t seed = N;
+            for (const auto& name : names) {
+                seed = seed * 0x9E3779B97F4A7C15ULL + std::hash<std::string_view>{}(name);
+            }
+            return seed ^ (seed >> 32U);
+        }
+    };
+    struct Equal {
+        using is_transparent = void;
+        template <class A, class B>
+        bool operator()(const A& a, const B& b) const {
+            for (std::size_t i = 0; i < N; ++i) {
+                if (a[i] != b[i]) {
+                    return false;
+                }
+            }
+            return true;
+        }
+    };
+
+    std::unordered_map<Owned, Handle, Hash, Equal> map_;
+};
+
+}  // namespace weir::observe

@@ -1,0 +1,144 @@
+#include "observe/scrape.h"
+
+#include <prometheus/text_serializer.h>
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace weir::observe {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+using Labels = std::vector<std::pair<const char*, std::string>>;
+enum class Merge : std::uint8_t { sum, max };
+
+// One metric read at scrape time; equal label sets become one series.
+class Read {
+public:
+    Read(const char* name, const char* help, MetricType type, Merge merge = Merge::sum)
+        : merge_(merge) {
+        family_.name = name;
+        family_.help = help;
+        family_.type = type;
+    }
+
+    void set(Labels labels, double value) {
+        const auto [at, added] = values_.try_emplace(std::move(labels), value);
+        if (!added) {
+            at->second = merge_ == Merge::sum ? at->second + value : std::max(at->second, value);
+        }
+    }
+
+    void append_to(std::vector<MetricFamily>& out) {
+        for (const auto& [labels, value] : values_) {
+            ClientMetric metric;
+            for (const auto& [name, text] : labels) {
+                metric.label.push_back({name, text});
+            }
+            (family_.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) =
+                value;
+            family_.metric.push_back(std::move(metric));
+        }
+        if (!family_.metric.empty()) {
+            out.push_back(std::move(family_));
+        }
+    }
+
+private:
+    Merge merge_;
+    MetricFamily family_;
+    std::map<Labels, double> values_;
+};
+
+void append_targets(std::vector<MetricFamily>& out, const Status& status,
+                    const std::function<std::string_view(std::string_view)>& model_label) {
+    Read limit("weir_quota_limit", "Quota of a window or a day, configured or learned.",
+               MetricType::Gauge);
+    Read used("weir_quota_used", "Settled and reserved in the running window or day.",
+              MetricType::Gauge);
+    Read breaker("weir_breaker_state", "0 closed, 1 half-open, 2 open.", MetricType::Gauge,
+                 Merge::max);
+    for (const TargetStatus& target : status.targets) {
+        const std::string model(model_label(target.model));
+        const Labels place{{"account", "default"}, {"region", target.region}, {"model", model}};
+        breaker.set(place, static_cast<double>(target.breaker));
+        for (const LimitStatus& one : target.limits) {
+            if (one.kind == LimitKind::none) {
+                continue;
+            }
+            Labels labels = place;
+            labels.emplace_back("kind", to_string(one.kind));
+            used.set(labels, static_cast<double>(one.used));
+            if (one.limit > 0) {  // 0: not known yet
+                limit.set(std::move(labels), static_cast<double>(one.limit));
+            }
+        }
+    }
+    Read waiting("weir_waiting", "Calls in the queue.", MetricType::Gauge);
+    for (const WaitingStatus& one : status.waiting) {
+        waiting.set({{"model", std::string(model_label(one.model))},
+                     {"priority", std::string(to_string(one.priority))}},
+                    static_cast<double>(one.calls));
+    }
+    Read skipped("weir_target_skipped_total", "Calls that passed a target over, by reason.",
+                 MetricType::Counter);
+    for (const SkippedStatus& one : status.skipped) {
+        skipped.set({{"region", one.region},
+                     {"model", std::string(model_label(one.model))},
+                     {"reason", one.reason}},
+                    static_cast<double>(one.calls));
+    }
+    for (Read* read : {&limit, &used, &breaker, &waiting, &skipped}) {
+        read->append_to(out);
+    }
+}
+
+}  // namespace
+
+void append_gauges(std::vector<MetricFamily>& out, const Metrics::Gauges& gauges,
+                   const std::function<std::string_view(std::string_view)>& model_label) {
+    append_targets(out, gauges.status, model_label);
+
+    Read connections("weir_connections", "Open connections.", MetricType::Gauge);
+    Read pool_limit("weir_pool_limit", "The most upstream connections a Region may have.",
+                    MetricType::Gauge);
+    connections.set({{"side", "client"}, {"state", "active"}},
+                    static_cast<double>(gauges.client_active));
+    connections.set({{"side", "client"}, {"state", "idle"}},
+                    static_cast<double>(gauges.client_idle));
+    for (const Metrics::Gauges::Pool& pool : gauges.pools) {
+        const Labels place{{"side", "upstream"}, {"region", pool.region}};
+        Labels active = place;
+        active.emplace_back("state", "active");
+        connections.set(std::move(active), static_cast<double>(pool.active));
+        Labels idle = place;
+        idle.emplace_back("state", "idle");
+        connections.set(std::move(idle), static_cast<double>(pool.idle));
+        pool_limit.set(place, static_cast<double>(pool.limit));
+    }
+    Read share("weir_quota_share", "This instance's part of every quota.", MetricType::Gauge);
+    share.set({}, gauges.quota_share);
+    Read expiry("weir_credentials_expiry_seconds", "Until the credentials in use expire.",
+                MetricType::Gauge);
+    if (gauges.credentials_expiry_seconds) {
+        expiry.set({}, *gauges.credentials_expiry_seconds);
+    }
+    Read dropped("weir_log_dropped_total", "Access log lines lost because nobody took them.",
+                 MetricType::Counter);
+    dropped.set({}, static_cast<double>(gauges.log_dropped));
+    Read build("weir_build_info", "1, with the version that runs.", MetricType::Gauge);
+    build.set({{"version", WEIR_VERSION}}, 1);
+    for (Read* read : {&connections, &pool_limit, &share, &expiry, &dropped, &build}) {
+        read->append_to(out);
+    }
+}
+
+std::string to_text(const std::vector<MetricFamily>& families) {
+    return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace weir::observe

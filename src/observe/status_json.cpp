@@ -1,0 +1,94 @@
+#include "observe/status_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace weir::observe {
+namespace {
+
+using nlohmann::ordered_json;
+
+const char* breaker_name(BreakerState state) {
+    switch (state) {
+        case BreakerState::closed:
+            return "closed";
+        case BreakerState::half_open:
+            return "half-open";
+        case BreakerState::open:
+            return "open";
+    }
+    return "closed";
+}
+
+// A limit that is not known yet is null, never 0: nothing is allowed nowhere.
+ordered_json limits_json(const std::vector<LimitStatus>& limits) {
+    ordered_json out = ordered_json::array();
+    for (const LimitStatus& limit : limits) {
+        ordered_json one;
+        one["kind"] = to_string(limit.kind);
+        one["limit"] = limit.limit == 0 ? ordered_json() : ordered_json(limit.limit);
+        one["used"] = limit.used;
+        one["reserved"] = limit.reserved;
+        one["learned"] = limit.learned;
+        out.push_back(std::move(one));
+    }
+    return out;
+}
+
+ordered_json target_json(const TargetStatus& target) {
+    ordered_json out;
+    out["region"] = target.region;
+    out["model"] = target.model;
+    out["breaker"] = breaker_name(target.breaker);
+    out["in_flight"] = target.in_flight;
+    out["daily_closed"] = target.daily_closed;
+    out["misconfigured"] = target.misconfigured;
+    out["limits"] = limits_json(target.limits);
+    out["max_tokens"] = {{"mean_asked", target.mean_max_tokens},
+                         {"mean_settled_cost", target.mean_settled_cost},
+                         {"usable_share", target.usable_share}};
+    out["mean_service_seconds"] = target.mean_service_seconds;
+    out["estimate_ratio"] = target.estimate_ratio;
+    return out;
+}
+
+}  // namespace
+
+std::string status_json(const Status& status) {
+    ordered_json out;
+    out["version"] = WEIR_VERSION;
+    out["waiting_calls"] = status.waiting_calls;
+    out["waiting_bytes"] = status.waiting_bytes;
+    out["in_flight"] = status.in_flight;
+    out["targets"] = ordered_json::array();
+    for (const TargetStatus& target : status.targets) {
+        out["targets"].push_back(target_json(target));
+    }
+    out["clients"] = ordered_json::array();
+    for (const ClientStatus& client : status.clients) {
+        ordered_json one;
+        one["name"] = client.name;
+        one["waiting"] = client.waiting;
+        one["limits"] = limits_json(client.limits);
+        out["clients"].push_back(std::move(one));
+    }
+    out["waiting"] = ordered_json::array();
+    for (const WaitingStatus& waiting : status.waiting) {
+        ordered_json one;
+        one["model"] = waiting.model;
+        one["priority"] = to_string(waiting.priority);
+        one["calls"] = waiting.calls;
+        out["waiting"].push_back(std::move(one));
+    }
+    out["skipped"] = ordered_json::array();
+    for (const SkippedStatus& skipped : status.skipped) {
+        ordered_json one;
+        one["region"] = skipped.region;
+        one["model"] = skipped.model;
+        one["reason"] = skipped.reason;
+        one["calls"] = skipped.calls;
+        out["skipped"].push_back(std::move(one));
+    }
+    return out.dump(2, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace weir::observe

@@ -1,0 +1,49 @@
+#include "observe/status_json.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace weir::observe {
+namespace {
+
+using nlohmann::json;
+
+TEST(StatusJson, NamesTargetsClientsAndTheQueue) {
+    Status status;
+    TargetStatus target;
+    target.region = "us-east-1";
+    target.model = "m";
+    target.breaker = BreakerState::half_open;
+    target.in_flight = 3;
+    target.usable_share = 0.4;
+    target.limits = {{LimitKind::tokens, 1000, 300, 100, false},
+                     {LimitKind::requests, 0, 5, 1, true}};
+    status.targets.push_back(target);
+    status.clients.push_back({"chat", {}, 2});
+    status.waiting.push_back({"m", Priority::interactive, 2});
+    status.waiting_calls = 2;
+    const json out = json::parse(status_json(status));
+    EXPECT_FALSE(out["version"].get<std::string>().empty());
+    EXPECT_EQ(out["waiting_calls"], 2);
+    EXPECT_EQ(out["targets"][0]["breaker"], "half-open");
+    EXPECT_EQ(out["targets"][0]["in_flight"], 3);
+    EXPECT_EQ(out["targets"][0]["max_tokens"]["usable_share"], 0.4);
+    EXPECT_EQ(out["targets"][0]["limits"][0], json({{"kind", "tokens"},
+                                                    {"limit", 1000},
+                                                    {"used", 300},
+                                                    {"reserved", 100},
+                                                    {"learned", false}}));
+    EXPECT_TRUE(out["targets"][0]["limits"][1]["limit"].is_null());
+    EXPECT_EQ(out["clients"][0]["name"], "chat");
+    EXPECT_EQ(out["waiting"][0]["priority"], "interactive");
+}
+
+TEST(StatusJson, BadBytesInANameAreReplaced) {
+    Status status;
+    status.clients.push_back({"\xff", {}, 0});
+    EXPECT_EQ(json::parse(status_json(status))["clients"][0]["name"], "\xEF\xBF\xBD");
+}
+
+}  // namespace
+}  // namespace weir::observe
