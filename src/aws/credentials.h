@@ -35,19 +35,35 @@ struct SourceReport {
 struct Environment {
     std::function<std::optional<std::string>(const std::string&)> variable;  // getenv
     std::string home;  // for ~/.aws/credentials and ~/.aws/config
+    // Where link-local and regional services answer; set by tests alone. Empty: the real ones.
+    std::string sts_endpoint;
+    std::string container_endpoint;
     static Environment of_process();
+};
+
+/// How patient the provider's thread is; tests make it hurry.
+struct CredentialsTiming {
+    std::chrono::milliseconds refresh_ahead{std::chrono::minutes(5)};  // of the expiry, plus jitter
+    std::chrono::milliseconds retry_first{std::chrono::seconds(5)};    // doubles up to retry_most
+    std::chrono::milliseconds retry_most{std::chrono::seconds(60)};
+    std::chrono::milliseconds file_poll{std::chrono::seconds(5)};
+    std::chrono::milliseconds start_wait{std::chrono::seconds(10)};
 };
 
 /// One set of credentials, kept fresh by a thread of its own while it has an expiry. get() never
 /// blocks and never throws; all members are thread-safe.
 class CredentialsProvider {
 public:
-    CredentialsProvider(CredentialsConfig config, Environment environment, LogSink log);
+    CredentialsProvider(CredentialsConfig config, Environment environment, LogSink log,
+                        CredentialsTiming timing = {});
     ~CredentialsProvider();
 
-    /// Tries the sources in order, once, now; blocks at most some seconds (IMDS: 1 s connect, 2
-    /// tries). After it, a failed chain is tried again in the background, 5 s apart doubling to 60
-    /// s.
+    /// Tries the sources in order, once, now, and logs one line that names each and its outcome.
+    /// Blocks at most timing.start_wait (IMDS: 1 s connect, 2 tries); a slower source goes on in
+    /// the background. A failed chain is tried again there, 5 s apart doubling to 60 s.
+    ///
+    /// A source that is configured but fails ends the chain: falling through to the next would
+    /// call Bedrock as somebody else.
     void start();
 
     /// The freshest; null if no source has given any. Expired ones are given too if nothing newer

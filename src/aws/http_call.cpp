@@ -1,0 +1,129 @@
+#include "aws/http_call.h"
+
+#include "aws/text.h"
+
+#include <curl/curl.h>
+
+#include <array>
+#include <memory>
+#include <mutex>
+
+namespace weir::aws {
+namespace {
+
+constexpr std::size_t kMostBytes = 1 << 20;
+
+std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user) {
+    auto& body = *static_cast<std::string*>(user);
+    if (body.size() + size * count > kMostBytes) {
+        return 0;  // libcurl ends the transfer with CURLE_WRITE_ERROR
+    }
+    body.append(data, size * count);
+    return size * count;
+}
+
+int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return static_cast<const std::atomic<bool>*>(user)->load() ? 1 : 0;
+}
+
+void init_once() {
+    static std::once_flag once;
+    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+}
+
+}  // namespace
+
+Result<HttpAnswer> perform(const HttpCall& call, const std::atomic<bool>& stop) {
+    init_once();
+    std::unique_ptr<CURL, void (*)(CURL*)> handle(curl_easy_init(), curl_easy_cleanup);
+    if (!handle) {
+        return failure("libcurl gives no handle");
+    }
+    std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(nullptr, curl_slist_free_all);
+    for (const std::string& header : call.headers) {
+        curl_slist* longer = curl_slist_append(headers.get(), header.c_str());
+        if (longer == nullptr) {
+            return failure("out of memory");
+        }
+        (void)headers.release();
+        headers.reset(longer);
+    }
+    HttpAnswer answer;
+    std::array<char, CURL_ERROR_SIZE> error{};
+    CURL* curl = handle.get();
+    curl_easy_setopt(curl, CURLOPT_URL, call.url.c_str());
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error.data());
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "weir");
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call.method.c_str());
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(call.connect_timeout.count()));
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(call.timeout.count()));
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+    if (call.method != "GET") {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call.body.c_str());
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                         static_cast<curl_off_t>(call.body.size()));
+    }
+    if (call.direct) {
+        curl_easy_setopt(curl, CURLOPT_PROXY, "");
+        curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    }
+    if (!call.ca.empty()) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, call.ca.c_str());
+    }
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer.body);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &stop);
+    CURLcode code = curl_easy_perform(curl);
+    if (code != CURLE_OK) {
+        std::string why = error[0] != '\0' ? error.data() : curl_easy_strerror(code);
+        return failure(excerpt(why));
+    }
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
+    return answer;
+}
+
+Result<UrlParts> split_url(const std::string& url) {
+    std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), curl_url_cleanup);
+    if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) {
+        return failure("not a URL");
+    }
+    UrlParts parts;
+    for (auto [what, into] :
+         {std::pair(CURLUPART_SCHEME, &parts.scheme), std::pair(CURLUPART_HOST, &parts.host)}) {
+        char* text = nullptr;
+        if (curl_url_get(parsed.get(), what, &text, 0) != CURLUE_OK) {
+            return failure("not a URL with scheme and host");
+        }
+        *into = lower(text);
+        curl_free(text);
+    }
+    if (parts.host.starts_with('[') && parts.host.ends_with(']')) {
+        parts.host = parts.host.substr(1, parts.host.size() - 2);
+    }
+    return parts;
+}
+
+std::string form_encode(const std::string& value) {
+    constexpr std::string_view kHex = "0123456789ABCDEF";
+    std::string out;
+    for (char c : value) {
+        auto byte = static_cast<unsigned char>(c);
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     std::string_view("-_.~").find(c) != std::string_view::npos;
+        if (plain) {
+            out += c;
+        } else {
+            out += '%';
+            out += kHex[byte >> 4];
+            out += kHex[byte & 15];
+        }
+    }
+    return out;
+}
+
+}  // namespace weir::aws
