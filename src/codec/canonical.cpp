@@ -1,0 +1,169 @@
+#include "codec/canonical.h"
+
+#include "codec/http1_grammar.h"
+
+#include <algorithm>
+
+namespace weir::codec {
+
+namespace {
+
+using grammar::is_alpha;
+using grammar::is_digit;
+using grammar::lower;
+
+bool is_unreserved(char c) {
+    return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+void append_encoded(std::string& out, std::string_view text, bool keep_slash) {
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    for (char c : text) {
+        if (is_unreserved(c) || (keep_slash && c == '/')) {
+            out += c;
+            continue;
+        }
+        const auto byte = static_cast<unsigned char>(c);
+        out += '%';
+        out += kDigits[byte >> 4];
+        out += kDigits[byte & 0xF];
+    }
+}
+
+int hex_value(char c) {
+    if (is_digit(c))
+        return c - '0';
+    const char letter = lower(c);
+    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+/// Undoes percent-encoding; an escape that is none stays as it is.
+std::string decode(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
+            hex_value(text[i + 2]) >= 0) {
+            out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+            i += 2;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
+/// RFC 3986 5.2.4 with empty segments dropped as well.
+std::string normalized(std::string_view path) {
+    std::vector<std::string_view> kept;
+    bool is_folder = true;
+    for (std::size_t at = 0; at <= path.size();) {
+        const std::size_t slash = std::min(path.find('/', at), path.size());
+        const std::string_view segment = path.substr(at, slash - at);
+        is_folder = segment.empty() || segment == "." || segment == "..";
+        if (segment == ".." && !kept.empty())
+            kept.pop_back();
+        else if (!is_folder)
+            kept.push_back(segment);
+        at = slash + 1;
+    }
+    std::string out;
+    for (std::string_view segment : kept) {
+        out += '/';
+        out += segment;
+    }
+    if (is_folder)
+        out += '/';
+    return out;
+}
+
+bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/// Appends a value trimmed, its runs of blanks made one space.
+void append_value(std::string& out, std::string_view value) {
+    bool gap = false;
+    bool begun = false;
+    for (char c : value) {
+        if (is_space(c)) {
+            gap = begun;
+            continue;
+        }
+        if (gap)
+            out += ' ';
+        gap = false;
+        begun = true;
+        out += c;
+    }
+}
+
+/// By name without case; fields of one name stay in their order, which is that of their addresses.
+bool comes_before(const Field* a, const Field* b) {
+    if (equals_ignore_case(a->name, b->name))
+        return a < b;
+    return std::ranges::lexicographical_compare(a->name, b->name, {}, lower, lower);
+}
+
+}  // namespace
+
+void append_canonical_path(std::string& out, std::string_view path, bool normalize) {
+    if (path.empty())
+        out += '/';
+    else if (normalize)
+        append_encoded(out, normalized(path), true);
+    else
+        append_encoded(out, path, true);
+}
+
+void append_canonical_query(std::string& out, std::string_view query) {
+    if (query.empty())
+        return;
+    std::vector<std::pair<std::string, std::string>> parameters;
+    while (!query.empty()) {
+        const std::size_t end = std::min(query.find('&'), query.size());
+        const std::string_view parameter = query.substr(0, end);
+        query.remove_prefix(std::min(end + 1, query.size()));
+        if (parameter.empty())
+            continue;
+        const std::size_t equals = std::min(parameter.find('='), parameter.size());
+        auto& [name, value] = parameters.emplace_back();
+        append_encoded(name, decode(parameter.substr(0, equals)), false);
+        if (equals < parameter.size())
+            append_encoded(value, decode(parameter.substr(equals + 1)), false);
+    }
+    std::ranges::sort(parameters);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        if (i > 0)
+            out += '&';
+        out += parameters[i].first;
+        out += '=';
+        out += parameters[i].second;
+    }
+}
+
+void append_canonical_headers(std::string& out, std::string& names,
+                              const std::vector<Field>& headers) {
+    std::vector<const Field*> sorted;
+    sorted.reserve(headers.size());
+    for (const Field& header : headers)
+        sorted.push_back(&header);
+    std::ranges::sort(sorted, comes_before);
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+        const Field& header = *sorted[i];
+        if (i > 0 && equals_ignore_case(header.name, sorted[i - 1]->name)) {
+            out.back() = ',';  // instead of the line end
+        } else {
+            const std::size_t start = out.size();
+            for (char c : header.name)
+                out += lower(c);
+            if (!names.empty())
+                names += ';';
+            names.append(out, start);
+            out += ':';
+        }
+        append_value(out, header.value);
+        out += '\n';
+    }
+}
+
+}  // namespace weir::codec

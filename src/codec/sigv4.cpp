@@ -1,0 +1,223 @@
+#include "codec/sigv4.h"
+
+#include "codec/canonical.h"
+#include "codec/digest.h"
+#include "codec/http1_grammar.h"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+namespace weir::codec {
+
+namespace {
+
+constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
+constexpr std::string_view kTerminator = "aws4_request";
+constexpr std::string_view kDateHeader = "x-amz-date";
+constexpr std::string_view kTokenHeader = "x-amz-security-token";
+constexpr std::string_view kContentHeader = "x-amz-content-sha256";
+
+std::string_view as_text(const Digest& digest) {
+    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+void append_digits(std::string& out, unsigned value, int width) {
+    for (unsigned place = width == 4 ? 1000 : 10; place > 0; place /= 10)
+        out += static_cast<char>('0' + value / place % 10);
+}
+
+/// "20150830T123600Z". Times before 1970 or past the year 9999 have no such form and are clamped.
+std::string amz_date(std::int64_t unix_seconds) {
+    using namespace std::chrono;
+    constexpr std::int64_t kLast = 253402300799;
+    const sys_seconds time{seconds(std::clamp<std::int64_t>(unix_seconds, 0, kLast))};
+    const sys_days day = floor<days>(time);
+    const year_month_day date(day);
+    const auto in_day = static_cast<unsigned>((time - day).count());
+    std::string out;
+    append_digits(out, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+    append_digits(out, static_cast<unsigned>(date.month()), 2);
+    append_digits(out, static_cast<unsigned>(date.day()), 2);
+    out += 'T';
+    append_digits(out, in_day / 3600, 2);
+    append_digits(out, in_day / 60 % 60, 2);
+    append_digits(out, in_day % 60, 2);
+    out += 'Z';
+    return out;
+}
+
+/// Text that is erased when dropped.
+struct Secret {
+    explicit Secret(std::string_view from) : text(from) {}
+    Secret(Secret&&) noexcept = default;
+    Secret& operator=(Secret&&) noexcept = default;
+    ~Secret() { OPENSSL_cleanse(text.data(), text.size()); }
+    std::string text;
+};
+
+HmacKey derive_key(std::string_view secret, std::string_view date, std::string_view region,
+                   std::string_view service) {
+    Secret prefixed("AWS4");
+    prefixed.text.reserve(4 + secret.size());
+    prefixed.text += secret;
+    Digest key = hmac_sha256(prefixed.text, date);
+    for (std::string_view part : {region, service, kTerminator})
+        key = hmac_sha256(as_text(key), part);
+    HmacKey derived(as_text(key));
+    OPENSSL_cleanse(key.data(), key.size());
+    return derived;
+}
+
+}  // namespace
+
+/// The day's keys, a few: one a Region and set of credentials in use.
+struct Signer::Cache {
+    struct Entry {
+        Secret secret;
+        std::string date;
+        std::string region;
+        HmacKey key;
+    };
+    static constexpr std::size_t kMax = 64;
+    std::vector<Entry> entries;
+    std::size_t next = 0;        // the entry to replace when full
+    std::vector<Field> headers;  // scratch
+
+    const HmacKey& find(std::string_view secret, std::string_view date, std::string_view region,
+                        std::string_view service) {
+        for (const Entry& entry : entries)
+            if (entry.date == date && entry.region == region && entry.secret.text == secret)
+                return entry.key;
+        Entry fresh{Secret(secret), std::string(date), std::string(region),
+                    derive_key(secret, date, region, service)};
+        if (entries.size() < kMax) {
+            entries.push_back(std::move(fresh));
+            return entries.back().key;
+        }
+        Entry& replaced = entries[next];
+        next = (next + 1) % kMax;
+        replaced = std::move(fresh);
+        return replaced.key;
+    }
+};
+
+Signer::Signer(std::string service)
+    : cache_(std::make_unique<Cache>()), service_(std::move(service)) {}
+Signer::~Signer() = default;
+Signer::Signer(Signer&&) noexcept = default;
+Signer& Signer::operator=(Signer&&) noexcept = default;
+
+Signature Signer::sign(const SigningRequest& request, const SigningCredentials& credentials,
+                       std::string_view region, std::int64_t unix_seconds,
+                       const SigningOptions& options) {
+    Signature out;
+    out.amz_date = amz_date(unix_seconds);
+    const std::string body = to_hex(request.body);
+    if (options.sign_body_header)
+        out.content_sha256 = body;
+
+    // What weir adds stands in for what the caller may have left in.
+    std::vector<Field>& headers = cache_->headers;
+    headers.clear();
+    headers.push_back({kDateHeader, out.amz_date});
+    if (!credentials.session_token.empty())
+        headers.push_back({kTokenHeader, credentials.session_token});
+    if (options.sign_body_header)
+        headers.push_back({kContentHeader, out.content_sha256});
+    const std::size_t added = headers.size();
+    for (const Field& header : request.headers) {
+        const auto end = headers.begin() + static_cast<std::ptrdiff_t>(added);
+        if (std::none_of(headers.begin(), end, [&](const Field& ours) {
+                return equals_ignore_case(ours.name, header.name);
+            }))
+            headers.push_back(header);
+    }
+
+    const std::size_t question = std::min(request.target.find('?'), request.target.size());
+    std::string names;
+    std::string& canonical = out.canonical_request;
+    canonical.reserve(1024);
+    canonical += request.method;
+    canonical += '\n';
+    append_canonical_path(canonical, request.target.substr(0, question), options.normalize_path);
+    canonical += '\n';
+    if (question < request.target.size())
+        append_canonical_query(canonical, request.target.substr(question + 1));
+    canonical += '\n';
+    append_canonical_headers(canonical, names, headers);
+    canonical += '\n';
+    canonical += names;
+    canonical += '\n';
+    canonical += body;
+
+    const std::string_view date = std::string_view(out.amz_date).substr(0, 8);
+    std::string scope;
+    scope.reserve(64);
+    scope += date;
+    for (std::string_view part : {region, std::string_view(service_), kTerminator}) {
+        scope += '/';
+        scope += part;
+    }
+
+    std::string& to_sign = out.string_to_sign;
+    to_sign.reserve(kAlgorithm.size() + out.amz_date.size() + scope.size() + 67);
+    to_sign += kAlgorithm;
+    to_sign += '\n';
+    to_sign += out.amz_date;
+    to_sign += '\n';
+    to_sign += scope;
+    to_sign += '\n';
+    to_sign += to_hex(sha256(canonical));
+
+    const HmacKey& key = cache_->find(credentials.secret_access_key, date, region, service_);
+    out.signature = to_hex(key.sum(to_sign));
+
+    std::string& header = out.authorization;
+    header.reserve(256 + names.size());
+    header += kAlgorithm;
+    header += " Credential=";
+    header += credentials.access_key_id;
+    header += '/';
+    header += scope;
+    header += ", SignedHeaders=";
+    header += names;
+    header += ", Signature=";
+    header += out.signature;
+    return out;
+}
+
+std::optional<ParsedAuthorization> parse_authorization(std::string_view value) {
+    if (!value.starts_with(kAlgorithm) || value.size() == kAlgorithm.size() ||
+        !grammar::is_blank(value[kAlgorithm.size()]))
+        return std::nullopt;
+    std::string_view credential;
+    ParsedAuthorization out;
+    bool sound = true;
+    grammar::each_element(value.substr(kAlgorithm.size()), [&](std::string_view element) {
+        const auto take = [&](std::string_view prefix, std::string_view& into) {
+            if (!element.starts_with(prefix))
+                return false;
+            sound = sound && into.empty();  // said twice
+            into = element.substr(prefix.size());
+            return true;
+        };
+        sound = (take("Credential=", credential) || take("SignedHeaders=", out.signed_headers) ||
+                 take("Signature=", out.signature)) &&
+                sound;
+    });
+    for (std::string_view* part : {&out.access_key_id, &out.date, &out.region, &out.service}) {
+        const std::size_t slash = credential.find('/');
+        if (slash == std::string_view::npos || slash == 0)
+            return std::nullopt;
+        *part = credential.substr(0, slash);
+        credential.remove_prefix(slash + 1);
+    }
+    if (!sound || credential != kTerminator || out.signed_headers.empty() ||
+        out.signature.empty() || out.date.size() != 8 ||
+        !std::ranges::all_of(out.date, grammar::is_digit))
+        return std::nullopt;
+    return out;
+}
+
+}  // namespace weir::codec

@@ -1,0 +1,29 @@
+// The fuzzers' corpora as plain tests, so that what was once found stays found.
+#include "fuzz/eventstream_fuzz.h"
+#include "fuzz/http1_fuzz.h"
+#include "unit/codec/suites.h"
+
+#include <gtest/gtest.h>
+
+namespace {
+
+void run_corpus(const std::string& name, void (*target)(std::string_view)) {
+    const std::filesystem::path folder =
+        std::filesystem::path(WEIR_SOURCE_DIR) / "tests/fuzz/corpus" / name;
+    int seen = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        SCOPED_TRACE(entry.path());
+        target(weir::testing::read_file(entry.path()));
+        ++seen;
+    }
+    EXPECT_GT(seen, 10) << folder;
+}
+
+TEST(Corpus, Http1) {
+    run_corpus("http1", weir::fuzz::http1);
+}
+TEST(Corpus, EventStream) {
+    run_corpus("eventstream", weir::fuzz::eventstream);
+}
+
+}  // namespace

@@ -1,0 +1,260 @@
+#include "codec/sigv4.h"
+
+#include "unit/codec/suites.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+namespace {
+
+using namespace weir::codec;
+
+constexpr std::int64_t kThen = 1440938160;  // 2015-08-30T12:36:00Z
+const SigningCredentials kExample{"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""};
+
+/// A request as the suite writes it: bare line ends, folded values, blanks in the path.
+struct SuiteRequest {
+    std::string method;
+    std::string target;
+    std::vector<std::pair<std::string, std::string>> fields;
+    std::string body;
+
+    explicit SuiteRequest(const std::string& text) {
+        std::size_t at = 0;
+        const auto line = [&] {
+            const std::size_t end = std::min(text.find('\n', at), text.size());
+            const std::string taken = text.substr(at, end - at);
+            at = std::min(end + 1, text.size());
+            return taken;
+        };
+        const std::string first = line();
+        const std::size_t space = first.find(' ');
+        method = first.substr(0, space);
+        target = first.substr(space + 1, first.rfind(' ') - space - 1);
+        for (std::string field = line(); !field.empty(); field = line()) {
+            if (field[0] == ' ' || field[0] == '\t') {
+                fields.back().second += "\n" + field;
+                continue;
+            }
+            const std::size_t colon = field.find(':');
+            fields.emplace_back(field.substr(0, colon), field.substr(colon + 1));
+        }
+        body = text.substr(at);
+    }
+
+    std::vector<Field> views() const {
+        std::vector<Field> out;
+        for (const auto& [name, value] : fields)
+            out.push_back({name, value});
+        return out;
+    }
+};
+
+TEST(SigV4, SuiteOfOthers) {
+    const auto folder = weir::testing::suite("sigv4");
+    WEIR_REQUIRE_SUITE(folder);
+    Signer signer("service");
+    int seen = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        SCOPED_TRACE(entry.path());
+        const auto file = [&](const char* name) {
+            return weir::testing::read_file(entry.path() / name);
+        };
+        const std::string context = file("context.json");
+        const SuiteRequest request(file("request.txt"));
+        SigningCredentials credentials = kExample;
+        const std::string mark = R"("token": ")";
+        const std::size_t token = context.find(mark);
+        if (token != std::string::npos && !context.contains(R"("omit_session_token": true)")) {
+            const std::size_t start = token + mark.size();
+            credentials.session_token = context.substr(start, context.find('"', start) - start);
+        }
+        SigningOptions options;
+        options.normalize_path = context.contains(R"("normalize": true)");
+        options.sign_body_header = context.contains(R"("sign_body": true)");
+        const auto fields = request.views();
+        const Signature got =
+            signer.sign({request.method, request.target, fields, sha256(request.body)}, credentials,
+                        "us-east-1", kThen, options);
+        EXPECT_EQ(got.canonical_request, file("header-canonical-request.txt"));
+        EXPECT_EQ(got.string_to_sign, file("header-string-to-sign.txt"));
+        EXPECT_EQ(got.signature, file("header-signature.txt"));
+        EXPECT_TRUE(file("header-signed-request.txt").contains(got.authorization + "\n"));
+        ++seen;
+    }
+    EXPECT_EQ(seen, 38);
+}
+
+struct BedrockVector {
+    const char* path;
+    const char* canonical_path;
+    const char* canonical_sum;
+    const char* signature;
+};
+
+class SigV4Bedrock : public ::testing::TestWithParam<BedrockVector> {};
+
+TEST_P(SigV4Bedrock, EncodesAnEncodedPathOnceMore) {
+    const BedrockVector& vector = GetParam();
+    Signer signer("bedrock");
+    const std::vector<Field> headers{{"Host", "bedrock-runtime.us-east-1.amazonaws.com"},
+                                     {"Content-Type", "application/json"}};
+    const Digest body = sha256(R"({"messages":[{"role":"user","content":[{"text":"hi"}]}]})");
+    const Signature got =
+        signer.sign({"POST", vector.path, headers, body}, kExample, "us-east-1", kThen);
+    EXPECT_TRUE(got.canonical_request.contains(vector.canonical_path));
+    EXPECT_EQ(to_hex(sha256(got.canonical_request)), vector.canonical_sum);
+    EXPECT_EQ(got.signature, vector.signature);
+    EXPECT_EQ(got.amz_date, "20150830T123600Z");
+    EXPECT_EQ(got.content_sha256, "");
+    EXPECT_EQ(got.authorization,
+              "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/bedrock/aws4_request, "
+              "SignedHeaders=content-type;host;x-amz-date, Signature=" +
+                  std::string(vector.signature));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Vectors, SigV4Bedrock,
+    ::testing::Values(
+        BedrockVector{"/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse",
+                      "\n/model/us.anthropic.claude-sonnet-4-5-20250929-v1%253A0/converse\n",
+                      "01bfdc1398cad04a72ba789153da49c9a26f1337792a729d1822edfb150ee9fa",
+                      "24ac9ad5a743023594984d946e9219bdb9ef9bc120ce390f0e0a2a2de60e837b"},
+        BedrockVector{"/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-"
+                      "inference-profile%2Fabcdefghij12/converse",
+                      "profile%252Fabcdefghij12/converse\n",
+                      "02e29ce761cd98f03561cac7c53354caaefab51cadba1b477cba8356621a5dcb",
+                      "fc32ae1f3a22449d4a8fd7affdfe391f79f2ac161b65cba08083cb2187444d20"}));
+
+std::string sign_at(Signer& signer, std::int64_t time, std::string_view region,
+                    const SigningCredentials& credentials) {
+    const std::vector<Field> headers{{"Host", "h"}};
+    return signer.sign({"GET", "/", headers, sha256("")}, credentials, region, time).signature;
+}
+
+TEST(SigV4, CachedKeysAreNeverMixedUp) {
+    Signer kept("bedrock");
+    for (int round = 0; round < 2; ++round)
+        for (std::int64_t day = 0; day < 30; ++day)
+            for (const char* region : {"us-east-1", "eu-west-1"})
+                for (const char* secret : {"one", "two"}) {
+                    const SigningCredentials credentials{"AK", secret, ""};
+                    Signer fresh("bedrock");
+                    EXPECT_EQ(sign_at(kept, kThen + day * 86400, region, credentials),
+                              sign_at(fresh, kThen + day * 86400, region, credentials));
+                }
+}
+
+TEST(SigV4, DatesOfTheWholeRange) {
+    Signer signer("s");
+    const std::vector<Field> headers{{"Host", "h"}};
+    const auto date = [&](std::int64_t time) {
+        return signer.sign({"GET", "/", headers, {}}, kExample, "r", time).amz_date;
+    };
+    EXPECT_EQ(date(0), "19700101T000000Z");
+    EXPECT_EQ(date(951782399), "20000228T235959Z");
+    EXPECT_EQ(date(951868799), "20000229T235959Z");
+    EXPECT_EQ(date(1798761599), "20261231T235959Z");
+    EXPECT_EQ(date(-1), "19700101T000000Z");
+    EXPECT_EQ(date(INT64_MAX), "99991231T235959Z");
+}
+
+TEST(SigV4, ItsOwnHeadersReplaceLeftOvers) {
+    Signer signer("bedrock");
+    const SigningCredentials temporary{"AK", "secret", "new-token"};
+    const std::vector<Field> stale{
+        {"Host", "h"}, {"X-Amz-Date", "19990101T000000Z"}, {"X-Amz-Security-Token", "old-token"}};
+    const std::vector<Field> clean{{"Host", "h"}};
+    const auto sign = [&](std::span<const Field> headers) {
+        return signer.sign({"GET", "/", headers, sha256("")}, temporary, "r", kThen);
+    };
+    EXPECT_EQ(sign(stale).signature, sign(clean).signature);
+    EXPECT_TRUE(sign(clean).canonical_request.contains("x-amz-security-token:new-token\n"));
+}
+
+TEST(SigV4, QueriesAreEncodedOnceAndSorted) {
+    Signer signer("s");
+    const std::vector<Field> headers{{"Host", "h"}};
+    const auto query = [&](std::string_view target) {
+        const std::string canonical =
+            signer.sign({"GET", target, headers, {}}, kExample, "r", kThen).canonical_request;
+        const std::size_t start = canonical.find('\n', 4) + 1;
+        return canonical.substr(start, canonical.find('\n', start) - start);
+    };
+    EXPECT_EQ(query("/"), "");
+    EXPECT_EQ(query("/?"), "");
+    EXPECT_EQ(query("/?b=2&a=3&a=1&c"), "a=1&a=3&b=2&c=");
+    EXPECT_EQ(query("/?a=x%2fy%20z&&%zz=%4"), "%25zz=%254&a=x%2Fy%20z");
+    EXPECT_EQ(query("/?a=b=c/d"), "a=b%3Dc%2Fd");
+}
+
+TEST(SigV4, ParsesWhatItWrites) {
+    Signer signer("bedrock");
+    const std::vector<Field> headers{{"Host", "h"}, {"Content-Type", "x"}};
+    const Signature got =
+        signer.sign({"POST", "/x", headers, sha256("")}, kExample, "us-west-2", kThen);
+    const auto parsed = parse_authorization(got.authorization);
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->access_key_id, "AKIDEXAMPLE");
+    EXPECT_EQ(parsed->date, "20150830");
+    EXPECT_EQ(parsed->region, "us-west-2");
+    EXPECT_EQ(parsed->service, "bedrock");
+    EXPECT_EQ(parsed->signed_headers, "content-type;host;x-amz-date");
+    EXPECT_EQ(parsed->signature, got.signature);
+}
+
+TEST(SigV4, ParsesNothingElse) {
+    const std::string scope = "Credential=AK/20150830/us-east-1/bedrock/aws4_request";
+    const std::string rest = "SignedHeaders=host,Signature=ab";
+    EXPECT_TRUE(parse_authorization("AWS4-HMAC-SHA256 " + scope + "," + rest));
+    EXPECT_TRUE(parse_authorization("AWS4-HMAC-SHA256  " + rest + " ,  " + scope));
+    for (const std::string& bad : {
+             std::string(),
+             std::string("Bearer x"),
+             std::string("AWS4-HMAC-SHA256"),
+             "AWS4-HMAC-SHA256" + scope + "," + rest,
+             "AWS4-HMAC-SHA512 " + scope + "," + rest,
+             "AWS4-HMAC-SHA256 " + scope,
+             "AWS4-HMAC-SHA256 " + rest,
+             "AWS4-HMAC-SHA256 " + scope + "," + rest + ",x=y",
+             "AWS4-HMAC-SHA256 " + scope + "," + rest + ",",
+             "AWS4-HMAC-SHA256 " + scope + "," + scope + "," + rest,
+             "AWS4-HMAC-SHA256 " + scope + "/x," + rest,
+             std::string("AWS4-HMAC-SHA256 Credential=AK/2015083x/r/s/aws4_request,") + rest,
+             std::string("AWS4-HMAC-SHA256 Credential=AK/20150830/r/s/aws5_request,") + rest,
+             std::string("AWS4-HMAC-SHA256 Credential=/20150830/r/s/aws4_request,") + rest,
+             std::string("AWS4-HMAC-SHA256 Credential=AK/20150830//s/aws4_request,") + rest,
+             std::string("AWS4-HMAC-SHA256 Credential=AK,") + rest,
+         })
+        EXPECT_FALSE(parse_authorization(bad)) << bad;
+}
+
+TEST(Digests, PublishedVectors) {
+    EXPECT_EQ(to_hex(sha256("abc")),
+              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    // RFC 4231, cases 1, 2 and 6 (a key longer than a block).
+    EXPECT_EQ(to_hex(hmac_sha256(std::string(20, '\x0b'), "Hi There")),
+              "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    EXPECT_EQ(to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+              "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    EXPECT_EQ(to_hex(hmac_sha256(std::string(131, '\xaa'),
+                                 "Test Using Larger Than Block-Size Key - Hash Key First")),
+              "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+TEST(Digests, PiecesMakeTheSameSum) {
+    const bool held = rc::check([](const std::vector<std::string>& pieces) {
+        Sha256 running;
+        std::string whole;
+        for (const std::string& piece : pieces) {
+            running.update(piece);
+            whole += piece;
+        }
+        RC_ASSERT(running.finish() == sha256(whole));
+        running.update(whole);  // started afresh
+        RC_ASSERT(running.finish() == sha256(whole));
+    });
+    EXPECT_TRUE(held);
+}
+
+}  // namespace
