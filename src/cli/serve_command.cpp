@@ -1,0 +1,172 @@
+#include "cli/serve_command.h"
+
+#include "aws/credentials.h"
+#include "cli/config_file.h"
+#include "cli/logging.h"
+#include "gateway/gateway.h"
+
+#include <fmt/format.h>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <mutex>
+#include <random>
+
+namespace weir::cli {
+namespace {
+
+/// The gateway's view of a credentials provider.
+class ProviderKeys : public gateway::KeySource {
+public:
+    ProviderKeys(const CredentialsConfig& config, LogSink log)
+        : provider_(config, aws::Environment::of_process(), log) {
+        provider_.start();
+        std::string line = "credentials:";
+        for (const auto& [source, outcome] : provider_.report()) {
+            line += fmt::format(" {}: {};", source, outcome);
+        }
+        log(provider_.get() == nullptr && config.source != CredentialsSource::client_bearer
+                ? LogLevel::warn
+                : LogLevel::info,
+            line);
+    }
+    std::shared_ptr<const aws::Credentials> get() const override { return provider_.get(); }
+    void refresh(std::shared_ptr<const aws::Credentials> stale,
+                 std::function<void()> done) override {
+        provider_.refresh(std::move(stale), std::move(done));
+    }
+
+private:
+    aws::CredentialsProvider provider_;
+};
+
+std::optional<std::string> variable(const std::string& name) {
+    const char* value =
+        std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets any
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+Result<Config> read(const std::string& path) {
+    auto loaded = load_config(path, variable);
+    if (loaded.complaints.empty()) {
+        return std::move(loaded.config);
+    }
+    std::string text;
+    for (const auto& complaint : loaded.complaints) {
+        text += (text.empty() ? "" : "\n") + to_string(complaint);
+    }
+    return failure(text);
+}
+
+}  // namespace
+
+int run_serve(const std::string& config_path) {
+    // Every thread inherits this mask, so that signals come to the wait below and nowhere else.
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int s : {SIGHUP, SIGTERM, SIGINT}) {
+        sigaddset(&signals, s);
+    }
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+
+    auto config = read(config_path);
+    if (!config) {
+        std::cerr << config.error().message << '\n';
+        return 2;
+    }
+    const auto log = make_log(config->log);
+    gateway::GatewayOptions options;
+    options.log = log;
+    options.access_log = STDOUT_FILENO;
+    options.seed = std::random_device{}();
+    std::mutex keys_mutex;
+    std::vector<const gateway::KeySource*> sources;
+    options.make_keys =
+        [&](const CredentialsConfig& credentials) -> std::unique_ptr<gateway::KeySource> {
+        auto keys = std::make_unique<ProviderKeys>(credentials, log);
+        const std::lock_guard lock(keys_mutex);
+        sources.push_back(keys.get());
+        return keys;
+    };
+    options.credentials_expiry = [&]() -> std::optional<double> {
+        const std::lock_guard lock(keys_mutex);
+        std::optional<double> soonest;
+        for (const auto* source : sources) {
+            const auto keys = source->get();
+            if (keys == nullptr || !keys->expiry) {
+                continue;
+            }
+            const auto left =
+                std::chrono::duration<double>(*keys->expiry - std::chrono::system_clock::now())
+                    .count();
+            soonest = soonest ? std::min(*soonest, left) : left;
+        }
+        return soonest;
+    };
+    if (!config_path.empty()) {
+        options.read_config = [config_path] { return read(config_path); };
+    }
+    const auto listen = config->listen;
+    const auto admin = config->admin;
+    const auto regions = config->regions.size();
+    const auto home = config->default_region;
+
+    gateway::Gateway gateway(std::move(*config), std::move(options));
+    if (auto started = gateway.start(); !started) {
+        log(LogLevel::error, started.error().message);
+        return 1;
+    }
+    std::string where;
+    for (const auto& address : listen) {
+        where += (where.empty() ? "" : ", ") + address;
+    }
+    log(LogLevel::info,
+        fmt::format("weir listens on {} (admin {}), {}; point an AWS SDK here with "
+                    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://{}",
+                    where, admin.empty() ? "off" : admin,
+                    regions == 0
+                        ? fmt::format("every Region its callers name{}",
+                                      home.empty() ? "" : ", " + home + " for unsigned calls")
+                        : fmt::format("{} Region{}", regions, regions == 1 ? "" : "s"),
+                    listen.front()));
+
+    for (;;) {
+        int caught = 0;
+        if (sigwait(&signals, &caught) != 0) {
+            continue;
+        }
+        if (caught != SIGHUP) {
+            break;
+        }
+        if (config_path.empty()) {
+            log(LogLevel::warn,
+                "reload: weir was started without a file, there is nothing to read again");
+            continue;
+        }
+        auto again = read(config_path);
+        if (!again) {
+            gateway.reload_refused();
+            log(LogLevel::error,
+                "reload refused, the old configuration stays: " + again.error().message);
+        } else if (auto done = gateway.reload(std::move(*again)); !done) {
+            log(LogLevel::error,
+                "reload refused, the old configuration stays: " + done.error().message);
+        } else {
+            log(LogLevel::info, "reloaded " + config_path);
+        }
+    }
+    log(LogLevel::info, "stopping: finishing what is under way");
+    // A second signal ends the wait.
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    gateway.drain();
+    gateway.stop();
+    log(LogLevel::info, "stopped");
+    return 0;
+}
+
+}  // namespace weir::cli

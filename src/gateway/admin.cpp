@@ -1,0 +1,117 @@
+#include "gateway/admin.h"
+
+#include "codec/sigv4.h"
+#include "gateway/identity.h"
+#include "gateway/refusal.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+
+namespace weir::gateway {
+namespace {
+
+constexpr std::string_view kText = "Content-Type: text/plain; charset=utf-8\r\n";
+constexpr std::string_view kJson = "Content-Type: application/json\r\n";
+constexpr std::string_view kPrometheus =
+    "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n";
+
+net::Task<void> refuse(net::Downstream& downstream, int status, std::string_view type,
+                       std::string message) {
+    ErrorAnswer error;
+    error.status = status;
+    error.type = type;
+    error.message = std::move(message);
+    std::string fields;
+    append_error_fields(fields, error);
+    if (status == 401) {
+        codec::append_field(fields, "WWW-Authenticate", "Bearer");
+    }
+    if (status == 405) {
+        codec::append_field(fields, "Allow", "GET, HEAD");
+    }
+    const auto body = error_body(error.message);
+    co_await downstream.send(status, fields, body);
+}
+
+bool may_ask(const codec::Head& head, std::string_view path, const Config& config) {
+    if (config.admin_key_sha256.empty()) {
+        return true;
+    }
+    const auto name = path.substr(std::min<std::size_t>(1, path.size()));
+    if (std::ranges::find(config.admin_open, name) != config.admin_open.end()) {
+        return true;
+    }
+    const auto digest = codec::to_hex(codec::sha256(bearer_key(head)));
+    return digest.size() == config.admin_key_sha256.size() &&
+           CRYPTO_memcmp(digest.data(), config.admin_key_sha256.data(), digest.size()) == 0;
+}
+
+}  // namespace
+
+bool is_health_path(std::string_view target) {
+    return target == "/healthz" || target == "/readyz";
+}
+
+net::Task<void> answer_health(net::Downstream& downstream, bool ready) {
+    const auto& head = downstream.head();
+    if (head.method != "GET" && head.method != "HEAD") {
+        co_await refuse(downstream, 405, "ValidationException", "weir: health is asked with GET");
+        co_return;
+    }
+    const bool good = head.target == "/healthz" || ready;
+    co_await downstream.send(good ? 200 : 503, kText, good ? "ok\n" : "draining\n");
+}
+
+net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
+                             const AdminParts& parts) {
+    const auto& head = downstream.head();
+    const auto path = head.target.substr(0, head.target.find('?'));
+    if (auto why = browser_refusal(head, {config.admin}, config.allowed_hosts); !why.empty()) {
+        co_await refuse(downstream, 403, "AccessDeniedException", std::move(why));
+        co_return;
+    }
+    if (is_health_path(path)) {
+        co_await answer_health(downstream, parts.ready());
+        co_return;
+    }
+    if (!may_ask(head, path, config)) {
+        co_await refuse(downstream, 401, "AccessDeniedException",
+                        "weir: this needs Authorization: Bearer with the admin key");
+        co_return;
+    }
+    const bool reading = head.method == "GET" || head.method == "HEAD";
+    if (path == "/metrics" || path == "/status") {
+        if (!reading) {
+            co_await refuse(downstream, 405, "ValidationException", "weir: this is read with GET");
+            co_return;
+        }
+        const bool metrics = path == "/metrics";
+        const auto body = metrics ? parts.metrics() : parts.status();
+        co_await downstream.send(200, metrics ? kPrometheus : kJson, body);
+        co_return;
+    }
+    if (path == "/reload") {
+        if (head.method != "POST") {
+            co_await refuse(downstream, 405, "ValidationException", "weir: reload with POST");
+            co_return;
+        }
+        if (!parts.reload) {
+            co_await refuse(downstream, 404, "ResourceNotFoundException",
+                            "weir: there is no file to reload: weir was started without one");
+            co_return;
+        }
+        const auto done = parts.reload();
+        if (done) {
+            co_await downstream.send(200, kJson, "{\"reloaded\":true}");
+        } else {
+            co_await refuse(downstream, 400, "ValidationException", done.error().message);
+        }
+        co_return;
+    }
+    co_await refuse(
+        downstream, 404, "ResourceNotFoundException",
+        "weir: the admin port has /healthz, /readyz, /metrics, /status and POST /reload");
+}
+
+}  // namespace weir::gateway

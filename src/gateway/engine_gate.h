@@ -1,0 +1,60 @@
+// One lock round one engine, and the way back from it to the workers.
+#pragma once
+
+#include "net/loop.h"
+
+#include <weir/engine.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace weir::gateway {
+
+/// Every call locks, asks the engine, lets it hand on whoever's turn has come, unlocks, and posts
+/// each wake to the worker that owns the call. Worker 0 owns the only engine timer. Thread-safe, on
+/// loop threads only.
+///
+/// A wake that finds its call gone is ignored by the receiver: the call was cancelled under this
+/// lock, so the grant in the wake has ended already.
+class EngineGate {
+public:
+    /// `deliver` runs on the loop of wake.id.worker.
+    using Deliver = std::function<void(const Wake&)>;
+
+    EngineGate(Config config, std::uint64_t seed, std::vector<net::Loop*> loops, Deliver deliver);
+    EngineGate(const EngineGate&) = delete;
+    EngineGate& operator=(const EngineGate&) = delete;
+
+    Decision offer(const Call& call);
+    void sent(CallId id);
+    void began(CallId id);
+    Decision report(CallId id, const Failure& failure);
+    void settle(CallId id, const Usage& usage);
+    /// began() and settle() in one go, for answers that come whole.
+    void complete(CallId id, const Usage& usage);
+    void cancel(CallId id, const std::optional<Usage>& so_far);
+
+    void reconfigure(Config config);
+    Status status();
+
+private:
+    template <class Ask>
+    auto ask(bool frees_room, Ask ask);
+    void advance(Instant now, std::vector<Wake>& woken);
+    void post(std::vector<Wake>& woken);
+    void arm(Instant when);
+    void on_timer();
+
+    std::vector<net::Loop*> loops_;
+    Deliver deliver_;
+    std::mutex mutex_;
+    Engine engine_;  // guarded by mutex_
+    Instant armed_ =
+        Instant::max();         // guarded by mutex_: what the timer is, or is about to be, set to
+    Instant timer_deadline_{};  // worker 0's thread only
+    net::Timer timer_;          // likewise
+};
+
+}  // namespace weir::gateway

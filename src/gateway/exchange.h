@@ -1,0 +1,145 @@
+// One request from its first byte to its last. Read exchange.cpp from the top: it is the path.
+#pragma once
+
+#include "bedrock/operation.h"
+#include "bedrock/request.h"
+#include "gateway/refusal.h"
+#include "gateway/stream_relay.h"
+#include "gateway/worker.h"
+#include "net/server.h"
+#include "net/signal.h"
+
+#include <weir/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::gateway {
+
+/// Promises: the request ends exactly once, by a forwarded answer, a typed error or an aborted
+/// connection; a grant it was given ends exactly once, the client's leaving included; nothing is
+/// retried after content reached the client; one line in the access log and one count in the
+/// metrics.
+class Exchange {
+public:
+    Exchange(Worker& worker, net::Downstream& downstream);
+    ~Exchange();
+    Exchange(const Exchange&) = delete;
+    Exchange& operator=(const Exchange&) = delete;
+
+    net::Task<void> run();
+
+    /// The engine's word on a call that waited.
+    void deliver(const Decision& decision);
+    void wake() { signal_.notify(); }
+
+private:
+    enum class End : std::uint8_t { answered, failed, gone };
+
+    // What weir finds in the head; false: error_ is set.
+    bool admit();
+    bool admit_client();
+    bool admit_region();
+    bool read_directives();
+
+    net::Task<bool> read_body();
+    net::Task<void> infer();
+    net::Task<void> pass_on();
+    net::Task<Decision> turn(Decision decision);
+    net::Task<End> attempt(const Grant& grant);
+    net::Task<End> fetch(Region& region, bool control, std::string_view target,
+                         std::string_view body, const codec::Digest& digest);
+    net::Task<End> read_error();
+    net::Task<End> relay_whole();
+    net::Task<End> relay_large(std::uint64_t already);
+    net::Task<End> relay_stream();
+    net::Task<End> forward(const StreamRelay::Out& out);
+    net::Task<End> break_stream(StreamRelay& relay, std::string_view why);
+    net::Task<void> refresh_keys(Region& region);
+    net::Task<void> answer(const ErrorAnswer& error);
+    net::Task<void> answer_refusal(const Refusal& refusal);
+
+    bool prepare_head(Region& region, bool control, std::string_view target, std::size_t body_size,
+                      const codec::Digest& digest);
+    void set_failure(FailureClass cls, Stage stage, std::string message);
+    void add_weir_fields();
+    void keep_head(const codec::Head& head);
+    void release(bool reusable);
+    void client_gone();
+    void refresh_ended();
+    void refuse(int status, std::string_view type, std::string message,
+                std::string_view reason = {});
+    void record();
+
+    Worker& worker_;
+    net::Downstream& downstream_;
+    std::shared_ptr<const Snapshot> snapshot_;
+    net::Signal signal_;
+    CallId id_;
+
+    // the request
+    Identity identity_;
+    bedrock::Match match_;
+    std::string_view target_;  // without the client prefix
+    std::string_view model_;   // aliases resolved
+    std::string_view home_region_;
+    Priority priority_ = Priority::standard;
+    std::optional<Duration> deadline_;
+    std::string_view invocation_;
+    int sdk_attempt_ = 0;
+    Family family_ = Family::unknown;
+    std::string body_;
+    std::uint64_t counted_bytes_ = 0;  // of body_, in Shared::buffered
+    codec::Digest digest_{};
+    bedrock::RequestFacts facts_;
+
+    // the attempt
+    std::unique_ptr<net::UpstreamConnection> connection_;
+    net::Pool* pool_ = nullptr;
+    net::Pool::Interrupt interrupt_;
+    std::shared_ptr<const aws::Credentials> keys_;
+    std::string upstream_head_;  // request head as sent
+    bool told_sent_ = false;
+    Instant attempt_started_{};
+    Failure failure_;
+    Grant grant_;
+    std::string target_region_;
+    std::string target_model_;
+
+    // its answer
+    codec::Head head_;  // views into head_bytes_
+    std::string head_bytes_;
+    std::string fields_;  // for the client
+    std::string answer_body_;
+    struct UpstreamError {
+        Failure failure;
+        std::string fields;
+        std::string body;
+    };
+    std::optional<UpstreamError> upstream_error_;
+
+    // how it went
+    std::optional<Decision> decided_;
+    bool gone_ = false;
+    bool begun_ = false;
+    bool refreshed_ = false;  // the keys, once
+    bool refreshing_ = false;
+    std::optional<ErrorAnswer> error_;
+    Instant started_;
+    Duration queued_{};
+    Duration upstream_time_{};
+    std::optional<Duration> first_token_;
+    std::uint32_t attempts_ = 0;
+    int status_ = 0;
+    Usage usage_;
+    observe::Outcome outcome_ = observe::Outcome::ok;
+    std::string_view reason_;
+    std::string error_name_;
+    bool repeated_ = false;
+    std::string request_id_;
+    std::string upstream_request_id_;
+};
+
+}  // namespace weir::gateway

@@ -1,0 +1,360 @@
+#include "gateway/gateway.h"
+
+#include "gateway/admin.h"
+#include "gateway/exchange.h"
+#include "gateway/worker.h"
+#include "net/server.h"
+#include "observe/status_json.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+namespace weir::gateway {
+namespace {
+
+constexpr Duration kDrainPoll = std::chrono::milliseconds(20);
+/// Descriptors that are neither a client's nor an upstream's: listeners, logs, epoll, files being
+/// read.
+constexpr std::size_t kSpareDescriptors = 64;
+
+std::size_t raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 1024;
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
+        rlimit raised = limit;
+        raised.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
+            limit = raised;
+        }
+    }
+    return limit.rlim_cur == RLIM_INFINITY ? (1UL << 20) : limit.rlim_cur;
+}
+
+std::vector<std::string> model_labels(const Config& config) {
+    std::vector<std::string> models;
+    for (const auto& route : config.routes) {
+        models.push_back(route.model);
+        for (const auto& target : route.targets) {
+            if (!target.model.empty()) {
+                models.push_back(target.model);
+            }
+        }
+    }
+    for (const auto& quota : config.quotas) {
+        models.insert(models.end(), quota.models.begin(), quota.models.end());
+    }
+    return models;
+}
+
+std::vector<std::string> client_labels(const Config& config) {
+    std::vector<std::string> clients;
+    for (const auto& client : config.clients) {
+        clients.push_back(client.name);
+    }
+    return clients;
+}
+
+}  // namespace
+
+struct Gateway::Impl {
+    Impl(Config config, GatewayOptions o)
+        : options(std::move(o)),
+          regions(options.make_keys),
+          metrics(model_labels(config), client_labels(config)) {
+        first = std::move(config);
+    }
+
+    Result<std::shared_ptr<const Snapshot>> make_snapshot(Config config);
+    net::Task<void> serve(net::Downstream& downstream);
+    net::Task<void> serve_admin(net::Downstream& downstream);
+    Result<void> reload(Config config);
+    std::string scrape();
+    void log(LogLevel level, std::string_view text) const {
+        if (options.log) {
+            options.log(level, text);
+        }
+    }
+
+    GatewayOptions options;
+    Config first;  // until start()
+    RegionDirectory regions;
+    observe::Metrics metrics;
+    std::unique_ptr<observe::LineWriter> access_log;
+    Shared shared;
+    std::mutex snapshot_mutex;
+    std::shared_ptr<const Snapshot> snapshot;  // guarded by snapshot_mutex; the workers have copies
+    // The order is that of construction: loops outlive all that runs on them.
+    std::vector<std::unique_ptr<net::Loop>> loops;
+    std::unique_ptr<EngineGate> gate;
+    std::vector<std::unique_ptr<Worker>> workers;
+    std::unique_ptr<net::Server> server;
+    std::unique_ptr<net::Server> admin;
+    AdminParts admin_parts;
+    bool running = false;
+};
+
+Gateway::Gateway(Config config, GatewayOptions options)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(options))) {}
+
+Gateway::~Gateway() {
+    stop();
+}
+
+Result<std::shared_ptr<const Snapshot>> Gateway::Impl::make_snapshot(Config config) {
+    auto made = std::make_shared<Snapshot>(std::move(config));
+    for (const auto& [name, region] : made->config.regions) {
+        auto found = regions.get(name, region, made->config.credentials);
+        if (!found) {
+            return failure("regions." + name + ": " + found.error().message);
+        }
+        made->regions.emplace(name, *found);
+    }
+    return std::shared_ptr<const Snapshot>(std::move(made));
+}
+
+net::Task<void> Gateway::Impl::serve(net::Downstream& downstream) {
+    Worker& worker = *workers[downstream.loop().index()];
+    if (is_health_path(downstream.head().target)) {
+        const auto& config = worker.snapshot->config;
+        if (browser_refusal(downstream.head(), config.listen, config.allowed_hosts).empty()) {
+            co_await answer_health(downstream, shared.ready.load(std::memory_order_relaxed));
+            co_return;
+        }
+    }
+    Exchange exchange(worker, downstream);
+    co_await exchange.run();
+}
+
+net::Task<void> Gateway::Impl::serve_admin(net::Downstream& downstream) {
+    const auto snapshot_now = workers.front()->snapshot;
+    co_await answer_admin(downstream, snapshot_now->config, admin_parts);
+}
+
+Result<void> Gateway::start() {
+    auto& my = *impl_;
+    const auto descriptors = raise_descriptor_limit();
+    auto snapshot = my.make_snapshot(std::move(my.first));
+    if (!snapshot) {
+        return std::unexpected(snapshot.error());
+    }
+    my.snapshot = *snapshot;
+    const auto& config = my.snapshot->config;
+
+    const auto cores = std::max(1U, std::thread::hardware_concurrency());
+    const auto count = config.workers == 0 ? cores : config.workers;
+    std::vector<net::Loop*> loops;
+    for (std::size_t i = 0; i < count; ++i) {
+        my.loops.push_back(std::make_unique<net::Loop>(static_cast<unsigned>(i)));
+        loops.push_back(my.loops.back().get());
+    }
+    my.gate =
+        std::make_unique<EngineGate>(config, my.options.seed, loops, [this](const Wake& wake) {
+            if (Exchange* exchange = impl_->workers[wake.id.worker]->find(wake.id)) {
+                exchange->deliver(wake.decision);
+            }
+        });
+    if (my.options.access_log >= 0) {
+        my.access_log = std::make_unique<observe::LineWriter>(my.options.access_log);
+    }
+    my.shared.gate = my.gate.get();
+    my.shared.metrics = &my.metrics;
+    my.shared.access_log = my.access_log.get();
+    my.shared.regions = &my.regions;
+    my.shared.log = my.options.log;
+    for (std::size_t i = 0; i < count; ++i) {
+        my.workers.push_back(std::make_unique<Worker>(
+            *my.loops[i], my.shared, my.snapshot, my.options.seed + 0x9e3779b97f4a7c15 * (i + 1)));
+    }
+
+    net::ServerSettings settings;
+    settings.listen = config.listen;
+    if (config.tls) {
+        settings.tls = net::ServerTls{config.tls->certificate, config.tls->key};
+    }
+    settings.head_timeout = config.timeouts.client_head;
+    settings.idle_timeout = config.timeouts.client_idle;
+    settings.max_head = config.limits.max_header;
+    const auto fit = descriptors > 2 * kSpareDescriptors ? (descriptors - kSpareDescriptors) / 2
+                                                         : kSpareDescriptors;
+    settings.max_connections = std::min(config.limits.max_connections, fit);
+    if (settings.max_connections < config.limits.max_connections) {
+        my.log(LogLevel::warn, "limits.max_connections is cut to " +
+                                   std::to_string(settings.max_connections) + ": only " +
+                                   std::to_string(descriptors) +
+                                   " descriptors may be open (ulimit -n)");
+    }
+    settings.log = [this](std::string_view text) { impl_->log(LogLevel::warn, text); };
+    settings.error_body = [](int, std::string_view message) {
+        return error_body("weir: " + std::string(message));
+    };
+    settings.error_fields =
+        "Content-Type: application/json\r\nx-amzn-ErrorType: ValidationException\r\n";
+    my.server = std::make_unique<net::Server>(
+        loops, settings, [this](net::Downstream& d) { return impl_->serve(d); });
+    if (auto bound = my.server->start(); !bound) {
+        return bound;
+    }
+    my.admin_parts.ready = [this] { return impl_->shared.ready.load(std::memory_order_relaxed); };
+    my.admin_parts.metrics = [this] { return impl_->scrape(); };
+    my.admin_parts.status = [this] { return observe::status_json(impl_->gate->status()); };
+    if (my.options.read_config) {
+        my.admin_parts.reload = [this]() -> Result<void> {
+            auto config = impl_->options.read_config();
+            if (!config) {
+                impl_->metrics.count_reload(false);
+                return std::unexpected(config.error());
+            }
+            return impl_->reload(std::move(*config));
+        };
+    }
+    if (!config.admin.empty()) {
+        net::ServerSettings admin_settings = settings;
+        admin_settings.listen = {config.admin};
+        admin_settings.tls.reset();
+        admin_settings.max_connections = 256;
+        my.admin = std::make_unique<net::Server>(
+            std::vector<net::Loop*>{loops.front()}, admin_settings,
+            [this](net::Downstream& d) { return impl_->serve_admin(d); });
+        if (auto bound = my.admin->start(); !bound) {
+            return bound;
+        }
+    }
+    for (auto& loop : my.loops) {
+        loop->start();
+    }
+    my.running = true;
+    return {};
+}
+
+std::vector<std::uint16_t> Gateway::ports() const {
+    return impl_->server->ports();
+}
+
+std::uint16_t Gateway::admin_port() const {
+    return impl_->admin == nullptr ? std::uint16_t{0} : impl_->admin->ports().front();
+}
+
+Result<void> Gateway::reload(Config config) {
+    return impl_->reload(std::move(config));
+}
+
+void Gateway::reload_refused() {
+    impl_->metrics.count_reload(false);
+}
+
+Result<void> Gateway::Impl::reload(Config config) {
+    const std::lock_guard lock(snapshot_mutex);
+    const auto& old = snapshot->config;
+    const bool restart = config.listen != old.listen || config.admin != old.admin ||
+                         config.workers != old.workers ||
+                         config.tls.has_value() != old.tls.has_value();
+    if (restart) {
+        log(LogLevel::warn, "reload: listen, admin, workers and tls take effect at the next start");
+        config.listen = old.listen;
+        config.admin = old.admin;
+        config.workers = old.workers;
+        config.tls = old.tls;
+    }
+    auto made = make_snapshot(std::move(config));
+    if (!made) {
+        metrics.count_reload(false);
+        return std::unexpected(made.error());
+    }
+    snapshot = *made;
+    gate->reconfigure(snapshot->config);
+    metrics.configure(model_labels(snapshot->config), client_labels(snapshot->config));
+    for (auto& worker : workers) {
+        Worker* w = worker.get();
+        w->loop.post([w, next = snapshot] { w->snapshot = next; });
+    }
+    metrics.count_reload(true);
+    return {};
+}
+
+std::string Gateway::Impl::scrape() {
+    observe::Metrics::Gauges gauges;
+    gauges.status = gate->status();
+    gauges.client_active = static_cast<std::int64_t>(server->active());
+    gauges.client_idle = static_cast<std::int64_t>(server->connections()) - gauges.client_active;
+    std::shared_ptr<const Snapshot> current;
+    {
+        const std::lock_guard lock(snapshot_mutex);
+        current = snapshot;
+    }
+    gauges.quota_share = current->config.quota_share;
+    for (const auto& [name, region] : current->regions) {
+        gauges.pools.push_back({name, region->counts.active.load(), region->counts.idle.load(),
+                                static_cast<std::int64_t>(current->config.pool.max_connections)});
+    }
+    if (options.credentials_expiry) {
+        gauges.credentials_expiry_seconds = options.credentials_expiry();
+    }
+    return metrics.text(gauges);
+}
+
+Status Gateway::status() {
+    return impl_->gate->status();
+}
+
+std::string Gateway::metrics() {
+    return impl_->scrape();
+}
+
+void Gateway::drain() {
+    auto& my = *impl_;
+    if (!my.running) {
+        return;
+    }
+    my.shared.ready = false;
+    const auto timeouts = [&] {
+        const std::lock_guard lock(my.snapshot_mutex);
+        return my.snapshot->config.timeouts;
+    }();
+    std::this_thread::sleep_for(timeouts.drain_delay);
+    my.server->drain();
+    auto left = timeouts.drain;
+    while (!my.server->drained() && left > Duration::zero()) {
+        std::this_thread::sleep_for(kDrainPoll);
+        left -= kDrainPoll;
+    }
+    if (!my.server->drained()) {  // whoever still waits in the queue gets an answer, not a cut
+                                  // connection
+        my.shared.refuse_waiting = true;
+        for (auto& worker : my.workers) {
+            Worker* w = worker.get();
+            w->loop.post([w] { w->wake_all(); });
+        }
+        std::this_thread::sleep_for(10 * kDrainPoll);
+    }
+}
+
+void Gateway::stop() {
+    auto& my = *impl_;
+    if (!my.running) {
+        return;
+    }
+    my.running = false;
+    my.server->close_all();
+    if (my.admin != nullptr) {
+        my.admin->close_all();
+    }
+    // What was cut ends on its own loop: give the coroutines the turn they need before the loops
+    // stop.
+    for (int i = 0;
+         i < 100 && !(my.server->drained() && (my.admin == nullptr || my.admin->drained())); ++i) {
+        std::this_thread::sleep_for(kDrainPoll);
+    }
+    for (auto& loop : my.loops) {
+        loop->stop();
+    }
+    for (auto& loop : my.loops) {
+        loop->join();
+    }
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,126 @@
+#include "gateway/header_rules.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace weir::gateway {
+namespace {
+
+using codec::equals_ignore_case;
+
+constexpr std::array<std::string_view, 22> kNotForwarded{"connection",
+                                                         "keep-alive",
+                                                         "te",
+                                                         "trailer",
+                                                         "transfer-encoding",
+                                                         "upgrade",
+                                                         "expect",
+                                                         "accept-encoding",
+                                                         "authorization",
+                                                         "x-api-key",
+                                                         "x-amz-date",
+                                                         "x-amz-security-token",
+                                                         "x-amz-content-sha256",
+                                                         "cookie",
+                                                         "host",
+                                                         "content-length",
+                                                         "via",
+                                                         "x-amz-decoded-content-length",
+                                                         "http2-settings",
+                                                         "x-weir-deadline-ms",
+                                                         "x-weir-priority",
+                                                         "x-weir-client"};
+
+constexpr std::array<std::string_view, 9> kNotReturned{
+    "connection", "keep-alive",     "te",   "trailer",         "transfer-encoding",
+    "upgrade",    "content-length", "date", "x-amzn-requestid"};
+
+bool starts_with_ignore_case(std::string_view text, std::string_view prefix) {
+    return text.size() >= prefix.size() &&
+           equals_ignore_case(text.substr(0, prefix.size()), prefix);
+}
+
+bool any_of(std::span<const std::string_view> names, std::string_view name) {
+    return std::ranges::any_of(names, [name](auto n) { return equals_ignore_case(n, name); });
+}
+
+/// Calls `use` with each token of a comma-separated field value.
+template <class Use>
+void each_token(std::string_view value, Use use) {
+    while (!value.empty()) {
+        const auto comma = value.find(',');
+        auto token = value.substr(0, comma);
+        while (!token.empty() && (token.front() == ' ' || token.front() == '\t')) {
+            token.remove_prefix(1);
+        }
+        while (!token.empty() && (token.back() == ' ' || token.back() == '\t')) {
+            token.remove_suffix(1);
+        }
+        if (!token.empty()) {
+            use(token);
+        }
+        value.remove_prefix(comma == std::string_view::npos ? value.size() : comma + 1);
+    }
+}
+
+bool named_by_connection(const codec::Head& head, std::string_view name) {
+    bool named = false;
+    for (const auto& field : head.fields) {
+        if (equals_ignore_case(field.name, "connection")) {
+            each_token(field.value, [&](auto token) { named |= equals_ignore_case(token, name); });
+        }
+    }
+    return named;
+}
+
+}  // namespace
+
+void append_forwarded_request_fields(std::string& out, const codec::Head& head,
+                                     std::vector<std::string_view>& unknown_weir) {
+    const bool has_connection = head.find("connection") != nullptr;
+    for (const auto& [name, value] : head.fields) {
+        if (any_of(kNotForwarded, name) || starts_with_ignore_case(name, "proxy-")) {
+            continue;
+        }
+        if (starts_with_ignore_case(name, "x-weir-")) {
+            unknown_weir.push_back(name);
+            continue;
+        }
+        if (has_connection && named_by_connection(head, name)) {
+            continue;
+        }
+        codec::append_field(out, name, value);
+    }
+}
+
+void append_forwarded_response_fields(std::string& out, const codec::Head& head) {
+    const bool has_connection = head.find("connection") != nullptr;
+    for (const auto& [name, value] : head.fields) {
+        if (any_of(kNotReturned, name) || starts_with_ignore_case(name, "proxy-") ||
+            starts_with_ignore_case(name, "x-weir-")) {
+            continue;
+        }
+        if (has_connection && named_by_connection(head, name)) {
+            continue;
+        }
+        codec::append_field(out, name, value);
+    }
+}
+
+bool via_names_weir(std::string_view value) {
+    bool named = false;
+    each_token(value, [&](std::string_view token) {
+        // "weir", "1.1 weir", "HTTP/1.1 weir (comment)": the pseudonym is the second word if there
+        // are two.
+        const auto space = token.find(' ');
+        if (space != std::string_view::npos) {
+            token.remove_prefix(space + 1);
+            token = token.substr(0, token.find(' '));
+        }
+        named |= equals_ignore_case(token, "weir");
+    });
+    return named;
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,25 @@
+// Which header fields cross weir, in either direction, and which it reads for itself.
+#pragma once
+
+#include "codec/http1.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::gateway {
+
+/// Appends the request fields that go on to Bedrock. Left out: what belongs to one hop, what weir
+/// signs or sets anew, what is secret, and every x-weir-* (returned in `unknown_weir` where weir
+/// has no such field).
+void append_forwarded_request_fields(std::string& out, const codec::Head& head,
+                                     std::vector<std::string_view>& unknown_weir);
+
+/// Appends the response fields that go on to the client: all but one hop's own, the length and the
+/// date.
+void append_forwarded_response_fields(std::string& out, const codec::Head& head);
+
+/// Whether `value` (of a Via field) says that this request has been through weir before.
+bool via_names_weir(std::string_view value);
+
+}  // namespace weir::gateway

@@ -1,0 +1,65 @@
+// Who asks, and whether they may: keys, names, browsers.
+#pragma once
+
+#include "codec/http1.h"
+
+#include <weir/config.h>
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace weir::gateway {
+
+/// The clients of one configuration, ready for lookup. Immutable; shared by the workers.
+class ClientDirectory {
+public:
+    explicit ClientDirectory(const std::vector<ClientConfig>& clients);
+
+    /// True where at least one client has a key: then nobody gets in without one.
+    bool keys_required() const { return !keys_.empty(); }
+
+    /// The client whose key this is; null: nobody's. Compares all keys in constant time.
+    const ClientConfig* by_key(std::string_view key) const;
+    const ClientConfig* by_name(std::string_view name) const;
+
+private:
+    struct Key {
+        std::string digest;  // 32 raw bytes
+        const ClientConfig* client;
+    };
+    std::vector<ClientConfig> clients_;
+    std::vector<Key> keys_;
+    std::unordered_map<std::string_view, const ClientConfig*> names_;
+};
+
+struct Identity {
+    const ClientConfig* client = nullptr;  // null: not a configured one
+    std::string_view name;                 // empty: nobody in particular
+    bool admitted = true;  // false: a key is required and was not given, or is wrong
+    bool key_given = false;
+};
+
+/// In the order of the interface: a key where clients demand one, else path prefix, x-weir-client,
+/// the User-Agent's app/NAME. Names are taken only if they are 1 to 64 of [A-Za-z0-9._-].
+Identity identify(const ClientDirectory& directory, const codec::Head& head,
+                  std::string_view path_name);
+
+/// The key of `Authorization: Bearer` or `x-api-key`; empty: none.
+std::string_view bearer_key(const codec::Head& head);
+
+/// `*` matches any run of characters; everything else itself.
+bool glob_match(std::string_view pattern, std::string_view text);
+
+/// Why a browser's (or a rebound name's) request is refused; empty: it is not. `listen`: addresses
+/// of the port.
+std::string browser_refusal(const codec::Head& head, const std::vector<std::string>& listen,
+                            const std::vector<std::string>& allowed_hosts);
+
+/// Whether the address of a listen directive is a loopback one.
+bool is_loopback(std::string_view host);
+/// "host:port" or "[v6]:port" or "host" without its port and brackets.
+std::string_view host_part(std::string_view authority);
+
+}  // namespace weir::gateway

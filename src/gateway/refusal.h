@@ -1,0 +1,41 @@
+// Weir's own answers, in Bedrock's shape: status, x-amzn-ErrorType, {"message": ...}, retry
+// headers.
+#pragma once
+
+#include "observe/metrics.h"
+
+#include <weir/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::gateway {
+
+/// An error answer, ready to be sent.
+struct ErrorAnswer {
+    int status = 500;
+    std::string_view type;  // AWS's exception name
+    std::string message;
+    std::optional<Duration> retry_after;  // set on 429 and 503: the retry headers are written
+    observe::Outcome outcome = observe::Outcome::client_error;
+    std::string_view reason;  // for metrics and the log; empty: not a refusal by weir
+};
+
+/// What a Refusal reads like to the client. Not for reasons that carry an upstream error.
+ErrorAnswer refusal_answer(const Refusal& refusal, std::string_view asked_model);
+
+/// An upstream error that is answered from memory: same status, type and message as it came.
+ErrorAnswer remembered_answer(const Failure& failure);
+
+/// {"message": "..."} with the message escaped.
+std::string error_body(std::string_view message);
+
+/// Content-Type, x-amzn-ErrorType and, with 429 and 503, x-amz-retry-after (ms), Retry-After (s, up
+/// to 60), x-weir-retry-after (s) and x-should-retry: false.
+void append_error_fields(std::string& out, const ErrorAnswer& answer);
+
+observe::Outcome outcome_of(const Failure& failure);
+observe::AttemptResult attempt_result(const Failure& failure);
+
+}  // namespace weir::gateway

@@ -1,0 +1,99 @@
+#include "gateway/worker.h"
+
+#include "gateway/exchange.h"
+
+namespace weir::gateway {
+namespace {
+
+constexpr std::size_t kMaxUndeclared = 64;
+
+net::PoolSettings pool_settings(const Config& config) {
+    net::PoolSettings s;
+    s.connect_timeout = config.timeouts.connect;
+    s.idle = config.pool.idle;
+    s.keepalive = config.pool.keepalive;
+    return s;
+}
+
+}  // namespace
+
+Worker::Worker(net::Loop& l, Shared& s, std::shared_ptr<const Snapshot> first, std::uint64_t seed)
+    : loop(l), shared(s), snapshot(std::move(first)), random_(seed) {}
+
+Worker::~Worker() = default;
+
+Region* Worker::region(std::string_view name) {
+    if (!snapshot->regions.empty()) {
+        const auto found = snapshot->regions.find(name);
+        return found == snapshot->regions.end() ? nullptr : found->second;
+    }
+    if (const auto found = undeclared_.find(name); found != undeclared_.end()) {
+        return found->second;
+    }
+    if (!looks_like_region(name) || undeclared_.size() >= kMaxUndeclared) {
+        return nullptr;
+    }
+    const auto made = shared.regions->get(std::string(name), {}, snapshot->config.credentials);
+    if (!made) {
+        return nullptr;
+    }
+    undeclared_.emplace(name, *made);
+    return *made;
+}
+
+net::Pool& Worker::pool(Region& region, bool control) {
+    auto& pools = pools_[&region];
+    auto& pool = control ? pools.control : pools.runtime;
+    if (pool == nullptr) {
+        pool = std::make_unique<net::Pool>(loop, control ? region.control : region.runtime,
+                                           pool_settings(snapshot->config), &region.counts);
+    }
+    return *pool;
+}
+
+CallId Worker::enter(Exchange& exchange) {
+    std::uint32_t slot = 0;
+    if (free_.empty()) {
+        slot = static_cast<std::uint32_t>(slots_.size());
+        slots_.emplace_back();
+    } else {
+        slot = free_.back();
+        free_.pop_back();
+    }
+    slots_[slot].exchange = &exchange;
+    return CallId{loop.index(), slot, ++slots_[slot].generation};
+}
+
+void Worker::leave(CallId id) {
+    slots_[id.slot].exchange = nullptr;
+    free_.push_back(id.slot);
+}
+
+Exchange* Worker::find(CallId id) {
+    if (id.slot >= slots_.size() || slots_[id.slot].generation != id.generation) {
+        return nullptr;
+    }
+    return slots_[id.slot].exchange;
+}
+
+void Worker::wake_all() {
+    for (const auto& slot : slots_) {
+        if (slot.exchange != nullptr) {
+            slot.exchange->wake();
+        }
+    }
+}
+
+std::string Worker::new_request_id() {
+    constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+    std::string id(26, '0');
+    for (std::size_t i = 0; i < id.size();) {
+        auto bits = random_();
+        for (int k = 0; k < 12 && i < id.size(); ++k, bits >>= 5U) {
+            id[i++] = kAlphabet[bits & 31U];
+        }
+    }
+    return id;
+}
+
+}  // namespace weir::gateway
