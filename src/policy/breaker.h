@@ -48,6 +48,8 @@ public:
     void success(Permit permit, Instant now);
     /// `weight` 1, or 1/2 for failures that say less about the place.
     void failure(Permit permit, double weight, Random& random, Instant now);
+    /// A failure after its permit was handed back: an answer that began and then broke.
+    void fail_now(Random& random, Instant now) { failure(Permit{false, epoch_}, 1, random, now); }
     /// A refusal by quota: the place works.
     void alive(Permit permit, Instant now);
     /// Nothing was learned: a probe's permit returns.

@@ -77,6 +77,8 @@ public:
     const Meter& meter(LimitKind kind) const;
     const std::array<Meter, 3>& meters() const { return meters_; }
     std::uint64_t outstanding() const { return outstanding_; }
+    /// Targets that draw on this pool; the engine counts them here.
+    std::uint32_t users = 0;
     Duration window() const { return meters_[0].window(); }
 
 private:

@@ -1,0 +1,313 @@
+#include <weir/engine.h>
+
+#include <algorithm>
+
+#include "policy/engine_impl.h"
+
+namespace weir {
+
+using namespace policy;
+
+namespace {
+constexpr std::size_t kSpareRecords = 1024;
+// How long a final answer without a time of its own is repeated to the SDK that asks again.
+constexpr Duration kRepeatAtLeast = std::chrono::seconds(5);
+constexpr Duration kLongestDeadline = std::chrono::hours(24);
+}  // namespace
+
+Ordeal::Place& Ordeal::at(TargetState* target) {
+    for (Place& place : places) {
+        if (place.target == target) {
+            return place;
+        }
+    }
+    places.push_back(Place{target});
+    return places.back();
+}
+
+const Ordeal::Place* Ordeal::find(const TargetState* target) const {
+    for (const Place& place : places) {
+        if (place.target == target) {
+            return &place;
+        }
+    }
+    return nullptr;
+}
+
+Engine::Impl::Impl(Config config, std::uint64_t seed, Instant now) : random_(seed), now_(now) {
+    apply(std::move(config));
+}
+
+Instant Engine::Impl::tick(Instant now) {
+    now_ = std::max(now_, now);
+    return now_;
+}
+
+Engine::Impl::CallRecord* Engine::Impl::find(CallId id) {
+    const auto at = calls_.find(id);
+    return at == calls_.end() ? nullptr : at->second.get();
+}
+
+Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now) {
+    std::unique_ptr<CallRecord> record;
+    if (spare_.empty()) {
+        record = std::make_unique<CallRecord>();
+    } else {
+        record = std::move(spare_.back());
+        spare_.pop_back();
+    }
+    CallRecord* r = record.get();
+    r->id = call.id;
+    r->state = CallState::idle;
+    r->priority = std::min(call.priority, Priority::batch);
+    r->stream = call.stream;
+    r->attempts = 0;
+    r->input_estimate = std::min(call.input_estimate, kMostTokens);
+    r->max_output = call.max_output;
+    if (r->max_output) {
+        r->max_output = std::min(*r->max_output, kMostTokens);
+    }
+    r->bytes = call.bytes;
+    // A driver that does not say when the call arrived means: now.
+    r->arrival = call.arrival == Instant{} ? now : std::min(call.arrival, now);
+    r->waited = Duration::zero();
+    r->invocation = call.invocation;
+    r->first_target = nullptr;
+    const auto view =
+        PathLess::View{call.model, call.home_region, call.converse, call.region_bound};
+    const auto known = paths_.find(view);
+    r->path = known != paths_.end()
+                  ? known->second.get()
+                  : path_for(PathKey{std::string(call.model), std::string(call.home_region),
+                                     call.converse, call.region_bound});
+    r->path->last_used = ++uses_;
+    ++r->path->refs;
+    r->client = client_for(call.client);
+    ++r->client->calls;
+    const InvocationMemory::Entry* entry = invocations_.find(call.client, call.invocation);
+    if (entry != nullptr) {
+        r->arrival = std::min(r->arrival, entry->arrival);
+        r->waited = entry->waited;
+        r->attempts = entry->attempts;
+    }
+    const Duration patience = std::clamp<Duration>(call.deadline.value_or(config_.queue.deadline),
+                                                   Duration::zero(), kLongestDeadline);
+    r->deadline = r->arrival + patience;
+    calls_.emplace(call.id, std::move(record));
+    return r;
+}
+
+/// Forgets a record that is neither waiting nor in flight any more.
+void Engine::Impl::end(CallRecord* call) {
+    --call->path->refs;
+    ClientState* client = call->client;
+    --client->calls;
+    call->ordeal.reset();
+    call->state = CallState::idle;
+    const auto at = calls_.find(call->id);
+    if (spare_.size() < kSpareRecords) {
+        spare_.push_back(std::move(at->second));
+    }
+    calls_.erase(at);
+    release_client(client);
+}
+
+void Engine::Impl::arm(Timer& timer, Instant at) {
+    if (at == Instant::max()) {
+        disarm(timer);
+        return;
+    }
+    timer.at = at;
+    if (timers_.contains(&timer)) {
+        timers_.update(&timer);
+    } else {
+        timers_.push(&timer);
+    }
+}
+
+void Engine::Impl::disarm(Timer& timer) {
+    if (timers_.contains(&timer)) {
+        timers_.erase(&timer);
+    }
+}
+
+Refusal Engine::Impl::refusal(RefusalReason reason, const CallRecord* call,
+                              std::size_t index) const {
+    Refusal r;
+    r.reason = reason;
+    if (index >= call->path->targets.size()) {
+        r.model = call->path->key.model;
+        r.region = call->path->key.home_region;
+        return r;
+    }
+    const TargetState* t = call->path->targets[index].state;
+    r.region = t->target.region;
+    r.model = t->target.model;
+    r.cost = cost(call, t, index);
+    const bool own = reason == RefusalReason::client_limit && call->client->limits;
+    const QuotaPool& pool = own ? *call->client->limits : *t->pool;
+    LimitKind kind = pool.blocked_by(r.cost);
+    if (kind == LimitKind::none && pool.meter(LimitKind::tokens).limit()) {
+        kind = LimitKind::tokens;
+    }
+    if (reason == RefusalReason::daily_quota) {
+        kind = LimitKind::daily_tokens;
+    }
+    if (kind != LimitKind::none) {
+        r.limit_kind = kind;
+        r.limit = pool.meter(kind).limit().value_or(0);
+        r.used = pool.meter(kind).used();
+    }
+    return r;
+}
+
+void Engine::Impl::note_invocation(CallRecord* call, const Refusal* refusal, Instant now) {
+    InvocationMemory::Entry* entry = invocations_.remember(call->client->name, call->invocation);
+    if (entry == nullptr) {
+        return;
+    }
+    entry->arrival = call->arrival;
+    entry->waited = call->waited;
+    entry->attempts = call->attempts;
+    if (refusal != nullptr) {
+        entry->refusal = *refusal;
+        entry->until = refusal->retry_after > Duration::zero()
+                           ? now + refusal->retry_after
+                           : std::max(call->deadline, now + kRepeatAtLeast);
+    }
+}
+
+/// The call's last word; the record is gone afterwards.
+Refusal Engine::Impl::finish(CallRecord* call, Refusal refusal, Instant now) {
+    note_invocation(call, &refusal, now);
+    end(call);
+    return refusal;
+}
+
+Decision Engine::Impl::offer(const Call& call, Instant now) {
+    now = tick(now);
+    if (find(call.id) != nullptr) {
+        cancel(call.id, std::nullopt, now);
+    }
+    if (InvocationMemory::Entry* entry = invocations_.find(call.client, call.invocation);
+        entry != nullptr && entry->refusal) {
+        if (now < entry->until) {
+            Refusal again = *entry->refusal;
+            again.repeated = true;
+            if (again.retry_after > Duration::zero()) {
+                again.retry_after = entry->until - now;
+            }
+            return again;
+        }
+        entry->refusal.reset();
+    }
+    CallRecord* record = new_record(call, now);
+    if (auto no = turned_away(record, now)) {
+        return finish(record, std::move(*no), now);
+    }
+    // Behind its own kind it waits, whatever room there is: first come, first served.
+    const bool alone = lane_for(record)->head == nullptr;
+    for (std::size_t i = 0; alone && i < record->path->targets.size(); ++i) {
+        if (try_grant(record, i, now, false)) {
+            return grant(record, i, now);
+        }
+    }
+    if (auto no = hopeless(record, now)) {
+        return finish(record, std::move(*no), now);
+    }
+    enqueue(record, false, now);
+    return Wait{};
+}
+
+void Engine::Impl::sent(CallId id, Instant now) {
+    now = tick(now);
+    CallRecord* call = find(id);
+    if (call == nullptr || call->state != CallState::granted) {
+        return;
+    }
+    call->state = CallState::sent;
+    call->sent_at = now;
+    call->reservation.pool->sent(call->reservation, now);
+    if (call->client_reservation.pool != nullptr) {
+        call->client_reservation.pool->sent(call->client_reservation, now);
+    }
+}
+
+void Engine::Impl::began(CallId id, Instant now) {
+    now = tick(now);
+    CallRecord* call = find(id);
+    if (call == nullptr || (call->state != CallState::granted && call->state != CallState::sent)) {
+        return;
+    }
+    if (call->state == CallState::granted) {
+        sent(id, now);
+    }
+    call->state = CallState::begun;
+    TargetState* t = call->target;
+    const bool was_probing = t->breaker.state(now) != BreakerState::closed;
+    t->breaker.success(call->permit, now);
+    call->permit.epoch = ~0U;  // told once
+    t->pool->accepted();
+    if (call->daily_probe) {
+        call->daily_probe = false;
+        t->daily_probe_out = false;
+        t->daily_probing = false;
+        t->daily_pause = Duration::zero();
+        dirty(t);
+    }
+    if (was_probing) {
+        dirty(t);
+    }
+    if (call->stream) {
+        t->estimator->learn_first(now - call->sent_at);
+    }
+}
+
+std::optional<Instant> Engine::Impl::next_wake() const {
+    if (!dirty_.empty() || !doomed_.empty()) {
+        return now_;
+    }
+    if (timers_.empty()) {
+        return std::nullopt;
+    }
+    return timers_.top()->at;
+}
+
+Engine::Engine(Config config, std::uint64_t seed, Instant now)
+    : impl_(std::make_unique<Impl>(std::move(config), seed, now)) {}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+void Engine::reconfigure(Config config, Instant now) {
+    impl_->reconfigure(std::move(config), now);
+}
+Decision Engine::offer(const Call& call, Instant now) {
+    return impl_->offer(call, now);
+}
+void Engine::sent(CallId id, Instant now) {
+    impl_->sent(id, now);
+}
+void Engine::began(CallId id, Instant now) {
+    impl_->began(id, now);
+}
+Decision Engine::report(CallId id, const Failure& failure, Instant now) {
+    return impl_->report(id, failure, now);
+}
+void Engine::settle(CallId id, const Usage& usage, Instant now) {
+    impl_->settle(id, usage, now);
+}
+void Engine::cancel(CallId id, std::optional<Usage> so_far, Instant now) {
+    impl_->cancel(id, so_far, now);
+}
+void Engine::advance(Instant now, std::vector<Wake>& woken) {
+    impl_->advance(now, woken);
+}
+std::optional<Instant> Engine::next_wake() const {
+    return impl_->next_wake();
+}
+Status Engine::status(Instant now) const {
+    return impl_->status(now);
+}
+
+}  // namespace weir

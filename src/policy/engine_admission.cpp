@@ -1,0 +1,267 @@
+// What can be said the moment a call arrives: what it costs, whether it may go, whether it ever
+// will.
+#include <algorithm>
+#include <cmath>
+
+#include "policy/engine_impl.h"
+
+namespace weir {
+
+using namespace policy;
+
+std::uint64_t Engine::Impl::max_output(const CallRecord* call, const TargetState* target,
+                                       std::size_t index) const {
+    if (!call->max_output) {
+        return target->facts.max_output;
+    }
+    const bool fallback = call->path->targets[index].candidate.degraded;
+    return fallback && target->facts.known ? std::min(*call->max_output, target->facts.max_output)
+                                           : *call->max_output;
+}
+
+std::uint64_t Engine::Impl::cheapest(const CallRecord* call, const TargetState* target,
+                                     std::size_t index) const {
+    const std::uint64_t factor = target->reserve_burndown ? target->burndown : 1;
+    return target->estimator->cheapest_input(call->input_estimate) +
+           max_output(call, target, index) * factor;
+}
+
+std::uint64_t Engine::Impl::cost(const CallRecord* call, const TargetState* target,
+                                 std::size_t index) const {
+    const std::uint64_t factor = target->reserve_burndown ? target->burndown : 1;
+    const std::uint64_t full = target->estimator->held_input(call->input_estimate) +
+                               max_output(call, target, index) * factor;
+    // A call near the whole limit is held at the limit: it gets its turn when nothing else runs.
+    const auto largest = target->pool->largest();
+    return largest ? std::min(full, *largest) : full;
+}
+
+Instant Engine::Impl::latest_start(const CallRecord* call, Instant now) const {
+    const Duration slow = call->path->targets.front().state->estimator->slow_service(call->stream);
+    // Slow answers must not take more than half of the patience away from waiting.
+    const Instant by_deadline =
+        std::max(call->deadline - slow, call->arrival + (call->deadline - call->arrival) / 2);
+    const Instant by_wait = now + (config_.queue.max_wait - call->waited);
+    return std::max(now, std::min(by_deadline, by_wait));
+}
+
+/// Refusals that need no estimate.
+std::optional<Refusal> Engine::Impl::turned_away(CallRecord* call, Instant now) {
+    for (std::uint64_t* counter : call->path->skipped) {
+        ++*counter;
+    }
+    const auto& targets = call->path->targets;
+    if (targets.empty()) {
+        return refusal(RefusalReason::no_target, call, 0);
+    }
+    if (now >= call->deadline) {
+        return refusal(RefusalReason::deadline, call, 0);
+    }
+    if (call->attempts >= std::max(retry_.max_attempts, 1U)) {
+        return refusal(RefusalReason::attempts_exhausted, call, 0);
+    }
+    const auto too_large = [&](const QuotaPool& pool, std::size_t i) {
+        const auto most = pool.hard_limit();
+        return most && cheapest(call, targets[i].state, i) > *most;
+    };
+    bool fits_somewhere = false;
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        fits_somewhere = fits_somewhere || !too_large(*targets[i].state->pool, i);
+        if (targets[i].state->misconfigured_until > now) {
+            ++skipped_[{targets[i].state->target.region, targets[i].state->target.model,
+                        "misconfigured"}];
+        }
+    }
+    const bool own_too_small = call->client->limits && too_large(*call->client->limits, 0);
+    if (!fits_somewhere || own_too_small) {
+        Refusal r = refusal(RefusalReason::never_fits, call, 0);
+        const QuotaPool& pool = own_too_small ? *call->client->limits : *targets[0].state->pool;
+        r.cost = cheapest(call, targets[0].state, 0);
+        r.limit_kind = LimitKind::tokens;
+        const auto tokens = pool.meter(LimitKind::tokens).limit();
+        const auto daily = pool.meter(LimitKind::daily_tokens).limit();
+        if (!tokens || (daily && *daily < *tokens)) {
+            r.limit_kind = LimitKind::daily_tokens;
+        }
+        r.limit = pool.meter(r.limit_kind).limit().value_or(0);
+        r.used = pool.meter(r.limit_kind).used();
+        return r;
+    }
+    rescue(call->path, now);
+    return std::nullopt;
+}
+
+/// May the call go to this target this instant? `overtaking`: a repeat, which waits behind nobody.
+bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, bool overtaking) {
+    TargetState* t = call->path->targets[index].state;
+    const std::size_t cls = static_cast<std::size_t>(call->priority);
+    if (!overtaking) {
+        for (std::size_t c = 0; c <= cls; ++c) {
+            if (!t->classes[c].heads.empty()) {
+                return false;
+            }
+        }
+        for (std::size_t c = cls + 1; c < kPriorities; ++c) {
+            const ClassQueue& q = t->classes[c];
+            if (!q.heads.empty() && q.owed >= static_cast<double>(cost(q.heads.top()->lane->head, t,
+                                                                       q.heads.top()->index))) {
+                return false;
+            }
+        }
+    }
+    if (may_send_at(t, now) > now) {
+        return false;
+    }
+    t->pool->tick(now);
+    const std::uint64_t c = cost(call, t, index);
+    if (t->pool->paused_until() > now || t->pool->try_fit(c) != LimitKind::none) {
+        return false;
+    }
+    if (call->client->limits) {
+        call->client->limits->tick(now);
+        if (call->client->limits->blocked_by(c) != LimitKind::none) {
+            return false;
+        }
+    }
+    if (index == 0 || overtaking) {
+        return true;
+    }
+    // A later target only when no earlier one is expected to take the call in time.
+    return eligible_at(lane_for(call), index, now) <= now;
+}
+
+namespace {
+
+/// When `need` more fits into `meter`, at the pace its log frees room and calls in flight settle.
+Instant frees_at(const Meter& meter, double need, double settling, double service_seconds,
+                 Instant now) {
+    const auto top = meter.ceiling();
+    if (!top) {
+        return now;
+    }
+    const double ceiling = std::max<double>(1, static_cast<double>(*top));
+    const double used = static_cast<double>(meter.used());
+    const double missing = need - (ceiling - used);
+    if (missing <= 0) {
+        return now;
+    }
+    if (settling >= missing) {
+        return now + from_seconds(service_seconds * missing / settling);
+    }
+    const double rest = missing - settling;
+    const double rounds = std::floor(rest / ceiling);
+    const double last = std::min(rest - rounds * ceiling, used);
+    Instant at = meter.frees(static_cast<std::uint64_t>(last));
+    if (at == Instant::max() || at == Instant::min()) {
+        at = now;
+    }
+    const double windows = std::min(rounds, 1e6) * to_seconds(meter.window());
+    return std::max(at, now) + from_seconds(std::min(windows, 1e9));
+}
+
+}  // namespace
+
+/// When the call's turn at a target is expected, in settled cost, behind what stands before it.
+Instant Engine::Impl::turn(const CallRecord* call, const Slot& slot, bool queued,
+                           Instant now) const {
+    TargetState* t = slot.target;
+    const QuotaPool& pool = *t->pool;
+    double ahead = 0;
+    double ahead_calls = 0;
+    for (std::size_t c = 0; c < slot.flow->cls; ++c) {
+        ahead += t->classes[c].backlog;
+        ahead_calls += t->classes[c].backlog_calls;
+    }
+    const ClassQueue& q = t->classes[slot.flow->cls];
+    if (!queued) {
+        const double factor = q.active_shares / slot.flow->client->share;
+        ahead += std::min(q.backlog, slot.flow->backlog * factor);
+        ahead_calls += std::min(q.backlog_calls, slot.flow->backlog_calls * factor);
+    } else if (!q.heads.empty() && q.heads.top() != &slot) {
+        // Already at the head of its lane: at most one call of each other lane goes before it.
+        const double others = std::min<double>(static_cast<double>(q.heads.size()), q.waiting);
+        ahead_calls += others;
+        ahead += q.waiting > 0 ? q.backlog / std::max(1.0, q.backlog_calls) * others : 0;
+    }
+    const double c = static_cast<double>(cost(call, t, slot.index));
+    const Estimator& e = *t->estimator;
+    const double reserved = static_cast<double>(pool.meter(LimitKind::tokens).reserved());
+    const double unused = e.answers() > 0 && e.mean_reserved() > 0
+                              ? std::clamp(1 - e.mean_settled() / e.mean_reserved(), 0.0, 1.0)
+                              : 0.0;
+    Instant at = std::max(now, pool.paused_until());
+    at = std::max(at, frees_at(pool.meter(LimitKind::tokens), ahead + c, reserved * unused,
+                               e.mean_service_seconds(), now));
+    at = std::max(at, frees_at(pool.meter(LimitKind::requests), ahead_calls + 1, 0, 0, now));
+    at = std::max(at, frees_at(pool.meter(LimitKind::daily_tokens), c, 0, 0, now));
+    return at;
+}
+
+/// Refusals by estimate: its turn would come too late. Said now, while the client can still do
+/// something else with the time.
+std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
+    const Instant latest = latest_start(call, now);
+    const auto& targets = call->path->targets;
+    const Lane* lane = lane_for(call);
+    Instant best = Instant::max();
+    std::size_t best_index = 0;
+    Instant reopens = Instant::max();
+    Instant day = Instant::max();
+    bool all_open = true;
+    bool all_days_gone = true;
+    bool backlog = false;
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        TargetState* t = targets[i].state;
+        const Instant day_free = std::max(
+            t->daily_until, t->pool->meter(LimitKind::daily_tokens).fits_at(cost(call, t, i), now));
+        day = std::min(day, day_free);
+        all_days_gone = all_days_gone && day_free > latest;
+        if (t->breaker.open(now)) {
+            reopens = std::min(reopens, t->breaker.opens_until());
+        } else {
+            all_open = false;
+        }
+        backlog = backlog || lane->slots[i].flow->waiting > 0;
+        if (t->misconfigured_until > latest || day_free > latest || t->breaker.open(now)) {
+            continue;
+        }
+        const Instant at = turn(call, lane->slots[i], false, now);
+        if (at < best) {
+            best = at;
+            best_index = i;
+        }
+    }
+    const auto refuse = [&](RefusalReason reason, Instant until, std::size_t index) {
+        Refusal r = refusal(reason, call, index);
+        r.retry_after =
+            until == Instant::max() ? Duration::zero() : std::max(until - now, Duration(1));
+        return r;
+    };
+    if (all_days_gone) {
+        return refuse(RefusalReason::daily_quota, day, 0);
+    }
+    if (all_open && reopens > latest) {
+        return refuse(RefusalReason::unavailable, reopens, 0);
+    }
+    if (waiting_ >= config_.queue.max_waiting ||
+        waiting_bytes_ + call->bytes > config_.limits.max_buffered) {
+        return refuse(RefusalReason::queue_full, best, best_index);
+    }
+    if (backlog && best > latest && best != Instant::max()) {
+        return refuse(RefusalReason::quota, best, best_index);
+    }
+    if (call->client->limits && call->client->waiting > 0) {
+        const double need =
+            call->client->backlog + static_cast<double>(cost(call, targets[0].state, 0));
+        const QuotaPool& own = *call->client->limits;
+        const double calls = static_cast<double>(call->client->waiting) + 1;
+        const Instant at = std::max(frees_at(own.meter(LimitKind::tokens), need, 0, 0, now),
+                                    frees_at(own.meter(LimitKind::requests), calls, 0, 0, now));
+        if (at > latest) {
+            return refuse(RefusalReason::client_limit, at, 0);
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace weir

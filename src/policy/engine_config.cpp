@@ -1,0 +1,335 @@
+// From configuration to targets, paths, clients and pools, and over to the next configuration.
+#include <algorithm>
+
+#include "policy/engine_impl.h"
+
+namespace weir {
+
+using namespace policy;
+
+namespace {
+
+constexpr std::uint64_t kMostUnrouted = 1000;
+constexpr std::size_t kMostSkipped = 2000;
+
+std::optional<std::uint64_t> shared(std::optional<std::uint64_t> quota, double share) {
+    if (!quota) {
+        return std::nullopt;
+    }
+    const double part = static_cast<double>(*quota) * share;
+    return std::max<std::uint64_t>(1, share == 1 ? *quota : static_cast<std::uint64_t>(part));
+}
+
+const QuotaConfig* quota_of(const Config& config, std::string_view region, std::string_view model) {
+    const QuotaConfig* anywhere = nullptr;
+    for (const QuotaConfig& q : config.quotas) {
+        const bool listed = std::ranges::any_of(
+            q.models, [&](const std::string& m) { return strip_arn(m) == strip_arn(model); });
+        if (!listed) {
+            continue;
+        }
+        if (q.region == region) {
+            return &q;
+        }
+        if (q.region.empty() && anywhere == nullptr) {
+            anywhere = &q;
+        }
+    }
+    return anywhere;
+}
+
+}  // namespace
+
+void Engine::Impl::apply(Config config) {
+    config_ = std::move(config);
+    retry_ = resolved(config_.retry);
+    breaker_ = resolved(config_.breaker);
+}
+
+QuotaPool* Engine::Impl::pool_for(const std::string& region, const std::string& model) {
+    const QuotaConfig* quota = quota_of(config_, region, model);
+    PoolLimits limits;
+    std::string key = region + '\0';
+    if (quota != nullptr) {
+        limits.requests = shared(quota->requests_per_minute, config_.quota_share);
+        limits.tokens = shared(quota->tokens_per_minute, config_.quota_share);
+        limits.daily_tokens = shared(quota->tokens_per_day, config_.quota_share);
+        key.append(strip_arn(quota->models.front()));
+    } else {
+        key.append(strip_arn(model));
+    }
+    auto& pool = pools_[key];
+    if (pool && pool->window() != config_.quota_window) {
+        // Levels of another window say nothing about this one.
+        retired_pools_.push_back(std::move(pool));
+    }
+    if (!pool) {
+        pool = std::make_unique<QuotaPool>(config_.quota_window, true, limits);
+    }
+    pool->configure(limits);
+    return pool.get();
+}
+
+void Engine::Impl::set_up(TargetState* target) {
+    const Target& name = target->target;
+    target->facts = config_.models.facts(name.model);
+    target->burndown = target->facts.output_burndown;
+    target->reserve_burndown = false;
+    if (const QuotaConfig* quota = quota_of(config_, name.region, name.model)) {
+        target->burndown = quota->output_burndown.value_or(target->burndown);
+        target->reserve_burndown = quota->reserve_burndown;
+    }
+    target->burndown = std::clamp(target->burndown, 1U, 1000U);
+    QuotaPool* pool = pool_for(name.region, name.model);
+    if (target->pool != pool) {
+        if (target->pool != nullptr) {
+            --target->pool->users;
+        }
+        ++pool->users;
+        target->pool = pool;
+    }
+    target->breaker.configure(breaker_);
+    target->budget.configure(retry_.budget);
+}
+
+/// Who else may go when room is made in this pool.
+void Engine::Impl::find_siblings(const QuotaPool* pool) {
+    std::vector<TargetState*> users;
+    for (const auto& [key, target] : targets_) {
+        if (target->pool == pool) {
+            users.push_back(target.get());
+        }
+    }
+    for (TargetState* user : users) {
+        user->siblings.clear();
+        for (TargetState* other : users) {
+            if (other != user) {
+                user->siblings.push_back(other);
+            }
+        }
+    }
+}
+
+TargetState* Engine::Impl::target_for(const std::string& region, const std::string& model) {
+    auto& slot = targets_[{region, model}];
+    if (!slot) {
+        slot = std::make_unique<TargetState>(retry_, breaker_);
+        slot->target = Target{region, model};
+        RegionState& place = regions_[region];
+        ++place.refs;
+        place.targets.push_back(slot.get());
+        slot->region = &place;
+        std::weak_ptr<Estimator>& learned = estimators_[model];
+        slot->estimator = learned.lock();
+        if (!slot->estimator) {
+            slot->estimator = std::make_shared<Estimator>();
+            learned = slot->estimator;
+        }
+        set_up(slot.get());
+        if (slot->pool->users > 1) {
+            find_siblings(slot->pool);
+        }
+    }
+    return slot.get();
+}
+
+Path* Engine::Impl::path_for(const PathKey& key) {
+    if (const auto known = paths_.find(key); known != paths_.end()) {
+        return known->second.get();
+    }
+    const Candidates found = candidates(config_, key);
+    auto path = std::make_unique<Path>();
+    path->key = key;
+    path->last_used = ++uses_;
+    path->routed = found.route != nullptr;
+    if (found.route != nullptr) {
+        path->spill_after = found.route->spill_after;
+        path->degrade_after = found.route->degrade_after;
+    }
+    for (const Candidate& c : found.usable) {
+        TargetState* target = target_for(c.region, c.model);
+        ++target->refs;
+        path->targets.push_back(PathTarget{target, c});
+    }
+    for (const Skipped& s : found.skipped) {
+        if (skipped_.size() < kMostSkipped) {
+            path->skipped.push_back(&skipped_[{s.region, s.model, s.reason}]);
+        }
+    }
+    Path* made = path.get();
+    paths_.emplace(key, std::move(path));
+    // A routed path multiplies by the models and home Regions that callers name, so all are
+    // bounded.
+    if (paths_.size() > kMostUnrouted) {
+        ++made->refs;
+        trim_paths();
+        --made->refs;
+    }
+    return made;
+}
+
+/// Drops the least recently used path that nobody uses, and what only it needed.
+void Engine::Impl::trim_paths() {
+    auto oldest = paths_.end();
+    for (auto it = paths_.begin(); it != paths_.end(); ++it) {
+        if (it->second->refs == 0 &&
+            (oldest == paths_.end() || it->second->last_used < oldest->second->last_used)) {
+            oldest = it;
+        }
+    }
+    if (oldest == paths_.end()) {
+        return;
+    }
+    for (auto& [key, lane] : oldest->second->lanes) {
+        drop_lane(lane.get());
+    }
+    for (const PathTarget& t : oldest->second->targets) {
+        --t.state->refs;
+    }
+    paths_.erase(oldest);
+    purge();
+}
+
+/// Forgets targets that no path and no call refers to.
+void Engine::Impl::purge() {
+    std::erase_if(targets_, [&](auto& entry) {
+        TargetState* t = entry.second.get();
+        if (t->refs > 0 || t->in_flight > 0 || !t->flows.empty()) {
+            return false;
+        }
+        disarm(t->timer);
+        std::erase(dirty_, t);
+        std::erase(t->region->targets, t);
+        for (TargetState* other : t->siblings) {
+            std::erase(other->siblings, t);
+        }
+        --t->pool->users;
+        if (--t->region->refs == 0) {
+            regions_.erase(t->target.region);
+        }
+        return true;
+    });
+    std::erase_if(pools_, [&](const auto& entry) {
+        return entry.second->outstanding() == 0 && entry.second->users == 0;
+    });
+    std::erase_if(retired_pools_, [](const auto& pool) { return pool->outstanding() == 0; });
+    std::erase_if(estimators_, [](const auto& entry) { return entry.second.expired(); });
+}
+
+void Engine::Impl::configure_client(ClientState* client) {
+    const auto found = std::ranges::find(config_.clients, client->name, &ClientConfig::name);
+    client->configured = found != config_.clients.end();
+    client->share = 1;
+    PoolLimits limits;
+    if (client->configured) {
+        client->share = std::clamp(found->share, 1e-6, 1e6);
+        limits.tokens = found->tokens_per_minute;
+        limits.requests = found->requests_per_minute;
+    }
+    const bool limited = limits.tokens || limits.requests;
+    if (client->limits && (!limited || client->limits->window() != config_.quota_window)) {
+        retired_pools_.push_back(std::move(client->limits));
+    }
+    if (limited && !client->limits) {
+        client->limits = std::make_unique<QuotaPool>(config_.quota_window, false, limits);
+    }
+    if (client->limits) {
+        client->limits->configure(limits);
+    }
+}
+
+ClientState* Engine::Impl::client_for(std::string_view name) {
+    const auto known = clients_.find(name);
+    if (known != clients_.end()) {
+        return known->second.get();
+    }
+    auto client = std::make_unique<ClientState>();
+    client->name = name;
+    ClientState* made = client.get();
+    clients_.emplace(std::string(name), std::move(client));
+    configure_client(made);
+    return made;
+}
+
+/// Callers name themselves as they like: whoever is neither configured nor busy is forgotten.
+void Engine::Impl::release_client(ClientState* client) {
+    if (client->calls > 0 || client->configured || client->name.empty()) {
+        return;
+    }
+    disarm(client->timer);
+    while (!client->lanes.empty()) {
+        Lane* lane = client->lanes.back();
+        drop_lane(lane);
+        lane->path->lanes.erase({client, lane->cls});
+    }
+    clients_.erase(client->name);
+}
+
+void Engine::Impl::reconfigure(Config config, Instant now) {
+    now = tick(now);
+    std::vector<CallRecord*> waiting;
+    for (auto& [id, call] : calls_) {
+        if (call->state == CallState::waiting) {
+            waiting.push_back(call.get());
+        }
+    }
+    std::ranges::sort(waiting, {}, &CallRecord::arrival);
+    for (CallRecord* call : waiting) {
+        dequeue(call, now);
+    }
+    apply(std::move(config));
+    for (auto& [name, client] : clients_) {
+        configure_client(client.get());
+    }
+    for (auto& [key, target] : targets_) {
+        set_up(target.get());
+    }
+    for (auto& [key, target] : targets_) {
+        find_siblings(target->pool);
+    }
+    auto old = std::move(paths_);
+    paths_.clear();
+    for (auto& [id, call] : calls_) {
+        Path* before = call->path;
+        call->path = path_for(before->key);
+        ++call->path->refs;
+        // An attempt in flight keeps its target, which may stand elsewhere in the path, or nowhere.
+        const auto& targets = call->path->targets;
+        const auto at = std::ranges::find(targets, call->target, &PathTarget::state);
+        call->index =
+            at == targets.end() ? targets.size() : static_cast<std::size_t>(at - targets.begin());
+    }
+    for (CallRecord* call : waiting) {
+        if (call->path->targets.empty()) {
+            doomed_.push_back(call->id);
+        } else {
+            enqueue(call, false, now);
+        }
+    }
+    for (auto& [key, path] : old) {
+        for (auto& [who, lane] : path->lanes) {
+            drop_lane(lane.get());
+        }
+        for (const PathTarget& t : path->targets) {
+            --t.state->refs;
+        }
+    }
+    old.clear();
+    if (calls_.empty()) {
+        purge();
+    }
+    std::vector<ClientState*> idle;
+    for (auto& [name, client] : clients_) {
+        if (client->calls == 0 && !client->configured) {
+            idle.push_back(client.get());
+        }
+    }
+    for (ClientState* client : idle) {
+        release_client(client);
+    }
+    for (auto& [key, target] : targets_) {
+        dirty(target.get());
+    }
+}
+
+}  // namespace weir

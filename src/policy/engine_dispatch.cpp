@@ -1,0 +1,244 @@
+// advance(): whose turn has come, and whose time is over.
+#include <algorithm>
+
+#include "policy/engine_impl.h"
+
+namespace weir {
+
+using namespace policy;
+
+namespace {
+constexpr std::size_t kWakesACall = 64;
+constexpr double kOwedShare = 0.05;
+}  // namespace
+
+void Engine::Impl::dirty(TargetState* target) {
+    if (!target->dirty) {
+        target->dirty = true;
+        dirty_.push_back(target);
+    }
+}
+
+/// The class whose turn it is: one that is owed, else the most urgent; within it the least counter.
+Slot* Engine::Impl::pick(TargetState* target) {
+    Slot* first = nullptr;
+    for (std::size_t c = 0; c < kPriorities; ++c) {
+        ClassQueue& q = target->classes[c];
+        if (q.heads.empty()) {
+            continue;
+        }
+        Slot* slot = q.heads.top();
+        if (first == nullptr) {
+            first = slot;
+        } else if (q.owed >= static_cast<double>(cost(slot->lane->head, target, slot->index))) {
+            return slot;
+        }
+    }
+    return first;
+}
+
+/// When this target may be sent to, quota apart; Instant::max(): only an event can change it.
+Instant Engine::Impl::may_send_at(TargetState* target, Instant now) {
+    Instant at = std::max({now, target->misconfigured_until, target->daily_until});
+    if (target->daily_probing && target->daily_probe_out) {
+        return Instant::max();
+    }
+    if (target->region->in_flight >= config_.pool.max_connections) {
+        return Instant::max();
+    }
+    const Instant breaker = target->breaker.allows_at(now);
+    return std::max(at, breaker);
+}
+
+/// Every target of a path is open: the first to reopen is tried ahead of its time, by its probes
+/// only.
+void Engine::Impl::rescue(Path* path, Instant now) {
+    TargetState* first = nullptr;
+    for (const PathTarget& t : path->targets) {
+        if (!t.state->breaker.open(now)) {
+            return;
+        }
+        if (first == nullptr || t.state->breaker.opens_until() < first->breaker.opens_until()) {
+            first = t.state;
+        }
+    }
+    if (first == nullptr) {
+        return;
+    }
+    const Instant at = first->breaker.may_force_at();
+    if (at <= now) {
+        first->breaker.force_half_open(now);
+        dirty(first);
+    } else if (!timers_.contains(&first->timer) || first->timer.at > at) {
+        arm(first->timer, at);
+    }
+}
+
+Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
+    const PathTarget& place = call->path->targets[index];
+    TargetState* t = place.state;
+    const std::uint64_t c = cost(call, t, index);
+    call->state = CallState::granted;
+    call->index = index;
+    call->target = t;
+    if (call->first_target == nullptr) {
+        call->first_target = t;
+    }
+    call->reservation = t->pool->hold(c);
+    if (call->client->limits) {
+        call->client_reservation = call->client->limits->hold(c);
+    }
+    call->permit = t->breaker.take(now);
+    if (t->daily_probing) {
+        t->daily_probe_out = true;
+        call->daily_probe = true;
+    }
+    ++t->in_flight;
+    ++t->region->in_flight;
+    ++in_flight_;
+    ++call->attempts;
+    t->budget.note_send(now);
+    t->estimator->learn_reservation(c, max_output(call, t, index));
+
+    const std::size_t cls = static_cast<std::size_t>(call->priority);
+    call->flow = flow_for(t, call->client, cls);
+    ++call->flow->refs;
+    const auto tokens = t->pool->meter(LimitKind::tokens).limit();
+    const auto requests = t->pool->meter(LimitKind::requests).limit();
+    call->charged = static_cast<double>(c) / static_cast<double>(tokens.value_or(1'000'000));
+    if (requests) {
+        call->charged = std::max(call->charged, 1.0 / static_cast<double>(*requests));
+    }
+    t->classes[cls].floor = std::max(t->classes[cls].floor, call->flow->counter);
+    charge(call->flow, call->charged);
+    for (std::size_t other = 0; other < kPriorities; ++other) {
+        ClassQueue& q = t->classes[other];
+        if (other == cls) {
+            q.owed = std::max(0.0, q.owed - static_cast<double>(c));
+        } else if (!q.heads.empty()) {
+            q.owed += kOwedShare * static_cast<double>(c);
+        }
+    }
+
+    Grant g;
+    g.target = &t->target;
+    g.attempt = call->attempts;
+    g.reservation = c;
+    if (call->max_output) {
+        const std::uint64_t most = max_output(call, t, index);
+        if (most < *call->max_output) {
+            g.max_output = most;
+        }
+    }
+    g.substituted = place.candidate.substituted;
+    g.degraded = place.candidate.degraded;
+    return g;
+}
+
+void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>& woken,
+                            std::size_t limit) {
+    target->pool->tick(now);
+    while (woken.size() < limit) {
+        Slot* slot = pick(target);
+        if (slot == nullptr) {
+            disarm(target->timer);
+            return;
+        }
+        const Instant open_at = may_send_at(target, now);
+        if (open_at > now) {
+            arm(target->timer, open_at);
+            if (target->breaker.open(now)) {
+                rescue(slot->lane->path, now);
+                if (target->breaker.allows(now)) {
+                    continue;
+                }
+            }
+            return;
+        }
+        Lane* lane = slot->lane;
+        CallRecord* call = lane->head;
+        const std::size_t index = slot->index;
+        const std::uint64_t c = cost(call, target, index);
+        if (ClientState* client = lane->client; client->limits) {
+            client->limits->tick(now);
+            if (client->limits->blocked_by(c) != LimitKind::none) {
+                park(lane, client->limits->fits_at(c, now));
+                continue;
+            }
+        }
+        if (target->pool->paused_until() > now || target->pool->try_fit(c) != LimitKind::none) {
+            arm(target->timer, target->pool->fits_at(c, now));
+            return;
+        }
+        dequeue(call, now);
+        const CallId id = call->id;
+        woken.push_back(Wake{id, grant(call, index, now)});
+    }
+    dirty(target);
+}
+
+RefusalReason Engine::Impl::expiry_reason(const CallRecord* call, Instant now) const {
+    for (const PathTarget& t : call->path->targets) {
+        if (!t.state->breaker.open(now)) {
+            return RefusalReason::deadline;
+        }
+    }
+    return RefusalReason::unavailable;
+}
+
+void Engine::Impl::on_timer(Timer& timer, Instant now, std::vector<Wake>& woken) {
+    disarm(timer);
+    switch (timer.kind) {
+        case TimerKind::call: {
+            auto* call = static_cast<CallRecord*>(timer.owner);
+            const CallId id = call->id;
+            Refusal r = refusal(expiry_reason(call, now), call, 0);
+            TargetState* t = call->path->targets.front().state;
+            const Instant free = t->pool->fits_at(r.cost, now);
+            r.retry_after = free == Instant::max() ? Duration::zero() : free - now;
+            if (call->ordeal && call->ordeal->last) {
+                r.upstream = call->ordeal->last;
+            }
+            dequeue(call, now);
+            woken.push_back(Wake{id, finish(call, std::move(r), now)});
+            break;
+        }
+        case TimerKind::lane:
+            refresh(static_cast<Lane*>(timer.owner), now);
+            break;
+        case TimerKind::target:
+            dirty(static_cast<TargetState*>(timer.owner));
+            break;
+        case TimerKind::client:
+            unpark(static_cast<ClientState*>(timer.owner), now);
+            break;
+    }
+}
+
+void Engine::Impl::advance(Instant now, std::vector<Wake>& woken) {
+    now = tick(now);
+    const std::size_t limit = woken.size() + kWakesACall;
+    while (!doomed_.empty() && woken.size() < limit) {
+        const CallId id = doomed_.back();
+        doomed_.pop_back();
+        if (CallRecord* call = find(id); call != nullptr && call->state == CallState::idle) {
+            woken.push_back(
+                Wake{id, finish(call, refusal(RefusalReason::no_target, call, 0), now)});
+        }
+    }
+    for (;;) {
+        // Whose time is over leaves before the room goes round: no grant past a deadline.
+        while (!timers_.empty() && timers_.top()->at <= now && woken.size() < limit) {
+            on_timer(*timers_.top(), now, woken);
+        }
+        if (woken.size() >= limit || dirty_.empty()) {
+            return;
+        }
+        TargetState* target = dirty_.back();
+        dirty_.pop_back();
+        target->dirty = false;
+        dispatch(target, now, woken, limit);
+    }
+}
+
+}  // namespace weir

@@ -1,0 +1,188 @@
+// The one place that combines limiter, queue, breaker, retry and route.
+#pragma once
+
+#include <weir/engine.h>
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "policy/invocation_memory.h"
+#include "policy/state.h"
+
+namespace weir {
+
+/// See Engine for what it promises. Its parts:
+///   engine.cpp            the public calls and the life of a call record
+///   engine_admission.cpp  offer: what can be said at once
+///   engine_queue.cpp      lanes, flows, eligibility
+///   engine_dispatch.cpp   advance: who goes next
+///   engine_outcome.cpp    report, settle, cancel
+///   engine_config.cpp     targets, paths, clients, pools; reconfigure
+///   engine_status.cpp     the snapshot
+///
+/// Invariants: a record in calls_ is waiting (in exactly one lane, with its timer armed) or in
+/// flight (holding one reservation, one permit); a slot is in its target's heap only while its
+/// lane's head may use that target; a target with something to hand out now is in dirty_.
+class Engine::Impl {
+public:
+    Impl(Config config, std::uint64_t seed, Instant now);
+
+    void reconfigure(Config config, Instant now);
+    Decision offer(const Call& call, Instant now);
+    void sent(CallId id, Instant now);
+    void began(CallId id, Instant now);
+    Decision report(CallId id, const Failure& failure, Instant now);
+    void settle(CallId id, const Usage& usage, Instant now);
+    void cancel(CallId id, std::optional<Usage> so_far, Instant now);
+    void advance(Instant now, std::vector<Wake>& woken);
+    std::optional<Instant> next_wake() const;
+    Status status(Instant now);
+
+private:
+    using CallRecord = policy::CallRecord;
+    using CallState = policy::CallState;
+    using ClientState = policy::ClientState;
+    using Flow = policy::Flow;
+    using Lane = policy::Lane;
+    using Path = policy::Path;
+    using PathKey = policy::PathKey;
+    using QuotaPool = policy::QuotaPool;
+    using Slot = policy::Slot;
+    using TargetState = policy::TargetState;
+    using Timer = policy::Timer;
+
+    struct IdHash {
+        std::size_t operator()(const CallId& id) const {
+            std::uint64_t h = id.generation * 0x9e3779b97f4a7c15ULL;
+            h ^= (std::uint64_t{id.worker} << 32U | id.slot) * 0xbf58476d1ce4e5b9ULL;
+            return h ^ (h >> 29U);
+        }
+    };
+
+    // engine.cpp
+    Instant tick(Instant now);
+    CallRecord* find(CallId id);
+    CallRecord* new_record(const Call& call, Instant now);
+    void end(CallRecord* call);
+    void arm(Timer& timer, Instant at);
+    void disarm(Timer& timer);
+    Refusal finish(CallRecord* call, Refusal refusal, Instant now);
+    void note_invocation(CallRecord* call, const Refusal* refusal, Instant now);
+    Refusal refusal(RefusalReason reason, const CallRecord* call, std::size_t index) const;
+
+    // engine_admission.cpp
+    std::optional<Refusal> turned_away(CallRecord* call, Instant now);
+    std::uint64_t max_output(const CallRecord* call, const TargetState* target,
+                             std::size_t index) const;
+    std::uint64_t cost(const CallRecord* call, const TargetState* target, std::size_t index) const;
+    std::uint64_t cheapest(const CallRecord* call, const TargetState* target,
+                           std::size_t index) const;
+    std::optional<Refusal> hopeless(CallRecord* call, Instant now);
+    Instant turn(const CallRecord* call, const Slot& slot, bool queued, Instant now) const;
+    Instant latest_start(const CallRecord* call, Instant now) const;
+    bool try_grant(CallRecord* call, std::size_t index, Instant now, bool overtaking);
+
+    // engine_queue.cpp
+    Lane* lane_for(CallRecord* call);
+    std::unique_ptr<Lane> new_lane(Path* path, ClientState* client, std::size_t cls, bool solo);
+    void drop_lane(Lane* lane);
+    Flow* flow_for(TargetState* target, ClientState* client, std::size_t cls);
+    void release_flow(Flow* flow);
+    void charge(Flow* flow, double amount);
+    void enqueue(CallRecord* call, bool at_head, Instant now);
+    void dequeue(CallRecord* call, Instant now);
+    void refresh(Lane* lane, Instant now);
+    void refresh_waiting_for(TargetState* target, Instant now);
+    Instant eligible_at(const Lane* lane, std::size_t index, Instant now) const;
+    bool closed(TargetState* target, Instant now) const;
+    void park(Lane* lane, Instant until);
+    void unpark(ClientState* client, Instant now);
+
+    // engine_dispatch.cpp
+    void dirty(TargetState* target);
+    void dispatch(TargetState* target, Instant now, std::vector<Wake>& woken, std::size_t limit);
+    Slot* pick(TargetState* target);
+    Instant may_send_at(TargetState* target, Instant now);
+    void rescue(Path* path, Instant now);
+    Grant grant(CallRecord* call, std::size_t index, Instant now);
+    void on_timer(Timer& timer, Instant now, std::vector<Wake>& woken);
+    RefusalReason expiry_reason(const CallRecord* call, Instant now) const;
+
+    // engine_outcome.cpp
+    void leave_target(CallRecord* call, Instant now);
+    std::uint64_t settled_cost(const CallRecord* call, const Usage& usage) const;
+    void end_attempt(CallRecord* call, const Failure& failure, Instant now);
+    void judge_target(CallRecord* call, const Failure& failure, Instant now);
+    Decision after_quota(CallRecord* call, const Failure& failure, Instant now);
+    Decision go_elsewhere(CallRecord* call, const Failure& failure, bool unfit, Instant now);
+    Decision repeat(CallRecord* call, const Failure& failure, Instant now);
+    Decision final_error(CallRecord* call, const Failure& failure, RefusalReason reason,
+                         Instant now);
+    bool anywhere_left(const CallRecord* call) const;
+    std::optional<Grant> grant_anywhere(CallRecord* call, Instant now);
+
+    // engine_config.cpp
+    void apply(Config config);
+    Path* path_for(const PathKey& key);
+    void trim_paths();
+    TargetState* target_for(const std::string& region, const std::string& model);
+    void set_up(TargetState* target);
+    void find_siblings(const QuotaPool* pool);
+    QuotaPool* pool_for(const std::string& region, const std::string& model);
+    ClientState* client_for(std::string_view name);
+    void configure_client(ClientState* client);
+    void release_client(ClientState* client);
+    void purge();
+
+    struct StringHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view s) const {
+            return std::hash<std::string_view>{}(s);
+        }
+    };
+    struct PathLess {
+        using is_transparent = void;
+        using View = std::tuple<std::string_view, std::string_view, bool, bool>;
+        static View view(const PathKey& k) {
+            return {k.model, k.home_region, k.converse, k.region_bound};
+        }
+        static View view(const View& v) { return v; }
+        template <class A, class B>
+        bool operator()(const A& a, const B& b) const {
+            return view(a) < view(b);
+        }
+    };
+
+    Config config_;
+    RetryConfig retry_;
+    BreakerConfig breaker_;
+    policy::Random random_;
+    Instant now_;
+    policy::InvocationMemory invocations_{10'000};
+    std::unordered_map<CallId, std::unique_ptr<CallRecord>, IdHash> calls_;
+    std::vector<std::unique_ptr<CallRecord>> spare_;
+    std::map<PathKey, std::unique_ptr<Path>, PathLess> paths_;
+    std::map<std::pair<std::string, std::string>, std::unique_ptr<TargetState>> targets_;
+    std::map<std::string, policy::RegionState, std::less<>> regions_;
+    std::map<std::string, std::unique_ptr<QuotaPool>> pools_;
+    std::vector<std::unique_ptr<QuotaPool>> retired_pools_;
+    std::map<std::string, std::weak_ptr<policy::Estimator>> estimators_;
+    std::unordered_map<std::string, std::unique_ptr<ClientState>, StringHash, std::equal_to<>>
+        clients_;
+    std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t> skipped_;
+    policy::IndexedHeap<Timer, policy::TimerLess> timers_;
+    std::vector<TargetState*> dirty_;
+    std::vector<CallId> doomed_;  // waiting calls a new configuration leaves nowhere to go
+    std::uint64_t sequence_ = 0;
+    std::uint64_t uses_ = 0;
+    std::uint64_t waiting_ = 0;
+    std::uint64_t waiting_bytes_ = 0;
+    std::uint64_t in_flight_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,411 @@
+// How attempts end, and what follows from it.
+#include <algorithm>
+
+#include "policy/engine_impl.h"
+
+namespace weir {
+
+using namespace policy;
+
+namespace {
+
+constexpr Duration kUnfitFor = std::chrono::minutes(5);
+constexpr Duration kDayPause = std::chrono::minutes(15);
+constexpr Duration kLongestDayPause = std::chrono::hours(4);
+constexpr std::uint32_t kServerSends = 2;
+constexpr std::uint32_t kTold = ~0U;
+
+bool is_quota(FailureClass cls) {
+    return cls == FailureClass::quota_requests || cls == FailureClass::quota_tokens;
+}
+
+/// The service may have served it, so what is held stays held.
+bool may_be_paid(const Failure& failure) {
+    if (failure.cls == FailureClass::broken || failure.stage == Stage::begun) {
+        return true;
+    }
+    return failure.stage == Stage::sent &&
+           (failure.cls == FailureClass::timeout || failure.cls == FailureClass::reset);
+}
+
+std::uint64_t clamped(std::uint64_t tokens) {
+    return std::min(tokens, kMostTokens);
+}
+
+}  // namespace
+
+std::uint64_t Engine::Impl::settled_cost(const CallRecord* call, const Usage& usage) const {
+    return clamped(usage.input) + clamped(usage.cache_write) +
+           clamped(usage.output) * call->target->burndown;
+}
+
+/// The attempt is over at its target: counters only, the reservation has been ended before.
+void Engine::Impl::leave_target(CallRecord* call, Instant now) {
+    TargetState* t = call->target;
+    if (call->daily_probe) {
+        call->daily_probe = false;
+        t->daily_probe_out = false;
+    }
+    if (call->permit.epoch != kTold) {
+        t->breaker.give_back(call->permit, now);
+    }
+    const bool region_was_full = t->region->in_flight >= config_.pool.max_connections;
+    --t->in_flight;
+    --t->region->in_flight;
+    --in_flight_;
+    if (region_was_full) {
+        for (TargetState* other : t->region->targets) {
+            dirty(other);
+        }
+    }
+    dirty(t);
+    for (TargetState* other : t->siblings) {
+        dirty(other);
+    }
+    Flow* flow = call->flow;
+    call->flow = nullptr;
+    call->target = nullptr;
+    call->last_target = t;
+    call->state = CallState::idle;
+    release_flow(flow);
+    if (!call->client->parked.empty()) {
+        unpark(call->client, now);
+    }
+}
+
+void Engine::Impl::end_attempt(CallRecord* call, const Failure& failure, Instant now) {
+    const auto each = [&](auto&& act) {
+        act(call->reservation);
+        if (call->client_reservation.pool != nullptr) {
+            act(call->client_reservation);
+        }
+    };
+    call->target->pool->tick(now);
+    if (call->client->limits) {
+        call->client->limits->tick(now);
+    }
+    if (!may_be_paid(failure) &&
+        (failure.stage == Stage::not_sent || failure.cls == FailureClass::network)) {
+        each([&](Reservation& r) { r.pool->give_back_all(r); });
+        charge(call->flow, -call->charged);
+    } else if (may_be_paid(failure)) {
+        const std::uint64_t seen = failure.seen ? settled_cost(call, *failure.seen) : 0;
+        each([&](Reservation& r) { r.pool->keep(r, seen, now); });
+    } else {
+        each([&](Reservation& r) { r.pool->give_back_tokens(r, now); });
+        charge(call->flow, -call->charged);
+    }
+}
+
+/// What the failure says about the target, as opposed to the call.
+void Engine::Impl::judge_target(CallRecord* call, const Failure& failure, Instant now) {
+    TargetState* t = call->target;
+    const bool was_open = t->breaker.state(now) == BreakerState::open;
+    const auto told = [&](double weight) {
+        t->breaker.failure(call->permit, weight, random_, now);
+        call->permit.epoch = kTold;
+    };
+    switch (failure.cls) {
+        case FailureClass::quota_requests:
+        case FailureClass::quota_tokens:
+            t->breaker.alive(call->permit, now);
+            call->permit.epoch = kTold;
+            break;
+        case FailureClass::capacity:
+        case FailureClass::server:
+        case FailureClass::network:
+        case FailureClass::timeout:
+        case FailureClass::reset:
+            told(1);
+            break;
+        case FailureClass::broken:
+            // Its probe passed when the answer began; the break is a failure of its own.
+            if (call->permit.epoch == kTold && t->breaker.state(now) == BreakerState::closed) {
+                t->breaker.fail_now(random_, now);
+            } else {
+                told(1);
+            }
+            break;
+        case FailureClass::overloaded:
+        case FailureClass::slow_model:
+            told(0.5);
+            break;
+        case FailureClass::daily:
+            if (t->daily_until <= now) {
+                t->daily_pause = t->daily_pause == Duration::zero()
+                                     ? kDayPause
+                                     : std::min(t->daily_pause * 2, kLongestDayPause);
+                t->daily_until = now + t->daily_pause;
+            }
+            t->daily_probing = true;
+            refresh_waiting_for(t, now);
+            break;
+        case FailureClass::credentials:
+        case FailureClass::caller:
+            break;
+    }
+    if (!was_open && t->breaker.state(now) == BreakerState::open) {
+        refresh_waiting_for(t, now);
+        dirty(t);
+    }
+}
+
+Decision Engine::Impl::final_error(CallRecord* call, const Failure& failure, RefusalReason reason,
+                                   Instant now) {
+    Refusal r = refusal(reason, call, call->index);
+    r.upstream = failure;
+    r.limit_kind = LimitKind::none;
+    r.limit = 0;
+    r.used = 0;
+    if (failure.retry_after) {
+        r.retry_after = *failure.retry_after;
+    }
+    return finish(call, std::move(r), now);
+}
+
+bool Engine::Impl::anywhere_left(const CallRecord* call) const {
+    return std::ranges::any_of(call->path->targets, [&](const PathTarget& t) {
+        const Ordeal::Place* place = call->ordeal ? call->ordeal->find(t.state) : nullptr;
+        return t.state->misconfigured_until <= now_ && t.state->daily_until <= call->deadline &&
+               (place == nullptr || !place->barred);
+    });
+}
+
+std::optional<Grant> Engine::Impl::grant_anywhere(CallRecord* call, Instant now) {
+    for (std::size_t i = 0; i < call->path->targets.size(); ++i) {
+        TargetState* t = call->path->targets[i].state;
+        const Ordeal::Place* place = call->ordeal ? call->ordeal->find(t) : nullptr;
+        if (place != nullptr && (place->barred || place->not_before > now)) {
+            continue;
+        }
+        if (try_grant(call, i, now, true)) {
+            return grant(call, i, now);
+        }
+    }
+    return std::nullopt;
+}
+
+/// Another target at once; else the queue, until a place may be tried again.
+Decision Engine::Impl::go_elsewhere(CallRecord* call, const Failure& failure, bool unfit,
+                                    Instant now) {
+    const Failure& told = unfit && call->ordeal->first ? *call->ordeal->first : failure;
+    if (!anywhere_left(call)) {
+        if (failure.cls == FailureClass::daily) {
+            Refusal r = refusal(RefusalReason::daily_quota, call, call->index);
+            Instant until = Instant::max();
+            for (const PathTarget& t : call->path->targets) {
+                until = std::min(until, std::max(now, t.state->daily_until));
+            }
+            r.retry_after = until - now;
+            r.upstream = failure;
+            return finish(call, std::move(r), now);
+        }
+        return final_error(call, told, RefusalReason::upstream_error, now);
+    }
+    if (call->attempts >= std::max(retry_.max_attempts, 1U) || now >= call->deadline ||
+        call->waited >= config_.queue.max_wait) {
+        return final_error(call, told, RefusalReason::attempts_exhausted, now);
+    }
+    if (auto g = grant_anywhere(call, now)) {
+        return *g;
+    }
+    rescue(call->path, now);
+    enqueue(call, true, now);
+    return Wait{};
+}
+
+/// A repeat that the budget pays for.
+Decision Engine::Impl::repeat(CallRecord* call, const Failure& failure, Instant now) {
+    TargetState* failed = call->last_target;
+    Ordeal::Place& place = call->ordeal->at(failed);
+    if (!place.barred) {
+        const Duration pause = backoff(retry_, call->ordeal->repeats, random_);
+        place.not_before = now + std::max(pause, failure.retry_after.value_or(Duration::zero()));
+    }
+    ++call->ordeal->repeats;
+    if (!failed->budget.spend(now)) {
+        return final_error(call, failure, RefusalReason::attempts_exhausted, now);
+    }
+    return go_elsewhere(call, failure, false, now);
+}
+
+Decision Engine::Impl::after_quota(CallRecord* call, const Failure& failure, Instant now) {
+    if (call->attempts >= std::max(retry_.max_attempts, 1U)) {
+        return final_error(call, failure, RefusalReason::attempts_exhausted, now);
+    }
+    Instant soonest = Instant::max();
+    for (std::size_t i = 0; i < call->path->targets.size(); ++i) {
+        TargetState* t = call->path->targets[i].state;
+        soonest = std::min(soonest, t->pool->fits_at(cost(call, t, i), now));
+    }
+    if (now >= call->deadline || (soonest != Instant::max() && soonest > call->deadline)) {
+        Refusal r = refusal(RefusalReason::quota, call, call->index);
+        r.retry_after = soonest == Instant::max() ? Duration::zero() : soonest - now;
+        r.upstream = failure;
+        return finish(call, std::move(r), now);
+    }
+    enqueue(call, true, now);
+    return Wait{};
+}
+
+Decision Engine::Impl::report(CallId id, const Failure& failure, Instant now) {
+    now = tick(now);
+    CallRecord* call = find(id);
+    if (call == nullptr || call->state == CallState::waiting || call->state == CallState::idle) {
+        Refusal unknown;
+        unknown.reason = RefusalReason::upstream_error;
+        unknown.upstream = failure;
+        return unknown;
+    }
+    const Stage stage = failure.stage;
+    const bool begun = call->state == CallState::begun || failure.stage == Stage::begun ||
+                       failure.cls == FailureClass::broken;
+    Failure seen = failure;
+    if (begun) {
+        seen.stage = Stage::begun;
+        seen.cls = FailureClass::broken;
+    }
+    end_attempt(call, seen, now);
+    judge_target(call, seen, now);
+    TargetState* t = call->target;
+    const std::uint64_t held = call->reservation.tokens;
+    const bool first_place = t == call->first_target;
+    if (is_quota(seen.cls)) {
+        const LimitKind kind =
+            seen.cls == FailureClass::quota_requests ? LimitKind::requests : LimitKind::tokens;
+        t->pool->refused(kind, held, seen.retry_after, random_, now);
+    }
+    leave_target(call, now);
+    if (begun) {
+        return final_error(call, failure, RefusalReason::upstream_error, now);
+    }
+    if (is_quota(seen.cls)) {
+        refresh_waiting_for(t, now);
+        return after_quota(call, failure, now);
+    }
+    if (!call->ordeal) {
+        call->ordeal = std::make_unique<Ordeal>();
+    }
+    Ordeal& ordeal = *call->ordeal;
+    if (!ordeal.first) {
+        ordeal.first = failure;
+    }
+    ordeal.last = failure;
+    // What never left us was never served, whatever ended the wait for it.
+    const bool doubtful = seen.cls == FailureClass::timeout || seen.cls == FailureClass::reset;
+    if (doubtful && stage == Stage::not_sent) {
+        seen.cls = FailureClass::network;
+    }
+    switch (seen.cls) {
+        case FailureClass::daily:
+            ordeal.at(t).not_before = t->daily_until;
+            return go_elsewhere(call, failure, false, now);
+        case FailureClass::capacity:
+        case FailureClass::overloaded:
+        case FailureClass::network:
+            return repeat(call, failure, now);
+        case FailureClass::server:
+            ordeal.at(t).barred = ++ordeal.at(t).server_failures >= kServerSends;
+            return repeat(call, failure, now);
+        case FailureClass::timeout:
+            if (!retry_.repeat_timeouts) {
+                if (!call->stream || ordeal.repeated_doubtful) {
+                    return final_error(call, failure, RefusalReason::upstream_error, now);
+                }
+                ordeal.at(t).barred = true;
+            }
+            ordeal.repeated_doubtful = true;
+            return repeat(call, failure, now);
+        case FailureClass::reset:
+            if (ordeal.repeated_doubtful && !retry_.repeat_timeouts) {
+                return final_error(call, failure, RefusalReason::upstream_error, now);
+            }
+            ordeal.repeated_doubtful = true;
+            return repeat(call, failure, now);
+        case FailureClass::credentials:
+            if (ordeal.refreshed) {
+                return final_error(call, failure, RefusalReason::upstream_error, now);
+            }
+            ordeal.refreshed = true;
+            --call->attempts;  // it says nothing about the call or the target
+            if (call->index < call->path->targets.size() &&
+                try_grant(call, call->index, now, true)) {
+                return grant(call, call->index, now);
+            }
+            return go_elsewhere(call, failure, false, now);
+        case FailureClass::caller:
+            if (first_place) {
+                return final_error(call, failure, RefusalReason::upstream_error, now);
+            }
+            if (failure.status == 403 || failure.status == 404) {
+                t->misconfigured_until = now + kUnfitFor;
+                ++skipped_[{t->target.region, t->target.model, "misconfigured"}];
+                refresh_waiting_for(t, now);
+            }
+            ordeal.at(t).barred = true;
+            return go_elsewhere(call, failure, true, now);
+        case FailureClass::slow_model:
+        case FailureClass::quota_requests:
+        case FailureClass::quota_tokens:
+        case FailureClass::broken:
+            break;
+    }
+    return final_error(call, failure, RefusalReason::upstream_error, now);
+}
+
+void Engine::Impl::settle(CallId id, const Usage& usage, Instant now) {
+    now = tick(now);
+    CallRecord* call = find(id);
+    if (call == nullptr || call->state == CallState::waiting || call->state == CallState::idle) {
+        return;
+    }
+    if (call->state != CallState::begun) {
+        began(id, now);
+    }
+    TargetState* t = call->target;
+    t->pool->tick(now);
+    const std::uint64_t held = call->reservation.tokens;
+    const std::uint64_t actual = usage.known ? settled_cost(call, usage) : held;
+    // After a reload the target may draw on another pool than the one that gave the reservation.
+    call->reservation.pool->settle(call->reservation, actual, now);
+    if (call->client_reservation.pool != nullptr) {
+        call->client_reservation.pool->settle(call->client_reservation, actual, now);
+    }
+    if (usage.known) {
+        t->estimator->learn_usage(call->input_estimate, usage, actual);
+        const auto tokens = t->pool->meter(LimitKind::tokens).limit();
+        const auto requests = t->pool->meter(LimitKind::requests).limit();
+        double due = static_cast<double>(actual) / static_cast<double>(tokens.value_or(1'000'000));
+        if (requests) {
+            due = std::max(due, 1.0 / static_cast<double>(*requests));
+        }
+        charge(call->flow, due - call->charged);
+    }
+    t->estimator->learn_complete(now - call->sent_at, call->stream);
+    invocations_.forget(call->client->name, call->invocation);
+    leave_target(call, now);
+    end(call);
+}
+
+void Engine::Impl::cancel(CallId id, std::optional<Usage> so_far, Instant now) {
+    now = tick(now);
+    CallRecord* call = find(id);
+    if (call == nullptr) {
+        return;
+    }
+    if (call->state == CallState::waiting) {
+        dequeue(call, now);
+    } else if (call->state != CallState::idle) {
+        Failure left;
+        left.stage = call->state == CallState::granted ? Stage::not_sent : Stage::sent;
+        left.cls =
+            call->state == CallState::granted ? FailureClass::network : FailureClass::timeout;
+        left.seen = so_far;
+        end_attempt(call, left, now);
+        leave_target(call, now);
+    }
+    note_invocation(call, nullptr, now);
+    end(call);
+}
+
+}  // namespace weir

@@ -1,0 +1,289 @@
+// Lanes, flows and who may use which target when.
+#include <algorithm>
+#include <cmath>
+
+#include "policy/engine_impl.h"
+
+namespace weir {
+
+using namespace policy;
+
+std::unique_ptr<Lane> Engine::Impl::new_lane(Path* path, ClientState* client, std::size_t cls,
+                                             bool solo) {
+    auto lane = std::make_unique<Lane>();
+    lane->path = path;
+    lane->client = client;
+    lane->cls = cls;
+    lane->solo = solo;
+    lane->sequence = ++sequence_;
+    lane->slots.resize(path->targets.size());
+    for (std::size_t i = 0; i < lane->slots.size(); ++i) {
+        Slot& slot = lane->slots[i];
+        slot.lane = lane.get();
+        slot.target = path->targets[i].state;
+        slot.index = static_cast<std::uint32_t>(i);
+        slot.flow = flow_for(slot.target, client, cls);
+        ++slot.flow->refs;
+        slot.flow->slots.push_back(&slot);
+    }
+    return lane;
+}
+
+Lane* Engine::Impl::lane_for(CallRecord* call) {
+    const auto key = std::pair(call->client, static_cast<std::size_t>(call->priority));
+    auto& lane = call->path->lanes[key];
+    if (!lane) {
+        lane = new_lane(call->path, key.first, key.second, false);
+        call->client->lanes.push_back(lane.get());
+    }
+    return lane.get();
+}
+
+/// Takes an empty lane out of every list; its owner destroys it.
+void Engine::Impl::drop_lane(Lane* lane) {
+    disarm(lane->timer);
+    for (Slot& slot : lane->slots) {
+        if (slot.heap_pos != kNotInHeap) {
+            slot.target->classes[lane->cls].heads.erase(&slot);
+        }
+        std::erase(slot.flow->slots, &slot);
+        release_flow(slot.flow);
+    }
+    std::erase(lane->client->parked, lane);
+    if (!lane->solo) {
+        std::erase(lane->client->lanes, lane);
+    }
+}
+
+Flow* Engine::Impl::flow_for(TargetState* target, ClientState* client, std::size_t cls) {
+    auto& flow = target->flows[{client, cls}];
+    if (!flow) {
+        flow = std::make_unique<Flow>();
+        flow->target = target;
+        flow->client = client;
+        flow->cls = cls;
+        flow->counter = target->classes[cls].floor;
+    }
+    return flow.get();
+}
+
+void Engine::Impl::release_flow(Flow* flow) {
+    if (--flow->refs == 0) {
+        flow->target->flows.erase({flow->client, flow->cls});
+    }
+}
+
+void Engine::Impl::charge(Flow* flow, double amount) {
+    flow->counter += amount / flow->client->share;
+    for (Slot* slot : flow->slots) {
+        if (slot->heap_pos != kNotInHeap) {
+            flow->target->classes[flow->cls].heads.update(slot);
+        }
+    }
+}
+
+void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
+    Lane* lane = nullptr;
+    if (call->ordeal && !call->ordeal->places.empty()) {
+        call->own_lane =
+            new_lane(call->path, call->client, static_cast<std::size_t>(call->priority), true);
+        lane = call->own_lane.get();
+    } else {
+        lane = lane_for(call);
+    }
+    call->lane = lane;
+    call->state = CallState::waiting;
+    call->wait_since = now;
+    arm(call->timer, latest_start(call, now));
+    TargetState* first = call->path->targets.front().state;
+    call->expected = first->estimator->expected_cost(call->input_estimate,
+                                                     max_output(call, first, 0), first->burndown);
+    call->prev = nullptr;
+    call->next = nullptr;
+    if (lane->head == nullptr) {
+        lane->head = lane->tail = call;
+    } else if (at_head) {
+        call->next = lane->head;
+        lane->head->prev = call;
+        lane->head = call;
+    } else {
+        call->prev = lane->tail;
+        lane->tail->next = call;
+        lane->tail = call;
+    }
+    ++waiting_;
+    ++call->path->waiting[lane->cls];
+    waiting_bytes_ += call->bytes;
+    ++call->client->waiting;
+    call->client->backlog += call->expected;
+    // A call that several targets could take is a part of each one's backlog.
+    const double part = 1.0 / static_cast<double>(lane->slots.size());
+    for (Slot& slot : lane->slots) {
+        Flow* flow = slot.flow;
+        ClassQueue& q = slot.target->classes[lane->cls];
+        if (flow->waiting++ == 0) {
+            q.active_shares += call->client->share;
+            // Idle time is not saved up: whoever returns starts level with the least active one.
+            const double least = q.heads.empty() ? q.floor : q.heads.top()->flow->counter;
+            if (flow->counter < least) {
+                charge(flow, (least - flow->counter) * flow->client->share);
+            }
+        }
+        flow->backlog += call->expected * part;
+        flow->backlog_calls += part;
+        ++q.waiting;
+        q.backlog += call->expected * part;
+        q.backlog_calls += part;
+    }
+    if (lane->head == call) {
+        refresh(lane, now);
+    }
+}
+
+void Engine::Impl::dequeue(CallRecord* call, Instant now) {
+    Lane* lane = call->lane;
+    disarm(call->timer);
+    call->waited += now - call->wait_since;
+    const bool was_head = lane->head == call;
+    (call->prev != nullptr ? call->prev->next : lane->head) = call->next;
+    (call->next != nullptr ? call->next->prev : lane->tail) = call->prev;
+    --waiting_;
+    --call->path->waiting[lane->cls];
+    waiting_bytes_ -= call->bytes;
+    ClientState* client = call->client;
+    client->backlog = --client->waiting == 0 ? 0 : client->backlog - call->expected;
+    const double part = 1.0 / static_cast<double>(lane->slots.size());
+    for (Slot& slot : lane->slots) {
+        Flow* flow = slot.flow;
+        ClassQueue& q = slot.target->classes[lane->cls];
+        flow->backlog -= call->expected * part;
+        flow->backlog_calls -= part;
+        if (--flow->waiting == 0) {
+            flow->backlog = flow->backlog_calls = 0;
+            q.active_shares -= client->share;
+        }
+        q.backlog -= call->expected * part;
+        q.backlog_calls -= part;
+        if (--q.waiting == 0) {
+            q.backlog = q.backlog_calls = q.active_shares = q.owed = 0;
+        }
+    }
+    call->lane = nullptr;
+    call->state = CallState::idle;
+    if (lane->solo) {
+        drop_lane(lane);
+        call->own_lane.reset();
+    } else if (was_head) {
+        refresh(lane, now);
+    }
+}
+
+bool Engine::Impl::closed(TargetState* target, Instant now) const {
+    if (target->misconfigured_until > now || target->daily_until > now ||
+        (target->daily_probing && target->daily_probe_out)) {
+        return true;
+    }
+    return !target->breaker.allows(now);
+}
+
+Instant Engine::Impl::eligible_at(const Lane* lane, std::size_t index, Instant now) const {
+    const CallRecord* call = lane->head;
+    if (call != nullptr && call->ordeal) {
+        const Ordeal::Place* place = call->ordeal->find(lane->slots[index].target);
+        if (place != nullptr && (place->barred || place->not_before > now)) {
+            return place->barred ? Instant::max() : place->not_before;
+        }
+        if (lane->solo) {
+            return now;
+        }
+    }
+    if (index == 0) {
+        return now;
+    }
+    const Path& path = *lane->path;
+    const bool unlike = path.targets[index].candidate.unlike_first;
+    const Instant arrival = call != nullptr ? call->arrival : now;
+    const Instant spill = arrival + (unlike ? path.degrade_after : path.spill_after);
+    if (spill <= now) {
+        return now;
+    }
+    for (std::size_t j = 0; j < index; ++j) {
+        TargetState* earlier = path.targets[j].state;
+        if (closed(earlier, now)) {
+            continue;
+        }
+        if (call == nullptr) {
+            // Asked on arrival, before it is queued: what can go first is no spill.
+            return spill;
+        }
+        if (turn(call, lane->slots[j], true, now) <= spill) {
+            return spill;
+        }
+    }
+    return now;
+}
+
+/// Puts the lane's head where it may go now, and sets the time at which that changes by itself.
+void Engine::Impl::refresh(Lane* lane, Instant now) {
+    Instant next = Instant::max();
+    for (std::size_t i = 0; i < lane->slots.size(); ++i) {
+        Slot& slot = lane->slots[i];
+        auto& heads = slot.target->classes[lane->cls].heads;
+        Instant at = Instant::max();
+        if (lane->head != nullptr && !lane->parked) {
+            at = eligible_at(lane, i, now);
+        }
+        const bool inside = slot.heap_pos != kNotInHeap;
+        if (at <= now) {
+            if (inside) {
+                heads.update(&slot);
+            } else {
+                heads.push(&slot);
+            }
+            dirty(slot.target);
+        } else {
+            if (inside) {
+                heads.erase(&slot);
+            }
+            next = std::min(next, at);
+        }
+    }
+    arm(lane->timer, next);
+}
+
+/// A target has closed or paused: those that counted on it may go elsewhere at once.
+void Engine::Impl::refresh_waiting_for(TargetState* target, Instant now) {
+    std::vector<Lane*> lanes;
+    for (ClassQueue& q : target->classes) {
+        for (const Slot* slot : q.heads.items()) {
+            if (slot->lane->slots.size() > 1) {
+                lanes.push_back(slot->lane);
+            }
+        }
+    }
+    for (Lane* lane : lanes) {
+        refresh(lane, now);
+    }
+}
+
+void Engine::Impl::park(Lane* lane, Instant until) {
+    lane->parked = true;
+    lane->client->parked.push_back(lane);
+    refresh(lane, now_);
+    Timer& timer = lane->client->timer;
+    if (!timers_.contains(&timer) || until < timer.at) {
+        arm(timer, until);
+    }
+}
+
+void Engine::Impl::unpark(ClientState* client, Instant now) {
+    disarm(client->timer);
+    std::vector<Lane*> lanes;
+    lanes.swap(client->parked);
+    for (Lane* lane : lanes) {
+        lane->parked = false;
+        refresh(lane, now);
+    }
+}
+
+}  // namespace weir

@@ -1,0 +1,84 @@
+#include <algorithm>
+#include <map>
+
+#include "policy/engine_impl.h"
+
+namespace weir {
+
+using namespace policy;
+
+namespace {
+
+std::vector<LimitStatus> limits_of(QuotaPool& pool, Instant now) {
+    pool.tick(now);
+    std::vector<LimitStatus> all;
+    for (const Meter& meter : pool.meters()) {
+        // A day nobody limits is noise; requests and tokens are shown even while they are learned.
+        if (meter.kind() == LimitKind::daily_tokens && !meter.limit()) {
+            continue;
+        }
+        LimitStatus s;
+        s.kind = meter.kind();
+        s.limit = meter.limit().value_or(0);
+        s.used = meter.used();
+        s.reserved = meter.reserved();
+        s.learned = meter.learned();
+        all.push_back(s);
+    }
+    return all;
+}
+
+}  // namespace
+
+Status Engine::Impl::status(Instant now) {
+    now = std::max(now, now_);
+    Status status;
+    for (const auto& [key, t] : targets_) {
+        TargetStatus s;
+        s.region = t->target.region;
+        s.model = t->target.model;
+        s.limits = limits_of(*t->pool, now);
+        s.breaker = t->breaker.state(now);
+        s.in_flight = t->in_flight;
+        s.daily_closed = t->daily_until > now || t->daily_probing;
+        s.misconfigured = t->misconfigured_until > now;
+        const Estimator& e = *t->estimator;
+        s.usable_share = e.usable_share(config_.quota_window);
+        s.mean_max_tokens = e.mean_max_output();
+        s.mean_settled_cost = e.mean_settled();
+        s.mean_service_seconds = e.mean_service_seconds();
+        s.estimate_ratio = e.ratio();
+        status.targets.push_back(std::move(s));
+    }
+    for (const auto& [name, client] : clients_) {
+        ClientStatus s;
+        s.name = name;
+        if (client->limits) {
+            s.limits = limits_of(*client->limits, now);
+        }
+        s.waiting = client->waiting;
+        status.clients.push_back(std::move(s));
+    }
+    std::ranges::sort(status.clients, {}, &ClientStatus::name);
+    std::map<std::pair<std::string, Priority>, std::uint64_t> waiting;
+    for (const auto& [key, path] : paths_) {
+        for (std::size_t c = 0; c < kPriorities; ++c) {
+            if (path->waiting[c] > 0) {
+                waiting[{key.model, static_cast<Priority>(c)}] += path->waiting[c];
+            }
+        }
+    }
+    for (const auto& [key, calls] : waiting) {
+        status.waiting.push_back(WaitingStatus{key.first, key.second, calls});
+    }
+    for (const auto& [key, calls] : skipped_) {
+        const auto& [region, model, reason] = key;
+        status.skipped.push_back(SkippedStatus{region, model, reason, calls});
+    }
+    status.waiting_calls = waiting_;
+    status.waiting_bytes = waiting_bytes_;
+    status.in_flight = in_flight_;
+    return status;
+}
+
+}  // namespace weir

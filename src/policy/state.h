@@ -1,0 +1,234 @@
+// What the engine remembers of calls, clients and targets. The engine alone changes it.
+#pragma once
+
+#include <weir/config.h>
+#include <weir/types.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "policy/breaker.h"
+#include "policy/eligibility.h"
+#include "policy/estimator.h"
+#include "policy/indexed_heap.h"
+#include "policy/quota_pool.h"
+#include "policy/retry.h"
+
+namespace weir::policy {
+
+struct CallRecord;
+struct ClientState;
+struct Flow;
+struct Lane;
+struct Path;
+struct TargetState;
+
+enum class TimerKind : std::uint8_t { call, lane, target, client };
+
+struct Timer {
+    Instant at{};
+    std::uint32_t heap_pos = kNotInHeap;
+    TimerKind kind;
+    void* owner;
+};
+struct TimerLess {
+    bool operator()(const Timer& a, const Timer& b) const { return a.at < b.at; }
+};
+
+/// A lane's place in one target's queue: in the heap while its head may use that target.
+struct Slot {
+    Lane* lane = nullptr;
+    Flow* flow = nullptr;
+    TargetState* target = nullptr;
+    std::uint32_t index = 0;  ///< of the target in the path; above 0 it is a fallback
+    std::uint32_t heap_pos = kNotInHeap;
+};
+
+/// One client's use of one target in one class: its Virtual Token Counter and its backlog.
+struct Flow {
+    TargetState* target = nullptr;
+    ClientState* client = nullptr;
+    std::size_t cls = 0;
+    double counter = 0;
+    double backlog = 0;  ///< expected settled cost of what waits
+    double backlog_calls = 0;
+    std::uint32_t waiting = 0;
+    std::uint32_t refs = 0;  ///< lanes and calls in flight
+    std::vector<Slot*> slots;
+};
+
+/// FIFO of the waiting calls of one client, class and path. A call that has failed somewhere waits
+/// in a lane of its own, because where it may go differs from what its neighbours may.
+struct Lane {
+    Path* path = nullptr;
+    ClientState* client = nullptr;
+    std::size_t cls = 0;
+    bool solo = false;
+    bool parked = false;  ///< its client's own limit is full
+    CallRecord* head = nullptr;
+    CallRecord* tail = nullptr;
+    std::uint64_t sequence = 0;
+    std::vector<Slot> slots;  ///< one a target of the path; never resized
+    Timer timer{{}, kNotInHeap, TimerKind::lane, this};
+};
+
+struct SlotLess {
+    bool operator()(const Slot& a, const Slot& b) const;
+};
+
+struct ClientState {
+    std::string name;
+    double share = 1;
+    bool configured = false;
+    std::unique_ptr<QuotaPool> limits;  ///< null: no limit of its own
+    std::uint64_t waiting = 0;
+    double backlog = 0;
+    std::uint32_t calls = 0;
+    std::vector<Lane*> lanes;
+    std::vector<Lane*> parked;
+    Timer timer{{}, kNotInHeap, TimerKind::client, this};
+};
+
+struct RegionState {
+    std::uint64_t in_flight = 0;
+    std::uint32_t refs = 0;
+    std::vector<TargetState*> targets;
+};
+
+struct ClassQueue {
+    IndexedHeap<Slot, SlotLess> heads;
+    double floor = 0;  ///< counter of the flow served last
+    double owed = 0;   ///< quota tokens this class has coming to it
+    double backlog = 0;
+    double backlog_calls = 0;
+    std::uint32_t waiting = 0;
+    double active_shares = 0;
+};
+
+struct TargetState {
+    Target target;
+    ModelFacts facts;
+    std::uint32_t burndown = 1;
+    bool reserve_burndown = false;
+    QuotaPool* pool = nullptr;
+    RegionState* region = nullptr;
+    std::shared_ptr<Estimator> estimator;
+    Breaker breaker;
+    RetryBudget budget;
+    std::array<ClassQueue, kPriorities> classes;
+    std::map<std::pair<ClientState*, std::size_t>, std::unique_ptr<Flow>> flows;
+    std::uint64_t in_flight = 0;
+    std::uint32_t refs = 0;              ///< paths
+    std::vector<TargetState*> siblings;  ///< others on the same pool
+    Instant misconfigured_until = Instant::min();
+    Instant daily_until = Instant::min();
+    Duration daily_pause{};
+    bool daily_probing = false;  ///< closed for the day but for one probe
+    bool daily_probe_out = false;
+    bool dirty = false;
+    Timer timer{{}, kNotInHeap, TimerKind::target, this};
+
+    TargetState(const RetryConfig& retry, const BreakerConfig& breaker_config)
+        : breaker(breaker_config), budget(retry.budget) {}
+};
+
+struct PathTarget {
+    TargetState* state = nullptr;
+    Candidate candidate;
+};
+
+struct Path {
+    PathKey key;
+    bool routed = false;
+    Duration spill_after{};
+    Duration degrade_after{};
+    std::vector<PathTarget> targets;
+    std::vector<std::uint64_t*> skipped;  ///< counters to raise for each call
+    std::map<std::pair<ClientState*, std::size_t>, std::unique_ptr<Lane>> lanes;
+    std::array<std::uint64_t, kPriorities> waiting{};
+    std::uint64_t refs = 0;  ///< calls
+    std::uint64_t last_used = 0;
+};
+
+/// What a call has been through; made at its first failure.
+struct Ordeal {
+    struct Place {
+        TargetState* target;
+        std::uint32_t server_failures = 0;
+        Instant not_before = Instant::min();
+        bool barred = false;
+    };
+    std::vector<Place> places;
+    std::optional<Failure> first;
+    std::optional<Failure> last;
+    std::uint32_t repeats = 0;
+    bool repeated_doubtful = false;  ///< a timeout or reset has been repeated once
+    bool refreshed = false;
+
+    Place& at(TargetState* target);
+    const Place* find(const TargetState* target) const;
+};
+
+enum class CallState : std::uint8_t { idle, waiting, granted, sent, begun };
+
+struct CallRecord {
+    CallId id;
+    CallState state = CallState::idle;
+    Priority priority = Priority::standard;
+    bool stream = false;
+    bool daily_probe = false;
+    std::uint32_t attempts = 0;
+    std::uint64_t input_estimate = 0;
+    std::optional<std::uint64_t> max_output;
+    std::uint64_t bytes = 0;
+    Instant arrival{};
+    Instant deadline{};
+    Instant wait_since{};
+    Duration waited{};
+    Path* path = nullptr;
+    ClientState* client = nullptr;
+    std::string invocation;
+    std::unique_ptr<Ordeal> ordeal;
+    TargetState* first_target = nullptr;
+
+    // While waiting.
+    Lane* lane = nullptr;
+    std::unique_ptr<Lane> own_lane;
+    CallRecord* prev = nullptr;
+    CallRecord* next = nullptr;
+    double expected = 0;
+    Timer timer{{}, kNotInHeap, TimerKind::call, this};
+
+    // While granted.
+    std::size_t index = 0;  ///< of the target in the path; past its end after a reload without it
+    TargetState* last_target = nullptr;  ///< of the attempt that ended last
+    TargetState* target = nullptr;
+    Flow* flow = nullptr;
+    double charged = 0;
+    Reservation reservation;
+    Reservation client_reservation;
+    Breaker::Permit permit;
+    Instant sent_at{};
+};
+
+inline bool SlotLess::operator()(const Slot& a, const Slot& b) const {
+    const bool fallback_a = a.index > 0;
+    const bool fallback_b = b.index > 0;
+    if (fallback_a != fallback_b) {
+        return fallback_b;
+    }
+    if (a.flow->counter != b.flow->counter) {
+        return a.flow->counter < b.flow->counter;
+    }
+    if (a.lane->head->arrival != b.lane->head->arrival) {
+        return a.lane->head->arrival < b.lane->head->arrival;
+    }
+    return a.lane->sequence < b.lane->sequence;
+}
+
+}  // namespace weir::policy
