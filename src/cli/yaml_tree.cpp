@@ -203,8 +203,12 @@ void Complaints::add(const Place& place, std::string message) {
         ++left_out_;
         return;
     }
-    list_.push_back({place.source.empty() ? file_ : place.source, place.line, place.column,
-                     std::move(message)});
+    Complaint complaint{place.source.empty() ? file_ : place.source, place.line, place.column,
+                        std::move(message)};
+    const auto before = [](const Complaint& a, const Complaint& b) {
+        return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+    };
+    list_.insert(std::ranges::upper_bound(list_, complaint, before), std::move(complaint));
 }
 
 void Complaints::hide(const std::string& value, const std::string& instead) {
@@ -214,11 +218,8 @@ void Complaints::hide(const std::string& value, const std::string& instead) {
 }
 
 std::vector<Complaint> Complaints::take() {
-    std::ranges::stable_sort(list_, [](const Complaint& a, const Complaint& b) {
-        return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-    });
     // Longest first, so that no part of a value stays when it contains another.
-    std::ranges::stable_sort(
+    std::ranges::sort(
         hidden_, [](const Hidden& a, const Hidden& b) { return a.value.size() > b.value.size(); });
     for (Complaint& complaint : list_) {
         for (const Hidden& hidden : hidden_) {
