@@ -1,0 +1,66 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import Stack  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def no_aws_environment(monkeypatch):
+    """The SDKs see no one's own settings."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    setattr(item, "report_" + report.when, report)
+    if report.when == "call" and report.failed:
+        for stack in getattr(item, "stacks", []) + [
+            s for s in getattr(item, "funcargs", {}).values() if isinstance(s, Stack)
+        ]:
+            try:
+                report.sections.append(("weir and its simulator", stack.report()))
+            except Exception as problem:
+                report.sections.append(("weir and its simulator", f"no report: {problem!r}"))
+    return report
+
+
+@pytest.fixture
+def start(request):
+    """start(weir={...}, sim={...}) gives a Stack of this test's own."""
+    stacks = []
+    request.node.stacks = stacks
+
+    def make(**kwargs):
+        stack = Stack(**kwargs).__enter__()
+        stacks.append(stack)
+        request.addfinalizer(lambda: stack.__exit__(None, None, None))
+        return stack
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """One stack a file for tests that leave no trace on each other."""
+    with Stack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def healthy(plain):
+    """`plain`, with its faults taken away before and after."""
+    plain.sim.heal()
+    yield plain
+    plain.sim.heal()

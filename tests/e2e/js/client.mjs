@@ -1,0 +1,78 @@
+// One call of the AWS SDK for JavaScript over its HTTP/1.1 handler; says as JSON what came of it.
+import {
+  BedrockRuntimeClient,
+  ConverseCommand,
+  ConverseStreamCommand,
+  InvokeModelCommand,
+  InvokeModelWithResponseStreamCommand,
+} from "@aws-sdk/client-bedrock-runtime";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
+
+const { url, operation, model, text, attempts, count } = JSON.parse(process.argv[2]);
+const client = new BedrockRuntimeClient({
+  endpoint: url,
+  region: "us-east-1",
+  credentials: { accessKeyId: "dummy", secretAccessKey: "dummy" },
+  requestHandler: new NodeHttpHandler({ requestTimeout: 30_000 }),
+  ...(attempts ? { maxAttempts: attempts } : {}),
+});
+
+const converse = {
+  modelId: model,
+  messages: [{ role: "user", content: [{ text }] }],
+  inferenceConfig: { maxTokens: 200 },
+};
+const invoke = {
+  modelId: model,
+  contentType: "application/json",
+  body: JSON.stringify({
+    anthropic_version: "bedrock-2023-05-31",
+    max_tokens: 200,
+    messages: [{ role: "user", content: text }],
+  }),
+};
+
+const calls = {
+  async converse() {
+    const answer = await client.send(new ConverseCommand(converse));
+    return { text: answer.output.message.content[0].text, usage: answer.usage, stop: answer.stopReason };
+  },
+  async converseStream() {
+    const answer = await client.send(new ConverseStreamCommand(converse));
+    const out = { text: "", events: [] };
+    try {
+      for await (const event of answer.stream) {
+        out.events.push(Object.keys(event)[0]);
+        out.text += event.contentBlockDelta?.delta?.text ?? "";
+        out.usage = event.metadata?.usage ?? out.usage;
+      }
+    } catch (error) {
+      out.broken = error.name;
+    }
+    return out;
+  },
+  async invoke() {
+    const answer = await client.send(new InvokeModelCommand(invoke));
+    return JSON.parse(new TextDecoder().decode(answer.body));
+  },
+  async invokeStream() {
+    const answer = await client.send(new InvokeModelWithResponseStreamCommand(invoke));
+    const out = { chunks: 0 };
+    for await (const event of answer.body) {
+      out.chunks += event.chunk ? 1 : 0;
+    }
+    return out;
+  },
+};
+
+async function one() {
+  try {
+    return await calls[operation]();
+  } catch (error) {
+    return { error: error.name, status: error.$metadata?.httpStatusCode, attempts: error.$metadata?.attempts };
+  }
+}
+
+const results = await Promise.all(Array.from({ length: count ?? 1 }, one));
+console.log(JSON.stringify(count ? results : results[0]));
+client.destroy();

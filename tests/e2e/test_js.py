@@ -1,0 +1,74 @@
+"""The AWS SDK for JavaScript, over its HTTP/1.1 handler."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from harness import EAST, SONNET
+
+SCRIPT = Path(os.environ.get("WEIR_E2E_JS", ".")) / "client.mjs"
+
+
+def js(weir, operation, text="hi", **more):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    asked = json.dumps({"url": weir.url, "operation": operation, "model": SONNET, "text": text, **more})
+    done = subprocess.run(["node", str(SCRIPT), asked], capture_output=True, text=True, timeout=60, env=clean)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_converse(plain):
+    text = "[[echo]] déjà vu 日本語 🦀"
+    answer = js(plain.weir, "converse", text)
+    assert answer["text"] == text and answer["usage"]["outputTokens"] > 0
+
+
+def test_converse_stream(plain):
+    answer = js(plain.weir, "converseStream")
+    assert answer["events"][0] == "messageStart" and answer["events"][-1] == "metadata"
+    assert answer["text"] and "broken" not in answer
+
+
+def test_invoke(plain):
+    assert js(plain.weir, "invoke")["content"][0]["text"]
+
+
+def test_invoke_stream(plain):
+    assert js(plain.weir, "invokeStream")["chunks"] > 3
+
+
+def test_many_streams_at_once(plain):
+    answers = js(plain.weir, "converseStream", "[[output=50]] [[rate=100]]", count=40)
+    assert len(answers) == 40
+    assert all(a["events"][-1] == "metadata" and a["usage"]["outputTokens"] == 50 for a in answers)
+
+
+def test_faults_before_content_are_not_seen(healthy):
+    healthy.sim.fault("unavailable", region=EAST)
+    assert js(healthy.weir, "converse", attempts=1)["stop"]
+    assert js(healthy.weir, "converseStream", attempts=1)["text"]
+
+
+def test_a_broken_stream_is_an_error(healthy):
+    for kind in ("mid_stream", "mid_stream_reset"):
+        answer = js(healthy.weir, "converseStream", f"[[fault={kind}]] [[output=60]]")
+        assert answer["text"] and answer["broken"], answer
+        assert "messageStop" not in answer["events"]
+
+
+def test_errors_have_their_names(start):
+    s = start(sim={"faults": [{"from": 0, "to": 3600, "kind": "access_denied"}]})
+    assert js(s.weir, "converse")["error"] == "AccessDeniedException"
+
+
+def test_a_refusal_costs_nothing_upstream(start):
+    limits = {"requests_per_minute": 3, "tokens_per_minute": 1_000_000}
+    s = start(weir={"quotas": [{"model": SONNET, **limits}], "quota_window": "60s", "queue": {"deadline": "1s"},
+                    "routes": [{"model": SONNET, "targets": [{"region": EAST}]}]})
+    while s.weir.converse(headers={"x-weir-deadline-ms": "300"}).status == 200:
+        pass
+    arrived = s.sim.arrived()
+    answer = js(s.weir, "converse", attempts=2)
+    assert (answer["error"], answer["status"]) == ("ThrottlingException", 429)
+    assert s.sim.arrived() == arrived
