@@ -4,12 +4,43 @@
 #include "net/io.h"
 #include "net/timer_wheel.h"
 
+#include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 
-#include <functional>
+#include <optional>
 #include <thread>
 
 namespace weir::net {
+
+class Loop;
+
+/// The place where one coroutine is suspended until somebody resumes it. On the loop's thread only.
+/// The loop knows all of them: what still waits when the loop is destroyed is unwound then.
+class Parked {
+public:
+    explicit Parked(Loop& loop) : loop_(loop) {}
+    ~Parked();
+    Parked(const Parked&) = delete;
+    Parked& operator=(const Parked&) = delete;
+
+    bool waiting() const { return handler_.has_value(); }
+    Task<void> wait();
+    /// Runs the coroutine at once, inside this call. For a completion that comes from the loop.
+    void resume_now();
+    /// Runs it soon, so that the caller's own state stays as it is.
+    void resume();
+
+private:
+    friend class Loop;
+    using Handler =
+        asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;  // NOLINT
+    Handler take();
+
+    Loop& loop_;
+    Parked* previous_ = nullptr;
+    Parked* next_ = nullptr;
+    std::optional<Handler> handler_;
+};
 
 /// Everything on a loop runs on its one thread; only post() may be called from another.
 class Loop {
@@ -46,9 +77,18 @@ public:
     Task<void> sleep(Duration duration);
 
 private:
-    asio::io_context context_;
+    friend class Parked;
+    // Frames left over refer to the wheel: they are unwound before it goes.
+    struct Context : asio::io_context {
+        using asio::io_context::io_context;
+        using asio::io_context::shutdown;
+    };
+
+    Context context_;
+    asio::executor_work_guard<Executor> work_;
     TimerWheel wheel_;
     unsigned index_;
+    Parked* parked_ = nullptr;
     std::thread thread_;
 };
 

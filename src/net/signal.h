@@ -9,7 +9,7 @@ namespace weir::net {
 /// notify() before wait() is remembered, once. Both on the loop's thread only.
 class Signal {
 public:
-    explicit Signal(Loop& loop) : loop_(loop) {}
+    explicit Signal(Loop& loop) : parked_(loop) {}
     Signal(const Signal&) = delete;
     Signal& operator=(const Signal&) = delete;
 
@@ -17,9 +17,8 @@ public:
     void notify();
 
 private:
-    Loop& loop_;
+    Parked parked_;
     bool notified_ = false;
-    std::function<void()> resume_;
 };
 
 }  // namespace weir::net

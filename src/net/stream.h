@@ -9,6 +9,7 @@
 #include <asio/buffer.hpp>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -27,11 +28,34 @@ public:
     Stream& operator=(const Stream&) = delete;
 
     Task<NetResult<std::size_t>> read_some(std::span<char> into);
-    /// Writes all of `head` and then all of `body`, in one system call where it can.
-    Task<NetResult<void>> write(std::string_view head, std::string_view body = {});
+    /// Writes all of `head`, then `body`, then `tail`, in one system call where it can.
+    Task<NetResult<void>> write(std::string_view head, std::string_view body = {},
+                                std::string_view tail = {});
+    /// The same as far as it goes without waiting: what is left is cut from the views' front. True:
+    /// all is written.
+    NetResult<bool> try_write(std::string_view& head, std::string_view& body,
+                              std::string_view& tail);
+    /// What is there without waiting; nothing: nullopt.
+    NetResult<std::optional<std::size_t>> try_read(std::span<char> into);
 
     /// Waits until there is something to read (or end of file), holding no buffer.
     Task<NetResult<void>> wait_readable();
+
+    /// Waits until the peer takes more (or a connect has ended).
+    Task<NetResult<void>> wait_writable();
+    /// Waits for wake(), which may come from anything on the loop; the deadline and interrupt() end
+    /// it too. For what belongs to a connection before its first byte, like its peer's name.
+    Task<NetResult<void>> wait_woken();
+    void wake();
+
+    /// A write that makes no progress for this long fails with `timeout`. Zero: never.
+    void set_write_stall(Duration longest);
+
+    /// Tells `gone` once, on the loop, when the peer closes while nobody reads. Bytes that arrive
+    /// end the watch.
+    using Gone = void (*)(void* context);
+    void watch(Gone gone, void* context);
+    void unwatch();
 
     /// What has ended or will end at this time fails with `timeout`.
     void set_deadline(Duration from_now);
@@ -44,16 +68,19 @@ public:
     /// End of file or error already waiting on an idle connection; pending bytes count as dead too.
     bool idle_and_healthy();
 
-    void close();  // orderly, where TLS allows without waiting
-    void abort();  // RST: the peer must not take this for a clean end
+    void close();           // orderly, where TLS allows without waiting
+    void abort();           // RST: the peer must not take this for a clean end
+    void shutdown_write();  // "no more from here", the other direction stays open
     TcpSocket& socket();
     Loop& loop();
     bool secure() const;
 
+    /// Puts TLS on the stream and shakes hands.
+    Task<NetResult<void>> start_tls(std::unique_ptr<TlsState> tls);
+
 private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
-    friend class TlsContext;
+    Impl* impl_;  // shared with the wait that the reactor may still hold
 };
 
 }  // namespace weir::net

@@ -15,6 +15,8 @@
 
 namespace weir::net {
 
+class Resolver;
+
 /// Where to connect: scheme, host, port, and how. Immutable.
 struct Endpoint {
     bool tls = false;
@@ -51,6 +53,9 @@ struct PoolCounts {
 /// One HTTP/1.1 client connection, for one exchange at a time. Holds no read buffer while idle.
 class UpstreamConnection {
 public:
+    /// Internal to net: the pool makes and keeps them.
+    struct Impl;
+    explicit UpstreamConnection(std::unique_ptr<Impl> impl);
     ~UpstreamConnection();
 
     Task<NetResult<void>> write(std::string_view head, std::string_view body);
@@ -67,8 +72,6 @@ public:
 
 private:
     friend class Pool;
-    struct Impl;
-    explicit UpstreamConnection(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };
 
@@ -76,7 +79,8 @@ private:
 /// flight.
 class Pool {
 public:
-    Pool(Loop& loop, Endpoint endpoint, PoolSettings settings, PoolCounts* counts = nullptr);
+    Pool(Loop& loop, Endpoint endpoint, PoolSettings settings, PoolCounts* counts = nullptr,
+         Resolver* resolver = nullptr);
     ~Pool();  // closes what is idle; leases must have ended
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;

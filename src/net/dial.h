@@ -1,0 +1,19 @@
+// One new connection to an endpoint: name, address, proxy, TLS.
+#pragma once
+
+#include "net/resolver.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "net/upstream.h"
+
+#include <memory>
+
+namespace weir::net {
+
+/// Addresses are tried in turn, each with a fair share of the time left. `tls` is null for plain
+/// endpoints. The deadline is cleared on the stream that comes back.
+Task<NetResult<std::unique_ptr<Stream>>> dial(Loop& loop, const Endpoint& endpoint,
+                                              const PoolSettings& settings, TlsContext* tls,
+                                              Resolver& resolver, Pool::Interrupt& interrupt);
+
+}  // namespace weir::net

@@ -1,0 +1,165 @@
+// The writing half of a connection.
+#include "net/http1_connection.h"
+
+#include <array>
+#include <charconv>
+#include <ctime>
+
+namespace weir::net {
+
+namespace {
+
+NetFailure failed(NetError error) {
+    NetFailure made;
+    made.error = error;
+    return made;
+}
+
+/// "Date: Tue, 15 Nov 1994 08:12:31 GMT\r\n", made anew once a second.
+std::string_view date_line() {
+    struct Cached {
+        std::time_t second = -1;
+        std::array<char, 48> text{};
+        std::size_t size = 0;
+    };
+    thread_local Cached cached;
+    const std::time_t now = std::time(nullptr);
+    if (now != cached.second) {
+        std::tm parts{};
+        gmtime_r(&now, &parts);
+        cached.size = std::strftime(cached.text.data(), cached.text.size(),
+                                    "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
+        cached.second = now;
+    }
+    return {cached.text.data(), cached.size};
+}
+
+void append_number(std::string& out, std::uint64_t number, int base = 10) {
+    std::array<char, 24> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr;
+    out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
+}
+
+}  // namespace
+
+void Http1Connection::append_head(int status, std::string_view fields,
+                                  std::optional<std::uint64_t> length) {
+    // An answer that comes before the body was asked for leaves the client to send it or not.
+    const bool unasked = !continued_ && !body_.done();
+    close_ = close_ || !head_.keep_alive || unasked || body_failed_ ||
+             state_->draining.load(std::memory_order_relaxed) || answer_ == Answer::until_close;
+    out_.reserve(192 + fields.size());
+    codec::append_status_line(out_, status);
+    out_ += date_line();
+    out_ += fields;
+    if (length && !bodiless(status)) {
+        out_ += "Content-Length: ";
+        append_number(out_, *length);
+        out_ += "\r\n";
+    } else if (answer_ == Answer::chunked) {
+        out_ += "Transfer-Encoding: chunked\r\n";
+    }
+    if (close_) {
+        out_ += "Connection: close\r\n";
+    } else if (head_.minor_version == 0) {
+        out_ += "Connection: keep-alive\r\n";
+    }
+    out_ += "\r\n";
+}
+
+/// Writes what is held in out_, then these. Mostly done without suspending.
+Task<NetResult<void>> Http1Connection::put(std::string_view content, std::string_view tail) {
+    std::string_view held = out_;
+    const auto all = stream_.try_write(held, content, tail);
+    if (!all) {
+        broken_ = true;
+        co_return std::unexpected(all.error());
+    }
+    if (!*all) {
+        const auto written = co_await stream_.write(held, content, tail);
+        if (!written) {
+            broken_ = true;
+            co_return std::unexpected(written.error());
+        }
+    }
+    out_.clear();
+    co_return NetResult<void>();
+}
+
+Task<NetResult<void>> Http1Connection::send(int status, std::string_view fields,
+                                            std::string_view body) {
+    if (answered_) {
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    answered_ = true;
+    answer_ = Answer::whole;
+    append_head(status, fields, body.size());
+    const bool without = head_request_ || bodiless(status);
+    const auto done = co_await put(without ? std::string_view() : body, {});
+    ended_ = done.has_value();
+    co_return done;
+}
+
+Task<NetResult<void>> Http1Connection::begin(int status, std::string_view fields,
+                                             std::optional<std::uint64_t> length) {
+    if (answered_) {
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    answered_ = true;
+    if (bodiless(status)) {
+        answer_ = Answer::whole;
+    } else if (length) {
+        answer_ = Answer::length;
+        left_ = *length;
+    } else {
+        answer_ = head_.minor_version == 0 ? Answer::until_close : Answer::chunked;
+    }
+    append_head(status, fields, length);
+    co_return NetResult<void>();
+}
+
+Task<NetResult<void>> Http1Connection::write(std::string_view content) {
+    if (!answered_ || ended_ || broken_) {
+        co_return std::unexpected(failed(broken_ ? NetError::closed : NetError::protocol));
+    }
+    if (head_request_ || answer_ == Answer::whole) {
+        co_return NetResult<void>();
+    }
+    if (content.empty()) {
+        co_return NetResult<void>();  // an empty chunk would be the last
+    }
+    if (answer_ == Answer::length) {
+        if (content.size() > left_) {
+            co_return std::unexpected(failed(NetError::protocol));
+        }
+        left_ -= content.size();
+    } else if (answer_ == Answer::chunked) {
+        append_number(out_, content.size(), 16);
+        out_ += "\r\n";
+        co_return co_await put(content, "\r\n");
+    }
+    co_return co_await put(content, {});
+}
+
+Task<NetResult<void>> Http1Connection::end() {
+    if (!answered_ || ended_ || broken_) {
+        co_return std::unexpected(failed(broken_ ? NetError::closed : NetError::protocol));
+    }
+    if (!head_request_ && answer_ == Answer::length && left_ != 0) {
+        abort();
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    if (!head_request_ && answer_ == Answer::chunked) {
+        out_ += codec::kLastChunk;
+    }
+    if (!out_.empty()) {
+        const auto done = co_await put({}, {});
+        if (!done) {
+            co_return std::unexpected(done.error());
+        }
+    }
+    ended_ = true;
+    co_return NetResult<void>();
+}
+
+}  // namespace weir::net

@@ -1,0 +1,405 @@
+#include "net/http1_connection.h"
+
+#include <charconv>
+#include <exception>
+#include <utility>
+
+namespace weir::net {
+
+namespace {
+
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n";
+constexpr std::size_t kDrainBytes = 64UL << 10;
+constexpr std::size_t kLingerBytes = 64UL << 20;
+constexpr Duration kLinger = std::chrono::seconds(5);
+constexpr std::size_t kKeptCapacity = 1024;
+
+NetFailure failed(NetError error) {
+    NetFailure made;
+    made.error = error;
+    return made;
+}
+
+int status_of(codec::Http1Error error, std::string_view bytes, std::size_t max_head) {
+    switch (error) {
+        case codec::Http1Error::head_too_large:
+            return bytes.substr(0, max_head).find("\r\n") == std::string_view::npos ? 414 : 431;
+        case codec::Http1Error::too_many_fields:
+            return 431;
+        case codec::Http1Error::bad_version:
+            return 505;
+        case codec::Http1Error::bad_transfer_encoding:
+            return 501;
+        default:
+            return 400;
+    }
+}
+
+}  // namespace
+
+Http1Connection::Http1Connection(std::shared_ptr<ServerState> state, ServerLoop& home,
+                                 TcpSocket socket, asio::ip::tcp::endpoint peer)
+    : state_(std::move(state)),
+      home_(home),
+      stream_(home.loop, std::move(socket)),
+      address_(std::move(peer)),
+      reader_(codec::HeadReader::Side::request, state_->settings.max_head) {
+    stream_.set_write_stall(state_->settings.write_timeout);
+    next_ = home_.first;
+    if (next_ != nullptr) {
+        next_->previous_ = this;
+    }
+    home_.first = this;
+}
+
+Http1Connection::~Http1Connection() {
+    (previous_ != nullptr ? previous_->next_ : home_.first) = next_;
+    if (next_ != nullptr) {
+        next_->previous_ = previous_;
+    }
+}
+
+std::string_view Http1Connection::peer() const {
+    if (peer_.empty()) {
+        const std::string host = address_.address().to_string();
+        peer_ = (address_.address().is_v6() ? "[" + host + "]" : host) + ":" +
+                std::to_string(address_.port());
+    }
+    return peer_;
+}
+
+void Http1Connection::drain() {
+    if (idle_) {
+        drain_woke_ = true;
+        stream_.interrupt();
+    }
+}
+
+Task<void> Http1Connection::run() {
+    if (state_->tls != nullptr) {
+        stream_.set_deadline(state_->settings.head_timeout);
+        auto tls = state_->tls->accept_from();
+        const auto secured = co_await stream_.start_tls(std::move(tls));
+        if (!secured) {
+            co_return;
+        }
+        stream_.clear_deadline();
+    }
+    while (co_await next_request()) {
+        home_.active.fetch_add(1, std::memory_order_relaxed);
+        bool threw = false;
+        std::string what;
+        try {
+            co_await state_->handler(*this);
+        } catch (const std::exception& error) {
+            threw = true;
+            what = error.what();
+        } catch (...) {
+            threw = true;
+            what = "unknown";
+        }
+        stream_.unwatch();
+        bool again = false;
+        if (threw) {
+            state_->log("a request from " + std::string(peer()) +
+                        " ended with an exception: " + what);
+            abort();
+        } else {
+            again = co_await finish_request();
+        }
+        home_.active.fetch_sub(1, std::memory_order_relaxed);
+        if (!again) {
+            break;
+        }
+        recycle();
+    }
+    stream_.close();
+}
+
+void Http1Connection::recycle() {
+    if (!body_buffer_.empty()) {
+        buffer_ = std::move(body_buffer_);  // the start of the next request
+    }
+    body_buffer_.drop();
+    reader_.reset();
+    head_.clear();
+    left_ = 0;
+    answer_ = Answer::none;
+    answered_ = ended_ = close_ = continued_ = body_failed_ = head_request_ = false;
+    out_.clear();
+    served_any_ = true;
+}
+
+Task<bool> Http1Connection::wait_for_bytes() {
+    buffer_.drop();
+    if (out_.capacity() > kKeptCapacity) {
+        out_ = std::string();
+    }
+    if (head_.fields.capacity() > kKeptCapacity / sizeof(codec::Field)) {
+        head_.fields = std::vector<codec::Field>();
+    }
+    if (state_->draining.load(std::memory_order_relaxed) && stream_.idle_and_healthy()) {
+        co_return false;
+    }
+    stream_.set_deadline(state_->settings.idle_timeout);
+    idle_ = true;
+    const auto ready = co_await stream_.wait_readable();
+    idle_ = false;
+    stream_.clear_deadline();
+    if (!ready && drain_woke_) {
+        // A request that has arrived already is still served.
+        stream_.rearm();
+        co_return !stream_.idle_and_healthy();
+    }
+    co_return ready.has_value();
+}
+
+Task<int> Http1Connection::read_head(std::string& message) {
+    for (;;) {
+        const std::string_view bytes = buffer_.view();
+        if (!served_any_ && !bytes.empty() &&
+            kPreface.starts_with(bytes.substr(0, kPreface.size()))) {
+            if (bytes.size() >= kPreface.size()) {
+                co_await refuse_http2();
+                co_return -1;
+            }
+        } else if (!bytes.empty()) {
+            const auto taken = reader_.read(bytes, head_);
+            if (!taken) {
+                message = codec::to_string(taken.error());
+                co_return status_of(taken.error(), bytes, state_->settings.max_head);
+            }
+            if (*taken) {
+                buffer_.consume(**taken);
+                co_return 0;
+            }
+        }
+        if (!buffer_.held() || buffer_.room().empty()) {
+            buffer_.make_room();
+        }
+        const auto got = co_await stream_.read_some(buffer_.room());
+        if (!got) {
+            if (got.error().error == NetError::timeout && !buffer_.empty()) {
+                stream_.rearm();
+                message = "the request's head did not arrive in time";
+                co_return 408;
+            }
+            co_return -1;
+        }
+        buffer_.filled(*got);
+    }
+}
+
+Task<bool> Http1Connection::next_request() {
+    if (buffer_.empty()) {
+        const bool some = co_await wait_for_bytes();
+        if (!some) {
+            co_return false;
+        }
+    }
+    stream_.set_deadline(state_->settings.head_timeout);
+    std::string message;
+    const int status = co_await read_head(message);
+    stream_.clear_deadline();
+    if (status > 0) {
+        head_.clear();  // its views may be half made
+        co_await refuse(status, std::move(message));
+    }
+    if (status != 0) {
+        co_return false;
+    }
+    body_ = codec::BodyReader(head_.framing, head_.content_length);
+    head_request_ = head_.method == "HEAD";
+    continued_ = !head_.expect_continue;
+    co_return true;
+}
+
+Task<NetResult<std::string_view>> Http1Connection::read_body() {
+    if (body_failed_) {
+        co_return std::unexpected(failed(body_error_));
+    }
+    for (;;) {
+        ReadBuffer& source = buffer_.empty() ? body_buffer_ : buffer_;
+        if (!source.empty() || body_.done()) {
+            const auto step = body_.next(body_.done() ? std::string_view() : source.view());
+            if (!step) {
+                body_failed_ = true;
+                body_error_ = NetError::protocol;
+                co_return std::unexpected(failed(body_error_));
+            }
+            source.consume(step->consumed);
+            if (!step->content.empty()) {
+                co_return step->content;
+            }
+            if (step->done) {
+                if (body_buffer_.empty()) {
+                    body_buffer_.drop();
+                }
+                co_return std::string_view();
+            }
+            if (step->consumed != 0) {
+                continue;
+            }
+            if (&source == &buffer_) {
+                // What is left of a line moves over, so that more can be put behind it.
+                body_buffer_.make_room();
+                const std::string_view rest = buffer_.view();
+                std::memcpy(body_buffer_.room().data(), rest.data(), rest.size());
+                body_buffer_.filled(rest.size());
+                buffer_.consume(rest.size());
+            }
+        }
+        if (!continued_) {
+            continued_ = true;
+            const auto told = co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
+            if (!told) {
+                broken_ = body_failed_ = true;
+                body_error_ = told.error().error;
+                co_return std::unexpected(told.error());
+            }
+        }
+        if (!body_buffer_.held() || body_buffer_.room().empty()) {
+            body_buffer_.make_room();
+        }
+        stream_.set_deadline(state_->settings.head_timeout);
+        const auto got = co_await stream_.read_some(body_buffer_.room());
+        stream_.clear_deadline();
+        if (!got) {
+            body_failed_ = true;
+            body_error_ = got.error().error;
+            if (body_error_ == NetError::timeout) {
+                stream_.rearm();  // there is still an answer to give
+            }
+            co_return std::unexpected(got.error());
+        }
+        body_buffer_.filled(*got);
+    }
+}
+
+Task<bool> Http1Connection::finish_request() {
+    if (broken_ || !stream_.socket().is_open()) {
+        co_return false;
+    }
+    if (!answered_) {
+        if (!body_failed_) {
+            state_->log("a request from " + std::string(peer()) + " was left without an answer");
+            co_await refuse(500, "no answer was made");
+        } else if (body_error_ == NetError::protocol) {
+            co_await refuse(400, "the request's body is malformed");
+        } else if (body_error_ == NetError::timeout) {
+            co_await refuse(408, "the request's body did not arrive in time");
+        }
+        co_return false;
+    }
+    if (!ended_) {
+        abort();
+        co_return false;
+    }
+    if (body_failed_) {
+        co_await linger();
+        co_return false;
+    }
+    if (!close_ && !body_.done()) {
+        std::size_t drained = 0;
+        while (!body_.done() && drained <= kDrainBytes) {
+            const auto piece = co_await read_body();
+            if (!piece) {
+                break;
+            }
+            drained += piece->size();
+        }
+    }
+    if (!body_.done() || (close_ && (!buffer_.empty() || !body_buffer_.empty()))) {
+        co_await linger();
+        co_return false;
+    }
+    co_return !close_;
+}
+
+Task<void> Http1Connection::refuse(int status, std::string message) {
+    state_->log("answered " + std::to_string(status) + " to " + std::string(peer()) + ": " +
+                message);
+    std::string body;
+    if (state_->settings.error_body) {
+        body = state_->settings.error_body(status, message);
+    }
+    close_ = true;
+    out_.clear();
+    append_head(status, state_->settings.error_fields, body.size());
+    const auto sent = co_await stream_.write(out_, head_request_ ? std::string_view() : body);
+    if (sent) {
+        co_await linger();
+    }
+}
+
+Task<void> Http1Connection::refuse_http2() {
+    state_->log("a client at " + std::string(peer()) +
+                " speaks HTTP/2 with prior knowledge; this port has HTTP/1.1 only: set the client "
+                "to HTTP/1.1");
+    static constexpr char kFrames[] =
+        "\x00\x00\x00\x04\x00\x00\x00\x00\x00"  // SETTINGS, empty
+        "\x00\x00\x08\x07\x00\x00\x00\x00\x00"  // GOAWAY
+        "\x00\x00\x00\x00\x00\x00\x00\x0d";     // last stream 0, HTTP_1_1_REQUIRED
+    const auto sent = co_await stream_.write(std::string_view(kFrames, sizeof kFrames - 1));
+    if (sent) {
+        co_await linger();
+    }
+}
+
+/// Closing with unread bytes makes the kernel send a reset, which may overtake the answer. So:
+/// "no more from here", then read into nothing until the client has gone.
+Task<void> Http1Connection::linger() {
+    stream_.rearm();
+    stream_.shutdown_write();
+    stream_.set_deadline(kLinger);
+    buffer_.drop();
+    body_buffer_.drop();
+    buffer_.make_room();
+    std::size_t total = 0;
+    while (total < kLingerBytes) {
+        const auto got = co_await stream_.read_some(buffer_.room());
+        if (!got) {
+            break;
+        }
+        total += *got;
+    }
+    buffer_.drop();
+    stream_.clear_deadline();
+}
+
+void Http1Connection::abort() {
+    broken_ = true;
+    stream_.abort();
+}
+
+void Http1Connection::watch(Gone gone, void* context) {
+    if (buffer_.empty() && body_buffer_.empty()) {
+        stream_.watch(gone, context);
+    }
+}
+
+Task<void> serve_http1(std::shared_ptr<ServerState> state, ServerLoop* home, int descriptor,
+                       asio::ip::tcp::endpoint peer) {
+    TcpSocket socket(home->loop.executor());
+    std::error_code code;
+    socket.assign(peer.protocol(), descriptor, code);
+    if (!code && !state->closing.load(std::memory_order_relaxed)) {
+        Http1Connection connection(state, *home, std::move(socket), std::move(peer));
+        co_await connection.run();
+    }
+    home->connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void drain_connections(ServerLoop& home) {
+    for (Http1Connection* one = home.first; one != nullptr; one = one->next()) {
+        one->drain();
+    }
+}
+
+void close_connections(ServerLoop& home) {
+    for (Http1Connection* one = home.first; one != nullptr; one = one->next()) {
+        one->cut();
+    }
+}
+
+}  // namespace weir::net

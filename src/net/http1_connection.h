@@ -1,0 +1,89 @@
+// One HTTP/1.1 connection from a client: its requests, one after the other.
+#pragma once
+
+#include "net/buffer.h"
+#include "net/server_state.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace weir::net {
+
+/// Between requests it holds no buffer. The next request is parsed only after the former's answer
+/// has ended; what cannot be taken for a request or an answer in full ends the connection.
+class Http1Connection final : public Downstream {
+public:
+    Http1Connection(std::shared_ptr<ServerState> state, ServerLoop& home, TcpSocket socket,
+                    asio::ip::tcp::endpoint peer);
+    ~Http1Connection() override;
+    Http1Connection(const Http1Connection&) = delete;
+    Http1Connection& operator=(const Http1Connection&) = delete;
+
+    Task<void> run();
+    void drain();
+    void cut() { stream_.abort(); }
+    Http1Connection* next() const { return next_; }
+
+    const codec::Head& head() const override { return head_; }
+    Loop& loop() override { return home_.loop; }
+    std::string_view peer() const override;
+    bool secure() const override { return stream_.secure(); }
+    int http_version() const override { return head_.minor_version == 0 ? 10 : 11; }
+    Task<NetResult<std::string_view>> read_body() override;
+    Task<NetResult<void>> send(int status, std::string_view fields, std::string_view body) override;
+    Task<NetResult<void>> begin(int status, std::string_view fields,
+                                std::optional<std::uint64_t> length) override;
+    Task<NetResult<void>> write(std::string_view content) override;
+    Task<NetResult<void>> end() override;
+    void abort() override;
+    bool answered() const override { return answered_; }
+    void watch(Gone gone, void* context) override;
+    void unwatch() override { stream_.unwatch(); }
+
+private:
+    enum class Answer : std::uint8_t { none, whole, length, chunked, until_close };
+
+    Task<bool> next_request();
+    Task<bool> wait_for_bytes();
+    /// 0: a head was read; -1: the connection is over; else the status of the error answer.
+    Task<int> read_head(std::string& message);
+    Task<bool> finish_request();
+    Task<void> refuse(int status, std::string message);
+    Task<void> refuse_http2();
+    Task<void> linger();
+    Task<NetResult<void>> put(std::string_view content, std::string_view tail);
+    void append_head(int status, std::string_view fields, std::optional<std::uint64_t> length);
+    void recycle();
+    bool bodiless(int status) const { return status == 204 || status == 304 || status < 200; }
+
+    std::shared_ptr<ServerState> state_;
+    ServerLoop& home_;
+    Stream stream_;
+    asio::ip::tcp::endpoint address_;
+    mutable std::string peer_;
+    Http1Connection* previous_ = nullptr;
+    Http1Connection* next_ = nullptr;
+
+    ReadBuffer buffer_;       // the head's bytes, and what came with them
+    ReadBuffer body_buffer_;  // what came later: the head's views must stay
+    codec::HeadReader reader_;
+    codec::Head head_;
+    codec::BodyReader body_;
+    std::string out_;  // bytes of ours not yet sent: a head, a chunk's size
+    std::uint64_t left_ = 0;
+    Answer answer_ = Answer::none;
+    NetError body_error_ = NetError::closed;
+    bool served_any_ = false;
+    bool idle_ = false;
+    bool head_request_ = false;
+    bool answered_ = false;
+    bool ended_ = false;
+    bool close_ = false;      // after this answer
+    bool continued_ = false;  // 100 was sent, or need not be
+    bool body_failed_ = false;
+    bool broken_ = false;  // nothing more can be written
+    bool drain_woke_ = false;
+};
+
+}  // namespace weir::net

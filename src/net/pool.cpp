@@ -1,0 +1,178 @@
+#include "net/dial.h"
+#include "net/upstream.h"
+#include "net/upstream_impl.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace weir::net {
+
+namespace {
+
+Instant clock_now() {
+    return std::chrono::steady_clock::now();
+}
+
+}  // namespace
+
+struct Pool::Impl {
+    Impl(Loop& on, Endpoint to, const PoolSettings& with, PoolCounts* counted, Resolver& names)
+        : loop(on),
+          endpoint(std::move(to)),
+          settings(with),
+          counts(counted),
+          resolver(names),
+          reaper(on.wheel(), [](void* self) { static_cast<Impl*>(self)->reap(); }, this) {}
+
+    Loop& loop;
+    Endpoint endpoint;
+    PoolSettings settings;
+    PoolCounts* counts;
+    Resolver& resolver;
+    std::unique_ptr<TlsContext> tls;  // made with the first connection that needs it
+    std::vector<std::unique_ptr<UpstreamConnection>> idle;  // the newest last
+    Timer reaper;
+    std::minstd_rand random{std::random_device{}()};
+
+    void reap() {
+        const Instant now = clock_now();
+        std::erase_if(idle, [&](const auto& one) {
+            return one->impl_->idle_since + settings.idle <= now ||
+                   !one->impl_->stream->idle_and_healthy();
+        });
+        plan();
+    }
+
+    void plan() {
+        if (idle.empty()) {
+            reaper.clear();
+        } else {
+            reaper.set(idle.front()->impl_->idle_since + settings.idle);
+        }
+    }
+
+    /// Up to a tenth earlier, so that connections made together do not all end together.
+    Instant retirement(Instant now) {
+        const double part = std::uniform_real_distribution<double>(0.9, 1.0)(random);
+        return now + from_seconds(to_seconds(settings.retire) * part);
+    }
+
+    NetResult<TlsContext*> trust() {
+        if (endpoint.tls && tls == nullptr) {
+            auto made = TlsContext::client(endpoint.ca);
+            if (!made) {
+                NetFailure failed;
+                failed.error = NetError::tls;
+                return std::unexpected(failed);
+            }
+            tls = std::move(*made);
+        }
+        return tls.get();
+    }
+
+    /// The peer closed it, or said something unasked, while it was idle: it must not linger half
+    /// closed until its time is up.
+    void drop_dead() {
+        std::erase_if(idle,
+                      [](const auto& one) { return !one->impl_->stream->idle_and_healthy(); });
+        plan();
+    }
+};
+
+Pool::Pool(Loop& loop, Endpoint endpoint, PoolSettings settings, PoolCounts* counts,
+           Resolver* resolver)
+    : impl_(std::make_unique<Impl>(loop, std::move(endpoint), settings, counts,
+                                   resolver != nullptr ? *resolver : Resolver::shared())) {}
+
+Pool::~Pool() = default;
+
+void Pool::Interrupt::raise() {
+    raised = true;
+    if (connecting != nullptr) {
+        connecting->interrupt();
+    }
+}
+
+Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::acquire(bool fresh,
+                                                                   Interrupt& interrupt) {
+    Impl& pool = *impl_;
+    while (!fresh && !pool.idle.empty()) {
+        auto last = std::move(pool.idle.back());
+        pool.idle.pop_back();
+        if (pool.idle.empty()) {
+            pool.plan();
+        }
+        UpstreamConnection::Impl& kept = *last->impl_;
+        kept.stream->unwatch();
+        if (clock_now() < kept.retire_at && kept.stream->idle_and_healthy()) {
+            kept.begin_exchange();
+            kept.reused = true;
+            if (pool.counts != nullptr) {
+                pool.counts->idle.fetch_sub(1, std::memory_order_relaxed);
+                pool.counts->active.fetch_add(1, std::memory_order_relaxed);
+            }
+            kept.idle = false;
+            co_return std::move(last);
+        }
+    }
+    const auto tls = pool.trust();
+    if (!tls) {
+        co_return std::unexpected(tls.error());
+    }
+    auto stream =
+        co_await dial(pool.loop, pool.endpoint, pool.settings, *tls, pool.resolver, interrupt);
+    if (!stream) {
+        co_return std::unexpected(stream.error());
+    }
+    auto made = std::make_unique<UpstreamConnection::Impl>();
+    made->stream = std::move(*stream);
+    made->endpoint = &pool.endpoint;
+    made->counts = pool.counts;
+    made->max_head = pool.settings.max_head;
+    made->retire_at = pool.retirement(clock_now());
+    made->begin_exchange();
+    if (pool.counts != nullptr) {
+        pool.counts->active.fetch_add(1, std::memory_order_relaxed);
+    }
+    co_return std::make_unique<UpstreamConnection>(std::move(made));
+}
+
+void Pool::release(std::unique_ptr<UpstreamConnection> connection, bool reusable) {
+    if (connection == nullptr) {
+        return;
+    }
+    Impl& pool = *impl_;
+    UpstreamConnection::Impl& given = *connection->impl_;
+    const Instant now = clock_now();
+    given.stream->clear_deadline();
+    if (!reusable || !given.finished() || given.stream->interrupted() || now >= given.retire_at) {
+        return;
+    }
+    given.buffer.drop();
+    given.stream->rearm();
+    given.idle_since = now;
+    given.idle = true;
+    if (pool.counts != nullptr) {
+        pool.counts->active.fetch_sub(1, std::memory_order_relaxed);
+        pool.counts->idle.fetch_add(1, std::memory_order_relaxed);
+    }
+    given.stream->watch([](void* self) { static_cast<Pool::Impl*>(self)->drop_dead(); },
+                        impl_.get());
+    pool.idle.push_back(std::move(connection));
+    if (pool.idle.size() == 1) {
+        pool.plan();
+    }
+}
+
+const Endpoint& Pool::endpoint() const {
+    return impl_->endpoint;
+}
+
+void Pool::close_idle() {
+    impl_->idle.clear();
+    impl_->plan();
+}
+
+}  // namespace weir::net

@@ -1,0 +1,49 @@
+// What the listeners and the connections of one server share.
+#pragma once
+
+#include "net/server.h"
+#include "net/tls.h"
+
+#include <atomic>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace weir::net {
+
+class Http1Connection;
+
+/// One loop's part. The list is touched on the loop alone, the counts are read by anyone.
+struct ServerLoop {
+    explicit ServerLoop(Loop& on) : loop(on) {}
+
+    Loop& loop;
+    Http1Connection* first = nullptr;
+    std::atomic<std::size_t> connections{0};  // counted from accept on
+    std::atomic<std::size_t> active{0};
+};
+
+/// Kept by the server and by each of its connections, so that the last one out may be either.
+struct ServerState {
+    ServerSettings settings;
+    Server::Handler handler;
+    std::unique_ptr<TlsContext> tls;
+    std::vector<std::unique_ptr<ServerLoop>> loops;
+    std::atomic<bool> draining{false};
+    std::atomic<bool> closing{false};
+
+    void log(std::string_view line) const {
+        if (settings.log) {
+            settings.log(line);
+        }
+    }
+};
+
+/// Serves one accepted socket until it ends. Runs on `home`'s loop and takes `descriptor`.
+Task<void> serve_http1(std::shared_ptr<ServerState> state, ServerLoop* home, int descriptor,
+                       asio::ip::tcp::endpoint peer);
+/// On the loop: ends what is idle, or everything.
+void drain_connections(ServerLoop& home);
+void close_connections(ServerLoop& home);
+
+}  // namespace weir::net

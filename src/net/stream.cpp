@@ -1,0 +1,491 @@
+#include "net/stream.h"
+
+#include "net/tls.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+#include <utility>
+
+namespace weir::net {
+
+namespace {
+
+constexpr std::size_t kTlsRecord = 16UL << 10;
+
+NetFailure from_errno(int code) {
+    NetFailure failed;
+    failed.error = NetError::reset;
+    failed.code = std::error_code(code, std::system_category());
+    return failed;
+}
+
+}  // namespace
+
+/// Reads and writes are system calls tried at once; only the wait for readiness is asio's. A wait
+/// for reading, once with the reactor, stays there until it fires: the next reader, the watch and
+/// the idle connection share it. Hence Impl outlives its Stream while a wait is held (refs).
+struct Stream::Impl {
+    Impl(Loop& on, TcpSocket with)
+        : loop(on),
+          socket(std::move(with)),
+          reader(on),
+          writer(on),
+          deadline(
+              on.wheel(), [](void* self) { static_cast<Impl*>(self)->fail(NetError::timeout); },
+              this),
+          stall(
+              on.wheel(), [](void* self) { static_cast<Impl*>(self)->fail(NetError::timeout); },
+              this) {}
+
+    Loop& loop;
+    TcpSocket socket;
+    Parked reader;
+    Parked writer;
+    Timer deadline;
+    Timer stall;
+    Duration stall_after{0};
+    std::unique_ptr<TlsState> tls;
+    Gone gone = nullptr;
+    void* gone_context = nullptr;
+    unsigned refs = 1;
+    bool read_held = false;  // the reactor holds a wait
+    bool write_held = false;
+    bool read_dry = false;  // the last read took all there was
+    bool woken = false;
+    bool failed = false;  // `sticky` counts
+    NetError sticky = NetError::closed;
+
+    void release() {
+        if (--refs == 0) {
+            delete this;
+        }
+    }
+
+    /// The reactor's handle on us: whether it is called or dropped at shutdown, it lets go once.
+    class Held {
+    public:
+        Held(Impl* impl, TcpSocket::wait_type type) : impl_(impl), type_(type) { ++impl->refs; }
+        Held(Held&& other) noexcept
+            : impl_(std::exchange(other.impl_, nullptr)), type_(other.type_) {}
+        Held(const Held&) = delete;
+        Held& operator=(const Held&) = delete;
+        Held& operator=(Held&&) = delete;
+        ~Held() {
+            if (impl_ != nullptr) {
+                impl_->release();
+            }
+        }
+        void operator()(const std::error_code& /*code*/) {
+            if (type_ == TcpSocket::wait_read) {
+                impl_->readable();
+            } else {
+                impl_->write_held = false;
+                impl_->writer.resume_now();
+            }
+        }
+
+    private:
+        Impl* impl_;
+        TcpSocket::wait_type type_;
+    };
+
+    void hold_read() {
+        if (!read_held) {
+            read_held = true;
+            socket.async_wait(TcpSocket::wait_read, Held(this, TcpSocket::wait_read));
+        }
+    }
+
+    void hold_write() {
+        if (!write_held) {
+            write_held = true;
+            socket.async_wait(TcpSocket::wait_write, Held(this, TcpSocket::wait_write));
+        }
+    }
+
+    void readable() {
+        read_held = false;
+        read_dry = false;
+        if (reader.waiting()) {
+            reader.resume_now();
+        } else if (gone != nullptr) {
+            look();
+        }
+    }
+
+    /// For the watch: gone, disarmed by bytes, or nothing yet?
+    void look() {
+        bool left = !socket.is_open();
+        if (!left) {
+            const IoStep step = tls != nullptr ? tls->peek() : peek();
+            if (step.kind == IoStep::Kind::want_read || step.kind == IoStep::Kind::want_write) {
+                hold_read();
+                return;
+            }
+            left = step.kind == IoStep::Kind::failed;
+        }
+        const Gone tell = std::exchange(gone, nullptr);
+        if (left) {
+            tell(gone_context);
+        }
+    }
+
+    IoStep peek() {
+        char byte = 0;
+        const auto n = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        IoStep step;
+        if (n > 0) {
+            step.bytes = 1;
+        } else if (n == 0) {
+            step.kind = IoStep::Kind::failed;
+        } else if (errno == EAGAIN || errno == EINTR) {
+            step.kind = IoStep::Kind::want_read;
+        } else {
+            step.kind = IoStep::Kind::failed;
+            step.failure = from_errno(errno);
+        }
+        return step;
+    }
+
+    void fail(NetError why) {
+        if (!failed) {
+            failed = true;
+            sticky = why;
+        }
+        reader.resume();
+        writer.resume();
+    }
+
+    NetFailure why() const {
+        NetFailure reason;
+        reason.error = sticky;
+        return reason;
+    }
+
+    void shut() {
+        std::error_code ignored;
+        socket.close(ignored);
+        fail(NetError::closed);
+    }
+};
+
+Stream::Stream(Loop& loop, TcpSocket socket) : impl_(new Impl(loop, std::move(socket))) {
+    if (impl_->socket.is_open()) {
+        std::error_code ignored;
+        impl_->socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+    }
+}
+
+Stream::~Stream() {
+    impl_->gone = nullptr;
+    impl_->deadline.clear();
+    impl_->stall.clear();
+    std::error_code ignored;
+    impl_->socket.close(ignored);
+    impl_->release();
+}
+
+NetResult<std::optional<std::size_t>> Stream::try_read(std::span<char> into) {
+    Impl& s = *impl_;
+    if (s.failed) {
+        return std::unexpected(s.why());
+    }
+    if (s.tls != nullptr) {
+        const IoStep step = s.tls->read(into);
+        switch (step.kind) {
+            case IoStep::Kind::done:
+                return std::optional(step.bytes);
+            case IoStep::Kind::failed:
+                return std::unexpected(step.failure);
+            default:
+                s.read_dry = true;
+                return std::optional<std::size_t>();
+        }
+    }
+    if (s.read_dry) {
+        return std::optional<std::size_t>();
+    }
+    for (;;) {
+        const auto n = ::recv(s.socket.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
+        if (n > 0) {
+            // A short read has emptied the socket, so asking again would be a call in vain. (If
+            // the end has come with it, the wait fires at once.)
+            s.read_dry = static_cast<std::size_t>(n) < into.size();
+            return std::optional(static_cast<std::size_t>(n));
+        }
+        if (n == 0) {
+            return std::unexpected(NetFailure());
+        }
+        if (errno == EAGAIN) {
+            s.read_dry = true;
+            return std::optional<std::size_t>();
+        }
+        if (errno != EINTR) {
+            return std::unexpected(from_errno(errno));
+        }
+    }
+}
+
+Task<NetResult<std::size_t>> Stream::read_some(std::span<char> into) {
+    for (;;) {
+        auto got = try_read(into);
+        if (!got) {
+            co_return std::unexpected(got.error());
+        }
+        if (*got) {
+            co_return **got;
+        }
+        impl_->hold_read();
+        co_await impl_->reader.wait();
+    }
+}
+
+NetResult<bool> Stream::try_write(std::string_view& head, std::string_view& body,
+                                  std::string_view& tail) {
+    Impl& s = *impl_;
+    if (s.failed) {
+        return std::unexpected(s.why());
+    }
+    const std::array<std::string_view*, 3> parts{&head, &body, &tail};
+    const auto advance = [&parts](std::size_t n) {
+        for (std::string_view* part : parts) {
+            const std::size_t taken = std::min(n, part->size());
+            part->remove_prefix(taken);
+            n -= taken;
+        }
+    };
+    while (!head.empty() || !body.empty() || !tail.empty()) {
+        if (s.tls != nullptr) {
+            // Small parts go into one record together; a large one is not copied.
+            std::string joined;
+            std::string_view next;
+            for (const std::string_view* part : parts) {
+                if (part->empty()) {
+                    continue;
+                }
+                if (next.empty() && joined.empty()) {
+                    next = *part;
+                } else if (next.size() < kTlsRecord) {
+                    if (joined.empty()) {
+                        joined = next;
+                    }
+                    joined += part->substr(0, kTlsRecord - joined.size());
+                    next = joined;
+                }
+            }
+            const IoStep step = s.tls->write(next);
+            if (step.kind == IoStep::Kind::failed) {
+                return std::unexpected(step.failure);
+            }
+            if (step.kind != IoStep::Kind::done) {
+                return false;
+            }
+            advance(step.bytes);
+            continue;
+        }
+        std::array<iovec, 3> blocks{};
+        std::size_t count = 0;
+        for (const std::string_view* part : parts) {
+            if (!part->empty()) {
+                blocks[count++] = {.iov_base = const_cast<char*>(part->data()),
+                                   .iov_len = part->size()};
+            }
+        }
+        msghdr message{};
+        message.msg_iov = blocks.data();
+        message.msg_iovlen = count;
+        const auto n = ::sendmsg(s.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            advance(static_cast<std::size_t>(n));
+        } else if (errno == EAGAIN) {
+            return false;
+        } else if (errno != EINTR) {
+            return std::unexpected(from_errno(errno));
+        }
+    }
+    return true;
+}
+
+Task<NetResult<void>> Stream::write(std::string_view head, std::string_view body,
+                                    std::string_view tail) {
+    for (;;) {
+        const std::size_t before = head.size() + body.size() + tail.size();
+        const auto all = try_write(head, body, tail);
+        if (!all) {
+            impl_->stall.clear();
+            co_return std::unexpected(all.error());
+        }
+        if (*all) {
+            impl_->stall.clear();
+            co_return NetResult<void>();
+        }
+        const bool progress = head.size() + body.size() + tail.size() < before;
+        if (impl_->stall_after > Duration::zero() && (progress || !impl_->stall.armed())) {
+            impl_->stall.set_after(impl_->stall_after);
+        }
+        impl_->hold_write();
+        co_await impl_->writer.wait();
+    }
+}
+
+Task<NetResult<void>> Stream::wait_readable() {
+    Impl& s = *impl_;
+    if (!s.failed && (s.tls == nullptr || !s.tls->pending())) {
+        s.hold_read();
+        co_await s.reader.wait();
+    }
+    if (s.failed) {
+        co_return std::unexpected(s.why());
+    }
+    co_return NetResult<void>();
+}
+
+Task<NetResult<void>> Stream::wait_writable() {
+    Impl& s = *impl_;
+    if (!s.failed) {
+        s.hold_write();
+        co_await s.writer.wait();
+    }
+    if (s.failed) {
+        co_return std::unexpected(s.why());
+    }
+    co_return NetResult<void>();
+}
+
+Task<NetResult<void>> Stream::wait_woken() {
+    Impl& s = *impl_;
+    if (!s.failed && !s.woken) {
+        co_await s.reader.wait();
+    }
+    s.woken = false;
+    if (s.failed) {
+        co_return std::unexpected(s.why());
+    }
+    co_return NetResult<void>();
+}
+
+void Stream::wake() {
+    impl_->woken = true;
+    impl_->reader.resume();
+}
+
+Task<NetResult<void>> Stream::start_tls(std::unique_ptr<TlsState> tls) {
+    Impl& s = *impl_;
+    s.tls = std::move(tls);
+    s.tls->attach(s.socket.native_handle());
+    for (;;) {
+        if (s.failed) {
+            co_return std::unexpected(s.why());
+        }
+        const IoStep step = s.tls->handshake();
+        if (step.kind == IoStep::Kind::done) {
+            co_return NetResult<void>();
+        }
+        if (step.kind == IoStep::Kind::failed) {
+            co_return std::unexpected(step.failure);
+        }
+        if (step.kind == IoStep::Kind::want_read) {
+            s.hold_read();
+            co_await s.reader.wait();
+        } else {
+            s.hold_write();
+            co_await s.writer.wait();
+        }
+    }
+}
+
+void Stream::watch(Gone gone, void* context) {
+    Impl& s = *impl_;
+    s.gone = gone;
+    s.gone_context = context;
+    if (s.tls != nullptr && s.tls->pending()) {
+        s.gone = nullptr;
+        return;
+    }
+    s.hold_read();
+}
+
+void Stream::unwatch() {
+    impl_->gone = nullptr;
+}
+
+void Stream::set_deadline(Duration from_now) {
+    impl_->deadline.set_after(from_now);
+}
+
+void Stream::clear_deadline() {
+    impl_->deadline.clear();
+}
+
+void Stream::set_write_stall(Duration longest) {
+    impl_->stall_after = longest;
+}
+
+void Stream::interrupt() {
+    impl_->failed = true;
+    impl_->sticky = NetError::interrupted;
+    impl_->fail(NetError::interrupted);
+}
+
+bool Stream::interrupted() const {
+    return impl_->failed && impl_->sticky == NetError::interrupted;
+}
+
+void Stream::rearm() {
+    if (impl_->socket.is_open()) {
+        impl_->failed = false;
+    }
+}
+
+bool Stream::idle_and_healthy() {
+    Impl& s = *impl_;
+    if (s.failed || !s.socket.is_open()) {
+        return false;
+    }
+    const IoStep step = s.tls != nullptr ? s.tls->peek() : s.peek();
+    return step.kind == IoStep::Kind::want_read;
+}
+
+void Stream::shutdown_write() {
+    std::error_code ignored;
+    if (impl_->tls != nullptr) {
+        impl_->tls->close_notify();
+    }
+    impl_->socket.shutdown(TcpSocket::shutdown_send, ignored);
+}
+
+void Stream::close() {
+    if (impl_->socket.is_open()) {
+        if (impl_->tls != nullptr) {
+            impl_->tls->close_notify();
+        }
+        impl_->shut();
+    }
+}
+
+void Stream::abort() {
+    if (impl_->socket.is_open()) {
+        std::error_code ignored;
+        impl_->socket.set_option(asio::socket_base::linger(true, 0), ignored);
+        impl_->shut();
+    }
+}
+
+TcpSocket& Stream::socket() {
+    return impl_->socket;
+}
+
+Loop& Stream::loop() {
+    return impl_->loop;
+}
+
+bool Stream::secure() const {
+    return impl_->tls != nullptr;
+}
+
+}  // namespace weir::net

@@ -1,0 +1,198 @@
+#include "net/timer_wheel.h"
+
+#include <asio/basic_waitable_timer.hpp>
+
+#include <array>
+#include <bit>
+#include <limits>
+
+namespace weir::net {
+
+namespace {
+
+constexpr std::int64_t kTick = 5'000'000;  // ns
+constexpr std::int64_t kSlots = 1024;      // one turn is 5.12 s; whatever is later goes round again
+constexpr std::uint32_t kDeferred = kSlots;
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+std::int64_t tick_before(Instant at) {
+    const std::int64_t ns = at.time_since_epoch().count();
+    return ns / kTick - (ns % kTick < 0 ? 1 : 0);
+}
+
+std::int64_t tick_after(Instant at) {
+    const std::int64_t ns = at.time_since_epoch().count();
+    return ns / kTick + (ns % kTick > 0 ? 1 : 0);
+}
+
+std::uint32_t slot_of(std::int64_t tick) {
+    return static_cast<std::uint32_t>(static_cast<std::uint64_t>(tick) % kSlots);
+}
+
+}  // namespace
+
+/// A timer sits in the slot of some tick that comes no later than its deadline's; when that tick
+/// comes it either fires or moves to a slot nearer its deadline. So a deadline that moves later
+/// costs nothing until then.
+struct TimerWheel::Impl {
+    using AsioTimer =
+        asio::basic_waitable_timer<std::chrono::steady_clock,
+                                   asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+    explicit Impl(asio::io_context& context) : driver(context.get_executor()) {}
+
+    AsioTimer driver;
+    std::array<Timer*, kSlots + 1> heads{};
+    std::array<std::uint64_t, kSlots / 64> occupied{};  // may say so of a slot emptied since
+    std::size_t count = 0;
+    bool started = false;     // `cursor` means something
+    std::int64_t cursor = 0;  // the last tick that has been worked off
+    std::int64_t wake = kNever;
+    bool advancing = false;
+    TimerWheel* wheel = nullptr;
+
+    /// The tick at which this slot is looked at next.
+    std::int64_t next_visit(std::uint32_t slot) const {
+        const std::int64_t ahead =
+            static_cast<std::int64_t>((slot + kSlots - slot_of(cursor)) % kSlots);
+        return cursor + (ahead == 0 ? kSlots : ahead);
+    }
+
+    void link(Timer& timer, std::uint32_t slot) {
+        timer.slot_ = slot;
+        timer.previous_ = nullptr;
+        timer.next_ = heads[slot];
+        if (timer.next_ != nullptr) {
+            timer.next_->previous_ = &timer;
+        }
+        heads[slot] = &timer;
+        if (slot != kDeferred) {
+            occupied[slot / 64] |= 1ULL << (slot % 64);
+        }
+    }
+
+    void unlink(Timer& timer) {
+        (timer.previous_ != nullptr ? timer.previous_->next_ : heads[timer.slot_]) = timer.next_;
+        if (timer.next_ != nullptr) {
+            timer.next_->previous_ = timer.previous_;
+        }
+        timer.previous_ = timer.next_ = nullptr;
+    }
+
+    void place(Timer& timer) {
+        std::int64_t tick = tick_after(timer.deadline_);
+        if (started && tick <= cursor) {
+            tick = cursor + 1;  // overdue: the next tick takes it
+        }
+        link(timer, slot_of(tick));
+        if (!advancing && tick < wake) {
+            sleep_until(started ? std::min(tick, cursor + kSlots) : tick);
+        }
+    }
+
+    void sleep_until(std::int64_t tick) {
+        wake = tick;
+        driver.expires_at(std::chrono::steady_clock::time_point(Duration(tick * kTick)));
+        driver.async_wait([this](const std::error_code& error) {
+            if (!error) {
+                wheel->advance(std::chrono::steady_clock::now());
+            }
+        });
+    }
+
+    void plan() {
+        wake = kNever;
+        if (count == 0) {
+            return;
+        }
+        const std::int64_t from = cursor + 1;
+        for (std::int64_t tick = from; tick < from + kSlots;) {
+            const std::uint32_t slot = slot_of(tick);
+            const std::uint64_t word = occupied[slot / 64] >> (slot % 64);
+            if (word != 0) {
+                sleep_until(tick + std::countr_zero(word));
+                return;
+            }
+            tick += 64 - slot % 64;
+        }
+    }
+
+    void visit(std::uint32_t slot, std::int64_t now_tick) {
+        while (Timer* timer = heads[slot]) {
+            unlink(*timer);
+            if (tick_after(timer->deadline_) > now_tick) {
+                link(*timer, kDeferred);
+                continue;
+            }
+            timer->armed_ = false;
+            --count;
+            timer->fire_(timer->context_);  // may set, clear or destroy any timer
+        }
+        occupied[slot / 64] &= ~(1ULL << (slot % 64));
+        while (Timer* timer = heads[kDeferred]) {
+            unlink(*timer);
+            place(*timer);
+        }
+    }
+};
+
+TimerWheel::TimerWheel(asio::io_context& context) : impl_(std::make_unique<Impl>(context)) {
+    impl_->wheel = this;
+}
+
+TimerWheel::~TimerWheel() = default;
+
+void TimerWheel::advance(Instant now) {
+    Impl& wheel = *impl_;
+    const std::int64_t now_tick = tick_before(now);
+    wheel.advancing = true;
+    if (!wheel.started || now_tick - wheel.cursor >= kSlots) {
+        const std::int64_t first = now_tick - kSlots;
+        wheel.started = true;
+        for (std::int64_t tick = first + 1; tick <= now_tick; ++tick) {
+            // Everything set meanwhile lands after now, so that each slot is looked at once.
+            wheel.cursor = now_tick;
+            wheel.visit(slot_of(tick), now_tick);
+        }
+    }
+    while (wheel.cursor < now_tick) {
+        ++wheel.cursor;
+        const std::uint32_t slot = slot_of(wheel.cursor);
+        if ((wheel.occupied[slot / 64] >> (slot % 64) & 1) != 0) {
+            wheel.visit(slot, now_tick);
+        }
+    }
+    wheel.advancing = false;
+    wheel.plan();
+}
+
+void Timer::set(Instant deadline) {
+    TimerWheel::Impl& wheel = *wheel_.impl_;
+    if (armed_) {
+        if (deadline >= deadline_ || (wheel.started && slot_ != kDeferred &&
+                                      tick_after(deadline) >= wheel.next_visit(slot_))) {
+            deadline_ = deadline;
+            return;
+        }
+        wheel.unlink(*this);
+    } else {
+        armed_ = true;
+        ++wheel.count;
+    }
+    deadline_ = deadline;
+    wheel.place(*this);
+}
+
+void Timer::set_after(Duration duration) {
+    set(std::chrono::steady_clock::now() + duration);
+}
+
+void Timer::clear() {
+    if (armed_) {
+        wheel_.impl_->unlink(*this);
+        --wheel_.impl_->count;
+        armed_ = false;
+    }
+}
+
+}  // namespace weir::net

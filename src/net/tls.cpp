@@ -1,0 +1,302 @@
+#include "net/tls.h"
+
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+namespace weir::net {
+
+namespace {
+
+// OpenSSL's own socket BIO writes without MSG_NOSIGNAL; a library must not raise SIGPIPE in the
+// program it lives in.
+int bio_descriptor(BIO* bio) {
+    return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
+}
+
+bool would_block() {
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+int bio_read(BIO* bio, char* into, int size) {
+    BIO_clear_retry_flags(bio);
+    const auto n = ::recv(bio_descriptor(bio), into, static_cast<std::size_t>(size), MSG_DONTWAIT);
+    if (n < 0 && would_block()) {
+        BIO_set_retry_read(bio);
+    }
+    return static_cast<int>(n);
+}
+
+int bio_write(BIO* bio, const char* from, int size) {
+    BIO_clear_retry_flags(bio);
+    const auto n = ::send(bio_descriptor(bio), from, static_cast<std::size_t>(size),
+                          MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && would_block()) {
+        BIO_set_retry_write(bio);
+    }
+    return static_cast<int>(n);
+}
+
+long bio_control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+BIO_METHOD* socket_method() {
+    static BIO_METHOD* const method = [] {
+        BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir socket");
+        BIO_meth_set_read(made, bio_read);
+        BIO_meth_set_write(made, bio_write);
+        BIO_meth_set_ctrl(made, bio_control);
+        return made;
+    }();
+    return method;
+}
+
+constexpr int kVerifyBase = 1 << 28;  // X.509 results, told apart from OpenSSL's reasons
+
+class TlsCategory : public std::error_category {
+public:
+    const char* name() const noexcept override { return "tls"; }
+    std::string message(int value) const override {
+        if (value >= kVerifyBase) {
+            return X509_verify_cert_error_string(value - kVerifyBase);
+        }
+        const char* reason = ERR_reason_error_string(ERR_PACK(ERR_LIB_SSL, 0, value));
+        return reason != nullptr ? reason : "TLS error " + std::to_string(value);
+    }
+};
+
+std::string openssl_reason() {
+    const unsigned long code = ERR_peek_last_error();
+    ERR_clear_error();
+    const char* reason = ERR_reason_error_string(code);
+    return reason != nullptr ? reason : "unknown reason";
+}
+
+/// Trust stores are large and the same for every Region and worker: one of each in the process.
+Result<X509_STORE*> trust(const std::string& file) {
+    static std::mutex mutex;
+    static std::map<std::string, X509_STORE*> stores;
+    const std::scoped_lock lock(mutex);
+    if (auto found = stores.find(file); found != stores.end()) {
+        return found->second;
+    }
+    X509_STORE* store = X509_STORE_new();
+    const int loaded = file.empty() ? X509_STORE_set_default_paths(store)
+                                    : X509_STORE_load_file(store, file.c_str());
+    if (loaded != 1) {
+        X509_STORE_free(store);
+        return failure("cannot read trusted certificates from '" + file + "': " + openssl_reason());
+    }
+    stores.emplace(file, store);
+    return store;
+}
+
+SSL_CTX* make_context(const SSL_METHOD* method) {
+    SSL_CTX* context = SSL_CTX_new(method);
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // A peer that closes without close_notify is an end of file; HTTP's framing says if it came
+    // too early.
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    return context;
+}
+
+int choose_http11(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size,
+                  const unsigned char* in, unsigned in_size, void* /*argument*/) {
+    static constexpr unsigned char kOurs[] = "\x08http/1.1";
+    unsigned char* chosen = nullptr;
+    if (SSL_select_next_proto(&chosen, out_size, kOurs, sizeof kOurs - 1, in, in_size) !=
+        OPENSSL_NPN_NEGOTIATED) {
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+bool is_address(const std::string& host) {
+    unsigned char bytes[16];
+    return inet_pton(AF_INET, host.c_str(), bytes) == 1 ||
+           inet_pton(AF_INET6, host.c_str(), bytes) == 1;
+}
+
+}  // namespace
+
+const std::error_category& tls_category() {
+    static const TlsCategory category;
+    return category;
+}
+
+TlsState::~TlsState() {
+    SSL_free(ssl_);
+}
+
+void TlsState::attach(int descriptor) {
+    BIO* bio = BIO_new(socket_method());
+    BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(descriptor)));
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl_, bio, bio);
+}
+
+IoStep TlsState::result(int returned, std::size_t bytes) {
+    if (returned > 0) {
+        return {.kind = IoStep::Kind::done, .bytes = bytes};
+    }
+    const int system = errno;
+    IoStep step{.kind = IoStep::Kind::failed};
+    switch (SSL_get_error(ssl_, returned)) {
+        case SSL_ERROR_WANT_READ:
+            step.kind = IoStep::Kind::want_read;
+            break;
+        case SSL_ERROR_WANT_WRITE:
+            step.kind = IoStep::Kind::want_write;
+            break;
+        case SSL_ERROR_ZERO_RETURN:
+            step.failure.error = NetError::closed;
+            break;
+        case SSL_ERROR_SYSCALL:
+            step.failure.error = NetError::reset;
+            step.failure.code = std::error_code(system, std::system_category());
+            break;
+        default:
+            step.failure.error = NetError::tls;
+            if (const long verified = SSL_get_verify_result(ssl_); verified != X509_V_OK) {
+                step.failure.code =
+                    std::error_code(kVerifyBase + static_cast<int>(verified), tls_category());
+            } else {
+                step.failure.code =
+                    std::error_code(ERR_GET_REASON(ERR_peek_last_error()), tls_category());
+            }
+    }
+    ERR_clear_error();
+    return step;
+}
+
+IoStep TlsState::handshake() {
+    ERR_clear_error();
+    return result(SSL_do_handshake(ssl_), 0);
+}
+
+IoStep TlsState::read(std::span<char> into) {
+    ERR_clear_error();
+    std::size_t n = 0;
+    const int returned = SSL_read_ex(ssl_, into.data(), into.size(), &n);
+    return result(returned, n);
+}
+
+IoStep TlsState::write(std::string_view bytes) {
+    ERR_clear_error();
+    std::size_t n = 0;
+    const int returned = SSL_write_ex(ssl_, bytes.data(), bytes.size(), &n);
+    return result(returned, n);
+}
+
+IoStep TlsState::peek() {
+    ERR_clear_error();
+    char byte = 0;
+    std::size_t n = 0;
+    const int returned = SSL_peek_ex(ssl_, &byte, 1, &n);
+    return result(returned, n);
+}
+
+bool TlsState::pending() const {
+    return SSL_has_pending(ssl_) == 1;
+}
+
+void TlsState::close_notify() {
+    if (SSL_is_init_finished(ssl_) == 1) {
+        ERR_clear_error();
+        SSL_shutdown(ssl_);
+        ERR_clear_error();
+    }
+}
+
+bool TlsState::session_reused() const {
+    return SSL_session_reused(ssl_) == 1;
+}
+
+Result<std::unique_ptr<TlsContext>> TlsContext::client(const std::string& ca) {
+    const char* bundle = ca.empty() ? std::getenv("AWS_CA_BUNDLE") : ca.c_str();
+    auto store = trust(bundle != nullptr ? bundle : "");
+    if (!store) {
+        return std::unexpected(store.error());
+    }
+    std::unique_ptr<TlsContext> made(new TlsContext(make_context(TLS_client_method())));
+    SSL_CTX_set1_cert_store(made->context_, *store);
+    SSL_CTX_set_verify(made->context_, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_session_cache_mode(made->context_,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_set_app_data(made->context_, made.get());
+    SSL_CTX_sess_set_new_cb(made->context_, &TlsContext::remember);
+    static constexpr unsigned char kHttp11[] = "\x08http/1.1";
+    SSL_CTX_set_alpn_protos(made->context_, kHttp11, sizeof kHttp11 - 1);
+    return made;
+}
+
+Result<std::unique_ptr<TlsContext>> TlsContext::server(const std::string& certificate,
+                                                       const std::string& key) {
+    std::unique_ptr<TlsContext> made(new TlsContext(make_context(TLS_server_method())));
+    SSL_CTX_set_alpn_select_cb(made->context_, choose_http11, nullptr);
+    static constexpr unsigned char kId[] = "weir";
+    SSL_CTX_set_session_id_context(made->context_, kId, sizeof kId - 1);
+    SSL_CTX_set_session_cache_mode(made->context_, SSL_SESS_CACHE_OFF);  // tickets carry it
+    if (SSL_CTX_use_certificate_chain_file(made->context_, certificate.c_str()) != 1) {
+        return failure("cannot use the certificate '" + certificate + "': " + openssl_reason());
+    }
+    if (SSL_CTX_use_PrivateKey_file(made->context_, key.c_str(), SSL_FILETYPE_PEM) != 1) {
+        return failure("cannot use the key '" + key + "': " + openssl_reason());
+    }
+    return made;
+}
+
+TlsContext::~TlsContext() {
+    SSL_SESSION_free(session_);
+    SSL_CTX_set_app_data(context_, nullptr);  // connections may outlive this by a callback
+    SSL_CTX_free(context_);
+}
+
+int TlsContext::remember(SSL* ssl, SSL_SESSION* session) {
+    auto* self = static_cast<TlsContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+    if (self == nullptr) {
+        return 0;
+    }
+    SSL_SESSION_free(self->session_);
+    self->session_ = session;
+    return 1;  // the reference is ours now
+}
+
+std::unique_ptr<TlsState> TlsContext::connect_to(const std::string& host) {
+    SSL* ssl = SSL_new(context_);
+    SSL_set_connect_state(ssl);
+    X509_VERIFY_PARAM* rules = SSL_get0_param(ssl);
+    if (is_address(host)) {
+        X509_VERIFY_PARAM_set1_ip_asc(rules, host.c_str());
+    } else {
+        X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        X509_VERIFY_PARAM_set1_host(rules, host.data(), host.size());
+        SSL_set_tlsext_host_name(ssl, host.c_str());
+    }
+    if (session_ != nullptr && SSL_SESSION_is_resumable(session_) == 1) {
+        SSL_set_session(ssl, session_);
+    }
+    return std::make_unique<TlsState>(ssl);
+}
+
+std::unique_ptr<TlsState> TlsContext::accept_from() {
+    SSL* ssl = SSL_new(context_);
+    SSL_set_accept_state(ssl);
+    return std::make_unique<TlsState>(ssl);
+}
+
+}  // namespace weir::net

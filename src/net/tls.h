@@ -1,0 +1,76 @@
+// TLS by OpenSSL, straight on the socket: no buffers of ours between.
+#pragma once
+
+#include "net/io.h"
+
+#include <weir/result.h>
+
+#include <openssl/ssl.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace weir::net {
+
+/// One step of a non-blocking operation.
+struct IoStep {
+    enum class Kind : std::uint8_t { done, want_read, want_write, failed };
+    Kind kind = Kind::done;
+    std::size_t bytes = 0;
+    NetFailure failure{};
+};
+
+/// One connection's TLS. Non-blocking; whoever owns the socket waits.
+class TlsState {
+public:
+    explicit TlsState(SSL* ssl) : ssl_(ssl) {}
+    ~TlsState();
+    TlsState(const TlsState&) = delete;
+    TlsState& operator=(const TlsState&) = delete;
+
+    void attach(int descriptor);
+    IoStep handshake();
+    IoStep read(std::span<char> into);
+    IoStep write(std::string_view bytes);
+    /// Reads far enough to know: bytes (done), the end (failed, closed) or nothing yet.
+    IoStep peek();
+    bool pending() const;
+    void close_notify();
+    bool session_reused() const;
+
+private:
+    IoStep result(int returned, std::size_t bytes);
+    SSL* ssl_;
+};
+
+/// Settings shared by many connections. A client's context remembers one session of its peer and
+/// offers it again; use one context for one endpoint and one loop.
+class TlsContext {
+public:
+    /// `ca`: a PEM file; empty: AWS_CA_BUNDLE, else the system's store.
+    static Result<std::unique_ptr<TlsContext>> client(const std::string& ca);
+    static Result<std::unique_ptr<TlsContext>> server(const std::string& certificate,
+                                                      const std::string& key);
+    ~TlsContext();
+    TlsContext(const TlsContext&) = delete;
+    TlsContext& operator=(const TlsContext&) = delete;
+
+    /// To `host`, whose name or address the certificate must carry.
+    std::unique_ptr<TlsState> connect_to(const std::string& host);
+    std::unique_ptr<TlsState> accept_from();
+
+private:
+    explicit TlsContext(SSL_CTX* context) : context_(context) {}
+    static int remember(SSL* ssl, SSL_SESSION* session);
+
+    SSL_CTX* context_;
+    SSL_SESSION* session_ = nullptr;
+};
+
+/// The category of OpenSSL's and X.509's error numbers, so that a log line can say why.
+const std::error_category& tls_category();
+
+}  // namespace weir::net

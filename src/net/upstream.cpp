@@ -1,0 +1,165 @@
+#include "net/upstream.h"
+
+#include "net/upstream_impl.h"
+
+#include <utility>
+
+namespace weir::net {
+
+namespace {
+
+constexpr int kMostInterim = 16;  // 1xx answers before the final one
+
+NetFailure failed(NetError error) {
+    NetFailure made;
+    made.error = error;
+    return made;
+}
+
+}  // namespace
+
+void UpstreamConnection::Impl::begin_exchange() {
+    buffer.drop();
+    reader = codec::HeadReader(codec::HeadReader::Side::response, max_head);
+    head.clear();
+    body = codec::BodyReader();
+    head_read = false;
+    any_bytes = false;
+}
+
+UpstreamConnection::UpstreamConnection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+UpstreamConnection::~UpstreamConnection() {
+    if (impl_->counts != nullptr) {
+        (impl_->idle ? impl_->counts->idle : impl_->counts->active)
+            .fetch_sub(1, std::memory_order_relaxed);
+    }
+}
+
+Task<NetResult<void>> UpstreamConnection::write(std::string_view head, std::string_view body) {
+    return impl_->stream->write(head, body);
+}
+
+Task<NetResult<const codec::Head*>> UpstreamConnection::read_head(bool to_head_request) {
+    Impl& c = *impl_;
+    int interim = 0;
+    for (;;) {
+        if (!c.buffer.empty()) {
+            const auto taken = c.reader.read(c.buffer.view(), c.head, to_head_request);
+            if (!taken) {
+                c.broken = true;
+                co_return std::unexpected(failed(taken.error() == codec::Http1Error::head_too_large
+                                                     ? NetError::too_large
+                                                     : NetError::protocol));
+            }
+            if (*taken) {
+                c.buffer.consume(**taken);
+                if (c.head.status >= 200) {
+                    c.head_read = true;
+                    c.body = codec::BodyReader(c.head.framing, c.head.content_length);
+                    co_return &c.head;
+                }
+                if (c.head.status == 101 || ++interim > kMostInterim) {
+                    c.broken = true;
+                    co_return std::unexpected(failed(NetError::protocol));
+                }
+                c.reader.reset();
+                c.head.clear();
+                continue;
+            }
+        } else if (!c.any_bytes) {
+            // The answer takes its time: no buffer meanwhile, and no read that must fail.
+            c.buffer.drop();
+            const auto ready = co_await c.stream->wait_readable();
+            if (!ready) {
+                c.broken = true;
+                co_return std::unexpected(ready.error());
+            }
+        }
+        if (!c.buffer.held() || c.buffer.room().empty()) {
+            c.buffer.make_room();
+        }
+        const auto got = co_await c.stream->read_some(c.buffer.room());
+        if (!got) {
+            c.broken = true;
+            co_return std::unexpected(got.error());
+        }
+        c.any_bytes = true;
+        c.buffer.filled(*got);
+    }
+}
+
+Task<NetResult<std::string_view>> UpstreamConnection::read_body() {
+    Impl& c = *impl_;
+    for (;;) {
+        if (!c.buffer.empty() || c.body.done()) {
+            const auto step = c.body.next(c.body.done() ? std::string_view() : c.buffer.view());
+            if (!step) {
+                c.broken = true;
+                co_return std::unexpected(failed(NetError::protocol));
+            }
+            c.buffer.consume(step->consumed);
+            if (!step->content.empty()) {
+                co_return step->content;
+            }
+            if (step->done) {
+                if (c.buffer.empty()) {
+                    c.buffer.drop();
+                }
+                co_return std::string_view();
+            }
+            if (step->consumed != 0) {
+                continue;
+            }
+        }
+        if (c.buffer.empty()) {
+            c.buffer.drop();  // a stream that pauses holds none
+        }
+        std::optional<std::size_t> now;
+        for (;;) {
+            if (!c.buffer.held() || c.buffer.room().empty()) {
+                c.buffer.make_room();
+            }
+            const auto got = c.stream->try_read(c.buffer.room());
+            if (!got) {
+                c.broken = true;
+                if (got.error().error == NetError::closed && c.body.finish()) {
+                    c.buffer.drop();
+                    co_return std::string_view();
+                }
+                co_return std::unexpected(got.error());
+            }
+            if (*got) {
+                now = *got;
+                break;
+            }
+            if (c.buffer.empty()) {
+                c.buffer.drop();
+            }
+            const auto ready = co_await c.stream->wait_readable();
+            if (!ready) {
+                c.broken = true;
+                co_return std::unexpected(ready.error());
+            }
+        }
+        c.buffer.filled(*now);
+    }
+}
+
+Stream& UpstreamConnection::stream() {
+    return *impl_->stream;
+}
+
+bool UpstreamConnection::reused() const {
+    return impl_->reused;
+}
+
+bool UpstreamConnection::any_bytes_received() const {
+    return impl_->any_bytes;
+}
+
+const Endpoint& UpstreamConnection::endpoint() const {
+    return *impl_->endpoint;
+}
+
+}  // namespace weir::net
