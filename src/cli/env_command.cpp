@@ -33,9 +33,8 @@ constexpr std::array<Recipe, 9> kRecipes{{
      "# The Go SDK refuses bearer keys over plain http: sign as usual, or give weir `tls` and use\n"
      "# an https address.\n"},
     {"java",
-     "# The AWS SDK for Java 2.x reads this variable in recent versions; the asynchronous\n"
-     "# client needs\n"
-     "# HTTP/1.1: NettyNioAsyncHttpClient.builder().protocol(Protocol.HTTP1_1).\n"},
+     "# The AWS SDK for Java 2.x reads this variable in recent versions; its asynchronous client\n"
+     "# needs HTTP/1.1: NettyNioAsyncHttpClient.builder().protocol(Protocol.HTTP1_1).\n"},
     {"langchain",
      "# langchain-aws uses boto3. In code: ChatBedrockConverse(base_url=\"@URL@\", ...).\n"},
     {"claude-code",

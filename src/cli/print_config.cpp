@@ -290,7 +290,7 @@ void print_policy(Printer& out, const Config& config) {
     out.duration("base_delay", config.retry.base_delay, "doubles with each retry");
     out.duration("max_delay", config.retry.max_delay, "and ends here");
     out.line(2, "jitter", config.retry.jitter == Jitter::none ? "none" : "full",
-             "full: anything between 0 and that delay; none");
+             "full: 0 to that delay; none: that and up to a tenth");
     out.number("budget", config.retry.budget, "retries as a share of recent sends");
     out.line(2, "repeat_timeouts", config.retry.repeat_timeouts ? "true" : "false",
              "true: also repeat what may have been served and paid for");

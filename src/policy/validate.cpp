@@ -107,10 +107,9 @@ std::string declared_regions(const Config& config) {
 
 void validate_listeners(const Config& config, Problems& problems) {
     problems.require(!config.listen.empty(), "listen", "lists no address; allowed is at least one");
-    const bool all_keyed =
-        !config.clients.empty() && std::ranges::all_of(config.clients, [](const ClientConfig& c) {
-            return !c.key_sha256.empty();
-        });
+    // As soon as one client has a key, nobody is let in without one.
+    const bool keyed = std::ranges::any_of(
+        config.clients, [](const ClientConfig& client) { return !client.key_sha256.empty(); });
     std::set<std::string> seen;
     for (std::size_t i = 0; i < config.listen.size(); ++i) {
         const std::string path = element("listen", i);
@@ -121,10 +120,10 @@ void validate_listeners(const Config& config, Problems& problems) {
         }
         problems.require(address->port == 0 || seen.insert(config.listen[i]).second, path,
                          quoted(config.listen[i]) + " is listed twice");
-        problems.require(address->loopback || config.open || all_keyed, path,
+        problems.require(address->loopback || config.open || keyed, path,
                          quoted(config.listen[i]) +
-                             " can be reached from other machines; that needs `clients`, each with "
-                             "a `key_sha256`, or `open: true` to let everybody in");
+                             " can be reached from other machines; that needs `clients` with "
+                             "`key_sha256`, or `open: true` to let everybody in");
     }
     if (!config.admin.empty()) {
         const auto admin = parse_address(config.admin);

@@ -57,7 +57,9 @@ void validate_residency(const RouteConfig& route, const RouteTarget& target,
                          "`; this target could never be used");
     const std::string& model = target.model.empty() ? route.model : target.model;
     const std::string_view geo = split_model(model).geo;
-    problems.require(geo.empty() || geo == residency, path + (target.model.empty() ? "" : ".model"),
+    const bool inside =
+        geo.empty() || geo == residency || (residency == "apac" && (geo == "jp" || geo == "au"));
+    problems.require(inside, path + (target.model.empty() ? "" : ".model"),
                      quoted(model) + " may be served outside `residency: " + residency +
                          "`; allowed are models with the prefix " + residency + ". or with none");
 }
@@ -109,7 +111,7 @@ void validate_routes(const Config& config, Problems& problems) {
         const RouteConfig& route = config.routes[i];
         const std::string path = element("routes", i);
         if (problems.require(!route.model.empty(), path + ".model", "a route needs a `model`")) {
-            const auto [first, fresh] = models.emplace(route.model, i);
+            const auto [first, fresh] = models.emplace(strip_arn(route.model), i);
             problems.require(
                 fresh, path + ".model",
                 quoted(route.model) + " has a route already, " + element("routes", first->second));
@@ -121,10 +123,9 @@ void validate_routes(const Config& config, Problems& problems) {
             const RouteTarget& target = route.targets[j];
             const std::string where = element(path + ".targets", j);
             validate_target(config, route, target, where, problems);
-            problems.require(
-                targets.emplace(target.region, target.model.empty() ? route.model : target.model)
-                    .second,
-                where, "this target is listed already");
+            const std::string& model = target.model.empty() ? route.model : target.model;
+            problems.require(targets.emplace(target.region, strip_arn(model)).second, where,
+                             "this target is listed already");
         }
         problems.require(route.spill_after >= Duration::zero(), path + ".spill_after",
                          "must not be negative");
@@ -152,7 +153,8 @@ void validate_quotas(const Config& config, Problems& problems) {
             if (!problems.require(!quota.models[j].empty(), where,
                                   "is empty; allowed is a model id"))
                 continue;
-            const auto [first, fresh] = pools.emplace(std::pair(quota.region, quota.models[j]), i);
+            const auto [first, fresh] =
+                pools.emplace(std::pair(quota.region, std::string(strip_arn(quota.models[j]))), i);
             problems.require(fresh, where,
                              quoted(quota.models[j]) + " has a quota in " +
                                  (quota.region.empty() ? "each Region" : quota.region) +
