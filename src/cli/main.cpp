@@ -1,0 +1,159 @@
+// The command line: what each word does is in the file named after it.
+
+#include "cli/check_command.h"
+#include "cli/demo.h"
+#include "cli/env_command.h"
+#include "cli/key_command.h"
+#include "cli/serve_command.h"
+#include "cli/sim_command.h"
+#include "cli/sim_file.h"
+#include "cli/version.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string>
+
+namespace {
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kWrongUse = 2;
+
+std::optional<std::string> environment(const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+int env(const std::string& client, const std::string& url) {
+    const auto text = weir::cli::environment_for(client, url);
+    if (!text) {
+        std::cerr << "weir env: " << text.error().message << '\n';
+        return kWrongUse;
+    }
+    std::cout << *text;
+    return kDone;
+}
+
+int key_new(const std::string& name) {
+    const auto key = weir::cli::new_key();
+    if (!key) {
+        std::cerr << "weir key: " << key.error().message << '\n';
+        return kFailed;
+    }
+    const auto text = weir::cli::key_text(name, *key);
+    if (!text) {
+        std::cerr << "weir key: " << text.error().message << '\n';
+        return kWrongUse;
+    }
+    std::cout << *text;
+    return kDone;
+}
+
+int sim(const std::string& path) {
+    auto loaded = weir::cli::load_sim(path, environment);
+    for (const auto& complaint : loaded.complaints)
+        std::cerr << weir::cli::to_string(complaint) << '\n';
+    return loaded.complaints.empty() ? weir::cli::run_sim(std::move(loaded.settings)) : kWrongUse;
+}
+
+struct Arguments {
+    std::string config;
+    std::string client;
+    std::string url = "http://127.0.0.1:7070";
+    std::string key_name;
+    std::string help_topic;
+    weir::cli::DemoOptions demo;
+};
+
+int help(CLI::App& app, const std::string& overview, const std::string& topic) {
+    if (topic.empty()) {
+        std::cout << overview;
+        return kDone;
+    }
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        if (command->get_name() == topic) {
+            std::cout << command->help("weir");
+            return kDone;
+        }
+    }
+    std::cerr << "weir help: there is no command `" << topic.substr(0, 60)
+              << "`; `weir help` lists them\n";
+    return kWrongUse;
+}
+
+int run(int argc, char** argv) {
+    Arguments arguments;
+    CLI::App app("Keeps programs on Amazon Bedrock answering through 429 and 503.", "weir");
+    app.set_version_flag("--version", "weir " + weir::cli::version());
+    app.require_subcommand(0, 1);
+    app.footer("Exit codes: 0 done, 1 failed at work, 2 wrong use or configuration.");
+
+    CLI::App* serve = app.add_subcommand("serve", "the gateway; SIGHUP reloads, SIGTERM drains");
+    serve->add_option("-c,--config", arguments.config, "weir.yaml; without it, defaults");
+    CLI::App* sim_command =
+        app.add_subcommand("sim", "a stand-in for Bedrock: quotas, faults, one port a Region");
+    sim_command->add_option("-c,--config", arguments.config, "sim.yaml; without it, two Regions");
+    CLI::App* demo = app.add_subcommand("demo", "the same load sent several ways, side by side");
+    demo->add_option("--seconds", arguments.demo.seconds, "how long the load lasts")
+        ->check(CLI::Range(1.0, 3600.0))
+        ->capture_default_str();
+    demo->add_flag("--json", arguments.demo.json, "the table as JSON on stdout");
+    demo->add_option("--seed", arguments.demo.seed, "repeats a run's random choices; 0: drawn");
+    CLI::App* check = app.add_subcommand("check", "every mistake in a weir.yaml, with its place");
+    check->add_option("file", arguments.config, "weir.yaml")->required();
+    CLI::App* print = app.add_subcommand(
+        "print-config", "the configuration with every default filled in and explained");
+    print->add_option("-c,--config", arguments.config, "weir.yaml; without it, defaults");
+    CLI::App* env_command = app.add_subcommand("env", "what to set so that a client talks to weir");
+    std::string clients;
+    for (const std::string& name : weir::cli::known_clients())
+        clients += (clients.empty() ? "" : ", ") + name;
+    env_command->add_option("client", arguments.client, clients)->required();
+    env_command->add_option("--url", arguments.url, "where weir listens")->capture_default_str();
+    CLI::App* key = app.add_subcommand("key", "client keys");
+    key->require_subcommand(1);
+    CLI::App* key_make = key->add_subcommand("new", "makes a key and shows it once");
+    key_make->add_option("name", arguments.key_name, "the client's name")->required();
+    CLI::App* help_command = app.add_subcommand("help", "what a command does");
+    help_command->add_option("command", arguments.help_topic, "its name");
+
+    const std::string overview = app.help();  // once parsed, it would be the subcommand's
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? kDone : kWrongUse;
+    }
+
+    if (serve->parsed())
+        return weir::cli::run_serve(arguments.config);
+    if (sim_command->parsed())
+        return sim(arguments.config);
+    if (demo->parsed())
+        return weir::cli::run_demo(arguments.demo);
+    if (check->parsed())
+        return weir::cli::run_check(arguments.config, environment, std::cout, std::cerr);
+    if (print->parsed())
+        return weir::cli::run_print_config(arguments.config, environment, std::cout, std::cerr);
+    if (env_command->parsed())
+        return env(arguments.client, arguments.url);
+    if (key_make->parsed())
+        return key_new(arguments.key_name);
+    if (help_command->parsed())
+        return help(app, overview, arguments.help_topic);
+    std::cerr << overview;
+    return kWrongUse;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << "weir: " << error.what() << '\n';
+        return kFailed;
+    }
+}
