@@ -54,12 +54,11 @@ inline void http1(std::string_view bytes) {
 
     // What was accepted means the same to a reader of what weir writes.
     for (const auto& message : whole.messages) {
-        if (!message.complete || message.framing == codec::Framing::none || to_head_request)
+        // Written as HTTP/1.1, a request of HTTP/1.0 would lack a Host.
+        if (!message.complete || message.framing == codec::Framing::none || to_head_request ||
+            message.minor_version == 0)
             continue;
         const auto again = codec::testing::read_whole(side, write_again(side, message));
-        // A request of HTTP/1.0 may lack the Host that the HTTP/1.1 it is written as must have.
-        if (again.error == codec::Http1Error::bad_host)
-            continue;
         check(!again.error && again.messages.size() == 1);
         check(again.messages[0].body == message.body && again.messages[0].fields == message.fields);
         check(again.messages[0].framing == message.framing);

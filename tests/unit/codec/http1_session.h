@@ -16,6 +16,7 @@ struct Message {
     std::string target;
     int status = 0;
     std::string reason;
+    int minor_version = 1;
     std::vector<std::pair<std::string, std::string>> fields;
     Framing framing = Framing::none;
     bool keep_alive = true;
@@ -70,6 +71,7 @@ private:
         message.target = head_.target;
         message.status = head_.status;
         message.reason = head_.reason;
+        message.minor_version = head_.minor_version;
         for (const Field& field : head_.fields)
             message.fields.emplace_back(field.name, field.value);
         message.framing = head_.framing;
