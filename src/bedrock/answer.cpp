@@ -1,88 +1,63 @@
 #include "bedrock/answer.h"
 
-#include "bedrock/usage_fields.h"
-
-#include <simdjson.h>
-
-#include <algorithm>
-#include <array>
-#include <charconv>
+#include "bedrock/error_body.h"
+#include "bedrock/failure_parts.h"
+#include "bedrock/usage_json.h"
 
 namespace weir::bedrock {
+
 namespace {
 
-namespace od = simdjson::ondemand;
+constexpr std::size_t kKeepParser = 1UL << 20;  // larger bodies get a parser for themselves
+constexpr std::size_t kLongestMessage = 4'096;  // what of an error is worth repeating
 
-constexpr Duration kMaxRetryAfter = std::chrono::hours(1);
-
-std::optional<std::uint64_t> header_number(const codec::Head& head, std::string_view name) {
-    const auto* value = head.find(name);
-    if (value == nullptr) {
-        return std::nullopt;
-    }
-    std::uint64_t number = 0;
-    const auto [end, ec] = std::from_chars(value->data(), value->data() + value->size(), number);
-    if (ec != std::errc() || end != value->data() + value->size()) {
-        return std::nullopt;
-    }
-    return std::min(number, kMaxUsage);
+std::optional<std::uint64_t> header_count(const codec::Head& head, std::string_view name) {
+    const auto* const value = head.find(name);
+    return value == nullptr ? std::nullopt : token_count(*value);
 }
 
-/// IMF-fixdate ("Sun, 06 Nov 1994 08:49:37 GMT") as seconds since 1970; the other two forms are
-/// long dead.
-std::optional<std::int64_t> http_date(std::string_view text) {
-    constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    if (text.size() != 29 || !text.ends_with(" GMT")) {
+/// InvokeModel states its usage in headers, for most families.
+std::optional<Usage> from_headers(const codec::Head& head) {
+    const auto input = header_count(head, "x-amzn-bedrock-input-token-count");
+    const auto output = header_count(head, "x-amzn-bedrock-output-token-count");
+    if (!input || !output) {
         return std::nullopt;
     }
-    const auto number = [text](std::size_t at, std::size_t size) {
-        int value = -1;
-        const auto* first = text.data() + at;
-        const auto [end, ec] = std::from_chars(first, first + size, value);
-        return ec == std::errc() && end == first + size ? value : -1;
-    };
-    const auto month = std::ranges::find(kMonths, text.substr(8, 3)) - kMonths.begin();
-    const int day = number(5, 2);
-    const int year = number(12, 4);
-    const int hour = number(17, 2);
-    const int minute = number(20, 2);
-    const int second = number(23, 2);
-    if (month == 12 || day < 1 || year < 1970 || hour < 0 || minute < 0 || second < 0) {
-        return std::nullopt;
-    }
-    const auto date = std::chrono::year(year) /
-                      std::chrono::month(static_cast<unsigned>(month) + 1) /
-                      std::chrono::day(static_cast<unsigned>(day));
-    if (!date.ok()) {
-        return std::nullopt;
-    }
-    const auto days = std::chrono::sys_days(date).time_since_epoch().count();
-    return std::int64_t{days} * 86'400 + hour * 3'600 + minute * 60 + second;
+    Usage usage;
+    usage.input = *input;
+    usage.output = *output;
+    usage.cache_read =
+        header_count(head, "x-amzn-bedrock-cache-read-input-token-count").value_or(0);
+    usage.cache_write =
+        header_count(head, "x-amzn-bedrock-cache-write-input-token-count").value_or(0);
+    usage.known = true;
+    return usage;
 }
 
-std::optional<Duration> retry_after(const codec::Head& head, std::int64_t unix_now) {
-    std::optional<Duration> wait;
-    if (const auto ms = header_number(head, "x-amz-retry-after")) {
-        wait = std::chrono::milliseconds(static_cast<std::int64_t>(*ms));
-    } else if (const auto seconds = header_number(head, "retry-after")) {
-        wait = std::chrono::seconds(
-            std::min<std::int64_t>(static_cast<std::int64_t>(*seconds), 3'600));
-    } else if (const auto* text = head.find("retry-after")) {
-        if (const auto date = http_date(*text); date && *date > unix_now) {
-            wait = std::chrono::seconds(std::min<std::int64_t>(*date - unix_now, 3'600));
-        }
+Usage from_body(ondemand::parser& parser, std::string& body) {
+    ondemand::document document;
+    ondemand::object object;
+    UsageParts parts;
+    if (parser.iterate(padded(body)).get(document) != simdjson::SUCCESS ||
+        document.get_object().get(object) != simdjson::SUCCESS || !parts.answer(object)) {
+        return {};
     }
-    if (wait) {
-        wait = std::min(*wait, kMaxRetryAfter);
+    return parts.usage();
+}
+
+/// A page, not an error of the service: something in between has answered.
+bool is_foreign(const codec::Head& head, const std::string& body) {
+    if (head.find("x-amzn-errortype") != nullptr) {
+        return false;
     }
-    return wait;
+    const auto at = body.find_first_not_of(" \t\r\n");
+    return at == std::string::npos ? false : body[at] == '<';
 }
 
 }  // namespace
 
 struct AnswerReader::Impl {
-    od::parser parser;
+    ondemand::parser parser;
 };
 
 AnswerReader::AnswerReader() : impl_(std::make_unique<Impl>()) {}
@@ -90,58 +65,54 @@ AnswerReader::~AnswerReader() = default;
 AnswerReader::AnswerReader(AnswerReader&&) noexcept = default;
 AnswerReader& AnswerReader::operator=(AnswerReader&&) noexcept = default;
 
-Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std::string& body) {
-    Usage usage;
-    const auto input = header_number(head, "x-amzn-bedrock-input-token-count");
-    const auto output = header_number(head, "x-amzn-bedrock-output-token-count");
-    if (input && output) {
-        usage.input = *input;
-        usage.output = *output;
-        usage.cache_read =
-            header_number(head, "x-amzn-bedrock-cache-read-input-token-count").value_or(0);
-        usage.cache_write =
-            header_number(head, "x-amzn-bedrock-cache-write-input-token-count").value_or(0);
-        usage.known = true;
-        return usage;
+Usage AnswerReader::usage(Operation operation, const codec::Head& head, std::string& body) {
+    if (operation == Operation::invoke || operation == Operation::invoke_stream) {
+        if (const auto usage = from_headers(head)) {
+            return *usage;
+        }
     }
-    read_usage(impl_->parser, body, usage);
-    return usage;
+    if (body.size() > kKeepParser) {
+        ondemand::parser once;
+        return from_body(once, body);
+    }
+    return from_body(impl_->parser, body);
 }
 
 Failure AnswerReader::failure(const codec::Head& head, std::string& body, std::int64_t unix_now) {
     Failure failure;
-    failure.status = head.status;
     failure.stage = Stage::sent;
-    if (const auto* type = head.find("x-amzn-errortype")) {
+    failure.status = head.status;
+    failure.retry_after = retry_after(head, unix_now);
+
+    ErrorBody said;
+    if (body.size() <= kKeepParser) {
+        said = read_error_body(impl_->parser, body).value_or(ErrorBody());
+    }
+    if (const auto* const type = head.find("x-amzn-errortype")) {
         failure.error_type = bare_error_type(*type);
     }
-    body.reserve(body.size() + simdjson::SIMDJSON_PADDING);
-    od::document document;
-    od::object object;
-    if (!impl_->parser.iterate(body).get(document) && !document.get_object().get(object)) {
-        for (auto each : object) {
-            od::field field;
-            std::string_view key;
-            std::string_view text;
-            if (std::move(each).get(field) || field.unescaped_key().get(key)) {
-                break;
-            }
-            const bool is_message = key == "message" || key == "Message";
-            const bool is_type = key == "__type" || key == "code" || key == "type";
-            if ((is_message || is_type) && !field.value().get_string().get(text)) {
-                if (is_message && failure.message.empty()) {
-                    failure.message = text;
-                } else if (is_type && failure.error_type.empty()) {
-                    failure.error_type = bare_error_type(text);
-                }
-            }
+    if (failure.error_type.empty()) {
+        failure.error_type = bare_error_type(said.type);
+    }
+    failure.message = std::move(said.message);
+    if (failure.message.size() > kLongestMessage) {
+        std::size_t end = kLongestMessage;
+        while (end > 0 && (static_cast<unsigned char>(failure.message[end]) & 0xc0) == 0x80) {
+            --end;  // not in the middle of a character
+        }
+        failure.message.resize(end);
+    }
+    failure.cls = classify(head.status, failure.error_type, failure.message);
+    if (is_foreign(head, body)) {
+        failure.message = "HTTP " + std::to_string(head.status) +
+                          " with a page instead of an answer of Bedrock's";
+        if (head.status >= 500) {
+            failure.cls = FailureClass::server;
         }
     }
-    failure.cls = classify(failure.status, failure.error_type, failure.message);
     if (failure.error_type.empty()) {
-        failure.error_type = default_error_type(failure.status);
+        failure.error_type = default_error_type(head.status);
     }
-    failure.retry_after = retry_after(head, unix_now);
     return failure;
 }
 

@@ -5,84 +5,126 @@
 #include <optional>
 
 namespace weir::bedrock {
+
 namespace {
 
-constexpr std::size_t kMaxModel = 2048;
+constexpr std::size_t kMaxId = 2'048;
+constexpr std::string_view kModelPath = "/model/";
 
-int hex(char c) {
+int hex_digit(char c) {
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
+    const char lower = static_cast<char>(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/// Decodes once. What is left must be plain: no control byte, no '%' (a second layer of encoding),
-/// no dot segment; such a path would mean one thing to us and another to somebody behind us.
-std::optional<std::string> decode(std::string_view raw) {
-    if (raw.empty() || raw.size() > 3 * kMaxModel) {
+/// What may stand in a path or query as it was received. Everything else has been smuggled past a
+/// client library, and must not end under our signature.
+bool plain_bytes(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) {
+        return c > ' ' && c < 0x7f && c != '\\' && c != '#' && c != '"' && c != '<' && c != '>';
+    });
+}
+
+/// No empty, "." or ".." segment: another party could resolve those to another path.
+bool plain_segments(std::string_view path) {
+    while (true) {
+        const auto slash = path.find('/');
+        const std::string_view segment = path.substr(0, slash);
+        if (segment.empty() || segment == "." || segment == "..") {
+            return false;
+        }
+        if (slash == std::string_view::npos) {
+            return true;
+        }
+        path.remove_prefix(slash + 1);
+    }
+}
+
+/// An identifier decoded once, or nullopt if its encoding is broken, something is left that would
+/// decode again, or it could be read as another path. Raw slashes are for ARNs alone.
+std::optional<std::string> decode_id(std::string_view raw) {
+    if (raw.empty() || raw.size() > 3 * kMaxId) {
         return std::nullopt;
     }
-    std::string text;
-    text.reserve(raw.size());
+    std::string id;
+    id.reserve(raw.size());
+    bool raw_slash = false;
     for (std::size_t i = 0; i < raw.size(); ++i) {
         char c = raw[i];
+        raw_slash |= c == '/';
         if (c == '%') {
-            if (i + 2 >= raw.size() || hex(raw[i + 1]) < 0 || hex(raw[i + 2]) < 0) {
+            const int high = i + 2 < raw.size() ? hex_digit(raw[i + 1]) : -1;
+            const int low = i + 2 < raw.size() ? hex_digit(raw[i + 2]) : -1;
+            if (high < 0 || low < 0) {
                 return std::nullopt;
             }
-            c = static_cast<char>(hex(raw[i + 1]) << 4 | hex(raw[i + 2]));
+            c = static_cast<char>(high * 16 + low);
             i += 2;
         }
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte <= 0x20 || byte == 0x7f || c == '%' || c == '\\' || c == '?' || c == '#') {
+        if (c <= ' ' || c >= 0x7f || c == '%' || c == '\\' || c == '?' || c == '#') {
             return std::nullopt;
         }
-        text.push_back(c);
+        id.push_back(c);
     }
-    if (text.size() > kMaxModel || text.front() == '/' || text.back() == '/' ||
-        text.find("//") != std::string::npos) {
+    if (id.size() > kMaxId || (raw_slash && !id.starts_with("arn:")) || !plain_segments(id)) {
         return std::nullopt;
     }
-    for (std::size_t from = 0; from <= text.size();) {
-        const auto to = std::min(text.find('/', from), text.size());
-        const auto segment = std::string_view(text).substr(from, to - from);
-        if (segment == "." || segment == "..") {
-            return std::nullopt;
-        }
-        from = to + 1;
-    }
-    return text;
+    return id;
 }
 
-struct Suffix {
-    std::string_view text;
-    Operation operation;
-};
-constexpr std::array<Suffix, 5> kSuffixes{{
-    {"/converse", Operation::converse},
-    {"/converse-stream", Operation::converse_stream},
-    {"/invoke", Operation::invoke},
-    {"/invoke-with-response-stream", Operation::invoke_stream},
-    {"/count-tokens", Operation::count_tokens},
-}};
+Match inference(std::string_view path) {
+    static constexpr std::array<std::pair<std::string_view, Operation>, 5> kOperations = {{
+        {"/converse", Operation::converse},
+        {"/converse-stream", Operation::converse_stream},
+        {"/invoke", Operation::invoke},
+        {"/invoke-with-response-stream", Operation::invoke_stream},
+        {"/count-tokens", Operation::count_tokens},
+    }};
+    const auto slash = path.rfind('/');
+    const auto* const found = std::ranges::find(kOperations, path.substr(slash),
+                                                &std::pair<std::string_view, Operation>::first);
+    if (found == kOperations.end() || slash < kModelPath.size()) {
+        return {};
+    }
+    const std::string_view raw = path.substr(kModelPath.size(), slash - kModelPath.size());
+    auto model = decode_id(raw);
+    if (!model) {
+        return {};
+    }
+    return {found->second, std::move(*model), raw};
+}
 
-/// GET paths that are passed on under `root`: itself, or with one more part.
-bool under(std::string_view path, std::string_view root) {
-    if (!path.starts_with(root)) {
+bool is_guardrail(std::string_view path) {
+    constexpr std::string_view kHead = "/guardrail/";
+    constexpr std::string_view kVersion = "/version/";
+    constexpr std::string_view kTail = "/apply";
+    if (!path.starts_with(kHead) || !path.ends_with(kTail)) {
         return false;
     }
-    path.remove_prefix(root.size());
-    return path.empty() || (path.starts_with('/') && decode(path.substr(1)).has_value());
+    path.remove_prefix(kHead.size());
+    path.remove_suffix(kTail.size());
+    const auto at = path.rfind(kVersion);
+    if (at == std::string_view::npos) {
+        return false;
+    }
+    const std::string_view version = path.substr(at + kVersion.size());
+    return decode_id(path.substr(0, at)) && decode_id(version) &&
+           version.find('/') == std::string_view::npos;
 }
 
-bool plain_segment(std::string_view segment) {
-    return segment.find('/') == std::string_view::npos && decode(segment).has_value();
+/// `/name` alone, or `/name/{id}`.
+enum class Place : std::uint8_t { elsewhere, list, item };
+Place place(std::string_view path, std::string_view name) {
+    if (!path.starts_with(name)) {
+        return Place::elsewhere;
+    }
+    path.remove_prefix(name.size());
+    if (path.empty()) {
+        return Place::list;
+    }
+    return path.front() == '/' && decode_id(path.substr(1)) ? Place::item : Place::elsewhere;
 }
 
 }  // namespace
@@ -116,76 +158,74 @@ std::string_view to_string(Operation operation) {
 }
 
 Match match(std::string_view method, std::string_view target) {
-    Match m;
-    const auto path = target.substr(0, target.find('?'));
-    if (method == "POST" && path.starts_with("/model/")) {
-        for (const auto& [suffix, operation] : kSuffixes) {
-            if (path.size() <= 7 + suffix.size() || !path.ends_with(suffix)) {
-                continue;
-            }
-            const auto raw = path.substr(7, path.size() - 7 - suffix.size());
-            auto model = decode(raw);
-            // Only an ARN has slashes of its own.
-            if (!model || (model->find('/') != std::string::npos && !model->starts_with("arn:"))) {
-                return m;
-            }
-            m.operation = operation;
-            m.model = std::move(*model);
-            m.raw_model = raw;
-            return m;
-        }
-        return m;
+    if (!plain_bytes(target) || !target.starts_with('/')) {
+        return {};
     }
-    if (method == "POST" && path == "/async-invoke") {
-        m.operation = Operation::start_async_invoke;
-    } else if (method == "GET" && path == "/async-invoke") {
-        m.operation = Operation::list_async_invokes;
-    } else if (method == "GET" && path.starts_with("/async-invoke/") && decode(path.substr(14))) {
-        m.operation = Operation::get_async_invoke;
-    } else if (method == "GET" &&
-               (under(path, "/inference-profiles") || under(path, "/foundation-models"))) {
-        m.operation = Operation::control_plane;
-    } else if (method == "POST" && path.starts_with("/guardrail/") && path.ends_with("/apply")) {
-        const auto inner = path.substr(11, path.size() - 11 - 6);
-        const auto at = inner.rfind("/version/");
-        if (at != std::string_view::npos && decode(inner.substr(0, at)) &&
-            plain_segment(inner.substr(at + 9))) {
-            m.operation = Operation::apply_guardrail;
-        }
+    const std::string_view path = target.substr(0, target.find('?'));
+    const bool post = method == "POST";
+    const bool get = method == "GET";
+    if (post && path.starts_with(kModelPath)) {
+        return inference(path);
     }
-    return m;
+    const auto only = [](Operation operation) { return Match{operation, {}, {}}; };
+    if (post && is_guardrail(path)) {
+        return only(Operation::apply_guardrail);
+    }
+    switch (place(path, "/async-invoke")) {
+        case Place::list:
+            return only(post  ? Operation::start_async_invoke
+                        : get ? Operation::list_async_invokes
+                              : Operation::unknown);
+        case Place::item:
+            return only(get ? Operation::get_async_invoke : Operation::unknown);
+        case Place::elsewhere:
+            break;
+    }
+    if (get && (place(path, "/inference-profiles") != Place::elsewhere ||
+                place(path, "/foundation-models") != Place::elsewhere)) {
+        return only(Operation::control_plane);
+    }
+    return {};
 }
 
 ClientPrefix split_client_prefix(std::string_view target) {
     if (!target.starts_with("/@")) {
         return {{}, target};
     }
-    const auto end = target.find('/', 2);
-    if (end == std::string_view::npos || end == 2) {
+    const auto end = target.find_first_of("/?", 2);
+    const std::string_view name = target.substr(2, end == std::string_view::npos ? end : end - 2);
+    if (name.empty()) {
         return {{}, target};
     }
-    return {target.substr(2, end - 2), target.substr(end)};
+    return {name, end == std::string_view::npos ? std::string_view("/") : target.substr(end)};
 }
 
 std::string with_model(std::string_view target, std::string_view raw_model,
                        std::string_view model) {
-    constexpr std::string_view kHex = "0123456789ABCDEF";
-    const auto at = static_cast<std::size_t>(raw_model.data() - target.data());
-    std::string out;
-    out.reserve(target.size() + model.size() + 16);
-    out.append(target.substr(0, at));
+    static constexpr std::string_view kHex = "0123456789ABCDEF";
+    // Looked for after "/model/": the id itself could be "model".
+    const auto head = target.find(kModelPath);
+    const auto from = raw_model.empty() || head == std::string_view::npos
+                          ? std::string_view::npos
+                          : target.find(raw_model, head + kModelPath.size());
+    if (from == std::string_view::npos) {
+        return std::string(target);
+    }
+    std::string out(target.substr(0, from));
+    out.reserve(target.size() + 3 * model.size());
     for (const char c : model) {
         const auto byte = static_cast<unsigned char>(c);
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            c == '-' || c == '.' || c == '_' || c == '~') {
-            out += c;
+        const bool kept = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                          (c >= 'a' && c <= 'z') || c == '-' || c == '.' || c == '_' || c == '~';
+        if (kept) {
+            out.push_back(c);
         } else {
-            out += '%';
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
+            out.push_back('%');
+            out.push_back(kHex[byte >> 4]);
+            out.push_back(kHex[byte & 15]);
         }
     }
-    out.append(target.substr(at + raw_model.size()));
+    out.append(target.substr(from + raw_model.size()));
     return out;
 }
 

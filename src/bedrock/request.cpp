@@ -1,182 +1,365 @@
 #include "bedrock/request.h"
 
-#include <simdjson.h>
+#include "bedrock/json.h"
+#include "bedrock/max_output.h"
+#include "bedrock/token_weights.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
 
 namespace weir::bedrock {
+
 namespace {
 
-namespace od = simdjson::ondemand;
+// Constants of the estimate, in tokens. Media are charged by rule, not by their base64.
+constexpr double kRequest = 8;    // what frames every prompt
+constexpr double kMessage = 4;    // role and turn marks
+constexpr double kTools = 350;    // the instructions that come with tools at all (Claude: 313-346)
+constexpr double kImage = 1'600;  // Claude: width * height / 750, scaled down to about 1,600
+constexpr double kDocument = 1'500;
+constexpr double kDocumentByte =
+    0.03;  // PDF, Office: a page of 50-100 KB is read as text and image
+constexpr double kDocumentMost = 300'000;
+constexpr double kTextByte = 0.33;  // text, Markdown, CSV, HTML, mostly behind base64
+constexpr double kMedia = 2'000;    // video and sound: Nova takes 288 tokens a second of video
+constexpr double kMediaByte = 0.005;
+constexpr double kMediaMost = 300'000;
 
-constexpr double kPerCall = 12;  // what a model's own frame round a conversation costs
-constexpr double kPerImage =
-    1'600;  // the most an image is charged: width x height / 750, scaled down above
-constexpr double kPerBinaryByte =
-    0.2;  // base64 of a document: its text is about a fifth of a token a byte
-constexpr std::size_t kBinary =
-    256;  // a `bytes` or `data` string longer than this is no prompt text
-constexpr std::uint64_t kMaxTokens = 1'000'000'000;
-constexpr std::size_t kKeptParser = 4UL << 20;  // a parser that grew past this is not kept
+constexpr int kMaxDepth = 64;                   // below that, JSON counts as it is written
+constexpr std::size_t kKeepParser = 1UL << 20;  // larger bodies get a parser for themselves
+constexpr std::size_t kOpaque = 4'096;          // an unknown family's string of base64
 
-/// Adds up what stands in raw JSON: text by class, images and documents by their own rules.
-double raw_tokens(std::string_view raw) {
-    double tokens = 0;
-    std::size_t from = 0;
-    constexpr std::array<std::string_view, 2> kKeys{"\"bytes\"", "\"data\""};
-    while (from < raw.size()) {
-        std::size_t at = std::string_view::npos;
-        std::size_t key_size = 0;
-        for (const auto key : kKeys) {
-            if (const auto found = raw.find(key, from); found < at) {
-                at = found;
-                key_size = key.size();
-            }
-        }
-        if (at == std::string_view::npos) {
-            break;
-        }
-        const auto open = raw.find_first_not_of(" \t\r\n:", at + key_size);
-        if (open == std::string_view::npos || raw[open] != '"') {
-            tokens += estimate_tokens(raw.substr(from, at + key_size - from));
-            from = at + key_size;
-            continue;
-        }
-        const auto close = std::min(raw.find('"', open + 1), raw.size());
-        if (close - open < kBinary) {
-            tokens += estimate_tokens(raw.substr(from, close - from));
-        } else {
-            tokens += estimate_tokens(raw.substr(from, open - from));
-            // Both an image's and a document's bytes stand a few keys behind the word for what they
-            // are.
-            const auto before = raw.substr(from, at - from);
-            const auto image = before.rfind("\"image");
-            const auto document = before.rfind("\"document");
-            const bool is_document = document != std::string_view::npos &&
-                                     (image == std::string_view::npos || document > image);
-            tokens += is_document ? static_cast<double>(close - open) * kPerBinaryByte : kPerImage;
-        }
-        from = close;
-    }
-    if (from < raw.size()) {
-        tokens += estimate_tokens(raw.substr(from));
-    }
-    return tokens;
+bool is_text_format(std::string_view format) {
+    return format == "txt" || format == "md" || format == "csv" || format == "html" ||
+           format.starts_with("text/");
 }
 
-/// A member that only one Region understands.
-bool binds_to_region(std::string_view raw) {
-    return raw.find("\"s3Location\"") != std::string_view::npos ||
-           raw.find("\"arn:aws") != std::string_view::npos;
+bool looks_like_base64(std::string_view text) {
+    return text.size() > kOpaque && std::ranges::all_of(text.substr(0, 512), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '+' || c == '/' || c == '=' || c == '-' || c == '_';
+           });
 }
 
-/// Members that hold the answer's maximum: at the top, or one level down in a member of that name.
-bool is_maximum(std::string_view key) {
-    return key == "max_tokens" || key == "maxTokens" || key == "max_new_tokens" ||
-           key == "maxTokenCount" || key == "max_gen_len" || key == "max_completion_tokens" ||
-           key == "max_tokens_to_sample";
-}
-bool holds_maximum(std::string_view key) {
-    return key == "inferenceConfig" || key == "textGenerationConfig";
+bool names_an_arn(std::string_view text) {
+    return text.starts_with("arn:aws") && text.size() < 2'048 &&
+           text.find(' ') == std::string_view::npos;
 }
 
-class Maximum {
+/// One walk over one body. Nothing is unescaped or copied; what is not needed is skipped by its
+/// structure. `failed_` is set at the first break in the JSON and ends the walk.
+class Walk {
 public:
-    explicit Maximum(std::string_view body) : body_(body) {}
+    Walk(Operation operation, Family family, std::string_view body)
+        : operation_(operation),
+          family_(family),
+          container_(max_output_container(operation, family)),
+          body_(body) {}
 
-    void see(std::string_view token, RequestFacts& facts) const {
-        while (!token.empty() && (token.back() == ' ' || token.back() == '\n' ||
-                                  token.back() == '\r' || token.back() == '\t')) {
-            token.remove_suffix(1);
-        }
-        std::uint64_t value = 0;
-        const auto [end, ec] = std::from_chars(token.data(), token.data() + token.size(), value);
-        if (ec != std::errc() || end != token.data() + token.size()) {
-            return;  // negative, a fraction, a string: the service will say so
-        }
-        value = std::min(value, kMaxTokens);
-        if (!facts.max_output || value >= *facts.max_output) {
-            facts.max_output = value;
-            facts.max_output_at = static_cast<std::size_t>(token.data() - body_.data());
-            facts.max_output_size = token.size();
-        }
+    simdjson::error_code root(ondemand::object object) {
+        weight_ = tokens(kRequest);
+        each_field(object,
+                   [this](std::string_view key, ondemand::value& value) { top(key, value); });
+        return failed_;
+    }
+
+    RequestFacts facts() const {
+        RequestFacts facts = facts_;
+        facts.input_estimate = (weight_ + kWeightOne - 1) / kWeightOne;
+        return facts;
     }
 
 private:
-    std::string_view body_;
-};
+    template <class Handle>
+    void each_field(ondemand::object& object, Handle handle) {
+        for (auto item : object) {
+            ondemand::field field;
+            if (const auto error = std::move(item).get(field); error != simdjson::SUCCESS) {
+                failed_ = error;
+                return;
+            }
+            const std::string_view key = key_of(field);
+            handle(key, field.value());
+            if (failed_ != simdjson::SUCCESS) {
+                return;
+            }
+        }
+    }
 
-simdjson::error_code look(od::object object, const Maximum& maximum, RequestFacts& facts,
-                          double& tokens, bool top) {
-    for (auto each : object) {
-        od::field field;
-        if (const auto e = std::move(each).get(field)) {
-            return e;
+    template <class Handle>
+    void each_field(ondemand::value& value, Handle handle) {
+        ondemand::object object;
+        failed_ = value.get_object().get(object);
+        if (failed_ == simdjson::SUCCESS) {
+            each_field(object, handle);
         }
-        std::string_view key;
-        if (const auto e = field.unescaped_key().get(key)) {
-            return e;
+    }
+
+    template <class Handle>
+    void each_element(ondemand::value& value, Handle handle) {
+        ondemand::array array;
+        failed_ = value.get_array().get(array);
+        if (failed_ != simdjson::SUCCESS) {
+            return;
         }
-        if (is_maximum(key)) {
-            maximum.see(field.value().raw_json_token(), facts);
-            continue;
-        }
-        od::json_type type{};
-        if (const auto e = field.value().type().get(type)) {
-            return e;
-        }
-        if (top && type == od::json_type::object && holds_maximum(key)) {
-            od::object inner;
-            if (const auto e = field.value().get_object().get(inner)) {
-                return e;
+        for (auto item : array) {
+            ondemand::value element;
+            if (const auto error = std::move(item).get(element); error != simdjson::SUCCESS) {
+                failed_ = error;
+                return;
             }
-            double ignored = 0;
-            if (const auto e = look(inner, maximum, facts, ignored, false)) {
-                return e;
+            handle(element);
+            if (failed_ != simdjson::SUCCESS) {
+                return;
             }
-            continue;
         }
-        if (type != od::json_type::object && type != od::json_type::array) {
-            if (type == od::json_type::string) {
-                tokens += estimate_tokens(field.value().raw_json_token());
+    }
+
+    static char kind(ondemand::value& value) {
+        const std::string_view token = value.raw_json_token();
+        return token.empty() ? '\0' : token.front();
+    }
+
+    void top(std::string_view key, ondemand::value& value) {
+        if (is_max_output(operation_, family_, key, false)) {
+            max_output(value);
+        } else if (key == "messages" && kind(value) == '[') {
+            each_element(value, [this](ondemand::value& message) {
+                weight_ += tokens(kMessage);
+                walk(message, 1);
+            });
+        } else if (!container_.empty() && key == container_ && kind(value) == '{') {
+            each_field(value, [this](std::string_view name, ondemand::value& inner) {
+                if (is_max_output(operation_, family_, name, true)) {
+                    max_output(inner);
+                }
+            });
+        } else if (key == "toolConfig" || key == "tools") {
+            weight_ += tokens(kTools);
+            raw(value);
+        } else if (key == "outputConfig" || key == "output_config" || key == "response_format") {
+            raw(value);
+        } else if (key == "guardrailConfig" || key == "amazon-bedrock-guardrailConfig") {
+            facts_.region_bound = true;
+        } else if (key != "requestMetadata" && key != "metadata" && key != "performanceConfig" &&
+                   key != "serviceTier" && key != "anthropic_version" && key != "anthropic_beta") {
+            member(key, value, 1);
+        }
+    }
+
+    void max_output(ondemand::value& value) {
+        ++facts_.max_output_members;
+        const std::string_view token = token_of(value);
+        const auto number = usable_max_output(token);
+        if (number && (!facts_.max_output || *number > *facts_.max_output)) {
+            facts_.max_output = number;
+            facts_.max_output_at = static_cast<std::size_t>(token.data() - body_.data());
+            facts_.max_output_size = token.size();
+        }
+    }
+
+    /// Whatever it is, as it is written.
+    void raw(ondemand::value& value) {
+        std::string_view text;
+        if (kind(value) == '{') {
+            ondemand::object object;
+            failed_ = value.get_object().get(object);
+            if (failed_ == simdjson::SUCCESS) {
+                failed_ = object.raw_json().get(text);
             }
-            continue;
-        }
-        if (key == "guardrailConfig") {
-            facts.region_bound = true;
-            continue;
-        }
-        std::string_view raw;
-        if (type == od::json_type::object) {
-            od::object inner;
-            if (const auto e = field.value().get_object().get(inner)) {
-                return e;
-            }
-            if (const auto e = inner.raw_json().get(raw)) {
-                return e;
+        } else if (kind(value) == '[') {
+            ondemand::array array;
+            failed_ = value.get_array().get(array);
+            if (failed_ == simdjson::SUCCESS) {
+                failed_ = array.raw_json().get(text);
             }
         } else {
-            od::array inner;
-            if (const auto e = field.value().get_array().get(inner)) {
-                return e;
-            }
-            if (const auto e = inner.raw_json().get(raw)) {
-                return e;
-            }
+            text = token_of(value);
         }
-        tokens += raw_tokens(raw);
-        facts.region_bound |= binds_to_region(raw);
+        if (failed_ == simdjson::SUCCESS) {
+            weight_ += weigh_json(text);
+        }
     }
-    return simdjson::SUCCESS;
+
+    void walk(ondemand::value& value, int depth) {
+        switch (kind(value)) {
+            case '"':
+                text(raw_text(value));
+                break;
+            case '{':
+                if (depth >= kMaxDepth) {
+                    raw(value);
+                } else {
+                    each_field(value, [this, depth](std::string_view key, ondemand::value& inner) {
+                        member(key, inner, depth + 1);
+                    });
+                }
+                break;
+            case '[':
+                if (depth >= kMaxDepth) {
+                    raw(value);
+                } else {
+                    each_element(value,
+                                 [this, depth](ondemand::value& inner) { walk(inner, depth + 1); });
+                }
+                break;
+            default:
+                break;  // numbers, booleans: settings, not prompt
+        }
+    }
+
+    void text(std::string_view inside) {
+        if (family_ == Family::unknown && looks_like_base64(inside)) {
+            weight_ += tokens(kImage);
+        } else {
+            weight_ += weigh_json(inside);
+        }
+    }
+
+    void member(std::string_view key, ondemand::value& value, int depth) {
+        if (key == "text" || key == "content" || key == "role") {
+            walk(value, depth);
+        } else if (key == "image" || key == "image_url" || key == "inputImage") {
+            weight_ += tokens(kImage);
+            payload(value, depth);
+        } else if (key == "video" || key == "audio" || key == "input_audio") {
+            weight_ += tokens(std::min(
+                kMediaMost, kMedia + kMediaByte * static_cast<double>(payload(value, depth))));
+        } else if (key == "document" && kind(value) == '{') {
+            document(value, depth);
+        } else if (key == "source" && kind(value) == '{') {
+            source(value, {}, depth);
+        } else if (key == "input" || key == "json" || key == "input_schema") {
+            kind(value) == '{' ? raw(value) : walk(value, depth);
+        } else if (key == "s3Location" || key == "s3Uri") {
+            facts_.region_bound = true;
+        } else if (key != "signature" && key != "redactedContent" && key != "cachePoint" &&
+                   key != "cache_control") {
+            const bool bound = kind(value) == '"' && names_an_arn(raw_text(value));
+            facts_.region_bound |= bound;
+            walk(value, depth);
+        }
+    }
+
+    /// Bytes of the media inside, undecoded strings together; notes what lies in S3.
+    std::size_t payload(ondemand::value& value, int depth) {
+        std::size_t bytes = 0;
+        const char first = kind(value);
+        if (first == '"') {
+            const std::string_view inside = raw_text(value);
+            facts_.region_bound |= inside.starts_with("s3://") || names_an_arn(inside);
+            bytes = inside.size() / 4 * 3;
+        } else if (first == '{' && depth < kMaxDepth) {
+            each_field(value, [&](std::string_view key, ondemand::value& inner) {
+                facts_.region_bound |= key == "s3Location" || key == "s3Uri";
+                bytes += payload(inner, depth + 1);
+            });
+        } else if (first == '[' && depth < kMaxDepth) {
+            each_element(value,
+                         [&](ondemand::value& inner) { bytes += payload(inner, depth + 1); });
+        }
+        return bytes;
+    }
+
+    /// Converse: {"format": "pdf", "name": ..., "source": {...}}, in whatever order.
+    void document(ondemand::value& value, int depth) {
+        if (depth >= kMaxDepth) {
+            raw(value);
+            return;
+        }
+        std::string_view format;
+        each_field(value, [&](std::string_view key, ondemand::value& inner) {
+            if (key == "format") {
+                format = raw_text(inner);
+            } else if (key == "source" && kind(inner) == '{') {
+                source(inner, format.empty() ? std::string_view("pdf") : format, depth + 1);
+            } else {
+                member(key, inner, depth + 1);
+            }
+        });
+    }
+
+    /// `format` empty: Anthropic's source, which names its media type and may be an image.
+    void source(ondemand::value& value, std::string_view format, int depth) {
+        if (depth >= kMaxDepth) {
+            raw(value);
+            return;
+        }
+        std::size_t bytes = 0;
+        bool elsewhere = false;
+        const bool image_unless_told = format.empty();
+        each_field(value, [&](std::string_view key, ondemand::value& inner) {
+            if (key == "media_type") {
+                format = raw_text(inner);
+            } else if (key == "bytes" || key == "data") {
+                bytes += payload(inner, depth + 1);
+            } else if (key == "url" || key == "file_id") {
+                elsewhere = true;
+            } else if (key == "s3Location") {
+                facts_.region_bound = elsewhere = true;
+            } else if (key != "type") {
+                member(key, inner, depth + 1);
+            }
+        });
+        const bool image = format.starts_with("image/") || (image_unless_told && format.empty());
+        if (bytes == 0 && !elsewhere) {
+            return;  // plain text or content blocks, counted above
+        }
+        if (image) {
+            weight_ += tokens(kImage);
+        } else if (is_text_format(format)) {
+            weight_ += tokens(kTextByte * static_cast<double>(bytes));
+        } else {
+            weight_ += tokens(
+                std::min(kDocumentMost, kDocument + kDocumentByte * static_cast<double>(bytes)));
+        }
+    }
+
+    Operation operation_;
+    Family family_;
+    std::string_view container_;
+    std::string_view body_;
+    RequestFacts facts_;
+    std::uint64_t weight_ = 0;
+    simdjson::error_code failed_ = simdjson::SUCCESS;
+};
+
+std::unexpected<Error> not_json(simdjson::error_code error) {
+    switch (error) {
+        case simdjson::UTF8_ERROR:
+            return weir::failure("The request body is not valid UTF-8.");
+        case simdjson::EMPTY:
+            return weir::failure("The request body is empty; a JSON object is expected.");
+        case simdjson::INCORRECT_TYPE:
+            return weir::failure("The request body must be a JSON object.");
+        default:
+            return weir::failure("The request body is not valid JSON.");
+    }
+}
+
+Result<RequestFacts> read_with(ondemand::parser& parser, Operation operation, Family family,
+                               std::string& body) {
+    ondemand::document document;
+    ondemand::object object;
+    if (const auto error = parser.iterate(padded(body)).get(document); error != simdjson::SUCCESS) {
+        return not_json(error);
+    }
+    if (const auto error = document.get_object().get(object); error != simdjson::SUCCESS) {
+        return not_json(error);
+    }
+    Walk walk(operation, family, body);
+    if (const auto error = walk.root(object); error != simdjson::SUCCESS) {
+        return not_json(error);
+    }
+    if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
+        return not_json(simdjson::TAPE_ERROR);
+    }
+    return walk.facts();
 }
 
 }  // namespace
 
 struct RequestReader::Impl {
-    od::parser parser;
+    ondemand::parser parser;
 };
 
 RequestReader::RequestReader() : impl_(std::make_unique<Impl>()) {}
@@ -184,90 +367,13 @@ RequestReader::~RequestReader() = default;
 RequestReader::RequestReader(RequestReader&&) noexcept = default;
 RequestReader& RequestReader::operator=(RequestReader&&) noexcept = default;
 
-Result<RequestFacts> RequestReader::read(Operation /*operation*/, std::string_view /*model*/,
-                                         Family /*family*/, std::string& body) {
-    if (body.capacity() < body.size() + simdjson::SIMDJSON_PADDING) {
-        body.reserve(body.size() + simdjson::SIMDJSON_PADDING);
+Result<RequestFacts> RequestReader::read(Operation operation, std::string_view /*model*/,
+                                         Family family, std::string& body) {
+    if (body.size() > kKeepParser) {
+        ondemand::parser once;
+        return read_with(once, operation, family, body);
     }
-    if (impl_->parser.capacity() > kKeptParser) {
-        impl_ = std::make_unique<Impl>();
-    }
-    RequestFacts facts;
-    double tokens = kPerCall;
-    od::document document;
-    const simdjson::padded_string_view padded(body.data(), body.size(), body.capacity());
-    auto error = impl_->parser.iterate(padded).get(document);
-    od::object object;
-    if (!error) {
-        error = document.get_object().get(object);
-    }
-    if (!error) {
-        error = look(object, Maximum(body), facts, tokens, true);
-    }
-    const char* rest = nullptr;
-    if (!error && !document.current_location().get(rest)) {
-        error = simdjson::TAPE_ERROR;  // something stands behind the object
-    }
-    if (error) {
-        return failure(std::string("the body must be one JSON object: ") +
-                       simdjson::error_message(error));
-    }
-    facts.input_estimate = static_cast<std::uint64_t>(std::llround(tokens));
-    return facts;
-}
-
-std::string with_max_output(std::string_view body, const RequestFacts& facts, Operation operation,
-                            Family family, std::uint64_t max_output) {
-    const auto number = std::to_string(max_output);
-    std::string out;
-    out.reserve(body.size() + 64);
-    if (facts.max_output_size > 0) {
-        out.append(body.substr(0, facts.max_output_at));
-        out.append(number);
-        out.append(body.substr(facts.max_output_at + facts.max_output_size));
-        return out;
-    }
-    // None given: the member goes first, which no other member can be hurt by.
-    const bool converse =
-        operation == Operation::converse || operation == Operation::converse_stream;
-    std::string nest;  // the object that holds it, if any
-    std::string member = "max_tokens";
-    if (converse || family == Family::nova) {
-        nest = "inferenceConfig";
-        member = "maxTokens";
-    } else if (family == Family::titan) {
-        nest = "textGenerationConfig";
-        member = "maxTokenCount";
-    } else if (family == Family::llama) {
-        member = "max_gen_len";
-    }
-    const auto insert_after = [&](std::size_t brace, const std::string& text) {
-        const auto next = body.find_first_not_of(" \t\r\n", brace + 1);
-        const bool empty = next == std::string_view::npos || body[next] == '}';
-        out.append(body.substr(0, brace + 1));
-        out.append(text);
-        out.append(empty ? "" : ",");
-        out.append(body.substr(brace + 1));
-    };
-    const auto own = "\"" + member + "\":" + number;
-    if (nest.empty()) {
-        insert_after(body.find('{'), own);
-        return out;
-    }
-    // An object of that name that is there already takes the member in.
-    od::parser parser;
-    const simdjson::padded_string copy(body);
-    od::document document;
-    od::object inner;
-    std::string_view raw;
-    if (!parser.iterate(copy).get(document) &&
-        !document.find_field_unordered(nest).get_object().get(inner) &&
-        !inner.raw_json().get(raw)) {
-        insert_after(static_cast<std::size_t>(raw.data() - copy.data()), own);
-    } else {
-        insert_after(body.find('{'), "\"" + nest + "\":{" + own + "}");
-    }
-    return out;
+    return read_with(impl_->parser, operation, family, body);
 }
 
 }  // namespace weir::bedrock

@@ -20,7 +20,8 @@ struct RequestFacts {
     bool region_bound = false;                // guardrailConfig, an ARN or s3Location inside
     // Where the number of max_output stands in the body, for rewriting only its bytes.
     std::size_t max_output_at = 0;
-    std::size_t max_output_size = 0;  // 0: nowhere
+    std::size_t max_output_size = 0;       // 0: nowhere
+    std::uint32_t max_output_members = 0;  // how often the body names it, usably or not
 };
 
 /// Reads requests; keeps a parser's memory between calls. One a worker.
@@ -48,7 +49,8 @@ private:
 std::string with_max_output(std::string_view body, const RequestFacts& facts, Operation operation,
                             Family family, std::uint64_t max_output);
 
-/// Tokens by byte classes: letters, spaces, digits, punctuation, 2-byte, CJK, other 3-byte, 4-byte.
+/// Tokens by byte classes: letters (lower, upper), spaces, line ends, digits, punctuation, 2-byte,
+/// CJK, other 3-byte, 4-byte.
 double estimate_tokens(std::string_view utf8);
 
 }  // namespace weir::bedrock

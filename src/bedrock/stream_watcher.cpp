@@ -1,198 +1,302 @@
 #include "bedrock/answer.h"
-#include "bedrock/request.h"
-#include "bedrock/usage_fields.h"
+#include "bedrock/base64.h"
+#include "bedrock/error_body.h"
+#include "bedrock/failure_parts.h"
+#include "bedrock/token_weights.h"
+#include "bedrock/usage_json.h"
 
-#include <simdjson.h>
-
+#include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace weir::bedrock {
+
 namespace {
 
 using Kind = StreamWatcher::Kind;
-namespace od = simdjson::ondemand;
 
-constexpr std::array<std::int8_t, 256> kSixBits = [] {
-    std::array<std::int8_t, 256> table{};
-    table.fill(-1);
-    constexpr std::string_view kAlphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
-        table[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::int8_t>(i);
-    }
-    return table;
-}();
+constexpr std::size_t kPeek = 80;        // base64 characters that show the type of a chunk
+constexpr std::size_t kWhole = 4'096;    // a chunk up to this is decoded whole where it may matter
+constexpr std::size_t kTail = 1'024;     // of a larger one, its end: the metrics stand there
+constexpr std::size_t kDeltaFrame = 80;  // JSON round the text of an Anthropic delta
 
-void decode_base64(std::string_view text, std::string& out) {
-    out.clear();
-    std::uint32_t bits = 0;
-    int have = 0;
-    for (const char c : text) {
-        const auto six = kSixBits[static_cast<unsigned char>(c)];
-        if (six < 0) {
-            break;  // padding, or not base64 at all
+/// The inside of the first string member of that name, escapes and all; nullopt if there is none.
+/// Only for JSON of the service's own making: a name inside a text is escaped and not found.
+std::optional<std::string_view> string_member(std::string_view json, std::string_view quoted_name) {
+    std::size_t at = 0;
+    while ((at = json.find(quoted_name, at)) != std::string_view::npos) {
+        at += quoted_name.size();
+        std::size_t from = json.find_first_not_of(" \t\r\n", at);
+        if (from == std::string_view::npos || json[from] != ':') {
+            continue;
         }
-        bits = bits << 6U | static_cast<std::uint32_t>(six);
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            out.push_back(static_cast<char>(bits >> static_cast<unsigned>(have)));
+        from = json.find_first_not_of(" \t\r\n", from + 1);
+        if (from == std::string_view::npos || json[from] != '"') {
+            continue;
         }
+        std::size_t end = ++from;
+        while (end < json.size() && json[end] != '"') {
+            end += json[end] == '\\' ? 2 : 1;
+        }
+        return json.substr(from, std::min(end, json.size()) - from);
     }
+    return std::nullopt;
 }
 
-/// The value of the first plain string member `key` in raw JSON; a look, not a parse.
-std::string_view peek(std::string_view json, std::string_view key) {
-    const auto at = json.find(key);
-    if (at == std::string_view::npos) {
-        return {};
-    }
-    const auto open = json.find_first_not_of(" \t:", at + key.size());
-    if (open == std::string_view::npos || json[open] != '"') {
-        return {};
-    }
-    const auto close = json.find('"', open + 1);
-    return close == std::string_view::npos ? std::string_view()
-                                           : json.substr(open + 1, close - open - 1);
+/// The model names a reason for stopping: null until its last chunk.
+bool says_why_it_stopped(std::string_view json) {
+    static constexpr std::array<std::string_view, 4> kNames = {
+        "\"stop_reason\"", "\"finish_reason\"", "\"completionReason\"", "\"stopReason\""};
+    return std::ranges::any_of(
+        kNames, [json](std::string_view name) { return string_member(json, name).has_value(); });
 }
 
-/// throttlingException becomes ThrottlingException, as the same error is called elsewhere.
-std::string exception_name(std::string_view type) {
-    std::string name(bare_error_type(type));
-    if (!name.empty()) {
-        name.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(name.front())));
+/// ThrottlingException, as answers spell what streams call throttlingException.
+std::string shape_name(std::string_view type) {
+    std::string name(type);
+    if (!name.empty() && name[0] >= 'a' && name[0] <= 'z') {
+        name[0] = static_cast<char>(name[0] - 32);
     }
     return name;
+}
+
+/// A throttle inside a stream speaks of the service's limits, not of the account's: the quota had
+/// admitted the call.
+FailureClass stream_class(int status, std::string_view type, std::string_view message) {
+    const FailureClass cls = classify(status, type, message);
+    const bool quota = cls == FailureClass::quota_requests || cls == FailureClass::quota_tokens;
+    return quota ? FailureClass::capacity : cls;
 }
 
 }  // namespace
 
 struct StreamWatcher::Impl {
-    explicit Impl(Operation o) : operation(o) {}
+    explicit Impl(Operation op) : operation(op) {}
 
+    Kind fail(const codec::EventMessage& message);
     Kind converse(const codec::EventMessage& message);
-    Kind invoke(const codec::EventMessage& message);
-    Kind fail(std::string_view type, std::string_view text);
+    Kind chunk(const codec::EventMessage& message);
+    Kind anthropic(std::string_view type, std::string_view base64);
+    Kind other(std::string_view base64);
+    void read_usage(std::string& json);
+
+    /// What comes round the content: nothing to see before it, part of it after.
+    Kind around() const { return begun ? Kind::content : Kind::preamble; }
+    Kind content() {
+        begun = true;
+        return Kind::content;
+    }
 
     Operation operation;
-    od::parser parser;
-    std::string scratch;
-    Usage usage;
-    double content_tokens = 0;
-    bool output_known = false;
+    UsageParts parts;
+    std::uint64_t weight = 0;  // of the content so far
+    bool final_usage = false;  // parts.output is the model's last word
+    bool begun = false;
     bool ended = false;
-    Failure failure;
+    Failure failed;
+    std::string decoded;  // buffers kept from event to event
+    std::string front;
 };
 
-StreamWatcher::StreamWatcher(Operation operation) : impl_(std::make_unique<Impl>(operation)) {}
-StreamWatcher::~StreamWatcher() = default;
-StreamWatcher::StreamWatcher(StreamWatcher&&) noexcept = default;
-StreamWatcher& StreamWatcher::operator=(StreamWatcher&&) noexcept = default;
-
-Kind StreamWatcher::Impl::fail(std::string_view type, std::string_view text) {
-    failure = {};
-    failure.error_type = exception_name(type);
-    failure.message = text;
-    // A throttle inside a stream speaks of the service's load, not of this account's quota.
-    failure.cls = classify(0, failure.error_type, failure.message);
-    if (failure.cls == FailureClass::quota_requests || failure.cls == FailureClass::quota_tokens) {
-        failure.cls = FailureClass::capacity;
+void StreamWatcher::Impl::read_usage(std::string& json) {
+    ondemand::parser parser;  // once or twice a stream: not worth its memory in between
+    ondemand::document document;
+    ondemand::object object;
+    if (parser.iterate(padded(json)).get(document) == simdjson::SUCCESS &&
+        document.get_object().get(object) == simdjson::SUCCESS) {
+        parts.answer(object);  // what was read before a break counts
     }
+}
+
+Kind StreamWatcher::Impl::fail(const codec::EventMessage& message) {
+    failed = Failure();
+    failed.stage = begun ? Stage::begun : Stage::sent;
+    if (message.message_type() == "error") {
+        failed.error_type = shape_name(bare_error_type(message.text(":error-code")));
+        failed.message = message.text(":error-message");
+    } else {
+        failed.error_type = shape_name(bare_error_type(message.exception_type()));
+    }
+    if (failed.message.empty()) {
+        std::string body(message.payload);
+        ondemand::parser parser;
+        if (auto said = read_error_body(parser, body)) {
+            failed.message = std::move(said->message);
+            if (failed.error_type.empty()) {
+                failed.error_type = shape_name(bare_error_type(said->type));
+            }
+        }
+    }
+    failed.status = modelled_status(failed.error_type);
+    if (failed.error_type.empty()) {
+        failed.error_type = default_error_type(failed.status);
+    }
+    failed.cls = stream_class(failed.status, failed.error_type, failed.message);
     return Kind::failure;
 }
 
 Kind StreamWatcher::Impl::converse(const codec::EventMessage& message) {
-    const auto type = message.event_type();
+    const std::string_view type = message.event_type();
+    const std::string_view payload = message.payload;
     if (type == "contentBlockDelta") {
-        content_tokens +=
-            estimate_tokens(message.payload) * 0.6;  // the event's own JSON is not output
-        return Kind::content;
+        // The event is padded to hide its length ("p"), so only the text itself says how much it
+        // is.
+        auto text = string_member(payload, "\"text\"");
+        if (!text) {
+            text = string_member(payload, "\"input\"");
+        }
+        weight += weigh_json(text.value_or(std::string_view()));
+        return content();
+    }
+    if (type == "contentBlockStart") {
+        const bool tool = payload.find("\"toolUse\"") != std::string_view::npos;
+        return tool ? content() : around();
     }
     if (type == "messageStop") {
         ended = true;
         return Kind::end;
     }
     if (type == "metadata") {
-        scratch.assign(message.payload);
-        output_known |= read_usage(parser, scratch, usage);
+        std::string json(payload);
+        read_usage(json);
+        final_usage = parts.output.has_value();
         return Kind::metadata;
     }
-    if (type == "contentBlockStart" &&
-        message.payload.find("\"toolUse\"") != std::string_view::npos) {
-        return Kind::content;
-    }
-    return Kind::preamble;
+    return around();
 }
 
-Kind StreamWatcher::Impl::invoke(const codec::EventMessage& message) {
-    if (message.event_type() != "chunk") {
-        return Kind::preamble;
+Kind StreamWatcher::Impl::anthropic(std::string_view type, std::string_view base64) {
+    if (type == "content_block_delta") {
+        const std::size_t size = base64.size() / 4 * 3;
+        // A quarter of a token a byte; decoding it all would say no more than that.
+        weight += size > kDeltaFrame ? (size - kDeltaFrame) * kWeightOne / 4 : 0;
+        return content();
     }
-    decode_base64(peek(message.payload, "\"bytes\""), scratch);
-    const auto type = peek(scratch, "\"type\"");
-    const bool metrics = scratch.find("\"amazon-bedrock-invocationMetrics\"") != std::string::npos;
-    if (type == "content_block_delta" && !metrics) {
-        content_tokens += estimate_tokens(scratch) * 0.6;
-        return Kind::content;
+    if (type == "ping" || type == "content_block_stop") {
+        return around();
     }
-    if (type == "message_start" || type == "message_delta" || metrics) {
-        const bool found = read_usage(parser, scratch, usage);
-        output_known |= found && type != "message_start";
-        if (type == "message_start") {
-            return Kind::preamble;
+    decoded.clear();
+    append_base64_decoded(decoded, base64);
+    if (type == "content_block_start") {
+        const bool tool = decoded.find("tool_use\"") != std::string::npos;
+        const bool text = !string_member(decoded, "\"text\"").value_or("").empty();
+        return tool || text ? content() : around();
+    }
+    if (type == "message_start") {
+        read_usage(decoded);
+        parts.output.reset();  // the first token or so, not a sum
+        return around();
+    }
+    if (type == "message_delta" || type == "message_stop") {
+        read_usage(decoded);
+        final_usage = parts.output.has_value();
+        ended |= type == "message_stop";
+        return ended ? Kind::end : Kind::metadata;
+    }
+    if (type == "error") {
+        ondemand::parser parser;
+        const auto said = read_error_body(parser, decoded).value_or(ErrorBody());
+        failed = Failure();
+        failed.stage = begun ? Stage::begun : Stage::sent;
+        failed.error_type = said.type.empty() ? "InternalServerException" : said.type;
+        failed.message = said.message;
+        failed.status = said.type == "overloaded_error" ? 529 : modelled_status(said.type);
+        failed.cls = stream_class(failed.status, failed.error_type, failed.message);
+        return Kind::failure;
+    }
+    return around();
+}
+
+/// The other families have no types: a chunk is content unless it is Nova's frame or bare metadata.
+Kind StreamWatcher::Impl::other(std::string_view base64) {
+    decoded.clear();
+    if (base64.size() <= kWhole) {
+        append_base64_decoded(decoded, base64);
+    } else {
+        weight += (base64.size() - kTail) / 4 * 3 * kWeightOne / 4;
+        const std::size_t from = (base64.size() - kTail) / 4 * 4;  // a group's first character
+        append_base64_decoded(decoded, base64.substr(from));
+        const auto metrics = decoded.rfind("\"amazon-bedrock-invocationMetrics\"");
+        if (metrics != std::string::npos) {
+            decoded.replace(0, metrics, "{");
         }
-        if (metrics) {
-            ended = true;
-            return Kind::end;
-        }
+    }
+    const std::string_view json = decoded;
+    const bool metrics =
+        json.find("\"amazon-bedrock-invocationMetrics\"") != std::string_view::npos;
+    const bool stopped = says_why_it_stopped(json);
+    const bool states_usage = json.find("\"usage\"") != std::string_view::npos;
+    const bool may_state_input = !parts.input && json.find("oken") != std::string_view::npos;
+    if (metrics || stopped || states_usage || may_state_input) {
+        read_usage(decoded);
+    }
+    if (metrics || stopped) {
+        ended = true;
+        final_usage = parts.output.has_value();
+    }
+    if (json.starts_with("{\"metadata\"")) {
+        final_usage = parts.output.has_value();
         return Kind::metadata;
     }
-    if (type == "message_stop") {
+    if (json.starts_with("{\"messageStop\"")) {
         ended = true;
         return Kind::end;
     }
-    if (type == "ping" || type == "content_block_stop") {
-        return Kind::preamble;
+    if (json.starts_with("{\"messageStart\"") || json.starts_with("{\"contentBlockStop\"")) {
+        return around();
     }
-    if (type == "content_block_start") {
-        return scratch.find("\"tool_use\"") != std::string::npos ? Kind::content : Kind::preamble;
+    if (json.starts_with("{\"contentBlockStart\"")) {
+        return json.find("\"toolUse\"") == std::string_view::npos ? around() : content();
     }
-    if (type == "error") {
-        const auto inner = scratch.find("\"error\"", scratch.find("\"type\"") + 14);
-        const auto rest = std::string_view(scratch).substr(inner == std::string::npos ? 0 : inner);
-        return fail(peek(rest, "\"type\""), peek(rest, "\"message\""));
+    static constexpr std::array<std::string_view, 5> kTexts = {
+        "\"text\"", "\"generation\"", "\"outputText\"", "\"content\"", "\"input\""};
+    for (const std::string_view name : kTexts) {
+        if (const auto text = string_member(json, name)) {
+            weight += weigh_json(*text);
+            break;
+        }
     }
-    content_tokens += estimate_tokens(scratch) * 0.6;
-    return Kind::content;  // another family's chunk
+    return content();
 }
 
-Kind StreamWatcher::on_event(const codec::EventMessage& message) {
-    auto& my = *impl_;
-    const auto kind = message.message_type();
-    if (kind == "exception") {
-        my.scratch.assign(message.payload);
-        my.scratch.reserve(my.scratch.size() + simdjson::SIMDJSON_PADDING);
-        od::document document;
-        std::string_view text;
-        if (!my.parser.iterate(my.scratch).get(document)) {
-            if (document.find_field_unordered("message").get_string().get(text)) {
-                text = peek(my.scratch, "\"Message\"");
-            }
+Kind StreamWatcher::Impl::chunk(const codec::EventMessage& message) {
+    const auto base64 = string_member(message.payload, "\"bytes\"");
+    if (!base64) {
+        return around();
+    }
+    front.clear();
+    append_base64_decoded(front, base64->substr(0, kPeek));
+    // Only at the front: deeper inside, "type" belongs to a block of content.
+    if (front.starts_with("{\"type\":\"") || front.starts_with("{\"type\": \"")) {
+        const auto from = front.find('"', 7) + 1;
+        const auto end = front.find('"', from);
+        if (end != std::string::npos) {
+            return anthropic(std::string_view(front).substr(from, end - from), *base64);
         }
-        return my.fail(message.exception_type(), text);
     }
-    if (kind == "error") {
-        return my.fail(message.text(":error-code"), message.text(":error-message"));
+    return other(*base64);
+}
+
+StreamWatcher::StreamWatcher(Operation operation) : impl_(std::make_unique<Impl>(operation)) {}
+StreamWatcher::~StreamWatcher() = default;
+StreamWatcher::StreamWatcher(StreamWatcher&&) noexcept = default;
+StreamWatcher& StreamWatcher::operator=(StreamWatcher&&) noexcept = default;
+
+StreamWatcher::Kind StreamWatcher::on_event(const codec::EventMessage& message) {
+    const std::string_view type = message.message_type();
+    if (type == "exception" || type == "error") {
+        return impl_->fail(message);
     }
-    return my.operation == Operation::converse_stream ? my.converse(message) : my.invoke(message);
+    if (impl_->operation == Operation::converse_stream) {
+        return impl_->converse(message);
+    }
+    return message.event_type() == "chunk" ? impl_->chunk(message) : impl_->around();
 }
 
 Usage StreamWatcher::usage() const {
-    Usage usage = impl_->usage;
-    if (!impl_->output_known) {
-        usage.known = false;
-        usage.output = std::max(usage.output, static_cast<std::uint64_t>(impl_->content_tokens));
+    Usage usage = impl_->parts.usage();
+    usage.known = usage.known && impl_->final_usage;
+    if (!impl_->final_usage) {
+        usage.output = std::max(usage.output, (impl_->weight + kWeightOne - 1) / kWeightOne);
     }
     return usage;
 }
@@ -202,7 +306,7 @@ bool StreamWatcher::ended() const {
 }
 
 const Failure& StreamWatcher::failure() const {
-    return impl_->failure;
+    return impl_->failed;
 }
 
 }  // namespace weir::bedrock

@@ -1,0 +1,19 @@
+// The JSON of an error, from whichever hand it comes.
+#pragma once
+
+#include "bedrock/json.h"
+
+#include <optional>
+#include <string>
+
+namespace weir::bedrock {
+
+struct ErrorBody {
+    std::string type;     // "__type", "code", or Anthropic's and OpenAI's error.type
+    std::string message;  // "message", "Message", or theirs
+};
+
+/// nullopt: not a JSON object. `body` may grow its capacity, never its content.
+std::optional<ErrorBody> read_error_body(ondemand::parser& parser, std::string& body);
+
+}  // namespace weir::bedrock

@@ -1,0 +1,242 @@
+#include "bedrock/max_output.h"
+
+#include "bedrock/json.h"
+#include "bedrock/request.h"
+
+#include <charconv>
+#include <vector>
+
+namespace weir::bedrock {
+
+namespace {
+
+constexpr std::uint64_t kLargest = 1'000'000'000;
+
+bool is_converse(Operation operation) {
+    return operation == Operation::converse || operation == Operation::converse_stream;
+}
+
+/// Name for a request that has none yet; empty where a new member could make a good body bad.
+std::string_view new_name(Operation operation, Family family) {
+    if (is_converse(operation)) {
+        return "maxTokens";
+    }
+    switch (family) {
+        case Family::anthropic:
+        case Family::mistral:
+        case Family::cohere:
+            return "max_tokens";
+        case Family::openai:
+            return "max_completion_tokens";
+        case Family::nova:
+            return "maxTokens";
+        case Family::titan:
+            return "maxTokenCount";
+        case Family::llama:
+            return "max_gen_len";
+        case Family::unknown:
+            break;
+    }
+    return {};
+}
+
+struct Span {
+    std::size_t at = 0;
+    std::size_t size = 0;
+};
+
+/// What a second reading finds. More than one number is possible, and then all must change: which
+/// of them the service obeys is not known.
+struct Places {
+    std::vector<Span> numbers;
+    std::optional<std::size_t> in_container;  // right behind its brace
+    bool container_empty = true;
+    std::optional<Span> container_scalar;  // `"inferenceConfig": null`
+    std::optional<std::size_t> in_root;
+    bool root_empty = true;
+    bool odd = false;  // a list or object where a number belongs
+};
+
+class Locator {
+public:
+    Locator(Operation operation, Family family, const char* base)
+        : operation_(operation), family_(family), base_(base) {}
+
+    bool root(ondemand::object object) {
+        for (auto item : object) {
+            ondemand::field field;
+            if (std::move(item).get(field) != simdjson::SUCCESS) {
+                return false;
+            }
+            places_.root_empty = false;
+            const std::string_view name = key_of(field);
+            const std::string_view container = max_output_container(operation_, family_);
+            if (is_max_output(operation_, family_, name, false)) {
+                number(field.value());
+            } else if (!container.empty() && name == container && !inside(field.value())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    Places& places() { return places_; }
+
+private:
+    bool inside(ondemand::value& value) {
+        const std::string_view token = token_of(value);
+        const auto at = static_cast<std::size_t>(token.data() - base_);
+        ondemand::object object;
+        if (!token.starts_with('{')) {
+            places_.container_scalar = Span{at, token.size()};
+            places_.odd |= token.starts_with('[');
+            return true;
+        }
+        if (value.get_object().get(object) != simdjson::SUCCESS) {
+            return false;
+        }
+        places_.in_container = at + 1;
+        places_.container_empty = true;
+        for (auto item : object) {
+            ondemand::field field;
+            if (std::move(item).get(field) != simdjson::SUCCESS) {
+                return false;
+            }
+            places_.container_empty = false;
+            if (is_max_output(operation_, family_, key_of(field), true)) {
+                number(field.value());
+            }
+        }
+        return true;
+    }
+
+    void number(ondemand::value& value) {
+        const std::string_view token = token_of(value);
+        if (token.starts_with('{') || token.starts_with('[')) {
+            places_.odd = true;
+            return;
+        }
+        places_.numbers.push_back({static_cast<std::size_t>(token.data() - base_), token.size()});
+    }
+
+    Operation operation_;
+    Family family_;
+    const char* base_;
+    Places places_;
+};
+
+std::optional<Places> locate(std::string_view body, Operation operation, Family family) {
+    std::string copy(body);
+    ondemand::parser parser;
+    ondemand::document document;
+    ondemand::object object;
+    if (parser.iterate(padded(copy)).get(document) != simdjson::SUCCESS ||
+        document.get_object().get(object) != simdjson::SUCCESS) {
+        return std::nullopt;
+    }
+    Locator locator(operation, family, copy.data());
+    if (!locator.root(object)) {
+        return std::nullopt;
+    }
+    locator.places().in_root = body.find('{') + 1;
+    return std::move(locator.places());
+}
+
+std::string insert(std::string_view body, std::size_t at, std::string text, bool alone) {
+    if (!alone) {
+        text.push_back(',');
+    }
+    std::string out(body);
+    out.insert(at, text);
+    return out;
+}
+
+}  // namespace
+
+std::string_view max_output_container(Operation operation, Family family) {
+    if (is_converse(operation) || family == Family::nova) {
+        return "inferenceConfig";
+    }
+    return family == Family::titan ? "textGenerationConfig" : std::string_view();
+}
+
+bool is_max_output(Operation operation, Family family, std::string_view name, bool in_container) {
+    if (name.size() < 9 || name[0] != 'm') {
+        return false;
+    }
+    if (is_converse(operation)) {
+        return in_container && name == "maxTokens";
+    }
+    switch (family) {
+        case Family::nova:
+            return in_container && (name == "maxTokens" || name == "max_new_tokens");
+        case Family::titan:
+            return in_container && name == "maxTokenCount";
+        case Family::llama:
+            return name == "max_gen_len";
+        case Family::openai:
+            return name == "max_tokens" || name == "max_completion_tokens";
+        case Family::anthropic:
+        case Family::mistral:
+        case Family::cohere:
+            return name == "max_tokens";
+        case Family::unknown:
+            return name == "max_tokens" || name == "max_completion_tokens" ||
+                   name == "max_gen_len" || name == "max_new_tokens";
+    }
+    return false;
+}
+
+std::optional<std::uint64_t> usable_max_output(std::string_view token) {
+    std::uint64_t value = 0;
+    const char* const end = token.data() + token.size();
+    const auto [stop, error] = std::from_chars(token.data(), end, value);
+    if (error != std::errc() || stop != end || value > kLargest) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::string with_max_output(std::string_view body, const RequestFacts& facts, Operation operation,
+                            Family family, std::uint64_t max_output) {
+    const std::string number = std::to_string(max_output);
+    if (facts.max_output_members == 1 && facts.max_output_size > 0 &&
+        facts.max_output_at + facts.max_output_size <= body.size()) {
+        std::string out(body);
+        out.replace(facts.max_output_at, facts.max_output_size, number);
+        return out;
+    }
+    const auto places = locate(body, operation, family);
+    if (!places || places->odd) {
+        return std::string(body);  // the service will say what is wrong with it
+    }
+    if (!places->numbers.empty()) {
+        std::string out(body);
+        for (auto at = places->numbers.rbegin(); at != places->numbers.rend(); ++at) {
+            out.replace(at->at, at->size, number);
+        }
+        return out;
+    }
+    const std::string_view name = new_name(operation, family);
+    if (name.empty()) {
+        return std::string(body);
+    }
+    const std::string member = "\"" + std::string(name) + "\":" + number;
+    const std::string_view container = max_output_container(operation, family);
+    if (container.empty()) {
+        return insert(body, *places->in_root, member, places->root_empty);
+    }
+    if (places->in_container) {
+        return insert(body, *places->in_container, member, places->container_empty);
+    }
+    if (places->container_scalar) {
+        std::string out(body);
+        out.replace(places->container_scalar->at, places->container_scalar->size,
+                    "{" + member + "}");
+        return out;
+    }
+    return insert(body, *places->in_root, "\"" + std::string(container) + "\":{" + member + "}",
+                  places->root_empty);
+}
+
+}  // namespace weir::bedrock

@@ -1,0 +1,44 @@
+// Usage as the JSON of an answer states it, in the words of every family.
+#pragma once
+
+#include "bedrock/json.h"
+
+#include <weir/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace weir::bedrock {
+
+/// A count of tokens: not negative, not a string, not beyond belief (10^8). Fractions round up.
+std::optional<std::uint64_t> token_count(std::string_view token);
+
+/// Usage put together from parts, as they are met; a later statement replaces an earlier one. What
+/// cannot be read counts as not stated. The readers return false where the JSON breaks.
+class UsageParts {
+public:
+    /// The whole of an answer or of a stream's chunk: `usage` and what families keep at the top.
+    bool answer(ondemand::object object);
+
+    /// An object of counts: Converse's `usage`, `amazon-bedrock-invocationMetrics`, ...
+    bool counts(ondemand::value& value);
+
+    /// Known only if input and output are: an answer whose output is not stated must keep what was
+    /// reserved for it. Embeddings alone have no output.
+    Usage usage() const;
+
+    std::optional<std::uint64_t> input;
+    std::optional<std::uint64_t> output;
+    std::optional<std::uint64_t> cache_read;
+    std::optional<std::uint64_t> cache_write;
+
+private:
+    bool one(std::string_view name, ondemand::value& value);
+    bool titan_results(ondemand::value& value);
+
+    std::uint64_t cached_prompt_ = 0;  // a part of OpenAI's prompt_tokens
+    bool embedding_ = false;
+};
+
+}  // namespace weir::bedrock
