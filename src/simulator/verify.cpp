@@ -103,8 +103,9 @@ std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec:
     }
     const auto parsed = codec::parse_authorization(*authorization);
     const std::string_view* date = head.find("x-amz-date");
-    const auto signed_at = date ? parse_amz_date(*date) : std::nullopt;
-    if (!parsed || !signed_at || !lists(parsed->signed_headers, "host") ||
+    constexpr std::int64_t kNone = -1;
+    const std::int64_t signed_at = date ? parse_amz_date(*date).value_or(kNone) : kNone;
+    if (!parsed || signed_at == kNone || !lists(parsed->signed_headers, "host") ||
         !lists(parsed->signed_headers, "x-amz-date")) {
         return make_error(
             403, "IncompleteSignatureException",
@@ -120,8 +121,8 @@ std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec:
         return make_error(403, "UnrecognizedClientException",
                           "The security token included in the request is invalid.");
     }
-    if (std::llabs(*signed_at - unix_seconds) > kSkew) {
-        return bad_signature(*signed_at < unix_seconds
+    if (std::llabs(signed_at - unix_seconds) > kSkew) {
+        return bad_signature(signed_at < unix_seconds
                                  ? "Signature expired: " + std::string(*date) +
                                        " is more than 5 min. earlier than the current time."
                                  : "Signature not yet current: " + std::string(*date) +
@@ -137,7 +138,7 @@ std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec:
     if (fields) {
         const codec::SigningRequest request{
             .method = head.method, .target = head.target, .headers = *fields, .body = body};
-        const codec::Signature good = signer_.sign(request, credentials_, region_, *signed_at);
+        const codec::Signature good = signer_.sign(request, credentials_, region_, signed_at);
         if (good.signature == parsed->signature) {
             return std::nullopt;
         }
