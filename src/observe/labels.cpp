@@ -32,12 +32,12 @@ std::string_view without_arn(std::string_view model) {
     return slash == std::string_view::npos ? model : model.substr(slash + 1);
 }
 
-std::vector<std::string> LabelValues::configure(const std::vector<std::string>& names) {
+std::vector<std::string> LabelValues::configure(std::vector<std::string> names) {
     std::set<std::string, std::less<>> before;
     before.swap(configured_);
-    for (const std::string& name : names) {
+    for (std::string& name : names) {
         if (configured_.size() < kMaxLabelValues && presentable(name)) {
-            configured_.insert(name);
+            configured_.insert(std::move(name));
         }
     }
     // What was configured until now has series already: it stays as if it had been learned.

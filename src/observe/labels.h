@@ -26,7 +26,7 @@ class LabelValues {
 public:
     /// Takes the configured names; where that leaves no room, learned ones are given up and
     /// returned.
-    std::vector<std::string> configure(const std::vector<std::string>& names);
+    std::vector<std::string> configure(std::vector<std::string> names);
 
     /// The label of `name`. `learn`: it has earned one of its own, if there is room and it is short
     /// and printable. The view lives until the next configure().

@@ -349,8 +349,8 @@ void Metrics::configure(std::vector<std::string> models, std::vector<std::string
     for (std::string& model : models) {
         model = std::string(without_arn(model));
     }
-    std::vector<std::string> gone = impl_->models.configure(models);
-    std::vector<std::string> clients_gone = impl_->clients.configure(clients);
+    std::vector<std::string> gone = impl_->models.configure(std::move(models));
+    std::vector<std::string> clients_gone = impl_->clients.configure(std::move(clients));
     gone.insert(gone.end(), clients_gone.begin(), clients_gone.end());
     if (gone.empty()) {
         return;
