@@ -11,6 +11,9 @@ ctest = ctest --output-on-failure --no-tests=error --timeout 900 -j $(JOBS) --te
 # Address-space layout as ThreadSanitizer's runtime expects it, where the kernel lets us ask.
 steady_addresses = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
+# The compiler cache serves every checkout, wherever it stands.
+export CCACHE_BASEDIR = $(CURDIR)
+export CCACHE_NOHASHDIR = 1
 export CTEST_PROGRESS_OUTPUT = 0
 export ASAN_OPTIONS ?= detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
