@@ -16,7 +16,7 @@ std::optional<std::uint64_t> header_count(const codec::Head& head, std::string_v
     return value == nullptr ? std::nullopt : token_count(*value);
 }
 
-/// InvokeModel states its usage in headers, for most families.
+/// InvokeModel states its usage in headers, for most families; no other operation has them.
 std::optional<Usage> from_headers(const codec::Head& head) {
     const auto input = header_count(head, "x-amzn-bedrock-input-token-count");
     const auto output = header_count(head, "x-amzn-bedrock-output-token-count");
@@ -65,11 +65,9 @@ AnswerReader::~AnswerReader() = default;
 AnswerReader::AnswerReader(AnswerReader&&) noexcept = default;
 AnswerReader& AnswerReader::operator=(AnswerReader&&) noexcept = default;
 
-Usage AnswerReader::usage(Operation operation, const codec::Head& head, std::string& body) {
-    if (operation == Operation::invoke || operation == Operation::invoke_stream) {
-        if (const auto usage = from_headers(head)) {
-            return *usage;
-        }
+Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std::string& body) {
+    if (const auto usage = from_headers(head)) {
+        return *usage;
     }
     if (body.size() > kKeepParser) {
         ondemand::parser once;

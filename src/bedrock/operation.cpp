@@ -192,12 +192,12 @@ ClientPrefix split_client_prefix(std::string_view target) {
     if (!target.starts_with("/@")) {
         return {{}, target};
     }
-    const auto end = target.find_first_of("/?", 2);
+    const auto end = target.find('/', 2);
     const std::string_view name = target.substr(2, end == std::string_view::npos ? end : end - 2);
-    if (name.empty()) {
-        return {{}, target};
+    if (name.empty() || end == std::string_view::npos || name.find('?') != std::string_view::npos) {
+        return {{}, target};  // a name that nothing follows is a path of its own
     }
-    return {name, end == std::string_view::npos ? std::string_view("/") : target.substr(end)};
+    return {name, target.substr(end)};
 }
 
 std::string with_model(std::string_view target, std::string_view raw_model,

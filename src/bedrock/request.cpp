@@ -260,7 +260,8 @@ private:
         return bytes;
     }
 
-    /// Converse: {"format": "pdf", "name": ..., "source": {...}}, in whatever order.
+    /// Converse: {"format": "pdf", "name": ..., "source": {...}}. Bytes of no known format count as
+    /// text: in doubt rather too much.
     void document(ondemand::value& value, int depth) {
         if (depth >= kMaxDepth) {
             raw(value);
@@ -271,7 +272,7 @@ private:
             if (key == "format") {
                 format = raw_text(inner);
             } else if (key == "source" && kind(inner) == '{') {
-                source(inner, format.empty() ? std::string_view("pdf") : format, depth + 1);
+                source(inner, format.empty() ? std::string_view("txt") : format, depth + 1);
             } else {
                 member(key, inner, depth + 1);
             }

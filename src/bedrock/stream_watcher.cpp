@@ -79,8 +79,6 @@ struct StreamWatcher::Impl {
     Kind other(std::string_view base64);
     void read_usage(std::string& json);
 
-    /// What comes round the content: nothing to see before it, part of it after.
-    Kind around() const { return begun ? Kind::content : Kind::preamble; }
     Kind content() {
         begun = true;
         return Kind::content;
@@ -149,7 +147,7 @@ Kind StreamWatcher::Impl::converse(const codec::EventMessage& message) {
     }
     if (type == "contentBlockStart") {
         const bool tool = payload.find("\"toolUse\"") != std::string_view::npos;
-        return tool ? content() : around();
+        return tool ? content() : Kind::preamble;
     }
     if (type == "messageStop") {
         ended = true;
@@ -161,7 +159,7 @@ Kind StreamWatcher::Impl::converse(const codec::EventMessage& message) {
         final_usage = parts.output.has_value();
         return Kind::metadata;
     }
-    return around();
+    return Kind::preamble;
 }
 
 Kind StreamWatcher::Impl::anthropic(std::string_view type, std::string_view base64) {
@@ -172,19 +170,19 @@ Kind StreamWatcher::Impl::anthropic(std::string_view type, std::string_view base
         return content();
     }
     if (type == "ping" || type == "content_block_stop") {
-        return around();
+        return Kind::preamble;
     }
     decoded.clear();
     append_base64_decoded(decoded, base64);
     if (type == "content_block_start") {
         const bool tool = decoded.find("tool_use\"") != std::string::npos;
         const bool text = !string_member(decoded, "\"text\"").value_or("").empty();
-        return tool || text ? content() : around();
+        return tool || text ? content() : Kind::preamble;
     }
     if (type == "message_start") {
         read_usage(decoded);
         parts.output.reset();  // the first token or so, not a sum
-        return around();
+        return Kind::preamble;
     }
     if (type == "message_delta" || type == "message_stop") {
         read_usage(decoded);
@@ -203,7 +201,7 @@ Kind StreamWatcher::Impl::anthropic(std::string_view type, std::string_view base
         failed.cls = stream_class(failed.status, failed.error_type, failed.message);
         return Kind::failure;
     }
-    return around();
+    return Kind::preamble;
 }
 
 /// The other families have no types: a chunk is content unless it is Nova's frame or bare metadata.
@@ -220,6 +218,7 @@ Kind StreamWatcher::Impl::other(std::string_view base64) {
             decoded.replace(0, metrics, "{");
         }
     }
+    padded(decoded);  // now, so that reading usage does not move what `json` looks at
     const std::string_view json = decoded;
     const bool metrics =
         json.find("\"amazon-bedrock-invocationMetrics\"") != std::string_view::npos;
@@ -242,10 +241,10 @@ Kind StreamWatcher::Impl::other(std::string_view base64) {
         return Kind::end;
     }
     if (json.starts_with("{\"messageStart\"") || json.starts_with("{\"contentBlockStop\"")) {
-        return around();
+        return Kind::preamble;
     }
     if (json.starts_with("{\"contentBlockStart\"")) {
-        return json.find("\"toolUse\"") == std::string_view::npos ? around() : content();
+        return json.find("\"toolUse\"") == std::string_view::npos ? Kind::preamble : content();
     }
     static constexpr std::array<std::string_view, 5> kTexts = {
         "\"text\"", "\"generation\"", "\"outputText\"", "\"content\"", "\"input\""};
@@ -261,7 +260,7 @@ Kind StreamWatcher::Impl::other(std::string_view base64) {
 Kind StreamWatcher::Impl::chunk(const codec::EventMessage& message) {
     const auto base64 = string_member(message.payload, "\"bytes\"");
     if (!base64) {
-        return around();
+        return content();  // whatever it is, a reader may see it
     }
     front.clear();
     append_base64_decoded(front, base64->substr(0, kPeek));
@@ -289,7 +288,7 @@ StreamWatcher::Kind StreamWatcher::on_event(const codec::EventMessage& message) 
     if (impl_->operation == Operation::converse_stream) {
         return impl_->converse(message);
     }
-    return message.event_type() == "chunk" ? impl_->chunk(message) : impl_->around();
+    return message.event_type() == "chunk" ? impl_->chunk(message) : Kind::preamble;
 }
 
 Usage StreamWatcher::usage() const {

@@ -11,7 +11,7 @@
 
 namespace weir::bedrock {
 
-/// A count of tokens: not negative, not a string, not beyond belief (10^8). Fractions round up.
+/// A number as a count of tokens, clamped to 0 to 10^12; fractions round up. Not a number: nullopt.
 std::optional<std::uint64_t> token_count(std::string_view token);
 
 /// Usage put together from parts, as they are met; a later statement replaces an earlier one. What

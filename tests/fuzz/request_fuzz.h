@@ -1,0 +1,54 @@
+// What must hold for any bytes as a request's body, in every body language. Run by the fuzzer, and
+// over the corpus by the unit tests.
+#pragma once
+
+#include "bedrock/request.h"
+
+#include "fuzz/check.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace weir::fuzz {
+
+inline void one_body(bedrock::RequestReader& reader, bedrock::Operation operation, Family family,
+                     std::string_view bytes) {
+    std::string body(bytes);
+    const auto facts = reader.read(operation, "m", family, body);
+    check(body == bytes);
+    if (!facts) {
+        check(!facts.error().message.empty());
+        return;
+    }
+    // A byte weighs at most three tokens; media by rule and the frame come on top.
+    check(facts->input_estimate <= 400'000 * (bytes.size() / 8 + 1));
+    check(facts->max_output.has_value() == (facts->max_output_size > 0));
+    if (facts->max_output) {
+        check(facts->max_output_at + facts->max_output_size <= body.size());
+        check(std::ranges::all_of(body.substr(facts->max_output_at, facts->max_output_size),
+                                  [](char c) { return c >= '0' && c <= '9'; }));
+    }
+    constexpr std::uint64_t kOther = 77;
+    std::string changed = bedrock::with_max_output(body, *facts, operation, family, kOther);
+    const auto again = reader.read(operation, "m", family, changed);
+    check(again.has_value());
+    if (facts->max_output) {
+        check(again->max_output == kOther || changed == body);
+    }
+}
+
+/// The first byte chooses operation and family, the rest is the body.
+inline void request(std::string_view bytes) {
+    if (bytes.empty()) {
+        return;
+    }
+    static bedrock::RequestReader reader;
+    const auto choice = static_cast<unsigned char>(bytes[0]);
+    bytes.remove_prefix(1);
+    const auto operation =
+        choice % 4 == 0 ? bedrock::Operation::converse : bedrock::Operation::invoke;
+    one_body(reader, operation, static_cast<Family>(choice / 4 % 8), bytes);
+}
+
+}  // namespace weir::fuzz
