@@ -41,6 +41,10 @@ std::optional<Stat> read_stat() {
     return stat;
 }
 
+double seconds(const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
 std::optional<double> boot_time() {
     std::ifstream file("/proc/stat");
     for (std::string line; std::getline(file, line);) {
@@ -66,8 +70,6 @@ void append_process(std::vector<prometheus::MetricFamily>& out) {
     if (const auto stat = read_stat()) {
         const auto tick = static_cast<double>(::sysconf(_SC_CLK_TCK));
         const auto page = static_cast<double>(::sysconf(_SC_PAGESIZE));
-        append(out, "process_cpu_seconds_total", "User and system time used.",
-               (stat->at(14) + stat->at(15)) / tick, MetricType::Counter);
         append(out, "process_threads", "Threads.", stat->at(20));
         append(out, "process_virtual_memory_bytes", "Address space in use.", stat->at(23));
         append(out, "process_resident_memory_bytes", "Memory in use.", stat->at(24) * page);
@@ -75,6 +77,11 @@ void append_process(std::vector<prometheus::MetricFamily>& out) {
             append(out, "process_start_time_seconds", "Start, in seconds since 1970.",
                    *boot + stat->at(22) / tick);
         }
+    }
+    struct rusage usage{};
+    if (::getrusage(RUSAGE_SELF, &usage) == 0) {  // finer than the clock ticks of stat
+        append(out, "process_cpu_seconds_total", "User and system time used.",
+               seconds(usage.ru_utime) + seconds(usage.ru_stime), MetricType::Counter);
     }
     std::error_code error;
     const std::filesystem::directory_iterator files("/proc/self/fd", error);
