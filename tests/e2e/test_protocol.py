@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from harness import SONNET, raw, say
+from harness import SONNET, raw, say, wait_until
 
 PATH = f"/model/{SONNET}/converse"
 BODY = json.dumps(say("hi")).encode()
@@ -89,7 +89,7 @@ def test_http2_is_sent_home(strict):
         frames = frames[9 + size :]
     assert goaway is not None, answer
     assert int.from_bytes(goaway[4:8]) == 0xD  # HTTP_1_1_REQUIRED
-    assert "HTTP/1.1" in strict.weir.log()
+    wait_until(lambda: "HTTP/1.1 only" in strict.weir.log(), 5, "the remedy in the log")
 
 
 @pytest.mark.parametrize("request_", [
