@@ -31,11 +31,11 @@ enum Type : std::uint8_t {
 };
 
 template <class Integer>
-Integer load(const char* at) {
+Integer load(std::string_view bytes, std::size_t at = 0) {
     std::make_unsigned_t<Integer> value = 0;
     for (std::size_t i = 0; i < sizeof(Integer); ++i)
         value = static_cast<decltype(value)>((std::uint64_t{value} << 8) |
-                                             static_cast<unsigned char>(at[i]));
+                                             static_cast<unsigned char>(bytes[at + i]));
     return static_cast<Integer>(value);
 }
 
@@ -80,7 +80,7 @@ private:
         const auto bytes = take_bytes(sizeof(Integer));
         if (!bytes)
             return std::nullopt;
-        return load<Integer>(bytes->data());
+        return load<Integer>(*bytes);
     }
 
     template <class Integer>
@@ -241,10 +241,10 @@ std::expected<std::optional<std::size_t>, EventStreamError> read_event(std::stri
                                                                        std::size_t max_bytes) {
     if (bytes.size() < kPrelude)
         return std::nullopt;
-    const std::size_t total = load<std::uint32_t>(bytes.data());
-    const std::size_t header_bytes = load<std::uint32_t>(bytes.data() + 4);
+    const std::size_t total = load<std::uint32_t>(bytes);
+    const std::size_t header_bytes = load<std::uint32_t>(bytes, 4);
     // The sum first: lengths that arrived damaged say nothing, least of all how long to wait.
-    if (crc32(bytes.substr(0, 8)) != load<std::uint32_t>(bytes.data() + 8))
+    if (crc32(bytes.substr(0, 8)) != load<std::uint32_t>(bytes, 8))
         return std::unexpected(EventStreamError::prelude_crc);
     if (total < kSmallest || header_bytes > total - kSmallest)
         return std::unexpected(EventStreamError::bad_length);
@@ -252,7 +252,7 @@ std::expected<std::optional<std::size_t>, EventStreamError> read_event(std::stri
         return std::unexpected(EventStreamError::too_large);
     if (bytes.size() < total)
         return std::nullopt;
-    if (crc32(bytes.substr(0, total - kSum)) != load<std::uint32_t>(bytes.data() + total - kSum))
+    if (crc32(bytes.substr(0, total - kSum)) != load<std::uint32_t>(bytes, total - kSum))
         return std::unexpected(EventStreamError::message_crc);
 
     message.headers.clear();

@@ -193,12 +193,13 @@ std::expected<BodyReader::Step, Http1Error> BodyReader::next(std::string_view by
             case State::chunk_size: {
                 if (step.consumed == bytes.size())
                     return step;
-                const auto line = take_line(kMaxChunkLine, Http1Error::bad_chunk);
+                const auto taken = take_line(kMaxChunkLine, Http1Error::bad_chunk);
+                if (!taken)
+                    return std::unexpected(taken.error());
+                const std::optional<std::string_view> line = *taken;
                 if (!line)
-                    return std::unexpected(line.error());
-                if (!*line)
                     return step;
-                const auto size = chunk_size(**line);
+                const auto size = chunk_size(*line);
                 if (!size)
                     return std::unexpected(Http1Error::bad_chunk);
                 held_.clear();
@@ -212,15 +213,16 @@ std::expected<BodyReader::Step, Http1Error> BodyReader::next(std::string_view by
             case State::trailer: {
                 if (step.consumed == bytes.size())
                     return step;
-                const auto line =
+                const auto taken =
                     take_line(static_cast<std::size_t>(left_), Http1Error::bad_trailer);
+                if (!taken)
+                    return std::unexpected(taken.error());
+                const std::optional<std::string_view> line = *taken;
                 if (!line)
-                    return std::unexpected(line.error());
-                if (!*line)
                     return step;
-                if ((*line)->empty()) {
+                if (line->empty()) {
                     state_ = State::done;
-                } else if (!trailer_is_sound(**line)) {
+                } else if (!trailer_is_sound(*line)) {
                     return std::unexpected(Http1Error::bad_trailer);
                 }
                 left_ -= line_;

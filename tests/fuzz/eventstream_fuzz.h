@@ -36,12 +36,10 @@ inline void one_stream(std::string_view bytes) {
     while (!bytes.empty()) {
         codec::EventMessage message;
         const auto got = codec::read_event(bytes, message);
-        if (!got || !*got) {
-            if (got)
-                check(bytes.size() < 12 || bytes.size() < codec::kMaxEventMessage);
+        const std::optional<std::size_t> taken = got.value_or(std::nullopt);
+        if (!taken)
             return;
-        }
-        const std::size_t size = **got;
+        const std::size_t size = *taken;
         check(size >= 16 && size <= bytes.size());
         codec::EventMessage cut;
         const std::size_t step = size / 64 + 1;

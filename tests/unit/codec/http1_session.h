@@ -64,7 +64,8 @@ private:
         const auto read = reader_.read(held_, head_, to_head_request_);
         if (!read)
             return fail(read.error());
-        if (!*read)
+        const std::optional<std::size_t> taken = *read;
+        if (!taken)
             return false;
         Message message;
         message.method = head_.method;
@@ -79,7 +80,7 @@ private:
         transcript_.messages.push_back(std::move(message));
         body_ = BodyReader(head_.framing, head_.content_length);
         tunnel_ = head_.method == "CONNECT" || head_.status == 101;
-        held_.erase(0, **read);
+        held_.erase(0, *taken);
         reader_.reset();
         in_body_ = true;
         return true;
