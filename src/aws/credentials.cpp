@@ -107,7 +107,7 @@ struct CredentialsProvider::Impl {
     void fetch();
     void fetch_chain();
     void fetch_winner();
-    void take(Credentials fresh);
+    void take(const Credentials& fresh);
     void failed(const std::string& why);
     void plan_refresh(const Credentials& fresh);
 };
@@ -239,7 +239,7 @@ void CredentialsProvider::Impl::fetch_chain() {
     }
     if (found) {
         say(LogLevel::info, line);
-        take(std::move(*found));
+        take(*found);
     } else {
         failed(line);
     }
@@ -256,7 +256,7 @@ void CredentialsProvider::Impl::fetch_winner() {
         if (std::exchange(failing, false)) {
             say(LogLevel::info, "credentials from " + fresh->source + " again");
         }
-        take(std::move(*fresh));
+        take(*fresh);
         return;
     }
     auto* absent = std::get_if<Absent>(&got);
@@ -264,7 +264,7 @@ void CredentialsProvider::Impl::fetch_winner() {
            (absent != nullptr ? absent->why : std::get<Broken>(got).why));
 }
 
-void CredentialsProvider::Impl::take(Credentials fresh) {
+void CredentialsProvider::Impl::take(const Credentials& fresh) {
     failing = false;
     bool same = false;
     {
@@ -307,8 +307,9 @@ void CredentialsProvider::Impl::plan_refresh(const Credentials& fresh) {
     refresh_at = now + wait;
 }
 
-CredentialsProvider::CredentialsProvider(CredentialsConfig config, Environment environment,
-                                         LogSink log, CredentialsTiming timing)
+CredentialsProvider::CredentialsProvider(const CredentialsConfig& config,
+                                         const Environment& environment, LogSink log,
+                                         CredentialsTiming timing)
     : impl_(std::make_unique<Impl>(config, environment, std::move(log), timing)) {}
 
 CredentialsProvider::~CredentialsProvider() {

@@ -54,8 +54,8 @@ struct CredentialsTiming {
 /// blocks and never throws; all members are thread-safe.
 class CredentialsProvider {
 public:
-    CredentialsProvider(CredentialsConfig config, Environment environment, LogSink log,
-                        CredentialsTiming timing = {});
+    CredentialsProvider(const CredentialsConfig& config, const Environment& environment,
+                        LogSink log, CredentialsTiming timing = {});
     ~CredentialsProvider();
 
     /// Tries the sources in order, once, now, and logs one line that names each and its outcome.

@@ -45,8 +45,9 @@ Result<HttpAnswer> perform(const HttpCall& call, const std::atomic<bool>& stop) 
         if (longer == nullptr) {
             return failure("out of memory");
         }
-        (void)headers.release();
-        headers.reset(longer);
+        if (!headers) {
+            headers.reset(longer);  // later calls give the same first node
+        }
     }
     HttpAnswer answer;
     std::array<char, CURL_ERROR_SIZE> error{};

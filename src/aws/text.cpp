@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -18,9 +17,11 @@ std::optional<int> take_number(std::string_view& text, std::size_t digits) {
         return std::nullopt;
     }
     int value = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + digits, value);
-    if (error != std::errc() || end != text.data() + digits || text.front() == '-') {
-        return std::nullopt;
+    for (char c : text.substr(0, digits)) {
+        if (c < '0' || c > '9') {
+            return std::nullopt;
+        }
+        value = value * 10 + (c - '0');
     }
     text.remove_prefix(digits);
     return value;
