@@ -10,6 +10,7 @@ constexpr Duration kRamp = std::chrono::seconds(10);
 constexpr double kRampFloor = 0.1;
 constexpr double kLeastRate = 10;  // a second; a quiet place need not be eased in
 constexpr std::uint32_t kLeastForShare = 10;
+constexpr std::uint32_t kSparedPerProbe = 30;
 }  // namespace
 
 Duration Breaker::bucket_width() const {
@@ -28,6 +29,8 @@ Breaker::Second& Breaker::bucket(Instant now) {
 BreakerState Breaker::state(Instant now) {
     if (state_ == BreakerState::open && now >= until_) {
         force_half_open(now);
+        gate_ = times_open_ > 1;
+        gate_until_ = until_ + 2 * (until_ - opened_);
     }
     if (ramp_ && now - ramp_start_ >= kRamp) {
         ramp_ = false;
@@ -46,6 +49,11 @@ void Breaker::accrue(Instant now) {
     accrued_ = now;
 }
 
+bool Breaker::gated(Instant now) {
+    return state(now) == BreakerState::half_open && gate_ && probes_passed_ == 0 &&
+           probes_out_ == 0 && avoided_ < kSparedPerProbe && now < gate_until_;
+}
+
 bool Breaker::ramping(Instant now) {
     return state(now) == BreakerState::closed && ramp_;
 }
@@ -55,7 +63,7 @@ bool Breaker::allows(Instant now) {
         case BreakerState::open:
             return false;
         case BreakerState::half_open:
-            return probes_out_ + probes_passed_ < std::max(config_.probes, 1U);
+            return !gated(now) && probes_out_ + probes_passed_ < std::max(config_.probes, 1U);
         case BreakerState::closed:
             break;
     }
@@ -74,7 +82,7 @@ Instant Breaker::allows_at(Instant now) {
         return until_;
     }
     if (state_ == BreakerState::half_open) {
-        return Instant::max();
+        return gated(now) ? gate_until_ : Instant::max();
     }
     const double wait = (1 - credit_) / std::max(ramp_rate(now), 0.1);
     return std::min(now + from_seconds(wait) + std::chrono::microseconds(10), ramp_start_ + kRamp);
@@ -158,6 +166,7 @@ void Breaker::trip(Random& random, Instant now) {
     state_ = BreakerState::open;
     ++epoch_;
     ++times_open_;
+    avoided_ = 0;
     opened_ = now;
     until_ = now + from_seconds(std::min(plain, longest) * spread);
     probes_out_ = 0;
@@ -171,6 +180,7 @@ Instant Breaker::may_force_at() const {
 
 void Breaker::force_half_open(Instant) {
     state_ = BreakerState::half_open;
+    gate_ = false;
     ++epoch_;
     probes_out_ = 0;
     probes_passed_ = 0;

@@ -60,6 +60,13 @@ public:
     Instant may_force_at() const;
     void force_half_open(Instant now);
 
+    /// A call went elsewhere because of this breaker. From the second opening on, a place is probed
+    /// once for thirty of these at most, while there is anywhere else: see gated().
+    void avoided() { ++avoided_; }
+    /// Half-open by time, but nobody has been spared enough yet to pay for another probe.
+    bool gated(Instant now);
+    void lift_gate() { gate_ = false; }
+
     bool open(Instant now) { return state(now) == BreakerState::open; }
     Instant opens_until() const { return until_; }
 
@@ -87,6 +94,9 @@ private:
     std::uint32_t times_open_ = 0;  // since it was last fully closed
     std::uint32_t probes_out_ = 0;
     std::uint32_t probes_passed_ = 0;
+    bool gate_ = false;
+    Instant gate_until_{};
+    std::uint32_t avoided_ = 0;
     bool ramp_ = false;
     Instant ramp_start_{};
     Instant accrued_{};

@@ -247,7 +247,9 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
         waiting_bytes_ + call->bytes > config_.limits.max_buffered) {
         return refuse(RefusalReason::queue_full, best, best_index);
     }
-    if (backlog && best > latest && best != Instant::max()) {
+    // The turn is an estimate; one that is missed narrowly by it may still be made.
+    const Instant doubtful_until = latest + (latest - now) / 4;
+    if (backlog && best > doubtful_until && best != Instant::max()) {
         return refuse(RefusalReason::quota, best, best_index);
     }
     if (call->client->limits && call->client->waiting > 0) {
@@ -257,7 +259,7 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
         const double calls = static_cast<double>(call->client->waiting) + 1;
         const Instant at = std::max(frees_at(own.meter(LimitKind::tokens), need, 0, 0, now),
                                     frees_at(own.meter(LimitKind::requests), calls, 0, 0, now));
-        if (at > latest) {
+        if (at > doubtful_until) {
             return refuse(RefusalReason::client_limit, at, 0);
         }
     }

@@ -55,7 +55,7 @@ Instant Engine::Impl::may_send_at(TargetState* target, Instant now) {
 void Engine::Impl::rescue(Path* path, Instant now) {
     TargetState* first = nullptr;
     for (const PathTarget& t : path->targets) {
-        if (!t.state->breaker.open(now)) {
+        if (!t.state->breaker.open(now) && !t.state->breaker.gated(now)) {
             return;
         }
         if (first == nullptr || t.state->breaker.opens_until() < first->breaker.opens_until()) {
@@ -63,6 +63,11 @@ void Engine::Impl::rescue(Path* path, Instant now) {
         }
     }
     if (first == nullptr) {
+        return;
+    }
+    if (first->breaker.gated(now)) {
+        first->breaker.lift_gate();
+        dirty(first);
         return;
     }
     const Instant at = first->breaker.may_force_at();
@@ -103,6 +108,15 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     const std::size_t cls = static_cast<std::size_t>(call->priority);
     call->flow = flow_for(t, call->client, cls);
     ++call->flow->refs;
+    for (std::size_t earlier = 0; earlier < index; ++earlier) {
+        TargetState* spared = call->path->targets[earlier].state;
+        if (spared->breaker.state(now) != BreakerState::closed) {
+            spared->breaker.avoided();
+            if (spared->breaker.allows(now)) {
+                dirty(spared);
+            }
+        }
+    }
     const auto tokens = t->pool->meter(LimitKind::tokens).limit();
     const auto requests = t->pool->meter(LimitKind::requests).limit();
     call->charged = static_cast<double>(c) / static_cast<double>(tokens.value_or(1'000'000));
@@ -147,7 +161,7 @@ void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>&
         const Instant open_at = may_send_at(target, now);
         if (open_at > now) {
             arm(target->timer, open_at);
-            if (target->breaker.open(now)) {
+            if (target->breaker.open(now) || target->breaker.gated(now)) {
                 rescue(slot->lane->path, now);
                 if (target->breaker.allows(now)) {
                     continue;

@@ -98,6 +98,10 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
     TargetState* first = call->path->targets.front().state;
     call->expected = first->estimator->expected_cost(call->input_estimate,
                                                      max_output(call, first, 0), first->burndown);
+    if (first->estimator->answers() < 5) {
+        // Nothing is known of the outputs yet; a guess must not turn anybody away.
+        call->expected = std::min(call->expected, static_cast<double>(cost(call, first, 0)));
+    }
     call->prev = nullptr;
     call->next = nullptr;
     if (lane->head == nullptr) {

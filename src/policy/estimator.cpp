@@ -45,8 +45,8 @@ void Estimator::learn_usage(std::uint64_t estimate, const Usage& usage, std::uin
                          static_cast<double>(usage.cache_write);
     if (estimate > 0 && whole > 0) {
         const double r = std::clamp(whole / static_cast<double>(estimate), 1.0 / 16, 16.0);
-        spread_.add(r / ratio());
         ratio_.add(r);
+        spread_.add(r / ratio_.value());
         uncached_.add(1 - static_cast<double>(usage.cache_read) / whole);
         if (spread_.samples() >= kWarm && spread_.samples() % 8 == 0) {
             margin_ = std::clamp(spread_.quantile(0.99), 1.02, 3.0);

@@ -9,7 +9,7 @@
 
 namespace weir::policy {
 
-/// Log-spaced histogram whose old samples fade. Answers are within one bucket (about 4 %) above.
+/// Log-spaced histogram whose old samples fade. Answers are within one bucket (about 4 %).
 class FadingQuantile {
 public:
     /// Samples are clamped into [low, low * 2^20].
@@ -35,10 +35,12 @@ public:
     double quantile(double q) const {
         double left = total_ * (1 - q);
         for (std::size_t i = kBuckets; i-- > 0;) {
-            left -= counts_[i];
-            if (left <= 0 && counts_[i] > 0) {
-                return low_ * std::exp2(static_cast<double>(i + 1) / kPerOctave);
+            if (counts_[i] > 0 && left <= counts_[i]) {
+                // Samples are taken to be spread evenly within the bucket.
+                const double inside = 1 - left / counts_[i];
+                return low_ * std::exp2((static_cast<double>(i) + inside) / kPerOctave);
             }
+            left -= counts_[i];
         }
         return low_;
     }

@@ -1,0 +1,174 @@
+#include <gtest/gtest.h>
+
+#include "policy/quota_pool.h"
+#include "policy/sliding_log.h"
+
+namespace weir::policy {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Instant kStart = Instant{} + 1000s;
+
+TEST(SlidingLog, ForgetsOneWindowAndSlackLaterNeverEarlier) {
+    SlidingLog log(60s, 250ms);
+    log.add(kStart + 50ms, 10);
+    log.expire(kStart + 60s + 250ms);
+    EXPECT_EQ(log.used(), 10U);
+    log.expire(kStart + 60s + 350ms);
+    EXPECT_EQ(log.used(), 0U);
+}
+
+TEST(SlidingLog, SaysWhenEnoughFrees) {
+    SlidingLog log(60s, 250ms);
+    log.add(kStart, 10);
+    log.add(kStart + 7s, 5);
+    EXPECT_EQ(log.frees(10), kStart + 60s + 350ms);
+    EXPECT_EQ(log.frees(11), kStart + 67s + 350ms);
+    EXPECT_EQ(log.frees(16), Instant::max());
+    EXPECT_EQ(log.frees(0), Instant::min());
+    log.expire(log.frees(10));
+    EXPECT_EQ(log.used(), 5U);
+}
+
+TEST(SlidingLog, TakesBackOnlyWhatIsStillThere) {
+    SlidingLog log(60s, 250ms);
+    log.add(kStart, 10);
+    EXPECT_TRUE(log.remove(kStart, 4));
+    EXPECT_FALSE(log.remove(kStart, 7));
+    EXPECT_EQ(log.used(), 6U);
+    log.expire(kStart + 2min);
+    EXPECT_FALSE(log.remove(kStart, 1));
+    EXPECT_EQ(log.used(), 0U);
+}
+
+TEST(SlidingLog, SurvivesJumpsAndTinyWindows) {
+    SlidingLog log(60s, 250ms);
+    log.add(kStart, 10);
+    log.add(kStart + std::chrono::hours(10'000), 3);
+    EXPECT_EQ(log.used(), 3U);
+    SlidingLog tiny(1ms, 100ms);
+    tiny.add(kStart, 1);
+    tiny.expire(kStart + 100ms);
+    EXPECT_EQ(tiny.used(), 1U);
+    tiny.expire(kStart + 102ms);
+    EXPECT_EQ(tiny.used(), 0U);
+}
+
+QuotaPool tokens(std::uint64_t limit) {
+    return QuotaPool(60s, true, {std::nullopt, limit, std::nullopt});
+}
+
+TEST(QuotaPool, HoldsBackWhatDoesNotFitWithHeadRoom) {
+    QuotaPool pool = tokens(1000);
+    Reservation a = pool.hold(900);
+    EXPECT_EQ(pool.blocked_by(90), LimitKind::none);
+    EXPECT_EQ(pool.blocked_by(91), LimitKind::tokens);
+    pool.give_back_all(a);
+    EXPECT_EQ(pool.blocked_by(990), LimitKind::none);
+    EXPECT_EQ(pool.outstanding(), 0U);
+}
+
+TEST(QuotaPool, SettlesOnTheOriginalStampAndSurplusNow) {
+    QuotaPool pool = tokens(1000);
+    Reservation less = pool.hold(500);
+    pool.sent(less, kStart);
+    pool.settle(less, 100, kStart + 10s);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).used(), 100U);
+    Reservation more = pool.hold(500);
+    pool.sent(more, kStart);
+    pool.settle(more, 700, kStart + 30s);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).used(), 800U);
+    pool.tick(kStart + 61s);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).used(), 200U);
+    pool.tick(kStart + 91s);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).used(), 0U);
+}
+
+TEST(QuotaPool, AnAnswerAfterItsEntryExpiredAddsItsSurplusAlone) {
+    QuotaPool pool = tokens(1000);
+    Reservation r = pool.hold(500);
+    pool.sent(r, kStart);
+    pool.tick(kStart + 2min);
+    pool.settle(r, 300, kStart + 2min);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).used(), 0U);
+    Reservation s = pool.hold(500);
+    pool.sent(s, kStart + 2min);
+    pool.tick(kStart + 4min);
+    pool.settle(s, 600, kStart + 4min);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).used(), 100U);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).reserved(), 0U);
+}
+
+TEST(QuotaPool, WhatIsNotSentYetDoesNotExpire) {
+    QuotaPool pool = tokens(1000);
+    Reservation r = pool.hold(900);
+    pool.tick(kStart + 1h);
+    EXPECT_EQ(pool.blocked_by(200), LimitKind::tokens);
+    pool.sent(r, kStart + 1h);
+    pool.tick(kStart + 1h + 61s);
+    EXPECT_EQ(pool.blocked_by(200), LimitKind::none);
+    pool.keep(r, 0, kStart + 2h);
+}
+
+TEST(QuotaPool, ARefusedCallGivesBackTokensAndKeepsItsRequest) {
+    QuotaPool pool(60s, true, {10, 1000, std::nullopt});
+    Reservation r = pool.hold(900);
+    pool.sent(r, kStart);
+    pool.give_back_tokens(r, kStart + 1s);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).used(), 0U);
+    EXPECT_EQ(pool.meter(LimitKind::requests).used(), 1U);
+}
+
+TEST(QuotaPool, LearnsWhatWasAcceptedAndRaisesIt) {
+    QuotaPool pool(60s, true, {});
+    Random random(1);
+    Instant now = kStart;
+    for (int i = 0; i < 10; ++i) {
+        Reservation r = pool.hold(100);
+        pool.sent(r, now);
+        pool.settle(r, 100, now);
+        now += 1s;
+    }
+    Reservation refused = pool.hold(100);
+    pool.sent(refused, now);
+    pool.give_back_tokens(refused, now);
+    const Instant again = pool.refused(LimitKind::tokens, 100, std::nullopt, random, now);
+    EXPECT_TRUE(pool.meter(LimitKind::tokens).learned());
+    EXPECT_EQ(pool.meter(LimitKind::tokens).limit(), 1000U);
+    EXPECT_GT(again, now + 30s);
+    EXPECT_NE(pool.try_fit(100), LimitKind::none);
+    // It binds, and a window passes without a refusal: five per cent more. That counts a window
+    // from the raise, so what was held back in the first one is what counts.
+    pool.tick(now + 61s);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).limit(), 1000U);  // there was a refusal in it
+    EXPECT_NE(pool.try_fit(1000), LimitKind::none);
+    pool.tick(now + 122s);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).limit(), 1050U);
+    pool.tick(now + 183s);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).limit(), 1050U);
+}
+
+TEST(QuotaPool, ObeysTheServersWordAndBacksOffWhereItSeesRoom) {
+    QuotaPool pool = tokens(1000);
+    Random random(1);
+    EXPECT_GE(pool.refused(LimitKind::tokens, 10, 7s, random, kStart), kStart + 7s);
+    EXPECT_EQ(pool.blocked_by(10), LimitKind::none);
+    EXPECT_GT(pool.paused_until(), kStart + 7s);
+    const Instant later = kStart + 20s;
+    const Instant first = pool.refused(LimitKind::tokens, 10, std::nullopt, random, later);
+    EXPECT_GE(first, later + 100ms);
+    EXPECT_LE(first, later + 2s);
+    const Instant second = pool.refused(LimitKind::tokens, 10, std::nullopt, random, first);
+    EXPECT_GT(second - first, first - later - 300ms);
+}
+
+TEST(QuotaPool, SlackCompressesWithTheWindowButNotBelowTheNetwork) {
+    EXPECT_EQ(QuotaPool::slack_for(60s), 250ms);
+    EXPECT_EQ(QuotaPool::slack_for(30s), 125ms);
+    EXPECT_EQ(QuotaPool::slack_for(6s), 100ms);
+    EXPECT_EQ(QuotaPool::slack_for(10min), 250ms);
+}
+
+}  // namespace
+}  // namespace weir::policy
