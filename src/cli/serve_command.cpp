@@ -23,16 +23,8 @@ namespace {
 class ProviderKeys : public gateway::KeySource {
 public:
     ProviderKeys(const CredentialsConfig& config, LogSink log)
-        : provider_(config, aws::Environment::of_process(), log) {
+        : provider_(config, aws::Environment::of_process(), std::move(log)) {
         provider_.start();
-        std::string line = "credentials:";
-        for (const auto& [source, outcome] : provider_.report()) {
-            line += fmt::format(" {}: {};", source, outcome);
-        }
-        log(provider_.get() == nullptr && config.source != CredentialsSource::client_bearer
-                ? LogLevel::warn
-                : LogLevel::info,
-            line);
     }
     std::shared_ptr<const aws::Credentials> get() const override { return provider_.get(); }
     void refresh(std::shared_ptr<const aws::Credentials> stale,

@@ -39,7 +39,8 @@ bool may_ask(const codec::Head& head, std::string_view path, const Config& confi
     if (std::ranges::find(config.admin_open, name) != config.admin_open.end()) {
         return true;
     }
-    if (config.admin_key_sha256.empty()) {  // nobody elsewhere gets in without a key because there is none
+    if (config.admin_key_sha256
+            .empty()) {  // nobody elsewhere gets in without a key because there is none
         return is_loopback(host_part(config.admin));
     }
     const auto digest = codec::to_hex(codec::sha256(bearer_key(head)));

@@ -490,7 +490,7 @@ net::Task<Exchange::End> Exchange::relay_stream() {
             co_return forwarded;
         }
         if (relay.state() == StreamRelay::State::excepted) {
-            co_return co_await break_stream(relay, {});
+            co_return co_await break_stream(relay, std::string_view());
         }
         if (relay.state() == StreamRelay::State::garbled) {
             if (begun_) {

@@ -95,7 +95,7 @@ Task<NetResult<void>> Http1Connection::send(int status, std::string_view fields,
     answer_ = Answer::whole;
     append_head(status, fields, body.size());
     const bool without = head_request_ || bodiless(status);
-    const auto done = co_await put(without ? std::string_view() : body, {});
+    const auto done = co_await put(without ? std::string_view() : body, std::string_view());
     ended_ = done.has_value();
     co_return done;
 }
@@ -138,7 +138,7 @@ Task<NetResult<void>> Http1Connection::write(std::string_view content) {
         out_ += "\r\n";
         co_return co_await put(content, "\r\n");
     }
-    co_return co_await put(content, {});
+    co_return co_await put(content, std::string_view());
 }
 
 Task<NetResult<void>> Http1Connection::end() {
@@ -153,7 +153,7 @@ Task<NetResult<void>> Http1Connection::end() {
         out_ += codec::kLastChunk;
     }
     if (!out_.empty()) {
-        const auto done = co_await put({}, {});
+        const auto done = co_await put(std::string_view(), std::string_view());
         if (!done) {
             co_return std::unexpected(done.error());
         }

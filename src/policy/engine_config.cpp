@@ -299,6 +299,11 @@ void Engine::Impl::reconfigure(Config config, Instant now) {
         call->index =
             at == targets.end() ? targets.size() : static_cast<std::size_t>(at - targets.begin());
     }
+    // What idle targets have learned is kept as well: their paths are made anew before the old ones
+    // go.
+    for (const auto& [key, path] : old) {
+        path_for(key);
+    }
     for (CallRecord* call : waiting) {
         if (call->path->targets.empty()) {
             doomed_.push_back(call->id);

@@ -223,7 +223,13 @@ Decision Engine::Impl::repeat(CallRecord* call, const Failure& failure, Instant 
         place.not_before = now + std::max(pause, failure.retry_after.value_or(Duration::zero()));
     }
     ++call->ordeal->repeats;
-    if (!failed->budget.spend(now)) {
+    // The budget is against storms on a place that fails. The first send to a place not tried yet
+    // is none.
+    const auto untried = [&](const PathTarget& other) {
+        return call->ordeal->find(other.state) == nullptr && !closed(other.state, now);
+    };
+    const bool elsewhere = std::ranges::any_of(call->path->targets, untried);
+    if (!elsewhere && !failed->budget.spend(now)) {
         return final_error(call, failure, RefusalReason::attempts_exhausted, now);
     }
     return go_elsewhere(call, failure, false, now);

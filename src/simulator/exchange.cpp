@@ -44,7 +44,7 @@ public:
 private:
     net::Task<bool> read();
     net::Task<void> refuse(ErrorAnswer answer);
-    net::Task<void> say(std::string body, std::string extra);
+    net::Task<void> say(std::string body, std::string_view extra);
     net::Task<void> count_tokens();
     net::Task<void> infer();
     net::Task<void> produce();
@@ -126,8 +126,9 @@ net::Task<void> Exchange::refuse(ErrorAnswer answer) {
     co_await down_.send(answer.status, head, answer.body);
 }
 
-net::Task<void> Exchange::say(std::string body, std::string extra) {
-    const std::string head = fields("application/json") + extra;
+net::Task<void> Exchange::say(std::string body, std::string_view extra) {
+    std::string head = fields("application/json");
+    head += extra;
     co_await down_.send(200, head, body);
 }
 
@@ -156,7 +157,7 @@ net::Task<void> Exchange::run() {
                               ? std::unexpected(fault_error(*fault, {}))
                               : desk_.catalogue.answer(path_, body_, request_id_, wall_seconds());
             if (answer) {
-                co_await say(std::move(*answer), {});
+                co_await say(std::move(*answer), std::string_view());
             } else {
                 co_await refuse(std::move(answer.error()));
             }
@@ -172,7 +173,7 @@ net::Task<void> Exchange::count_tokens() {
                                    : unknown_model();
         co_await refuse(std::move(answer));
     } else {
-        co_await say("{\"inputTokens\":" + std::to_string(*tokens) + "}", {});
+        co_await say("{\"inputTokens\":" + std::to_string(*tokens) + "}", std::string_view());
     }
 }
 
@@ -277,6 +278,8 @@ net::Task<bool> Exchange::fail_inside() {
     if (there) {
         ErrorAnswer answer = fault_error(*fault_, model_);
         co_await refuse(std::move(answer));
+    } else {
+        down_.abort();
     }
     co_return true;
 }
@@ -295,6 +298,7 @@ net::Task<void> Exchange::answer_whole() {
     const bool there = co_await pause_.until(started_ + generation.duration());
     if (!there) {
         settle_and_end(used_by(generation, started_, now()), Ending::cancelled);
+        down_.abort();
         co_return;
     }
     std::string body = answer_body(generation, language_);
@@ -318,6 +322,7 @@ net::Task<void> Exchange::answer_stream() {
     const bool there = co_await pause_.until(started_ + generation.ttft);
     if (!there) {
         settle_and_end(used, Ending::cancelled);
+        down_.abort();
         co_return;
     }
     std::string head = fields("application/vnd.amazon.eventstream");

@@ -156,7 +156,7 @@ private:
     }
 
     static Task<void> talk(UpstreamConnection& upstream, const std::string& request, Got& got) {
-        const auto written = co_await upstream.write(request, {});
+        const auto written = co_await upstream.write(request, std::string_view());
         if (!written) {
             got.failure = written.error();
             co_return;

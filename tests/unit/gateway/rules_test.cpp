@@ -1,0 +1,199 @@
+#include "gateway/header_rules.h"
+#include "gateway/identity.h"
+#include "gateway/refusal.h"
+#include "gateway/snapshot.h"
+
+#include "codec/sigv4.h"
+
+#include <gtest/gtest.h>
+
+namespace weir::gateway {
+namespace {
+
+codec::Head head_with(std::vector<codec::Field> fields) {
+    codec::Head head;
+    head.fields = std::move(fields);
+    return head;
+}
+
+TEST(HeaderRules, OneHopsFieldsAndSecretsStayHere) {
+    const auto head = head_with({{"Host", "weir"},
+                                 {"Connection", "close, X-Hop"},
+                                 {"X-Hop", "1"},
+                                 {"Keep-Alive", "5"},
+                                 {"TE", "trailers"},
+                                 {"Proxy-Authorization", "x"},
+                                 {"Authorization", "secret"},
+                                 {"X-Api-Key", "secret"},
+                                 {"X-Amz-Date", "d"},
+                                 {"X-Amz-Security-Token", "t"},
+                                 {"X-Amz-Content-Sha256", "h"},
+                                 {"Cookie", "c"},
+                                 {"Expect", "100-continue"},
+                                 {"Accept-Encoding", "gzip"},
+                                 {"Content-Length", "3"},
+                                 {"x-weir-deadline-ms", "5"},
+                                 {"x-weir-frobnicate", "5"},
+                                 {"Content-Type", "application/json"},
+                                 {"amz-sdk-invocation-id", "i"}});
+    std::string out;
+    std::vector<std::string_view> unknown;
+    append_forwarded_request_fields(out, head, unknown);
+    EXPECT_EQ(out, "Content-Type: application/json\r\namz-sdk-invocation-id: i\r\n");
+    EXPECT_EQ(unknown, std::vector<std::string_view>{"x-weir-frobnicate"});
+}
+
+TEST(HeaderRules, AnswersLoseTheirHopAndOurNames) {
+    const auto head = head_with({{"Content-Type", "a/b"},
+                                 {"Transfer-Encoding", "chunked"},
+                                 {"Date", "now"},
+                                 {"Connection", "keep-alive"},
+                                 {"x-weir-target", "forged"},
+                                 {"x-amzn-bedrock-x", "1"}});
+    std::string out;
+    append_forwarded_response_fields(out, head);
+    EXPECT_EQ(out, "Content-Type: a/b\r\nx-amzn-bedrock-x: 1\r\n");
+}
+
+TEST(HeaderRules, ViaFindsTheLoop) {
+    EXPECT_TRUE(via_names_weir("weir"));
+    EXPECT_TRUE(via_names_weir("1.1 proxy.example, 1.1 weir (build 3)"));
+    EXPECT_FALSE(via_names_weir("1.1 weirdo"));
+    EXPECT_FALSE(via_names_weir(""));
+}
+
+std::vector<ClientConfig> two_clients(bool keys) {
+    ClientConfig chat;
+    chat.name = "chat";
+    ClientConfig etl;
+    etl.name = "etl";
+    if (keys) {
+        chat.key_sha256 = {codec::to_hex(codec::sha256("chat-key")),
+                           codec::to_hex(codec::sha256("older"))};
+        etl.key_sha256 = {codec::to_hex(codec::sha256("etl-key"))};
+    }
+    return {chat, etl};
+}
+
+TEST(Identity, KeysWhereClientsDemandThem) {
+    const ClientDirectory directory(two_clients(true));
+    EXPECT_EQ(identify(directory, head_with({{"authorization", "Bearer chat-key"}}), "").name,
+              "chat");
+    EXPECT_EQ(identify(directory, head_with({{"authorization", "bearer older"}}), "").name, "chat");
+    EXPECT_EQ(identify(directory, head_with({{"x-api-key", "etl-key"}}), "").name, "etl");
+    EXPECT_FALSE(identify(directory, head_with({{"x-api-key", "wrong"}}), "").admitted);
+    EXPECT_FALSE(identify(directory, head_with({}), "etl").admitted);
+    EXPECT_FALSE(identify(directory, head_with({{"x-weir-client", "etl"}}), "").admitted);
+    EXPECT_FALSE(identify(directory, head_with({{"authorization", "Bearer "}}), "").admitted);
+}
+
+TEST(Identity, NamesInTheirOrder) {
+    const ClientDirectory directory(two_clients(false));
+    const auto head =
+        head_with({{"x-weir-client", "etl"}, {"user-agent", "Boto3/1 app/notebook lang/python"}});
+    EXPECT_EQ(identify(directory, head, "chat").name, "chat");
+    EXPECT_EQ(identify(directory, head, "").name, "etl");
+    EXPECT_NE(identify(directory, head, "").client, nullptr);
+    EXPECT_EQ(identify(directory, head_with({{"user-agent", "Boto3/1 app/notebook"}}), "").name,
+              "notebook");
+    EXPECT_EQ(identify(directory, head_with({{"x-weir-client", "a b\"c"}}), "").name, "");
+    EXPECT_EQ(identify(directory, head_with({{"x-weir-client", std::string(65, 'a')}}), "").name,
+              "");
+}
+
+TEST(Identity, GlobsMatchWithoutBacktrackingForever) {
+    EXPECT_TRUE(glob_match("us.anthropic.*", "us.anthropic.claude"));
+    EXPECT_TRUE(glob_match("*", ""));
+    EXPECT_FALSE(glob_match("us.*.x", "us.a.y"));
+    EXPECT_FALSE(glob_match("*a*a*a*a*a*a*a*a*b", std::string(5'000, 'a')));
+}
+
+TEST(Browsers, PagesAndReboundNamesAreRefused) {
+    const std::vector<std::string> listen{"127.0.0.1:7070"};
+    const auto refused = [&](std::vector<codec::Field> fields) {
+        return !browser_refusal(head_with(std::move(fields)), listen, {"weir.internal"}).empty();
+    };
+    EXPECT_TRUE(refused({{"Host", "127.0.0.1:7070"}, {"Origin", "https://evil.example"}}));
+    EXPECT_TRUE(refused({{"Host", "127.0.0.1:7070"}, {"Sec-Fetch-Site", "cross-site"}}));
+    EXPECT_TRUE(refused({{"Host", "evil.example:7070"}}));
+    EXPECT_TRUE(refused({{"Host", "127.0.0.1.evil.example"}}));
+    EXPECT_FALSE(refused({{"Host", "127.0.0.1:7070"}}));
+    EXPECT_FALSE(refused({{"Host", "localhost"}}));
+    EXPECT_FALSE(refused({{"Host", "[::1]:7070"}}));
+    EXPECT_FALSE(refused({{"Host", "weir.internal:7070"}}));
+    // Behind a wildcard any address of this machine is right, a name never.
+    const auto wild = [](std::string_view host) {
+        return browser_refusal(head_with({{"Host", host}}), {"0.0.0.0:7070"}, {}).empty();
+    };
+    EXPECT_TRUE(wild("10.1.2.3:7070"));
+    EXPECT_FALSE(wild("rebound.example:7070"));
+}
+
+TEST(Refusals, TheTableOfTheInterface) {
+    Refusal r;
+    r.reason = RefusalReason::quota;
+    r.limit_kind = LimitKind::tokens;
+    r.model = "m";
+    r.region = "us-east-1";
+    r.limit = 1000;
+    r.used = 990;
+    r.cost = 50;
+    r.retry_after = std::chrono::milliseconds(90'500);
+    const auto a = refusal_answer(r, "m");
+    EXPECT_EQ(a.status, 429);
+    EXPECT_EQ(a.type, "ThrottlingException");
+    EXPECT_NE(a.message.find("tokens per minute of m in us-east-1: 990 of 1000 used"),
+              std::string::npos)
+        << a.message;
+    std::string fields;
+    append_error_fields(fields, a);
+    EXPECT_NE(fields.find("x-amz-retry-after: 90500\r\n"), std::string::npos);
+    EXPECT_NE(fields.find("\r\nRetry-After: 60\r\n"), std::string::npos);
+    EXPECT_NE(fields.find("x-weir-retry-after: 91\r\n"), std::string::npos);
+    EXPECT_NE(fields.find("x-should-retry: false\r\n"), std::string::npos);
+
+    const auto status = [](RefusalReason reason) {
+        Refusal other;
+        other.reason = reason;
+        return refusal_answer(other, "m").status;
+    };
+    EXPECT_EQ(status(RefusalReason::client_limit), 429);
+    EXPECT_EQ(status(RefusalReason::queue_full), 429);
+    EXPECT_EQ(status(RefusalReason::deadline), 429);
+    EXPECT_EQ(status(RefusalReason::daily_quota), 400);
+    EXPECT_EQ(status(RefusalReason::never_fits), 400);
+    EXPECT_EQ(status(RefusalReason::unavailable), 503);
+}
+
+TEST(Refusals, NoMessageReadsLikeAFullPrompt) {
+    for (int i = 0; i <= static_cast<int>(RefusalReason::no_target); ++i) {
+        for (int k = 0; k <= static_cast<int>(LimitKind::daily_tokens); ++k) {
+            Refusal r;
+            r.reason = static_cast<RefusalReason>(i);
+            r.limit_kind = static_cast<LimitKind>(k);
+            r.limit = 5;
+            const auto text = refusal_answer(r, "model").message;
+            for (const auto* bad :
+                 {"too many tokens", "Too many tokens", "context", "input is too long"}) {
+                EXPECT_EQ(text.find(bad), std::string::npos) << text;
+            }
+        }
+    }
+}
+
+TEST(Refusals, BodiesEscapeWhatJsonCannotHold) {
+    EXPECT_EQ(error_body("a\"b\\c\n"), R"({"message":"a\"b\\c\u000a"})");
+}
+
+TEST(Regions, NamesThatBecomePartOfAHostAreChecked) {
+    for (const auto* good : {"us-east-1", "us-gov-west-1", "ap-southeast-2", "cn-north-1"}) {
+        EXPECT_TRUE(looks_like_region(good)) << good;
+    }
+    for (const auto* bad : {"", "us", "us-east", "us-east-1.evil.example", "us-east-1/",
+                            "US-EAST-1", "-us-east-1", "us--1", "us-east-1@x", "localhost"}) {
+        EXPECT_FALSE(looks_like_region(bad)) << bad;
+    }
+}
+
+}  // namespace
+}  // namespace weir::gateway

@@ -1,0 +1,121 @@
+#include "gateway/stream_relay.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+
+namespace weir::gateway {
+namespace {
+
+std::string event(std::string_view type, std::string_view payload, std::string_view kind = "event",
+                  std::string_view name = ":event-type") {
+    const std::array<codec::EventHeader, 2> headers{codec::EventHeader{":message-type", kind},
+                                                    codec::EventHeader{name, type}};
+    std::string out;
+    codec::append_event(out, headers, payload);
+    return out;
+}
+
+const std::string kStart = event("messageStart", R"({"role":"assistant"})");
+const std::string kDelta = event("contentBlockDelta", R"({"delta":{"text":"hello"}})");
+const std::string kStop = event("messageStop", R"({"stopReason":"end_turn"})");
+const std::string kMetadata =
+    event("metadata", R"({"usage":{"inputTokens":3,"outputTokens":5,"totalTokens":8}})");
+const std::string kException = event("serviceUnavailableException",
+                                     R"({"message":"Bedrock is unable to process your request."})",
+                                     "exception", ":exception-type");
+
+/// Feeds `bytes` in pieces of `step` and gathers what goes on.
+std::string run(StreamRelay& relay, std::string_view bytes, std::size_t step) {
+    std::string out;
+    for (std::size_t at = 0; at < bytes.size(); at += step) {
+        const std::string piece(
+            bytes.substr(at, step));  // a buffer that dies, as the connection's does
+        const auto got = relay.take(piece);
+        out.append(got.first).append(got.second);
+    }
+    return out;
+}
+
+TEST(StreamRelay, TheSameBytesWhateverTheSplit) {
+    const auto whole = kStart + kDelta + kDelta + kStop + kMetadata;
+    for (std::size_t step = 1; step <= whole.size(); ++step) {
+        StreamRelay relay(bedrock::Operation::converse_stream, true);
+        EXPECT_EQ(run(relay, whole, step), whole) << step;
+        EXPECT_TRUE(relay.ended_cleanly()) << step;
+        EXPECT_EQ(relay.usage().output, 5U) << step;
+    }
+}
+
+TEST(StreamRelay, NothingGoesOnBeforeContent) {
+    StreamRelay relay(bedrock::Operation::converse_stream, true);
+    EXPECT_EQ(run(relay, kStart, 7), "");
+    EXPECT_FALSE(relay.begun());
+    EXPECT_EQ(run(relay, kDelta, kDelta.size()), kStart + kDelta);
+    EXPECT_TRUE(relay.begun());
+}
+
+TEST(StreamRelay, AnExceptionBeforeContentIsUnseen) {
+    for (std::size_t step = 1; step < 40; ++step) {
+        StreamRelay relay(bedrock::Operation::converse_stream, true);
+        EXPECT_EQ(run(relay, kStart + kException, step), "");
+        EXPECT_EQ(relay.state(), StreamRelay::State::failed);
+        EXPECT_EQ(relay.failure().cls, FailureClass::capacity);
+    }
+}
+
+TEST(StreamRelay, AnExceptionAfterContentGoesOnByteForByte) {
+    const auto whole = kStart + kDelta + kException;
+    StreamRelay relay(bedrock::Operation::converse_stream, true);
+    EXPECT_EQ(run(relay, whole, 11), whole);
+    EXPECT_EQ(relay.state(), StreamRelay::State::excepted);
+}
+
+TEST(StreamRelay, DamageLetsNothingBrokenThrough) {
+    auto bad = kDelta;
+    bad[bad.size() - 6] ^= 1;
+    StreamRelay relay(bedrock::Operation::converse_stream, true);
+    EXPECT_EQ(run(relay, kStart + kDelta + bad, 13), kStart + kDelta);
+    EXPECT_EQ(relay.state(), StreamRelay::State::garbled);
+    EXPECT_FALSE(relay.ended_cleanly());
+}
+
+TEST(StreamRelay, AnEndInTheMiddleIsNotClean) {
+    StreamRelay cut(bedrock::Operation::converse_stream, true);
+    run(cut, kStart + kDelta, 1000);
+    EXPECT_FALSE(cut.ended_cleanly());
+    StreamRelay torn(bedrock::Operation::converse_stream, true);
+    run(torn, kStart + kDelta + kStop + kMetadata.substr(0, 9), 5);
+    EXPECT_FALSE(torn.ended_cleanly());
+    StreamRelay empty(bedrock::Operation::converse_stream, true);
+    run(empty, kStart + kStop + kMetadata, 9);
+    EXPECT_TRUE(empty.ended_cleanly());
+    EXPECT_EQ(empty.held(), kStart + kStop + kMetadata);
+}
+
+TEST(StreamRelay, PreambleWithoutEndIsLetThroughAtItsBound) {
+    StreamRelay relay(bedrock::Operation::converse_stream, true);
+    std::string all;
+    const auto ping = event("ping", std::string(1000, ' '));
+    std::string out;
+    while (!relay.begun() && all.size() < (1U << 20)) {
+        all += ping;
+        out += run(relay, ping, ping.size());
+    }
+    EXPECT_EQ(out, all);
+    EXPECT_LE(all.size(), (64U << 10) + 2 * ping.size());
+}
+
+TEST(StreamRelay, OurOwnEndIsATypedException) {
+    const auto bytes = broken_stream_event("weir: the stream broke off.");
+    codec::EventMessage message;
+    const auto read = codec::read_event(bytes, message);
+    ASSERT_TRUE(read && *read);
+    EXPECT_EQ(**read, bytes.size());
+    EXPECT_EQ(message.exception_type(), "modelStreamErrorException");
+    EXPECT_EQ(message.payload, R"({"message":"weir: the stream broke off."})");
+}
+
+}  // namespace
+}  // namespace weir::gateway
