@@ -2,6 +2,10 @@
 // more than parsing a request does.
 #pragma once
 
+// First of all: Asio asks a macro of the standard library's how to allocate, and must get the same
+// answer in every file, or one frees what another allocated differently.
+#include <cstddef>
+
 #include <asio/awaitable.hpp>
 #include <asio/basic_stream_socket.hpp>
 #include <asio/experimental/as_tuple.hpp>

@@ -86,7 +86,7 @@ std::string openssl_reason() {
 /// Trust stores are large and the same for every Region and worker: one of each in the process.
 Result<X509_STORE*> trust(const std::string& file) {
     static std::mutex mutex;
-    static std::map<std::string, X509_STORE*> stores;
+    static auto& stores = *new std::map<std::string, X509_STORE*>;  // OpenSSL ends before statics
     const std::scoped_lock lock(mutex);
     if (auto found = stores.find(file); found != stores.end()) {
         return found->second;
