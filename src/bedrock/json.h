@@ -34,11 +34,14 @@ inline std::string_view key_of(ondemand::field& field) {
 
 /// A scalar as written, without the space after it.
 inline std::string_view token_of(ondemand::value& value) {
-    std::string_view token = value.raw_json_token();
-    while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') {
-        token.remove_suffix(1);
-    }
-    return token;
+    const std::string_view token = value.raw_json_token();
+    return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
+}
+
+/// Could a value begin so? simdjson looks at what it is asked for, and skips the rest unread.
+inline bool begins_value(std::string_view token) {
+    constexpr std::string_view kFirst = "\"{[-0123456789tfn";
+    return !token.empty() && kFirst.find(token.front()) != std::string_view::npos;
 }
 
 /// The inside of a string as written, escapes and all.

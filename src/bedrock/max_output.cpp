@@ -89,7 +89,7 @@ private:
         ondemand::object object;
         if (!token.starts_with('{')) {
             places_.container_scalar = Span{at, token.size()};
-            places_.odd |= token.starts_with('[');
+            places_.odd |= token.starts_with('[') || !begins_value(token);
             return true;
         }
         if (value.get_object().get(object) != simdjson::SUCCESS) {
@@ -112,7 +112,7 @@ private:
 
     void number(ondemand::value& value) {
         const std::string_view token = token_of(value);
-        if (token.starts_with('{') || token.starts_with('[')) {
+        if (token.starts_with('{') || token.starts_with('[') || !begins_value(token)) {
             places_.odd = true;
             return;
         }

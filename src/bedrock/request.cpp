@@ -149,6 +149,10 @@ private:
     void max_output(ondemand::value& value) {
         ++facts_.max_output_members;
         const std::string_view token = token_of(value);
+        if (!begins_value(token)) {
+            failed_ = simdjson::TAPE_ERROR;
+            return;
+        }
         const auto number = usable_max_output(token);
         if (number && (!facts_.max_output || *number > *facts_.max_output)) {
             facts_.max_output = number;
@@ -203,7 +207,11 @@ private:
                 }
                 break;
             default:
-                break;  // numbers, booleans: settings, not prompt
+                // Numbers, booleans: settings, not prompt.
+                if (!begins_value(token_of(value))) {
+                    failed_ = simdjson::TAPE_ERROR;
+                }
+                break;
         }
     }
 
