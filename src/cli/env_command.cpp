@@ -18,6 +18,9 @@ constexpr std::string_view kSdk =
     "# export AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir AWS_REGION=us-east-1\n"
     "# With a client key (`weir key new`) instead:\n"
     "# export AWS_BEARER_TOKEN_BEDROCK=weir_...\n"
+    "# (over https only: botocore 1.44 and the Go SDK send no bearer key over plain http; give "
+    "weir\n"
+    "# `tls`, or send the key in the header x-api-key)\n"
     "# A name for this program in weir's metrics and shares:\n"
     "# export AWS_SDK_UA_APP_ID=my-program\n";
 

@@ -59,8 +59,8 @@ Result<std::string> key_text(const std::string& name, const NewKey& key) {
     return fmt::format(
         "The key of client {0}. It is shown this once; weir keeps only its hash:\n\n"
         "    {1}\n\n"
-        "The client sends it as AWS_BEARER_TOKEN_BEDROCK (AWS SDKs), or in the header "
-        "x-api-key:\n\n"
+        "The client sends it as AWS_BEARER_TOKEN_BEDROCK (AWS SDKs, some of them over https "
+        "only), or in the header x-api-key:\n\n"
         "    export AWS_BEARER_TOKEN_BEDROCK={1}\n\n"
         "Into weir.yaml, under `clients`:\n\n"
         "  - {{name: \"{0}\", key_sha256: [\"{2}\"]}}\n",
