@@ -1,4 +1,6 @@
-// One request from its first byte to its last. Read exchange.cpp from the top: it is the path.
+// One request from its first byte to its last. Read exchange.cpp from the top: it is the path. What
+// it calls is in exchange_admit.cpp (before anything is sent), exchange_answer.cpp (the way back),
+// exchange_record.cpp.
 #pragma once
 
 #include "bedrock/operation.h"
@@ -17,6 +19,11 @@
 #include <vector>
 
 namespace weir::gateway {
+
+Instant now();
+std::int64_t unix_ms();
+/// A field's value; empty: it is not there.
+std::string_view text_of(const codec::Head& head, std::string_view name);
 
 /// Promises: the request ends exactly once, by a forwarded answer, a typed error or an aborted
 /// connection; a grant it was given ends exactly once, the client's leaving included; nothing is

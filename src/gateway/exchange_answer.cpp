@@ -1,0 +1,381 @@
+// The way back: from the upstream's answer, or weir's own, to the client.
+#include "gateway/exchange.h"
+
+#include "gateway/header_rules.h"
+
+#include <algorithm>
+
+namespace weir::gateway {
+namespace {
+
+using bedrock::Operation;
+using codec::append_field;
+using net::NetError;
+using observe::Outcome;
+
+constexpr std::uint64_t kMaxHeldAnswer = 1UL << 20;
+constexpr Duration kErrorBodyTimeout = std::chrono::seconds(30);
+
+}  // namespace
+
+net::Task<Exchange::End> Exchange::read_error() {
+    connection_->stream().set_deadline(kErrorBodyTimeout);
+    bool whole = false;
+    answer_body_.clear();
+    while (answer_body_.size() < kMaxHeldAnswer) {
+        const auto piece = co_await connection_->read_body();
+        if (gone_) {
+            co_return End::gone;
+        }
+        if (!piece || piece->empty()) {
+            whole = piece.has_value();
+            break;
+        }
+        answer_body_.append(*piece);
+    }
+    failure_ = worker_.answers.failure(head_, answer_body_, unix_ms() / 1000);
+    failure_.stage = Stage::sent;
+    upstream_error_ = UpstreamError{failure_, fields_, std::move(answer_body_)};
+    answer_body_.clear();
+    release(whole);
+    co_return End::failed;
+}
+
+/// Reads an answer whole, so that a failure in it is still unseen below; then hands it on.
+net::Task<Exchange::End> Exchange::relay_whole() {
+    const auto& timeouts = snapshot_->config.timeouts;
+    answer_body_.clear();
+    if (head_.framing == codec::Framing::length && head_.content_length <= kMaxHeldAnswer) {
+        answer_body_.reserve(head_.content_length + 64);
+    }
+    for (;;) {
+        connection_->stream().set_deadline(timeouts.idle);
+        const auto piece = co_await connection_->read_body();
+        if (gone_) {
+            co_return End::gone;
+        }
+        if (!piece) {
+            set_failure(FailureClass::timeout, Stage::sent, "the answer broke off");
+            co_return End::failed;
+        }
+        if (piece->empty()) {
+            break;
+        }
+        answer_body_.append(*piece);
+        if (answer_body_.size() > kMaxHeldAnswer) {
+            co_return co_await relay_large(answer_body_.size());
+        }
+    }
+    release(true);
+    if (bedrock::is_inference(match_.operation)) {
+        usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
+        worker_.shared.gate->complete(id_, usage_);
+        worker_.shared.metrics->count_attempt(target_region_, target_model_,
+                                              observe::AttemptResult::ok);
+    }
+    status_ = head_.status;
+    begun_ = true;
+    add_weir_fields();
+    const auto sent = co_await downstream_.send(status_, fields_, answer_body_);
+    if (!sent) {
+        outcome_ = Outcome::cancelled;
+    }
+    co_return End::answered;
+}
+
+/// The rest of an answer too large to hold.
+net::Task<Exchange::End> Exchange::relay_large(std::uint64_t already) {
+    const bool inference = bedrock::is_inference(match_.operation);
+    if (inference) {
+        worker_.shared.gate->began(id_);
+    }
+    begun_ = true;
+    status_ = head_.status;
+    add_weir_fields();
+    const auto length = head_.framing == codec::Framing::length
+                            ? std::optional(head_.content_length)
+                            : std::nullopt;
+    auto sent = co_await downstream_.begin(status_, fields_, length);
+    std::string_view bytes(answer_body_.data(), already);
+    while (sent) {
+        sent = co_await downstream_.write(bytes);
+        if (!sent) {
+            break;
+        }
+        std::string().swap(answer_body_);
+        connection_->stream().set_deadline(snapshot_->config.timeouts.idle);
+        const auto piece = co_await connection_->read_body();
+        if (!piece) {
+            if (!gone_) {
+                set_failure(FailureClass::broken, Stage::begun, "the answer broke off");
+                outcome_ = Outcome::broken_stream;
+                error_name_ = "IncompleteBody";
+                if (inference) {
+                    worker_.shared.metrics->count_attempt(target_region_, target_model_,
+                                                          observe::AttemptResult::broken);
+                    worker_.shared.gate->report(id_, failure_);
+                }
+            }
+            downstream_.abort();
+            release(false);
+            co_return gone_ ? End::gone : End::answered;
+        }
+        if (piece->empty()) {
+            release(true);
+            if (inference) {
+                usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
+                worker_.shared.gate->settle(id_, usage_);
+                worker_.shared.metrics->count_attempt(target_region_, target_model_,
+                                                      observe::AttemptResult::ok);
+            }
+            const auto ended = co_await downstream_.end();
+            if (!ended) {
+                outcome_ = Outcome::cancelled;
+            }
+            co_return End::answered;
+        }
+        bytes = *piece;
+    }
+    co_return End::gone;
+}
+
+net::Task<Exchange::End> Exchange::relay_stream() {
+    const auto& timeouts = snapshot_->config.timeouts;
+    StreamRelay relay(match_.operation, match_.operation == Operation::converse_stream ||
+                                            family_ == Family::anthropic);
+    for (;;) {
+        const Duration patience = relay.begun()
+                                      ? timeouts.idle
+                                      : std::max(timeouts.first_event - (now() - attempt_started_),
+                                                 Duration(std::chrono::milliseconds(1)));
+        connection_->stream().set_deadline(std::min(patience, timeouts.answer));
+        const auto piece = co_await connection_->read_body();
+        usage_ = relay.usage();
+        if (gone_) {
+            co_return End::gone;
+        }
+        if (!piece) {
+            if (relay.begun()) {
+                co_return co_await break_stream(relay, "the stream broke off");
+            }
+            const bool slow = piece.error().error == NetError::timeout;
+            set_failure(
+                slow ? FailureClass::timeout : FailureClass::reset, Stage::sent,
+                slow ? "the stream stalled before content" : "the stream broke off before content");
+            co_return End::failed;
+        }
+        if (piece->empty()) {
+            break;
+        }
+        const auto out = relay.take(*piece);
+        if (relay.begun() && !begun_) {
+            begun_ = true;
+            first_token_ = now() - started_;
+            worker_.shared.gate->began(id_);
+            std::string().swap(body_);
+            status_ = head_.status;
+            add_weir_fields();
+            const auto head_sent = co_await downstream_.begin(status_, fields_, std::nullopt);
+            if (!head_sent) {
+                co_return End::gone;
+            }
+        }
+        if (relay.state() == StreamRelay::State::failed) {
+            failure_ = relay.failure();
+            failure_.stage = Stage::sent;
+            upstream_error_.reset();
+            co_return End::failed;
+        }
+        const End forwarded = co_await forward(out);
+        if (forwarded != End::answered) {
+            co_return forwarded;
+        }
+        if (relay.state() == StreamRelay::State::excepted) {
+            co_return co_await break_stream(relay, std::string_view());
+        }
+        if (relay.state() == StreamRelay::State::garbled) {
+            if (begun_) {
+                co_return co_await break_stream(relay,
+                                                "the stream's framing was damaged on its way");
+            }
+            set_failure(FailureClass::server, Stage::sent, "the stream's framing is damaged");
+            co_return End::failed;
+        }
+    }
+
+    if (!relay.ended_cleanly()) {
+        if (begun_) {
+            co_return co_await break_stream(relay, "the stream ended before the model had");
+        }
+        set_failure(FailureClass::reset, Stage::sent, "the stream ended before content");
+        co_return End::failed;
+    }
+    release(true);
+    usage_ = relay.usage();
+    worker_.shared.gate->complete(id_, usage_);
+    worker_.shared.metrics->count_attempt(target_region_, target_model_,
+                                          observe::AttemptResult::ok);
+    net::NetResult<void> ended;
+    if (begun_) {
+        ended = co_await downstream_.end();
+    } else {  // an answer without content
+        begun_ = true;
+        status_ = head_.status;
+        add_weir_fields();
+        ended = co_await downstream_.send(status_, fields_, relay.held());
+    }
+    if (!ended) {
+        outcome_ = Outcome::cancelled;
+    }
+    co_return End::answered;
+}
+
+net::Task<Exchange::End> Exchange::forward(const StreamRelay::Out& out) {
+    for (const auto bytes : {out.first, out.second}) {
+        if (bytes.empty()) {
+            continue;
+        }
+        const auto written = co_await downstream_.write(bytes);
+        if (!written) {
+            co_return End::gone;
+        }
+    }
+    co_return End::answered;
+}
+
+/// Content is with the client and more will not come. `why` empty: the service's own exception has
+/// gone on.
+net::Task<Exchange::End> Exchange::break_stream(StreamRelay& relay, std::string_view why) {
+    usage_ = relay.usage();
+    release(false);
+    if (why.empty()) {
+        failure_ = relay.failure();
+    } else {
+        set_failure(FailureClass::broken, Stage::begun, std::string(why));
+        failure_.error_type = "ModelStreamErrorException";
+    }
+    failure_.cls = FailureClass::broken;
+    failure_.stage = Stage::begun;
+    failure_.seen = usage_;
+    worker_.shared.metrics->count_attempt(target_region_, target_model_,
+                                          observe::AttemptResult::broken);
+    worker_.shared.gate->report(id_, failure_);
+    outcome_ = Outcome::broken_stream;
+    error_name_ = failure_.error_type;
+    if (!why.empty()) {
+        const auto event = broken_stream_event("weir: " + std::string(why) + ".");
+        const auto written = co_await downstream_.write(event);
+        if (!written) {
+            downstream_.abort();
+            co_return End::answered;
+        }
+    }
+    const auto ended = co_await downstream_.end();
+    if (!ended) {
+        downstream_.abort();
+    }
+    co_return End::answered;
+}
+
+// ---- what weir says itself
+
+net::Task<void> Exchange::answer(const ErrorAnswer& error) {
+    status_ = error.status;
+    outcome_ = error.outcome;
+    reason_ = error.reason;
+    error_name_ = error.type;
+    fields_.clear();
+    append_error_fields(fields_, error);
+    add_weir_fields();
+    const auto body = error_body(error.message);
+    const auto sent = co_await downstream_.send(error.status, fields_, body);
+    if (!sent) {
+        outcome_ = Outcome::cancelled;
+    }
+}
+
+net::Task<void> Exchange::answer_refusal(const Refusal& refusal) {
+    repeated_ = refusal.repeated;
+    if (!refusal.upstream) {
+        if (refusal.reason == RefusalReason::unavailable &&
+            worker_.shared.refuse_waiting.load(std::memory_order_relaxed)) {
+            ErrorAnswer stopping = refusal_answer(refusal, model_);
+            stopping.message = "weir: this gateway is stopping.";
+            stopping.reason = "draining";
+            co_await answer(stopping);
+            co_return;
+        }
+        const auto error = refusal_answer(refusal, model_);
+        co_await answer(error);
+        co_return;
+    }
+    const bool as_it_came = upstream_error_ &&
+                            refusal.upstream->status == upstream_error_->failure.status &&
+                            refusal.upstream->message == upstream_error_->failure.message;
+    if (!as_it_came) {
+        auto error = remembered_answer(*refusal.upstream);
+        error.reason = refusal.repeated ? to_string(refusal.reason) : std::string_view();
+        co_await answer(error);
+        co_return;
+    }
+    const ErrorAnswer like = remembered_answer(*refusal.upstream);
+    status_ = like.status;
+    outcome_ = like.outcome;
+    error_name_ = like.type;
+    fields_ = upstream_error_->fields;
+    if (status_ == 429 ||
+        status_ == 503) {  // weir has tried what there was: the SDK's own tries are in vain
+        append_field(fields_, "x-should-retry", "false");
+    }
+    add_weir_fields();
+    const auto sent = co_await downstream_.send(status_, fields_, upstream_error_->body);
+    if (!sent) {
+        outcome_ = Outcome::cancelled;
+    }
+}
+
+void Exchange::add_weir_fields() {
+    append_field(fields_, "x-amzn-RequestId",
+                 upstream_request_id_.empty() ? request_id_ : upstream_request_id_);
+    append_field(fields_, "x-weir-request-id", request_id_);
+    if (attempts_ > 0) {
+        fields_ += "x-weir-target: ";
+        fields_ += target_region_;
+        if (!target_model_.empty()) {
+            fields_ += '/';
+            fields_ += target_model_;
+        }
+        fields_ += "\r\n";
+    }
+    append_field(fields_, "x-weir-attempts", std::to_string(attempts_));
+    append_field(fields_, "x-weir-queued-ms", std::to_string(to_ms(queued_)));
+    if (begun_ && grant_.degraded) {
+        append_field(fields_, "x-weir-degraded", "true");
+    }
+}
+
+/// A response's head outlives the buffer it was read into: its body decides what becomes of it.
+void Exchange::keep_head(const codec::Head& head) {
+    head_bytes_.clear();
+    std::size_t size = 0;
+    for (const auto& [name, value] : head.fields) {
+        size += name.size() + value.size();
+    }
+    head_bytes_.reserve(size);
+    head_.clear();
+    head_.status = head.status;
+    head_.framing = head.framing;
+    head_.content_length = head.content_length;
+    for (const auto& [name, value] : head.fields) {
+        const auto at = head_bytes_.size();
+        head_bytes_.append(name).append(value);
+        head_.fields.push_back(
+            {std::string_view(head_bytes_).substr(at, name.size()),
+             std::string_view(head_bytes_).substr(at + name.size(), value.size())});
+    }
+    fields_.clear();
+    append_forwarded_response_fields(fields_, head_);
+    upstream_request_id_ = text_of(head_, "x-amzn-requestid");
+}
+
+}  // namespace weir::gateway
