@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 namespace weir::cli {
@@ -32,6 +33,9 @@ std::string percent(double value) {
 }
 
 std::string seconds(double value) {
+    if (std::isinf(value)) {
+        return "never";
+    }
     return value < 0 ? "-" : fmt::format("{:.1f} s", value);
 }
 
@@ -110,7 +114,7 @@ DemoFigures figures_of(const DemoTrace& trace, const DemoRow& row) {
             light += 1;
             light_served += one;
         }
-        all.push_back(outcome.seconds);
+        all.push_back(outcome.served ? outcome.seconds : std::numeric_limits<double>::infinity());
         if (!outcome.served) {
             failed.push_back(outcome.seconds);
         }
@@ -140,7 +144,8 @@ std::vector<std::string> demo_conclusions(const std::vector<DemoRow>& rows,
         }
         const double ours = column.value(figures[*weir]);
         const double theirs = column.value(figures[*other]);
-        const double ahead = column.more_is_better ? ours - theirs : theirs - ours;
+        const double more = ours == theirs ? 0 : ours - theirs;  // both may be infinite
+        const double ahead = column.more_is_better ? more : -more;
         const std::string line =
             fmt::format("{}: {} {}, {} {}", column.name, rows[*weir].name, column.show(ours),
                         rows[*other].name, column.show(theirs));
@@ -183,10 +188,12 @@ std::string demo_text(const DemoTrace& trace, const DemoFacts& facts,
                            seconds(f.p50), seconds(f.p99), f.dead_calls);
     }
     out +=
-        "\nServed means: the whole answer within 60 s, an SDK's patience. Refusals are the 429s "
-        "that "
-        "the stand-in\ngave. The first two rows know only their home Region; the others may use "
-        "both.\n\nThe best row with weir against the best without:\n";
+        "\nServed: the whole answer within 60 s, an SDK's patience. Refusals: the 429s that the "
+        "stand-in "
+        "gave.\np50, p99: when half, or 99 %, of all calls had their answer; \"never\" if so many "
+        "were not served.\nThe first two rows know only their home Region, the others may use "
+        "both.\n"
+        "\nThe best row with weir against the best without:\n";
     for (const std::string& line : demo_conclusions(rows, figures)) {
         out += "  " + line + "\n";
     }
@@ -202,7 +209,9 @@ std::string demo_text(const DemoTrace& trace, const DemoFacts& facts,
 std::string demo_json(const DemoTrace& trace, const DemoFacts& facts,
                       const std::vector<DemoRow>& rows) {
     using Json = nlohmann::json;
-    const auto maybe = [](double value) { return value < 0 ? Json(nullptr) : Json(value); };
+    const auto maybe = [](double value) {
+        return value < 0 || std::isinf(value) ? Json(nullptr) : Json(value);
+    };
     Json list = Json::array();
     for (const DemoRow& row : rows) {
         const DemoFigures f = figures_of(trace, row);

@@ -25,7 +25,9 @@ struct DemoRow {
     std::uint64_t dead_calls = 0;  ///< calls its dead Region got while it was dead
 };
 
-/// A row's figures. Shares in 0..1, times in seconds; what does not exist is below zero.
+/// A row's figures. Shares in 0..1, times in seconds; what does not exist is below zero. p50 and
+/// p99 are of all calls: the time by which that share of them had its answer, infinite if it never
+/// did. A way that fails half of its calls at once must not look fast.
 struct DemoFigures {
     double calls = 0;
     double tokens = 0;

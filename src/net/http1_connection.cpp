@@ -1,6 +1,7 @@
 #include "net/http1_connection.h"
 
-#include <charconv>
+#include <unistd.h>
+
 #include <exception>
 #include <utility>
 
@@ -383,7 +384,9 @@ Task<void> serve_http1(std::shared_ptr<ServerState> state, ServerLoop* home, int
     TcpSocket socket(home->loop.executor());
     std::error_code code;
     socket.assign(peer.protocol(), descriptor, code);
-    if (!code && !state->closing.load(std::memory_order_relaxed)) {
+    if (code) {
+        ::close(descriptor);
+    } else if (!state->closing.load(std::memory_order_relaxed)) {
         Http1Connection connection(state, *home, std::move(socket), std::move(peer));
         co_await connection.run();
     }

@@ -407,8 +407,9 @@ TEST_F(EngineTest, WithEveryBreakerOpenOnlyProbesGo) {
     EXPECT_NE(engine().status(now).targets[0].breaker, BreakerState::closed);
     int probes = 0;
     for (int i = 0; i < 10; ++i) {
+        const std::string client = std::to_string(i);
         Call c = call();
-        c.client = std::to_string(i);
+        c.client = client;
         probes += granted(offer(c)) ? 1 : 0;
     }
     EXPECT_EQ(probes, 3);
