@@ -432,7 +432,10 @@ TEST(Server, ConnectionsAreSpreadAndLimited) {
     for (int i = 0; i < 4; ++i) {
         EXPECT_EQ(body_of(clients[static_cast<std::size_t>(i)]->receive_answer()), "ok");
     }
-    EXPECT_EQ(std::count(where.begin(), where.end(), 0U), 2);
+    {
+        const std::scoped_lock lock(mutex);
+        EXPECT_EQ(std::count(where.begin(), where.end(), 0U), 2);
+    }
     EXPECT_EQ(running.server().connections(), 4U);
     EXPECT_TRUE(eventually([&] { return lines.has("limit of connections"); }));
     clients.front()->close();
