@@ -355,9 +355,7 @@ void Head::clear() {
     expect_continue = false;
 }
 
-bool equals_ignore_case(std::string_view a, std::string_view b) {
-    if (a.size() != b.size())
-        return false;
+bool same_letters(std::string_view a, std::string_view b) {
     for (std::size_t i = 0; i < a.size(); ++i)
         if (lower(a[i]) != lower(b[i]))
             return false;

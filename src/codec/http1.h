@@ -63,7 +63,11 @@ struct Head {
     void clear();
 };
 
-bool equals_ignore_case(std::string_view a, std::string_view b);
+/// Of equal length; for equals_ignore_case, whose first look most names do not survive.
+bool same_letters(std::string_view a, std::string_view b);
+inline bool equals_ignore_case(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && same_letters(a, b);
+}
 
 /// Reads one head from a growing buffer. Not yet complete: nullopt, call again with the same bytes
 /// and more. Complete: the number of bytes it took. After a result or an error, reset() before

@@ -1,6 +1,8 @@
 // Writing HTTP/1.1. What goes out is as strict as what may come in.
 #include "codec/http1.h"
 
+#include "codec/http1_grammar.h"
+
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -12,10 +14,13 @@ namespace {
 /// A line end inside a field would be a second field, or a second message, of somebody's choosing.
 /// No caller may let one through, so this is a broken promise and no bad input.
 void require_one_line(std::string_view text) {
-    constexpr std::string_view kForbidden("\r\n\0", 3);
-    if (text.find_first_of(kForbidden) != std::string_view::npos) {
-        std::fputs("weir: a line end or NUL was about to be written into an HTTP head\n", stderr);
-        std::abort();
+    for (std::size_t at = grammar::find_below<'\r' + 1>(text, 0); at < text.size();
+         at = grammar::find_below<'\r' + 1>(text, at + 1)) {
+        if (text[at] == '\r' || text[at] == '\n' || text[at] == '\0') {
+            std::fputs("weir: a line end or NUL was about to be written into an HTTP head\n",
+                       stderr);
+            std::abort();
+        }
     }
 }
 

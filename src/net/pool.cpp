@@ -11,6 +11,9 @@ namespace weir::net {
 
 namespace {
 
+// An idle connection used again within this time is taken at the reactor's word.
+constexpr Duration kTrusted = std::chrono::milliseconds(100);
+
 Instant clock_now() {
     return std::chrono::steady_clock::now();
 }
@@ -106,7 +109,11 @@ Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::acquire(bool fresh,
         }
         UpstreamConnection::Impl& kept = *last->impl_;
         kept.stream->unwatch();
-        if (clock_now() < kept.retire_at && kept.stream->idle_and_healthy()) {
+        // The watch tells of one that its peer has closed; a look costs a system call, so it is
+        // taken only where the closing may have come without the loop's having had time to see it.
+        const Instant now = clock_now();
+        const bool fresh_enough = now - kept.idle_since < kTrusted && !kept.stream->interrupted();
+        if (now < kept.retire_at && (fresh_enough || kept.stream->idle_and_healthy())) {
             kept.begin_exchange();
             kept.reused = true;
             if (pool.counts != nullptr) {
