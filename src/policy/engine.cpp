@@ -247,7 +247,12 @@ void Engine::Impl::began(CallId id, Instant now) {
     const bool was_probing = t->breaker.state(now) != BreakerState::closed;
     t->breaker.success(call->permit, now);
     call->permit.epoch = ~0U;  // told once
-    t->pool->accepted();
+    if (call->reservation.pool->accepted(call->reservation, now)) {
+        dirty(t);
+        for (TargetState* other : t->siblings) {
+            dirty(other);
+        }
+    }
     if (call->daily_probe) {
         call->daily_probe = false;
         t->daily_probe_out = false;

@@ -130,37 +130,6 @@ bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, b
     return eligible_at(lane_for(call), index, now) <= now;
 }
 
-namespace {
-
-/// When `need` more fits into `meter`, at the pace its log frees room and calls in flight settle.
-Instant frees_at(const Meter& meter, double need, double settling, double service_seconds,
-                 Instant now) {
-    const auto top = meter.ceiling();
-    if (!top) {
-        return now;
-    }
-    const double ceiling = std::max<double>(1, static_cast<double>(*top));
-    const double used = static_cast<double>(meter.used());
-    const double missing = need - (ceiling - used);
-    if (missing <= 0) {
-        return now;
-    }
-    if (settling >= missing) {
-        return now + from_seconds(service_seconds * missing / settling);
-    }
-    const double rest = missing - settling;
-    const double rounds = std::floor(rest / ceiling);
-    const double last = std::min(rest - rounds * ceiling, used);
-    Instant at = meter.frees(static_cast<std::uint64_t>(last));
-    if (at == Instant::max() || at == Instant::min()) {
-        at = now;
-    }
-    const double windows = std::min(rounds, 1e6) * to_seconds(meter.window());
-    return std::max(at, now) + from_seconds(std::min(windows, 1e9));
-}
-
-}  // namespace
-
 /// When the call's turn at a target is expected, in settled cost, behind what stands before it.
 Instant Engine::Impl::turn(const CallRecord* call, const Slot& slot, bool queued,
                            Instant now) const {
@@ -190,10 +159,10 @@ Instant Engine::Impl::turn(const CallRecord* call, const Slot& slot, bool queued
                               ? std::clamp(1 - e.mean_settled() / e.mean_reserved(), 0.0, 1.0)
                               : 0.0;
     Instant at = std::max(now, pool.paused_until());
-    at = std::max(at, frees_at(pool.meter(LimitKind::tokens), ahead + c, reserved * unused,
-                               e.mean_service_seconds(), now));
-    at = std::max(at, frees_at(pool.meter(LimitKind::requests), ahead_calls + 1, 0, 0, now));
-    at = std::max(at, frees_at(pool.meter(LimitKind::daily_tokens), c, 0, 0, now));
+    at = std::max(at, pool.meter(LimitKind::tokens)
+                          .turn_at(ahead + c, reserved * unused, e.mean_service_seconds(), now));
+    at = std::max(at, pool.meter(LimitKind::requests).turn_at(ahead_calls + 1, 0, 0, now));
+    at = std::max(at, pool.meter(LimitKind::daily_tokens).turn_at(c, 0, 0, now));
     return at;
 }
 
@@ -257,8 +226,8 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
             call->client->backlog + static_cast<double>(cost(call, targets[0].state, 0));
         const QuotaPool& own = *call->client->limits;
         const double calls = static_cast<double>(call->client->waiting) + 1;
-        const Instant at = std::max(frees_at(own.meter(LimitKind::tokens), need, 0, 0, now),
-                                    frees_at(own.meter(LimitKind::requests), calls, 0, 0, now));
+        const Instant at = std::max(own.meter(LimitKind::tokens).turn_at(need, 0, 0, now),
+                                    own.meter(LimitKind::requests).turn_at(calls, 0, 0, now));
         if (at > doubtful_until) {
             return refuse(RefusalReason::client_limit, at, 0);
         }

@@ -64,7 +64,7 @@ QuotaPool* Engine::Impl::pool_for(const std::string& region, const std::string& 
         retired_pools_.push_back(std::move(pool));
     }
     if (!pool) {
-        pool = std::make_unique<QuotaPool>(config_.quota_window, true, limits);
+        pool = std::make_unique<QuotaPool>(config_.quota_window, Meter::Window::service, limits);
     }
     pool->configure(limits);
     return pool.get();
@@ -231,7 +231,8 @@ void Engine::Impl::configure_client(ClientState* client) {
         retired_pools_.push_back(std::move(client->limits));
     }
     if (limited && !client->limits) {
-        client->limits = std::make_unique<QuotaPool>(config_.quota_window, false, limits);
+        client->limits =
+            std::make_unique<QuotaPool>(config_.quota_window, Meter::Window::ours, limits);
     }
     if (client->limits) {
         client->limits->configure(limits);

@@ -75,7 +75,9 @@ void Engine::Impl::leave_target(CallRecord* call, Instant now) {
 
 void Engine::Impl::end_attempt(CallRecord* call, const Failure& failure, Instant now) {
     const auto each = [&](auto&& act) {
-        act(call->reservation);
+        if (call->reservation.pool != nullptr) {
+            act(call->reservation);
+        }
         if (call->client_reservation.pool != nullptr) {
             act(call->client_reservation);
         }
@@ -86,12 +88,17 @@ void Engine::Impl::end_attempt(CallRecord* call, const Failure& failure, Instant
     }
     if (!may_be_paid(failure) &&
         (failure.stage == Stage::not_sent || failure.cls == FailureClass::network)) {
-        each([&](Reservation& r) { r.pool->give_back_all(r); });
+        each([&](Reservation& r) { r.pool->give_back_all(r, now); });
         charge(call->flow, -call->charged);
     } else if (may_be_paid(failure)) {
         const std::uint64_t seen = failure.seen ? settled_cost(call, *failure.seen) : 0;
         each([&](Reservation& r) { r.pool->keep(r, seen, now); });
     } else {
+        if (is_quota(failure.cls)) {
+            const bool requests = failure.cls == FailureClass::quota_requests;
+            call->reservation.pool->refused(requests ? LimitKind::requests : LimitKind::tokens,
+                                            call->reservation, failure.retry_after, random_, now);
+        }
         each([&](Reservation& r) { r.pool->give_back_tokens(r, now); });
         charge(call->flow, -call->charged);
     }
@@ -274,13 +281,7 @@ Decision Engine::Impl::report(CallId id, const Failure& failure, Instant now) {
     end_attempt(call, seen, now);
     judge_target(call, seen, now);
     TargetState* t = call->target;
-    const std::uint64_t held = call->reservation.tokens;
     const bool first_place = t == call->first_target;
-    if (is_quota(seen.cls)) {
-        const LimitKind kind =
-            seen.cls == FailureClass::quota_requests ? LimitKind::requests : LimitKind::tokens;
-        t->pool->refused(kind, held, seen.retry_after, random_, now);
-    }
     leave_target(call, now);
     if (begun) {
         return final_error(call, failure, RefusalReason::upstream_error, now);

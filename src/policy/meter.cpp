@@ -1,6 +1,7 @@
 #include "policy/meter.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace weir::policy {
 
@@ -9,10 +10,32 @@ namespace {
 // away more than this part of what has been learned.
 constexpr double kDeepestCut = 0.7;
 constexpr double kRaise = 1.05;
+
+// The weight of the shapes that must allow a call.
+constexpr double kEnough = 0.9;
+// Probes are this part of a window apart, doubling up to two windows: 2 s and 120 s of a minute.
+constexpr int kFirstProbe = 30;
+constexpr int kLastProbe = 2;
+// Asked again no sooner than this part of a window, where nothing says when.
+constexpr int kFinest = 600;
+constexpr std::uint32_t kMostBeyond = 1U << 20;
+// A refusal of what shapes of this weight would have accepted is not about the window: others use
+// the quota.
+constexpr double kUnexplained = 0.98;
+// Foreign use is forgotten with a time constant of a window; below this part of the limit it is
+// noise.
+constexpr double kNoise = 0.02;
+constexpr double kLeastForeign = 0.01;
+constexpr double kMostForeign = 0.95;
 }  // namespace
 
-Meter::Meter(LimitKind kind, Duration window, Duration slack)
-    : kind_(kind), log_(window, slack), refused_(window, slack) {}
+Meter::Meter(LimitKind kind, Duration window, Duration slack, Window whose)
+    : kind_(kind),
+      log_(window, slack),
+      refused_(window, slack),
+      whose_(whose),
+      shapes_(window, slack),
+      probe_pause_(window / kFirstProbe) {}
 
 void Meter::configure(std::optional<std::uint64_t> limit) {
     configured_ = limit;
@@ -20,6 +43,10 @@ void Meter::configure(std::optional<std::uint64_t> limit) {
 
 void Meter::tick(Instant now) {
     log_.expire(now);
+    now_ = std::max(now_, now);
+    if (shaped()) {
+        shapes_.advance(now_, static_cast<double>(*configured_));
+    }
     if (!learned() || now - window_start_ < log_.window()) {
         return;
     }
@@ -41,32 +68,204 @@ std::optional<std::uint64_t> Meter::ceiling() const {
     return *whole - *whole / 100;
 }
 
-bool Meter::fits(std::uint64_t amount) const {
-    const auto top = ceiling();
-    return !top || (amount <= *top && used() <= *top - amount);
+double Meter::foreign_at(Instant at) const {
+    if (foreign_ <= 0) {
+        return 0;
+    }
+    const double windows = to_seconds(at - foreign_since_) / to_seconds(log_.window());
+    return foreign_ * std::exp(-windows);
 }
 
-Instant Meter::fits_at(std::uint64_t amount, Instant now) const {
-    const auto top = ceiling();
-    if (!top) {
-        return now;
+std::uint64_t Meter::foreign() const {
+    return static_cast<std::uint64_t>(foreign_at(now_));
+}
+
+bool Meter::suspects() const {
+    return foreign_at(now_) > kNoise * static_cast<double>(limit().value_or(0));
+}
+
+std::optional<std::uint64_t> Meter::top() const {
+    auto most = ceiling();
+    if (most) {
+        *most -= std::min(*most, foreign());
     }
-    if (amount > *top || held_ > *top - amount) {
+    return most;
+}
+
+WindowShapes::Ask Meter::ask(std::uint64_t amount) const {
+    return {static_cast<double>(amount), static_cast<double>(held_),
+            static_cast<double>(log_.used()), static_cast<double>(top().value_or(0))};
+}
+
+bool Meter::log_allows(std::uint64_t amount) const {
+    const auto most = top();
+    return !most || (amount <= *most && used() <= *most - amount);
+}
+
+bool Meter::allowed(std::uint64_t amount) const {
+    const bool by_log = log_allows(amount);
+    if (!shaped()) {
+        return by_log;
+    }
+    return (by_log || beyond_out_ < beyond_allowed_) && shapes_.acceptance(ask(amount)) >= kEnough;
+}
+
+bool Meter::may_probe(std::uint64_t amount) const {
+    return shaped() && !probe_out_ && now_ >= next_probe_ && !suspects() &&
+           informative(ask(amount));
+}
+
+/// A probe is worth a refusal only where shapes contradict each other, and not where it is close.
+bool Meter::informative(const WindowShapes::Ask& asked) const {
+    WindowShapes::Ask whole = asked;
+    whole.limit = static_cast<double>(*configured_);
+    const WindowShapes::Forecast told = shapes_.forecast(whole);
+    const double against = 1 - shapes_.acceptance(asked);
+    return told.accepts != 0 && shapes_.weight_of(told.refuses) >= against / 2;
+}
+
+bool Meter::fits(std::uint64_t amount) const {
+    return allowed(amount) || may_probe(amount);
+}
+
+Instant Meter::log_fits_at(std::uint64_t amount, std::uint64_t most, Instant now) const {
+    if (amount > most || held_ > most - amount) {
         return Instant::max();
     }
-    const std::uint64_t room = *top - amount;
+    const std::uint64_t room = most - amount;
     const std::uint64_t total = used();
     return total <= room ? now : std::max(now, log_.frees(total - room));
 }
 
-void Meter::hold(std::uint64_t amount) {
+Instant Meter::fits_at(std::uint64_t amount, Instant now) const {
+    const auto most = top();
+    if (!most) {
+        return now;
+    }
+    Instant at = log_fits_at(amount, *most, now);
+    if (shaped()) {
+        const WindowShapes::Ask asked = ask(amount);
+        const Instant by_log = at;
+        at = std::max(now, shapes_.accepted_at(asked, kEnough, by_log));
+        if (beyond_out_ >= beyond_allowed_) {
+            at = std::max(at, by_log);  // or when one of those is answered
+        }
+        if (!probe_out_ && !suspects() && informative(asked)) {
+            const Instant possible = shapes_.possible_at(asked, by_log);
+            at = std::min(at, std::max({now, next_probe_, possible}));
+        }
+    }
+    if (at > now && foreign_ > 0) {
+        // Room may also come by what others are thought to use fading away.
+        const double left = static_cast<double>(*ceiling()) - static_cast<double>(used()) -
+                            static_cast<double>(amount);
+        const double kept = foreign_at(now);
+        if (left > 0 && kept > left) {
+            const double windows = std::log(kept / left);
+            at = std::min(at, now + from_seconds(windows * to_seconds(log_.window())));
+        }
+    }
+    return at > now || fits(amount) ? at : now + log_.window() / kFinest;
+}
+
+Instant Meter::turn_at(double need, double settling, double service_seconds, Instant now) const {
+    const auto most = top();
+    if (!most) {
+        return now;
+    }
+    const double ceiling = std::max<double>(1, static_cast<double>(*most));
+    const double window = to_seconds(log_.window());
+    if (shaped() && shapes_.likeliest() != WindowShapes::sliding) {
+        const double missing = shapes_.debt() + static_cast<double>(held_) + need - ceiling;
+        Instant at = now;
+        if (missing > 0) {
+            at += from_seconds(settling >= missing
+                                   ? service_seconds * missing / settling
+                                   : std::min((missing - settling) / ceiling, 1e6) * window);
+        }
+        return std::max(at, shapes_.turns_at(ask(static_cast<std::uint64_t>(need))));
+    }
+    const double held = static_cast<double>(used());
+    const double missing = need - (ceiling - held);
+    if (missing <= 0) {
+        return now;
+    }
+    if (settling >= missing) {
+        return now + from_seconds(service_seconds * missing / settling);
+    }
+    const double rest = missing - settling;
+    const double rounds = std::floor(rest / ceiling);
+    const double last = std::min(rest - rounds * ceiling, held);
+    Instant at = log_.frees(static_cast<std::uint64_t>(last));
+    if (at == Instant::max() || at == Instant::min()) {
+        at = now;
+    }
+    const double windows = std::min(rounds, 1e6) * window;
+    return std::max(at, now) + from_seconds(std::min(windows, 1e9));
+}
+
+void Meter::hold(std::uint64_t amount, Trial& trial) {
+    if (!allowed(amount)) {
+        trial.probe = true;
+        probe_out_ = true;
+    } else if (!log_allows(amount)) {
+        trial.beyond = true;
+        ++beyond_out_;
+    }
     held_ += amount;
     reserved_ += amount;
 }
 
-void Meter::stamp(std::uint64_t amount, Instant now) {
+void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
     held_ -= amount;
+    if (shaped()) {
+        shapes_.advance(now, static_cast<double>(*configured_));
+        if (!suspects()) {
+            trial.forecast =
+                shapes_.forecast({static_cast<double>(amount), 0, static_cast<double>(log_.used()),
+                                  static_cast<double>(*configured_)});
+        }
+        shapes_.charge(now, static_cast<double>(amount));
+    }
     log_.add(now, amount);
+}
+
+bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant now) {
+    const bool freed = trial.probe || trial.beyond;
+    if (trial.beyond) {
+        trial.beyond = false;
+        --beyond_out_;
+        if (answer == Answer::accepted) {
+            beyond_allowed_ = std::min(beyond_allowed_ + 1, kMostBeyond);
+        } else if (answer == Answer::refused) {
+            beyond_allowed_ = std::max(beyond_allowed_ / 2, 1U);
+        }
+    }
+    if (trial.probe) {
+        probe_out_ = false;
+        trial.probe = false;
+        probe_pause_ = answer == Answer::accepted
+                           ? log_.window() / kFirstProbe
+                           : std::min<Duration>(probe_pause_ * 2, log_.window() * kLastProbe);
+        next_probe_ = now + probe_pause_;
+    }
+    if (!shaped() || answer == Answer::none) {
+        return freed;
+    }
+    const bool accepted = answer == Answer::accepted;
+    if (accepted || shapes_.weight_of(trial.forecast.accepts) < kUnexplained) {
+        shapes_.learn(trial.forecast, accepted);
+    } else {
+        const double limit = static_cast<double>(*configured_);
+        const double room =
+            shapes_.room({0, static_cast<double>(held_), static_cast<double>(log_.used()), limit});
+        const double others = room - static_cast<double>(amount) + kLeastForeign * limit;
+        foreign_ = std::clamp(std::max(foreign_at(now), others), kLeastForeign * limit,
+                              kMostForeign * limit);
+        foreign_since_ = now;
+    }
+    trial.forecast = {};
+    return freed;
 }
 
 void Meter::release(std::uint64_t amount) {
@@ -77,11 +276,17 @@ void Meter::release(std::uint64_t amount) {
 void Meter::refund(std::uint64_t amount, Instant stamped) {
     reserved_ -= amount;
     log_.remove(stamped, amount);
+    if (shaped()) {
+        shapes_.refund(stamped, static_cast<double>(amount));
+    }
 }
 
 void Meter::keep(std::uint64_t amount, std::uint64_t surplus, Instant now) {
     reserved_ -= amount;
     log_.add(now, surplus);
+    if (shaped()) {
+        shapes_.charge(now, static_cast<double>(surplus));
+    }
 }
 
 void Meter::settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, Instant now) {
@@ -90,6 +295,14 @@ void Meter::settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, 
         log_.remove(stamped, amount - actual);
     } else {
         log_.add(now, actual - amount);
+    }
+    if (!shaped()) {
+        return;
+    }
+    if (actual < amount) {
+        shapes_.refund(stamped, static_cast<double>(amount - actual));
+    } else {
+        shapes_.charge(now, static_cast<double>(actual - amount));
     }
 }
 

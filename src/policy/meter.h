@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "policy/sliding_log.h"
+#include "policy/window_shapes.h"
 
 namespace weir::policy {
 
@@ -17,10 +18,28 @@ namespace weir::policy {
 /// A meter without a limit is open until its first refusal; then it learns: what was accepted in
 /// the last window is the limit, raised 5 % a window while it binds without another refusal.
 ///
-/// Invariant: used() == held + logged. fits() is true only if used() + amount <= ceiling().
+/// A limit of the service's has a minute of unknown shape (WindowShapes): once shapes are ruled
+/// out, those that are left decide, the log being one of them. Where they do not agree, one call at
+/// a time is let through as a probe. What the log has no room for goes out a few at first and more
+/// as they are accepted, lest one misleading answer cost a burst of refusals. And somebody else may
+/// draw on the same quota: a refusal that no shape explains is put down to foreign use, which is
+/// then left free, less and less.
+///
+/// Invariant: used() == held + logged. A limit of our own: fits() only if used() + amount <=
+/// ceiling(); the service's: only if shapes of nine tenths of the weight allow it, or as the probe.
 class Meter {
 public:
-    Meter(LimitKind kind, Duration window, Duration slack);
+    /// Whose window it is: ours slides, exactly; the service's has a shape to be found out.
+    enum class Window : std::uint8_t { ours, service };
+
+    /// What an attempt was when it was sent; given back with its answer.
+    struct Trial {
+        WindowShapes::Forecast forecast;
+        bool probe = false;
+        bool beyond = false;  ///< the log had no room for it; the shapes left had
+    };
+
+    Meter(LimitKind kind, Duration window, Duration slack, Window whose);
 
     void configure(std::optional<std::uint64_t> limit);
 
@@ -36,16 +55,21 @@ public:
     std::uint64_t used() const { return held_ + log_.used(); }
     std::uint64_t reserved() const { return reserved_; }
     bool fits(std::uint64_t amount) const;
+    /// What others are thought to use of the limit now.
+    std::uint64_t foreign() const;
+    const WindowShapes& shapes() const { return shapes_; }
 
     /// When `amount` fits if nothing but expiry happens; Instant::max() if that alone never makes
     /// it.
     Instant fits_at(std::uint64_t amount, Instant now) const;
-    Instant frees(std::uint64_t amount) const { return log_.frees(amount); }
+    /// When `need`, which may be more than the limit, is expected to have found room: at the pace
+    /// the window frees it and calls in flight give back `settling` within `service_seconds`.
+    Instant turn_at(double need, double settling, double service_seconds, Instant now) const;
     Duration window() const { return log_.window(); }
 
     // The life of one reservation: hold, stamp, then one of release, refund, keep or settle.
-    void hold(std::uint64_t amount);
-    void stamp(std::uint64_t amount, Instant now);
+    void hold(std::uint64_t amount, Trial& trial);
+    void stamp(std::uint64_t amount, Instant now, Trial& trial);
     void release(std::uint64_t amount);
     void refund(std::uint64_t amount, Instant stamped);
     void keep(std::uint64_t amount, std::uint64_t surplus, Instant now);
@@ -54,14 +78,41 @@ public:
     /// Somebody was held back by this limit: it binds.
     void bind() { bound_ = true; }
 
+    /// The attempt's answer, if it says something on this limit; none: it ended without one.
+    enum class Answer : std::uint8_t { none, accepted, refused };
+    /// True if others may go now that could not before it.
+    bool answered(Trial& trial, Answer answer, std::uint64_t amount, Instant now);
+
     /// The service refused `amount` by this limit. `still_logged`: the refused amount stays in the
     /// log though the service accepted nothing.
     void refused(std::uint64_t amount, bool still_logged, Instant now);
 
 private:
+    bool shaped() const { return whose_ == Window::service && configured_.has_value(); }
+    double foreign_at(Instant at) const;
+    bool suspects() const;
+    /// The ceiling less what is left to others.
+    std::optional<std::uint64_t> top() const;
+    WindowShapes::Ask ask(std::uint64_t amount) const;
+    bool log_allows(std::uint64_t amount) const;
+    bool allowed(std::uint64_t amount) const;
+    bool may_probe(std::uint64_t amount) const;
+    bool informative(const WindowShapes::Ask& asked) const;
+    Instant log_fits_at(std::uint64_t amount, std::uint64_t top, Instant now) const;
+
     LimitKind kind_;
     SlidingLog log_;
     SlidingLog refused_;  // part of log_ that the service did not accept
+    Window whose_;
+    WindowShapes shapes_;
+    Instant now_ = Instant::min();
+    double foreign_ = 0;
+    Instant foreign_since_{};
+    std::uint32_t beyond_out_ = 0;
+    std::uint32_t beyond_allowed_ = 1;
+    bool probe_out_ = false;
+    Instant next_probe_ = Instant::min();
+    Duration probe_pause_;
     std::uint64_t held_ = 0;
     std::uint64_t reserved_ = 0;
     std::optional<std::uint64_t> configured_;

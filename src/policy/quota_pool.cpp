@@ -18,10 +18,10 @@ Duration QuotaPool::slack_for(Duration window) {
     return std::clamp<Duration>(window / 240, std::chrono::milliseconds(100), full);
 }
 
-QuotaPool::QuotaPool(Duration window, bool daily, PoolLimits limits)
-    : meters_{Meter(LimitKind::requests, window, slack_for(window)),
-              Meter(LimitKind::tokens, window, slack_for(window)),
-              Meter(LimitKind::daily_tokens, daily ? kDay : window, kDaySlack)} {
+QuotaPool::QuotaPool(Duration window, Meter::Window whose, PoolLimits limits)
+    : meters_{Meter(LimitKind::requests, window, slack_for(window), whose),
+              Meter(LimitKind::tokens, window, slack_for(window), whose),
+              Meter(LimitKind::daily_tokens, kDay, kDaySlack, Meter::Window::ours)} {
     configure(limits);
 }
 
@@ -78,20 +78,21 @@ std::optional<std::uint64_t> QuotaPool::hard_limit() const {
 }
 
 Reservation QuotaPool::hold(std::uint64_t tokens) {
-    meters_[0].hold(1);
-    meters_[1].hold(tokens);
-    meters_[2].hold(tokens);
+    Reservation made{this, tokens, {}, false, {}};
+    meters_[0].hold(1, made.trials[0]);
+    meters_[1].hold(tokens, made.trials[1]);
+    meters_[2].hold(tokens, made.trials[2]);
     ++outstanding_;
-    return Reservation{this, tokens, {}, false};
+    return made;
 }
 
 void QuotaPool::sent(Reservation& reservation, Instant now) {
     if (reservation.is_stamped) {
         return;
     }
-    meters_[0].stamp(1, now);
-    meters_[1].stamp(reservation.tokens, now);
-    meters_[2].stamp(reservation.tokens, now);
+    meters_[0].stamp(1, now, reservation.trials[0]);
+    meters_[1].stamp(reservation.tokens, now, reservation.trials[1]);
+    meters_[2].stamp(reservation.tokens, now, reservation.trials[2]);
     reservation.stamped = now;
     reservation.is_stamped = true;
 }
@@ -100,7 +101,24 @@ void QuotaPool::stamp_if_needed(Reservation& reservation, Instant now) {
     sent(reservation, now);
 }
 
-void QuotaPool::give_back_all(Reservation& reservation) {
+/// An attempt that ended without an answer to learn from is no probe any more.
+void QuotaPool::end(Reservation& reservation, Instant now) {
+    for (std::size_t i = 0; i < meters_.size(); ++i) {
+        meters_[i].answered(reservation.trials[i], Meter::Answer::none, 0, now);
+    }
+    --outstanding_;
+    reservation.pool = nullptr;
+}
+
+bool QuotaPool::accepted(Reservation& reservation, Instant now) {
+    refusals_in_a_row_ = 0;
+    const auto answer = Meter::Answer::accepted;
+    const bool requests = meters_[0].answered(reservation.trials[0], answer, 1, now);
+    const bool tokens = meters_[1].answered(reservation.trials[1], answer, reservation.tokens, now);
+    return requests || tokens;
+}
+
+void QuotaPool::give_back_all(Reservation& reservation, Instant now) {
     if (reservation.is_stamped) {
         meters_[0].refund(1, reservation.stamped);
         meters_[1].refund(reservation.tokens, reservation.stamped);
@@ -110,8 +128,7 @@ void QuotaPool::give_back_all(Reservation& reservation) {
         meters_[1].release(reservation.tokens);
         meters_[2].release(reservation.tokens);
     }
-    --outstanding_;
-    reservation.pool = nullptr;
+    end(reservation, now);
 }
 
 void QuotaPool::give_back_tokens(Reservation& reservation, Instant now) {
@@ -119,8 +136,7 @@ void QuotaPool::give_back_tokens(Reservation& reservation, Instant now) {
     meters_[0].keep(1, 0, now);
     meters_[1].refund(reservation.tokens, reservation.stamped);
     meters_[2].refund(reservation.tokens, reservation.stamped);
-    --outstanding_;
-    reservation.pool = nullptr;
+    end(reservation, now);
 }
 
 void QuotaPool::keep(Reservation& reservation, std::uint64_t seen, Instant now) {
@@ -129,8 +145,7 @@ void QuotaPool::keep(Reservation& reservation, std::uint64_t seen, Instant now) 
     meters_[0].keep(1, 0, now);
     meters_[1].keep(reservation.tokens, surplus, now);
     meters_[2].keep(reservation.tokens, surplus, now);
-    --outstanding_;
-    reservation.pool = nullptr;
+    end(reservation, now);
 }
 
 void QuotaPool::settle(Reservation& reservation, std::uint64_t actual, Instant now) {
@@ -138,19 +153,27 @@ void QuotaPool::settle(Reservation& reservation, std::uint64_t actual, Instant n
     meters_[0].keep(1, 0, now);
     meters_[1].settle(reservation.tokens, actual, reservation.stamped, now);
     meters_[2].settle(reservation.tokens, actual, reservation.stamped, now);
-    --outstanding_;
-    reservation.pool = nullptr;
+    end(reservation, now);
 }
 
-Instant QuotaPool::refused(LimitKind kind, std::uint64_t tokens,
+Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
                            std::optional<Duration> retry_after, Random& random, Instant now) {
+    stamp_if_needed(reservation, now);
+    const std::uint64_t tokens = reservation.tokens;
+    meters_[0].keep(1, 0, now);
+    meters_[1].refund(tokens, reservation.stamped);
+    meters_[2].refund(tokens, reservation.stamped);
+    const auto answer = Meter::Answer::refused;
     if (kind == LimitKind::requests) {
+        meters_[0].answered(reservation.trials[0], answer, 1, now);
         meters_[0].refused(1, true, now);
     } else {
+        meters_[1].answered(reservation.trials[1], answer, tokens, now);
         meters_[1].refused(tokens, false, now);
         // The request stays logged though it was not accepted, should that limit be learned later.
         meters_[0].tick(now);
     }
+    end(reservation, now);
     const Instant computed = fits_at(tokens, now);
     Instant pause = now;
     if (retry_after) {

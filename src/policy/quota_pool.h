@@ -22,6 +22,7 @@ struct Reservation {
     std::uint64_t tokens = 0;
     Instant stamped{};
     bool is_stamped = false;
+    std::array<Meter::Trial, 3> trials;  ///< one a meter
 };
 
 struct PoolLimits {
@@ -38,7 +39,7 @@ struct PoolLimits {
 class QuotaPool {
 public:
     /// `slack`: how much longer than the service we remember; see slack_for().
-    QuotaPool(Duration window, bool daily, PoolLimits limits);
+    QuotaPool(Duration window, Meter::Window whose, PoolLimits limits);
 
     /// 0.25 s for the network at a 60 s window; in proportion for compressed windows, where a test
     /// would lose its quota to it, but never below 100 ms, because the network does not compress.
@@ -63,16 +64,17 @@ public:
 
     Reservation hold(std::uint64_t tokens);
     void sent(Reservation& reservation, Instant now);
-    void give_back_all(Reservation& reservation);
+    void give_back_all(Reservation& reservation, Instant now);
     void give_back_tokens(Reservation& reservation, Instant now);
     void keep(Reservation& reservation, std::uint64_t seen, Instant now);
     void settle(Reservation& reservation, std::uint64_t actual, Instant now);
 
-    /// The service refused `tokens` by quota; call after give_back_tokens. Returns when to try
-    /// again.
-    Instant refused(LimitKind kind, std::uint64_t tokens, std::optional<Duration> retry_after,
+    /// Ends a reservation that the service refused by quota: its tokens are back, its request is
+    /// kept. Returns when to try again.
+    Instant refused(LimitKind kind, Reservation& reservation, std::optional<Duration> retry_after,
                     Random& random, Instant now);
-    void accepted() { refusals_in_a_row_ = 0; }
+    /// The service took it: its answer has begun. True if others may go now that could not before.
+    bool accepted(Reservation& reservation, Instant now);
 
     const Meter& meter(LimitKind kind) const;
     const std::array<Meter, 3>& meters() const { return meters_; }
@@ -84,6 +86,7 @@ public:
 private:
     Meter& requests() { return meters_[0]; }
     void stamp_if_needed(Reservation& reservation, Instant now);
+    void end(Reservation& reservation, Instant now);
 
     std::array<Meter, 3> meters_;  // requests, tokens, daily tokens
     std::uint64_t outstanding_ = 0;

@@ -49,7 +49,7 @@ TEST(LimiterProperty, GrantsOnlyWhatFitsAndExceedsOnlyBySurpluses) {
         Dice dice(seed + round);
         const Duration window = dice.one_in(2) ? Duration(60s) : Duration(6s);
         const std::uint64_t limit = 1000 + dice.below(100'000);
-        QuotaPool pool(window, true, {std::nullopt, limit, std::nullopt});
+        QuotaPool pool(window, policy::Meter::Window::ours, {std::nullopt, limit, std::nullopt});
         Model model;
         struct Live {
             Reservation r;

@@ -1,0 +1,112 @@
+// Which shape the service's minute has, found out by what it accepts and refuses.
+#pragma once
+
+#include <weir/time.h>
+
+#include <array>
+#include <cstdint>
+
+namespace weir::policy {
+
+/// The shape of the service's quota window is not documented. This keeps a mirror of each shape it
+/// may have: a sliding window, a bucket that holds a window's or a sixth of a window's quota and
+/// refills steadily, a clock minute in twelve phases. Every attempt is charged to all of them, and
+/// a mirror that foretold an answer wrongly loses weight.
+///
+/// The sliding window's mirror is the limiter's own log; its use is handed in.
+///
+/// A clock minute's phase is known to a twelfth of the window: its mirror accepts only what any
+/// phase within that twelfth would accept, and foretells a refusal only where all would refuse.
+///
+/// Invariants: weights sum to 1 and none is below kFloor (before scaling); amounts are never
+/// negative; constant memory.
+class WindowShapes {
+public:
+    static constexpr std::size_t kPhases = 12;
+    static constexpr std::size_t kShapes = 3 + kPhases;
+    enum Shape : std::size_t { sliding = 0, bucket = 1, short_bucket = 2, clock = 3 };
+
+    /// What each shape says of one attempt; a bit a shape. Neither: too close to call.
+    struct Forecast {
+        std::uint16_t accepts = 0;
+        std::uint16_t refuses = 0;
+        bool tells() const { return accepts != 0 && refuses != 0; }
+    };
+
+    /// What is asked of the shapes: `amount` more on top of what is `held` but not sent yet and
+    /// what is `used` by the sliding log, against `limit`.
+    struct Ask {
+        double amount = 0;
+        double held = 0;
+        double used = 0;
+        double limit = 0;
+    };
+
+    /// `slack`: how much later than `sent` the service may count.
+    WindowShapes(Duration window, Duration slack);
+
+    /// Forgets what has expired; `limit` is a window's quota, by which buckets refill.
+    void advance(Instant now, double limit);
+
+    void charge(Instant at, double amount);
+    /// `amount` of what was charged at `stamped` was not used after all.
+    void refund(Instant stamped, double amount);
+
+    Shape likeliest() const { return likeliest_; }
+    /// What the likeliest shape has room for.
+    double room(const Ask& ask) const;
+    /// What is missing from a bucket of a window's quota.
+    double debt() const { return debts_[0]; }
+    /// The end of the minute if the likeliest shape is a clock's and this one has no room for it.
+    Instant turns_at(const Ask& ask) const;
+
+    /// The weight of the shapes that would accept it now, from 0 to 1.
+    double acceptance(const Ask& ask) const;
+    /// When shapes of at least `weight` accept it if nothing but expiry happens. `sliding_at`: when
+    /// the log does. Instant::max(): never.
+    Instant accepted_at(const Ask& ask, double weight, Instant sliding_at) const;
+    /// When the first shape does.
+    Instant possible_at(const Ask& ask, Instant sliding_at) const;
+
+    Forecast forecast(const Ask& ask) const;
+    void learn(const Forecast& forecast, bool accepted);
+    /// The weight of the shapes in a set, from 0 to 1.
+    double weight_of(std::uint16_t shapes) const;
+
+    double weight(std::size_t shape) const { return weights_[shape]; }
+    /// Of all clock phases together.
+    double clock_weight() const { return clock_weight_; }
+
+private:
+    static constexpr std::size_t kSlots = 16;  // of a twelfth of a window each; 14 are in use
+
+    std::int64_t slot_of(Instant at) const;
+    double& slot(std::int64_t index) { return slots_[static_cast<std::size_t>(index & 15)]; }
+    /// Charged since the start of slot `from`, which is one of the last 13.
+    double since(std::int64_t from) const {
+        return since_[static_cast<std::size_t>(current_ + 1 - from)];
+    }
+    void add(std::int64_t index, double amount);
+    void sum_up();
+    double room(std::size_t shape, const Ask& ask) const;
+    bool fits(std::size_t shape, const Ask& ask) const { return room(shape, ask) >= ask.amount; }
+    Instant paced_at(const Ask& ask) const;
+    Instant fits_at(std::size_t shape, const Ask& ask, Instant sliding_at) const;
+    /// The latest slot, up to now, in which a clock of this phase turns.
+    std::int64_t turn_slot(std::size_t phase) const;
+
+    Duration window_;
+    Duration slack_;
+    Duration width_;
+    Instant now_ = Instant::min();
+    double limit_ = 0;
+    std::int64_t current_ = 0;  // the slot of now_
+    std::array<double, kSlots> slots_{};
+    std::array<double, kSlots> since_{};  // by age: the sum of the slots up to that old
+    std::array<double, 2> debts_{};       // of the buckets: what is missing from a full one
+    std::array<double, kShapes> weights_{};
+    double clock_weight_ = 0;
+    Shape likeliest_ = sliding;
+};
+
+}  // namespace weir::policy
