@@ -48,6 +48,8 @@ struct QuotaConfig {
 struct RouteTarget {
     std::string region;
     std::string model;  ///< empty: the route's own
+    /// Neighbours with weights share the calls in that proportion, as load allows; 0: none.
+    std::uint32_t weight = 0;
 };
 
 struct RouteConfig {
@@ -55,6 +57,8 @@ struct RouteConfig {
     std::vector<RouteTarget> targets;  ///< in order of preference
     Duration spill_after = std::chrono::seconds(2);
     Duration degrade_after = std::chrono::seconds(10);
+    bool right_size = false;  ///< lower max_tokens to what answers have turned out to need
+    std::optional<std::uint64_t> max_output;  ///< the most a call may ask for, whatever it says
     std::string residency = "any";  ///< any, us, eu, apac, jp, au, us-gov, ca, sa, me, af, il, mx
 };
 
@@ -65,15 +69,16 @@ struct ClientConfig {
     double share = 1;
     std::optional<std::uint64_t> tokens_per_minute;
     std::optional<std::uint64_t> requests_per_minute;
-    std::vector<std::string> models;   ///< globs with *; empty: all
-    std::vector<std::string> regions;  ///< empty: all
+    std::optional<std::uint64_t> max_output;  ///< the most a call may ask for, whatever it says
+    std::vector<std::string> models;          ///< globs with *; empty: all
+    std::vector<std::string> regions;         ///< empty: all
 };
 
 struct QueueConfig {
     Duration deadline = std::chrono::seconds(55);
     Duration max_wait = std::chrono::seconds(45);
     std::size_t max_waiting = 10'000;
-    std::string order = "fifo";
+    std::string order = "fifo";  ///< fifo, adaptive_lifo, small_first
 };
 
 enum class Preset : std::uint8_t { weir, article };

@@ -35,6 +35,10 @@ struct TargetStatus {
     double mean_settled_cost = 0;
     double mean_service_seconds = 0;
     double estimate_ratio = 1;  ///< learned actual / estimated input
+    /// A max_tokens that would do, by the lengths of plain answers so far; 0: too few are known.
+    std::uint64_t enough_max_tokens = 0;
+    std::uint64_t right_sized = 0;  ///< calls ever sent with a lowered max_tokens
+    std::uint64_t truncated = 0;    ///< of those, cut by it: repeated with the caller's, if whole
 };
 struct ClientStatus {
     std::string name;

@@ -26,6 +26,14 @@ struct CallId {
     bool operator==(const CallId&) const = default;
 };
 
+/// What kind of answer a call asks for; lengths are learned apart for each.
+enum class OutputKind : std::uint8_t {
+    plain,
+    structured,  ///< tools, or a schema for the answer
+    thinking,
+};
+constexpr std::size_t kOutputKinds = 3;
+
 /// One inference call, as the engine needs to know it. Views must live until offer() returns.
 struct Call {
     CallId id;
@@ -38,8 +46,10 @@ struct Call {
     bool region_bound = false;  ///< a guardrail, an ARN or an s3Location: may not leave home_region
     std::uint64_t input_estimate = 0;  ///< tokens, before the correction the engine has learned
     std::optional<std::uint64_t>
-        max_output;           ///< the caller's max_tokens; unset: the model's maximum
-    std::uint64_t bytes = 0;  ///< memory held while the call waits
+        max_output;  ///< the caller's max_tokens; unset: the model's maximum
+    OutputKind output_kind = OutputKind::plain;
+    std::uint64_t thinking_budget = 0;  ///< tokens of thinking asked for; max_tokens includes them
+    std::uint64_t bytes = 0;            ///< memory held while the call waits
     Instant arrival{};
     std::optional<Duration> deadline;  ///< replaces queue.deadline; from arrival
     std::string_view invocation;  ///< amz-sdk-invocation-id, the same over an SDK's own retries
@@ -70,6 +80,7 @@ enum class FailureClass : std::uint8_t {
     slow_model,  ///< 408 ModelTimeoutException
     credentials,  ///< 403 ExpiredToken or a signature error
     broken,       ///< failed after content reached the client
+    truncated,    ///< a whole answer, still held back, that stopped at a right-sized max_tokens
     caller,       ///< other 4xx
 };
 std::string_view to_string(FailureClass cls);
@@ -97,10 +108,10 @@ struct Target {
 /// Permission to send one attempt now. Ends exactly once: settle, report or cancel.
 struct Grant {
     const Target* target = nullptr;
-    std::uint32_t attempt = 0;      ///< 1 for the call's first send
-    std::uint64_t reservation = 0;  ///< quota tokens held
-    std::optional<std::uint64_t>
-        max_output;            ///< set: rewrite max_tokens to this (a fallback's lower maximum)
+    std::uint32_t attempt = 0;                ///< 1 for the call's first send
+    std::uint64_t reservation = 0;            ///< quota tokens held
+    std::optional<std::uint64_t> max_output;  ///< set: rewrite max_tokens to this, which is lower
+    bool right_sized = false;  ///< lower by what was learned, not by a limit: see truncated
     bool substituted = false;  ///< target->model differs from what the caller asked
     bool degraded = false;     ///< another model than asked, not just the same one elsewhere
 };

@@ -135,14 +135,52 @@ private:
             });
         } else if (key == "toolConfig" || key == "tools") {
             weight_ += tokens(kTools);
+            answers(OutputKind::structured);
             raw(value);
         } else if (key == "outputConfig" || key == "output_config" || key == "response_format") {
+            answers(OutputKind::structured);
             raw(value);
+        } else if (key == "thinking" || key == "reasoning" || key == "reasoning_effort") {
+            thinking(value);
+        } else if (key == "additionalModelRequestFields" && kind(value) == '{') {
+            each_field(value, [this](std::string_view name, ondemand::value& inner) {
+                if (name == "thinking" || name == "reasoning_config" ||
+                    name == "reasoning_effort" || name == "reasoningConfig") {
+                    thinking(inner);
+                } else {
+                    raw(inner);
+                }
+            });
         } else if (key == "guardrailConfig" || key == "amazon-bedrock-guardrailConfig") {
             facts_.region_bound = true;
         } else if (key != "requestMetadata" && key != "metadata" && key != "performanceConfig" &&
                    key != "serviceTier" && key != "anthropic_version" && key != "anthropic_beta") {
             member(key, value, 1);
+        }
+    }
+
+    void answers(OutputKind kind) { facts_.output_kind = std::max(facts_.output_kind, kind); }
+
+    /// `{"type": "enabled", "budget_tokens": 4096}`, or how hard to think in a word.
+    void thinking(ondemand::value& value) {
+        if (kind(value) != '{') {
+            answers(OutputKind::thinking);
+            raw(value);
+            return;
+        }
+        bool off = false;
+        each_field(value, [&](std::string_view name, ondemand::value& inner) {
+            const std::string_view token = token_of(inner);
+            if (!begins_value(token)) {
+                failed_ = simdjson::TAPE_ERROR;
+            } else if (name == "budget_tokens") {
+                facts_.thinking_budget = usable_max_output(token).value_or(0);
+            } else if (name == "type") {
+                off = token == "\"disabled\"";
+            }
+        });
+        if (!off) {
+            answers(OutputKind::thinking);
         }
     }
 

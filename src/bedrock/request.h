@@ -5,6 +5,7 @@
 
 #include <weir/models.h>
 #include <weir/result.h>
+#include <weir/types.h>
 
 #include <cstdint>
 #include <memory>
@@ -17,7 +18,9 @@ namespace weir::bedrock {
 struct RequestFacts {
     std::uint64_t input_estimate = 0;         // tokens; before the engine's correction
     std::optional<std::uint64_t> max_output;  // the caller's own
-    bool region_bound = false;                // guardrailConfig, an ARN or s3Location inside
+    OutputKind output_kind = OutputKind::plain;
+    std::uint64_t thinking_budget = 0;
+    bool region_bound = false;  // guardrailConfig, an ARN or s3Location inside
     // Where the number of max_output stands in the body, for rewriting only its bytes.
     std::size_t max_output_at = 0;
     std::size_t max_output_size = 0;       // 0: nowhere

@@ -102,15 +102,14 @@ void read_routes(MapReader& root, Config& config) {
             RouteTarget target;
             inner.text("region", target.region);
             inner.text("model", target.model);
+            inner.count("weight", target.weight);
             route.targets.push_back(std::move(target));
         }
         map.duration("spill_after", route.spill_after);
         map.duration("degrade_after", route.degrade_after);
         map.text("residency", route.residency);
-        bool right_size = false;
-        map.flag("right_size", right_size);
-        if (right_size)
-            map.wrong("right_size", *map.find("right_size"), "not available yet; allowed is false");
+        map.flag("right_size", route.right_size);
+        map.count("max_output", route.max_output);
         config.routes.push_back(std::move(route));
     }
 }
@@ -136,6 +135,7 @@ void read_clients(MapReader& root, Config& config) {
         map.number("share", client.share);
         map.count("tokens_per_minute", client.tokens_per_minute);
         map.count("requests_per_minute", client.requests_per_minute);
+        map.count("max_output", client.max_output);
         map.texts("models", client.models);
         map.texts("regions", client.regions);
         config.clients.push_back(std::move(client));

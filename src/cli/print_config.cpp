@@ -251,13 +251,20 @@ void print_routes(Printer& out, const Config& config) {
         for (const RouteTarget& target : route.targets) {
             out.line(6, "- region", quote(target.region), "");
             out.text(8, "model", target.model, "unset: the route's own");
+            if (target.weight > 0) {
+                out.number("weight", target.weight, "its part among weighted neighbours", 8);
+            } else {
+                out.absent(8, "weight", "1: shares calls with weighted neighbours");
+            }
         }
         out.duration("spill_after", route.spill_after,
                      "the same model elsewhere after this wait for quota", 4);
         out.duration("degrade_after", route.degrade_after, "another model after this", 4);
         out.line(4, "residency", quote(route.residency),
                  "any, us, eu, apac, jp, au, us-gov, ca, sa, me, af, il, mx");
-        out.line(4, "right_size", "false", "not available yet");
+        out.line(4, "right_size", route.right_size ? "true" : "false",
+                 "lower max_tokens to what answers have turned out to need");
+        out.maybe("max_output", route.max_output, "unset: max_tokens as the caller says");
     }
 }
 
@@ -270,6 +277,7 @@ void print_clients(Printer& out, const Config& config) {
         out.line(4, "priority", name(client.priority), "interactive, standard, batch");
         out.number("share", client.share, "weight against the others", 4);
         out.maybe("tokens_per_minute", client.tokens_per_minute, "unset: no limit of its own");
+        out.maybe("max_output", client.max_output, "unset: max_tokens as the caller says");
         out.maybe("requests_per_minute", client.requests_per_minute, "unset: no limit of its own");
         out.line(4, "models", list(client.models), "patterns with *; empty: all");
         out.line(4, "regions", list(client.regions), "empty: all");
@@ -283,7 +291,7 @@ void print_policy(Printer& out, const Config& config) {
                  "from arrival to the answer, or a stream's first content");
     out.duration("max_wait", config.queue.max_wait, "of that, at most this in the queue");
     out.number("max_waiting", config.queue.max_waiting, "calls; more are refused at once");
-    out.line(2, "order", quote(config.queue.order), "fifo");
+    out.line(2, "order", quote(config.queue.order), "fifo, adaptive_lifo, small_first");
     out.line(0, "retry", "", "");
     out.line(2, "preset", name(config.retry.preset), "weir; article: 5 sends, 1s doubling to 60s");
     out.number("max_attempts", config.retry.max_attempts, "sends a call, the first included");

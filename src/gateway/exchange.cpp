@@ -86,6 +86,8 @@ net::Task<void> Exchange::infer() {
                         downstream_.head().find("x-amzn-bedrock-guardrailidentifier") != nullptr;
     call.input_estimate = facts_.input_estimate;
     call.max_output = facts_.max_output;
+    call.output_kind = facts_.output_kind;
+    call.thinking_budget = facts_.thinking_budget;
     call.bytes = body_.size();
     call.arrival = started_;
     call.deadline = deadline_;

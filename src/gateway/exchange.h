@@ -71,6 +71,8 @@ private:
     bool prepare_head(Region& region, bool control, std::string_view target, std::size_t body_size,
                       const codec::Digest& digest);
     void set_failure(FailureClass cls, Stage stage, std::string message);
+    void hold_truncated();
+    net::Task<void> answer_truncated();
     void add_weir_fields();
     void keep_head(const codec::Head& head);
     void release(bool reusable);
@@ -126,6 +128,16 @@ private:
         std::string body;
     };
     std::optional<UpstreamError> upstream_error_;
+    /// A good answer that a lowered max_tokens cut short: given to the client only if the repeat
+    /// with its own number comes to nothing.
+    struct Truncated {
+        int status;
+        std::string fields;
+        std::string body;
+        std::string upstream_request_id;
+        Usage usage;
+    };
+    std::optional<Truncated> truncated_;
 
     // how it went
     std::optional<Decision> decided_;

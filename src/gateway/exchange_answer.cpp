@@ -69,6 +69,11 @@ net::Task<Exchange::End> Exchange::relay_whole() {
     release(true);
     if (bedrock::is_inference(match_.operation)) {
         usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
+        // Whatever the family calls it: an answer as long as it was let be has been cut.
+        if (grant_.right_sized && usage_.known && usage_.output >= *grant_.max_output) {
+            hold_truncated();
+            co_return End::failed;
+        }
         worker_.shared.gate->complete(id_, usage_);
         worker_.shared.metrics->count_attempt(target_region_, target_model_,
                                               observe::AttemptResult::ok);
@@ -294,7 +299,35 @@ net::Task<void> Exchange::answer(const ErrorAnswer& error) {
     }
 }
 
+void Exchange::hold_truncated() {
+    failure_ = {};
+    failure_.cls = FailureClass::truncated;
+    failure_.stage = Stage::sent;
+    failure_.status = head_.status;
+    failure_.seen = usage_;
+    upstream_error_.reset();
+    truncated_ =
+        Truncated{head_.status, fields_, std::move(answer_body_), upstream_request_id_, usage_};
+    answer_body_.clear();
+    usage_ = {};
+}
+
+net::Task<void> Exchange::answer_truncated() {
+    status_ = truncated_->status;
+    begun_ = true;
+    fields_ = truncated_->fields;
+    upstream_request_id_ = truncated_->upstream_request_id;
+    add_weir_fields();
+    const auto sent = co_await downstream_.send(status_, fields_, truncated_->body);
+    if (!sent) {
+        outcome_ = Outcome::cancelled;
+    }
+}
+
 net::Task<void> Exchange::answer_refusal(const Refusal& refusal) {
+    if (truncated_) {
+        co_return co_await answer_truncated();
+    }
     repeated_ = refusal.repeated;
     if (!refusal.upstream) {
         if (refusal.reason == RefusalReason::unavailable &&

@@ -7,6 +7,13 @@ namespace weir::gateway {
 
 void Exchange::record() {
     const auto total = now() - started_;
+    if (truncated_) {  // paid for as well
+        usage_.known = true;
+        usage_.input += truncated_->usage.input;
+        usage_.output += truncated_->usage.output;
+        usage_.cache_read += truncated_->usage.cache_read;
+        usage_.cache_write += truncated_->usage.cache_write;
+    }
     const bool inference = bedrock::is_inference(match_.operation);
     observe::RequestRecord r;
     r.model = model_;

@@ -191,6 +191,8 @@ Outcome outcome_of(const Failure& failure) {
         case FailureClass::server:
         case FailureClass::slow_model:
             return Outcome::server_error;
+        case FailureClass::truncated:
+            return Outcome::ok;
         case FailureClass::broken:
             return Outcome::broken_stream;
         case FailureClass::credentials:
@@ -220,6 +222,8 @@ AttemptResult attempt_result(const Failure& failure) {
         case FailureClass::network:
         case FailureClass::reset:
             return AttemptResult::network;
+        case FailureClass::truncated:
+            return AttemptResult::ok;
         case FailureClass::broken:
             return AttemptResult::broken;
         case FailureClass::credentials:

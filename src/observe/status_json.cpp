@@ -43,9 +43,10 @@ ordered_json target_json(const TargetStatus& target) {
     out["daily_closed"] = target.daily_closed;
     out["misconfigured"] = target.misconfigured;
     out["limits"] = limits_json(target.limits);
-    out["max_tokens"] = {{"mean_asked", target.mean_max_tokens},
-                         {"mean_settled_cost", target.mean_settled_cost},
-                         {"usable_share", target.usable_share}};
+    out["max_tokens"] = {
+        {"mean_asked", target.mean_max_tokens}, {"mean_settled_cost", target.mean_settled_cost},
+        {"usable_share", target.usable_share},  {"enough", target.enough_max_tokens},
+        {"right_sized", target.right_sized},    {"truncated", target.truncated}};
     out["mean_service_seconds"] = target.mean_service_seconds;
     out["estimate_ratio"] = target.estimate_ratio;
     return out;

@@ -43,7 +43,7 @@ Candidates candidates(const Config& config, const PathKey& key) {
         config.routes, [&](const RouteConfig& r) { return strip_arn(r.model) == asked; });
     if (route == config.routes.end()) {
         std::string region = key.home_region.empty() ? config.default_region : key.home_region;
-        result.usable.push_back(Candidate{std::move(region), key.model, false, false, false});
+        result.usable.push_back(Candidate{std::move(region), key.model, false, false, 0, false});
         return result;
     }
     result.route = &*route;
@@ -63,8 +63,10 @@ Candidates candidates(const Config& config, const PathKey& key) {
             result.skipped.push_back(Skipped{target.region, model, reason});
             continue;
         }
-        Candidate candidate{target.region, model, model != key.model,
-                            split_model(model).base != split_model(key.model).base, false};
+        Candidate candidate{
+            target.region,      model,
+            model != key.model, split_model(model).base != split_model(key.model).base,
+            target.weight,      false};
         result.usable.push_back(std::move(candidate));
     }
     for (Candidate& c : result.usable) {

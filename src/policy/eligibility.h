@@ -3,6 +3,7 @@
 
 #include <weir/config.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ struct Candidate {
     std::string model;
     bool substituted = false;
     bool degraded = false;
+    std::uint32_t weight = 0;   ///< above 0: an equal of its weighted neighbours
     bool unlike_first = false;  ///< another base model than the route's first candidate
 };
 

@@ -67,6 +67,9 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
     if (r->max_output) {
         r->max_output = std::min(*r->max_output, kMostTokens);
     }
+    r->output_kind = std::min(call.output_kind, OutputKind::thinking);
+    r->full_output = false;
+    r->thinking_budget = std::min(call.thinking_budget, kMostTokens);
     r->bytes = call.bytes;
     // A driver that does not say when the call arrived means: now.
     r->arrival = call.arrival == Instant{} ? now : std::min(call.arrival, now);
@@ -206,10 +209,9 @@ Decision Engine::Impl::offer(const Call& call, Instant now) {
         return finish(record, std::move(*no), now);
     }
     // Behind its own kind it waits, whatever room there is: first come, first served.
-    const bool alone = lane_for(record)->head == nullptr;
-    for (std::size_t i = 0; alone && i < record->path->targets.size(); ++i) {
-        if (try_grant(record, i, now, false)) {
-            return grant(record, i, now);
+    if (lane_for(record)->head == nullptr) {
+        if (auto g = grant_first_choice(record, now)) {
+            return *g;
         }
     }
     if (auto no = hopeless(record, now)) {

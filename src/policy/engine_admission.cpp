@@ -9,14 +9,43 @@ namespace weir {
 
 using namespace policy;
 
+namespace {
+// A thinking budget must be below max_tokens, and the answer needs room beside it.
+constexpr std::uint64_t kBesideThinking = 1024;
+}  // namespace
+
+/// The max_tokens a call goes with, limits applied. An unknown family's body cannot be given a
+/// number that it has not.
+std::uint64_t Engine::Impl::allowed_output(const CallRecord* call, const TargetState* target,
+                                           std::size_t index) const {
+    std::uint64_t most = call->max_output.value_or(target->facts.max_output);
+    if (call->max_output && call->path->targets[index].candidate.degraded && target->facts.known) {
+        most = std::min(most, target->facts.max_output);
+    }
+    if (call->max_output || call->path->key.converse || target->facts.family != Family::unknown) {
+        most = std::min(most, call->path->max_output.value_or(most));
+        most = std::min(most, call->client->max_output.value_or(most));
+    }
+    return most;
+}
+
+/// What is sent and held: as allowed, or less where the route is right-sized and answers like this
+/// one have turned out to need less.
 std::uint64_t Engine::Impl::max_output(const CallRecord* call, const TargetState* target,
                                        std::size_t index) const {
-    if (!call->max_output) {
-        return target->facts.max_output;
+    const std::uint64_t most = allowed_output(call, target, index);
+    if (!call->path->right_size || call->full_output ||
+        (!call->max_output && !call->path->key.converse &&
+         target->facts.family == Family::unknown)) {
+        return most;
     }
-    const bool fallback = call->path->targets[index].candidate.degraded;
-    return fallback && target->facts.known ? std::min(*call->max_output, target->facts.max_output)
-                                           : *call->max_output;
+    const auto enough = target->estimator->enough_output(call->output_kind);
+    if (!enough) {
+        return most;
+    }
+    const std::uint64_t thinking =
+        call->thinking_budget > 0 ? call->thinking_budget + kBesideThinking : 0;
+    return std::min(most, std::max(*enough, thinking));
 }
 
 std::uint64_t Engine::Impl::cheapest(const CallRecord* call, const TargetState* target,
@@ -123,7 +152,7 @@ bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, b
             return false;
         }
     }
-    if (index == 0 || overtaking) {
+    if (overtaking || call->path->targets[index].group == 0) {
         return true;
     }
     // A later target only when no earlier one is expected to take the call in time.

@@ -42,6 +42,9 @@ const QuotaConfig* quota_of(const Config& config, std::string_view region, std::
 
 void Engine::Impl::apply(Config config) {
     config_ = std::move(config);
+    order_ = config_.queue.order == "adaptive_lifo" ? Order::adaptive_lifo
+             : config_.queue.order == "small_first" ? Order::small_first
+                                                    : Order::fifo;
     retry_ = resolved(config_.retry);
     breaker_ = resolved(config_.breaker);
 }
@@ -145,11 +148,17 @@ Path* Engine::Impl::path_for(const PathKey& key) {
     if (found.route != nullptr) {
         path->spill_after = found.route->spill_after;
         path->degrade_after = found.route->degrade_after;
+        path->right_size = found.route->right_size;
+        path->max_output = found.route->max_output;
     }
     for (const Candidate& c : found.usable) {
         TargetState* target = target_for(c.region, c.model);
         ++target->refs;
-        path->targets.push_back(PathTarget{target, c});
+        // Weighted neighbours with the same model are one choice.
+        const std::size_t at = path->targets.size();
+        const bool joins = at > 0 && c.weight > 0 && path->targets.back().candidate.weight > 0 &&
+                           path->targets.back().candidate.unlike_first == c.unlike_first;
+        path->targets.push_back(PathTarget{target, c, joins ? path->targets.back().group : at});
     }
     for (const Skipped& s : found.skipped) {
         if (skipped_.size() < kMostSkipped) {
@@ -220,8 +229,10 @@ void Engine::Impl::configure_client(ClientState* client) {
     const auto found = std::ranges::find(config_.clients, client->name, &ClientConfig::name);
     client->configured = found != config_.clients.end();
     client->share = 1;
+    client->max_output.reset();
     PoolLimits limits;
     if (client->configured) {
+        client->max_output = found->max_output;
         client->share = std::clamp(found->share, 1e-6, 1e6);
         limits.tokens = found->tokens_per_minute;
         limits.requests = found->requests_per_minute;

@@ -10,6 +10,7 @@ using namespace policy;
 namespace {
 constexpr std::size_t kWakesACall = 64;
 constexpr double kOwedShare = 0.05;
+constexpr std::size_t kBackfillLooks = 32;
 }  // namespace
 
 void Engine::Impl::dirty(TargetState* target) {
@@ -35,6 +36,40 @@ Slot* Engine::Impl::pick(TargetState* target) {
         }
     }
     return first;
+}
+
+/// A later call of the head's lane that fits now and leaves the head its start; null: none among
+/// the first.
+CallRecord* Engine::Impl::backfill(TargetState* target, const Slot* head, Instant now) {
+    Lane* lane = head->lane;
+    if (lane->calls.size() < 2) {
+        return nullptr;
+    }
+    const std::uint64_t most = target->pool->spare_beside(cost(lane->head, target, head->index));
+    if (most == 0) {
+        return nullptr;
+    }
+    std::size_t looks = 0;
+    for (CallRecord* call : lane->calls.items()) {
+        if (++looks > kBackfillLooks) {
+            break;
+        }
+        const std::uint64_t c = cost(call, target, head->index);
+        if (call == lane->head || c > most ||
+            (head->fallback && call->arrival > lane->head->arrival)) {
+            continue;
+        }
+        if (ClientState* client = lane->client; client->limits) {
+            client->limits->tick(now);
+            if (client->limits->blocked_by(c) != LimitKind::none) {
+                continue;
+            }
+        }
+        if (target->pool->blocked_by(c) == LimitKind::none) {
+            return call;
+        }
+    }
+    return nullptr;
 }
 
 /// When this target may be sent to, quota apart; Instant::max(): only an event can change it.
@@ -77,6 +112,48 @@ void Engine::Impl::rescue(Path* path, Instant now) {
     } else if (!timers_.contains(&first->timer) || first->timer.at > at) {
         arm(first->timer, at);
     }
+}
+
+/// The path's targets in order; among equals the less loaded of two drawn by weight comes first
+/// (the power of two choices: Mitzenmacher, 2001).
+std::optional<Grant> Engine::Impl::grant_first_choice(CallRecord* call, Instant now) {
+    const auto& targets = call->path->targets;
+    for (std::size_t from = 0; from < targets.size();) {
+        std::size_t to = from + 1;
+        std::uint64_t weights = targets[from].candidate.weight;
+        while (to < targets.size() && targets[to].group == from) {
+            weights += targets[to++].candidate.weight;
+        }
+        std::size_t first = from;
+        if (to - from > 1) {
+            const auto draw = [&] {
+                auto left =
+                    static_cast<std::uint64_t>(random_.uniform() * static_cast<double>(weights));
+                std::size_t i = from;
+                while (i + 1 < to && left >= targets[i].candidate.weight) {
+                    left -= targets[i++].candidate.weight;
+                }
+                return i;
+            };
+            const auto load = [&](std::size_t i) {
+                return static_cast<double>(targets[i].state->in_flight) /
+                       static_cast<double>(targets[i].candidate.weight);
+            };
+            const std::size_t a = draw();
+            const std::size_t b = draw();
+            first = load(b) < load(a) ? b : a;
+        }
+        if (try_grant(call, first, now, false)) {
+            return grant(call, first, now);
+        }
+        for (std::size_t i = from; i < to; ++i) {
+            if (i != first && try_grant(call, i, now, false)) {
+                return grant(call, i, now);
+            }
+        }
+        from = to;
+    }
+    return std::nullopt;
 }
 
 Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
@@ -138,12 +215,13 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     g.target = &t->target;
     g.attempt = call->attempts;
     g.reservation = c;
-    if (call->max_output) {
-        const std::uint64_t most = max_output(call, t, index);
-        if (most < *call->max_output) {
-            g.max_output = most;
-        }
+    call->sent_output = max_output(call, t, index);
+    call->right_sized = call->sent_output < allowed_output(call, t, index);
+    t->right_sized += call->right_sized ? 1 : 0;
+    if (call->sent_output < call->max_output.value_or(t->facts.max_output)) {
+        g.max_output = call->sent_output;
     }
+    g.right_sized = call->right_sized;
     g.substituted = place.candidate.substituted;
     g.degraded = place.candidate.degraded;
     return g;
@@ -180,9 +258,13 @@ void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>&
                 continue;
             }
         }
-        if (target->pool->paused_until() > now || target->pool->try_fit(c) != LimitKind::none) {
-            arm(target->timer, target->pool->fits_at(c, now));
-            return;
+        const bool paused = target->pool->paused_until() > now;
+        if (paused || target->pool->try_fit(c) != LimitKind::none) {
+            call = paused ? nullptr : backfill(target, slot, now);
+            if (call == nullptr) {
+                arm(target->timer, target->pool->fits_at(c, now));
+                return;
+            }
         }
         dequeue(call, now);
         const CallId id = call->id;

@@ -77,6 +77,8 @@ private:
 
     // engine_admission.cpp
     std::optional<Refusal> turned_away(CallRecord* call, Instant now);
+    std::uint64_t allowed_output(const CallRecord* call, const TargetState* target,
+                                 std::size_t index) const;
     std::uint64_t max_output(const CallRecord* call, const TargetState* target,
                              std::size_t index) const;
     std::uint64_t cost(const CallRecord* call, const TargetState* target, std::size_t index) const;
@@ -94,6 +96,7 @@ private:
     Flow* flow_for(TargetState* target, ClientState* client, std::size_t cls);
     void release_flow(Flow* flow);
     void charge(Flow* flow, double amount);
+    double rank(const CallRecord* call, bool at_head, Instant now) const;
     void enqueue(CallRecord* call, bool at_head, Instant now);
     void dequeue(CallRecord* call, Instant now);
     void refresh(Lane* lane, Instant now);
@@ -107,8 +110,10 @@ private:
     void dirty(TargetState* target);
     void dispatch(TargetState* target, Instant now, std::vector<Wake>& woken, std::size_t limit);
     Slot* pick(TargetState* target);
+    CallRecord* backfill(TargetState* target, const Slot* head, Instant now);
     Instant may_send_at(TargetState* target, Instant now);
     void rescue(Path* path, Instant now);
+    std::optional<Grant> grant_first_choice(CallRecord* call, Instant now);
     Grant grant(CallRecord* call, std::size_t index, Instant now);
     void on_timer(Timer& timer, Instant now, std::vector<Wake>& woken);
     RefusalReason expiry_reason(const CallRecord* call, Instant now) const;
@@ -118,11 +123,13 @@ private:
     std::uint64_t settled_cost(const CallRecord* call, const Usage& usage) const;
     void end_attempt(CallRecord* call, const Failure& failure, Instant now);
     void judge_target(CallRecord* call, const Failure& failure, Instant now);
+    Decision after_truncation(CallRecord* call, const Failure& failure, Instant now);
     Decision after_quota(CallRecord* call, const Failure& failure, Instant now);
     Decision go_elsewhere(CallRecord* call, const Failure& failure, bool unfit, Instant now);
     Decision repeat(CallRecord* call, const Failure& failure, Instant now);
     Decision final_error(CallRecord* call, const Failure& failure, RefusalReason reason,
                          Instant now);
+    void learn_output(const CallRecord* call, const Usage& usage);
     bool anywhere_left(const CallRecord* call) const;
     std::optional<Grant> grant_anywhere(CallRecord* call, Instant now);
 
@@ -158,7 +165,10 @@ private:
         }
     };
 
+    enum class Order : std::uint8_t { fifo, adaptive_lifo, small_first };
+
     Config config_;
+    Order order_ = Order::fifo;
     RetryConfig retry_;
     BreakerConfig breaker_;
     policy::Random random_;

@@ -86,6 +86,12 @@ void Engine::Impl::end_attempt(CallRecord* call, const Failure& failure, Instant
     if (call->client->limits) {
         call->client->limits->tick(now);
     }
+    if (failure.cls == FailureClass::truncated) {
+        const std::uint64_t seen =
+            failure.seen ? settled_cost(call, *failure.seen) : call->reservation.tokens;
+        each([&](Reservation& r) { r.pool->settle(r, seen, now); });
+        return;
+    }
     if (!may_be_paid(failure) &&
         (failure.stage == Stage::not_sent || failure.cls == FailureClass::network)) {
         each([&](Reservation& r) { r.pool->give_back_all(r, now); });
@@ -132,6 +138,10 @@ void Engine::Impl::judge_target(CallRecord* call, const Failure& failure, Instan
             } else {
                 told(1);
             }
+            break;
+        case FailureClass::truncated:
+            t->breaker.success(call->permit, now);
+            call->permit.epoch = kTold;
             break;
         case FailureClass::overloaded:
         case FailureClass::slow_model:
@@ -242,6 +252,20 @@ Decision Engine::Impl::repeat(CallRecord* call, const Failure& failure, Instant 
     return go_elsewhere(call, failure, false, now);
 }
 
+/// Once more, with the caller's own max_tokens; the driver keeps what it has in case that is too
+/// late.
+Decision Engine::Impl::after_truncation(CallRecord* call, const Failure& failure, Instant now) {
+    call->full_output = true;
+    if (call->attempts >= std::max(retry_.max_attempts, 1U) || now >= call->deadline) {
+        return final_error(call, failure, RefusalReason::attempts_exhausted, now);
+    }
+    if (auto g = grant_anywhere(call, now)) {
+        return *g;
+    }
+    enqueue(call, true, now);
+    return Wait{};
+}
+
 Decision Engine::Impl::after_quota(CallRecord* call, const Failure& failure, Instant now) {
     if (call->attempts >= std::max(retry_.max_attempts, 1U)) {
         return final_error(call, failure, RefusalReason::attempts_exhausted, now);
@@ -278,9 +302,13 @@ Decision Engine::Impl::report(CallId id, const Failure& failure, Instant now) {
         seen.stage = Stage::begun;
         seen.cls = FailureClass::broken;
     }
+    TargetState* t = call->target;
+    if (seen.cls == FailureClass::truncated) {
+        call->reservation.pool->accepted(call->reservation, now);
+        learn_output(call, failure.seen.value_or(Usage{}));
+    }
     end_attempt(call, seen, now);
     judge_target(call, seen, now);
-    TargetState* t = call->target;
     const bool first_place = t == call->first_target;
     leave_target(call, now);
     if (begun) {
@@ -289,6 +317,9 @@ Decision Engine::Impl::report(CallId id, const Failure& failure, Instant now) {
     if (is_quota(seen.cls)) {
         refresh_waiting_for(t, now);
         return after_quota(call, failure, now);
+    }
+    if (seen.cls == FailureClass::truncated) {
+        return after_truncation(call, failure, now);
     }
     if (!call->ordeal) {
         call->ordeal = std::make_unique<Ordeal>();
@@ -355,9 +386,21 @@ Decision Engine::Impl::report(CallId id, const Failure& failure, Instant now) {
         case FailureClass::quota_requests:
         case FailureClass::quota_tokens:
         case FailureClass::broken:
+        case FailureClass::truncated:
             break;
     }
     return final_error(call, failure, RefusalReason::upstream_error, now);
+}
+
+/// An answer that a lowered max_tokens cut short says only that it wanted more.
+void Engine::Impl::learn_output(const CallRecord* call, const Usage& usage) {
+    if (!usage.known) {
+        return;
+    }
+    const bool cut = call->right_sized && usage.output >= call->sent_output;
+    call->target->truncated += cut ? 1 : 0;
+    call->target->estimator->learn_output(call->output_kind,
+                                          cut ? 2 * call->sent_output : usage.output);
 }
 
 void Engine::Impl::settle(CallId id, const Usage& usage, Instant now) {
@@ -380,6 +423,7 @@ void Engine::Impl::settle(CallId id, const Usage& usage, Instant now) {
     }
     if (usage.known) {
         t->estimator->learn_usage(call->input_estimate, usage, actual);
+        learn_output(call, usage);
         const auto tokens = t->pool->meter(LimitKind::tokens).limit();
         const auto requests = t->pool->meter(LimitKind::requests).limit();
         double due = static_cast<double>(actual) / static_cast<double>(tokens.value_or(1'000'000));

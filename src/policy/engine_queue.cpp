@@ -1,12 +1,17 @@
 // Lanes, flows and who may use which target when.
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 #include "policy/engine_impl.h"
 
 namespace weir {
 
 using namespace policy;
+
+namespace {
+constexpr double kStanding = 0.25;
+constexpr double kLarge = 8;
+}  // namespace
 
 std::unique_ptr<Lane> Engine::Impl::new_lane(Path* path, ClientState* client, std::size_t cls,
                                              bool solo) {
@@ -22,6 +27,7 @@ std::unique_ptr<Lane> Engine::Impl::new_lane(Path* path, ClientState* client, st
         slot.lane = lane.get();
         slot.target = path->targets[i].state;
         slot.index = static_cast<std::uint32_t>(i);
+        slot.fallback = path->targets[i].group > 0;
         slot.flow = flow_for(slot.target, client, cls);
         ++slot.flow->refs;
         slot.flow->slots.push_back(&slot);
@@ -82,6 +88,35 @@ void Engine::Impl::charge(Flow* flow, double amount) {
     }
 }
 
+/// A call's place among its lane's, in seconds. First come, first served, by the time the client
+/// asked first: an SDK's retry takes its old place, and so does what the service has refused.
+double Engine::Impl::rank(const CallRecord* call, bool at_head, Instant now) const {
+    const double arrival = to_seconds(call->arrival.time_since_epoch());
+    if (at_head) {
+        return -std::numeric_limits<double>::max();
+    }
+    const double patience = to_seconds(call->deadline - call->arrival);
+    switch (order_) {
+        case Order::fifo:
+            break;
+        case Order::adaptive_lifo:
+            // A lane that has stood for a part of a call's patience will not catch up by itself:
+            // whoever came last can still be served in time.
+            if (to_seconds(now - call->lane->busy_since) > patience * kStanding) {
+                return -arrival;
+            }
+            break;
+        case Order::small_first: {
+            // As if a large call had come later, by a part of its patience at most, so that it is
+            // passed over for a while and not for ever.
+            const Estimator& e = *call->path->targets.front().state->estimator;
+            const double mean = std::max(e.mean_settled(), 1.0);
+            return arrival + patience * std::min(1.0, call->expected / (kLarge * mean));
+        }
+    }
+    return arrival;
+}
+
 void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
     Lane* lane = nullptr;
     if (call->ordeal && !call->ordeal->places.empty()) {
@@ -102,19 +137,13 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
         // Nothing is known of the outputs yet; a guess must not turn anybody away.
         call->expected = std::min(call->expected, static_cast<double>(cost(call, first, 0)));
     }
-    call->prev = nullptr;
-    call->next = nullptr;
     if (lane->head == nullptr) {
-        lane->head = lane->tail = call;
-    } else if (at_head) {
-        call->next = lane->head;
-        lane->head->prev = call;
-        lane->head = call;
-    } else {
-        call->prev = lane->tail;
-        lane->tail->next = call;
-        lane->tail = call;
+        lane->busy_since = now;
     }
+    call->rank = rank(call, at_head, now);
+    call->sequence = ++sequence_;
+    lane->calls.push(call);
+    lane->head = lane->calls.top();
     ++waiting_;
     ++call->path->waiting[lane->cls];
     waiting_bytes_ += call->bytes;
@@ -141,6 +170,13 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
     }
     if (lane->head == call) {
         refresh(lane, now);
+        return;
+    }
+    for (Slot& slot : lane->slots) {
+        // It may fit before the head does.
+        if (slot.heap_pos != kNotInHeap && call->expected < lane->head->expected) {
+            dirty(slot.target);
+        }
     }
 }
 
@@ -149,8 +185,8 @@ void Engine::Impl::dequeue(CallRecord* call, Instant now) {
     disarm(call->timer);
     call->waited += now - call->wait_since;
     const bool was_head = lane->head == call;
-    (call->prev != nullptr ? call->prev->next : lane->head) = call->next;
-    (call->next != nullptr ? call->next->prev : lane->tail) = call->prev;
+    lane->calls.erase(call);
+    lane->head = lane->calls.empty() ? nullptr : lane->calls.top();
     --waiting_;
     --call->path->waiting[lane->cls];
     waiting_bytes_ -= call->bytes;
@@ -201,17 +237,18 @@ Instant Engine::Impl::eligible_at(const Lane* lane, std::size_t index, Instant n
             return now;
         }
     }
-    if (index == 0) {
+    const Path& path = *lane->path;
+    const std::size_t group = path.targets[index].group;
+    if (group == 0) {
         return now;
     }
-    const Path& path = *lane->path;
     const bool unlike = path.targets[index].candidate.unlike_first;
     const Instant arrival = call != nullptr ? call->arrival : now;
     const Instant spill = arrival + (unlike ? path.degrade_after : path.spill_after);
     if (spill <= now) {
         return now;
     }
-    for (std::size_t j = 0; j < index; ++j) {
+    for (std::size_t j = 0; j < group; ++j) {
         TargetState* earlier = path.targets[j].state;
         if (closed(earlier, now)) {
             continue;

@@ -48,6 +48,9 @@ Status Engine::Impl::status(Instant now) {
         s.mean_settled_cost = e.mean_settled();
         s.mean_service_seconds = e.mean_service_seconds();
         s.estimate_ratio = e.ratio();
+        s.enough_max_tokens = e.enough_output(OutputKind::plain).value_or(0);
+        s.right_sized = t->right_sized;
+        s.truncated = t->truncated;
         status.targets.push_back(std::move(s));
     }
     for (const auto& [name, client] : clients_) {

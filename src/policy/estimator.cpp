@@ -8,6 +8,10 @@ namespace weir::policy {
 namespace {
 constexpr std::uint64_t kWarm = 50;
 constexpr double kColdOutput = 500;
+constexpr std::uint64_t kOutputsKnown = 200;
+constexpr double kOutputQuantile = 0.999;
+constexpr double kOutputMargin = 1.5;
+constexpr std::uint64_t kLeastOutput = 64;
 
 std::uint64_t to_tokens(double value) {
     return static_cast<std::uint64_t>(
@@ -54,6 +58,25 @@ void Estimator::learn_usage(std::uint64_t estimate, const Usage& usage, std::uin
     }
     output_.add(static_cast<double>(usage.output));
     settled_.add(static_cast<double>(settled));
+}
+
+void Estimator::learn_output(OutputKind kind, std::uint64_t output) {
+    const auto k = static_cast<std::size_t>(kind);
+    if (!outputs_[k]) {
+        outputs_[k] = std::make_unique<FadingQuantile>(1);
+    }
+    FadingQuantile& seen = *outputs_[k];
+    seen.add(static_cast<double>(std::min(output, kMostTokens)));
+    const bool first = seen.samples() == kOutputsKnown;
+    if (first || (seen.samples() > kOutputsKnown && seen.samples() % 16 == 0)) {
+        enough_[k] =
+            std::max(kLeastOutput, to_tokens(kOutputMargin * seen.quantile(kOutputQuantile)));
+    }
+}
+
+std::optional<std::uint64_t> Estimator::enough_output(OutputKind kind) const {
+    const std::uint64_t enough = enough_[static_cast<std::size_t>(kind)];
+    return enough == 0 ? std::nullopt : std::optional(enough);
 }
 
 void Estimator::learn_reservation(std::uint64_t reserved, std::uint64_t max_output) {

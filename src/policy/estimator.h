@@ -4,7 +4,10 @@
 #include <weir/time.h>
 #include <weir/types.h>
 
+#include <array>
 #include <cstdint>
+#include <memory>
+#include <optional>
 
 #include "policy/quantile.h"
 
@@ -40,6 +43,11 @@ public:
     double mean_max_output() const { return max_output_.value(); }
     std::uint64_t answers() const { return settled_.samples(); }
 
+    /// A max_tokens that all but one in a thousand answers of this kind stay well below; nullopt:
+    /// too few are known.
+    std::optional<std::uint64_t> enough_output(OutputKind kind) const;
+    void learn_output(OutputKind kind, std::uint64_t output);
+
     void learn_usage(std::uint64_t estimate, const Usage& usage, std::uint64_t settled);
     void learn_reservation(std::uint64_t reserved, std::uint64_t max_output);
     void learn_first(Duration since_sent);
@@ -58,6 +66,8 @@ private:
     FadingMean reserved_;
     FadingMean max_output_;
     FadingQuantile spread_{1.0 / 64};
+    std::array<std::unique_ptr<FadingQuantile>, kOutputKinds> outputs_;
+    std::array<std::uint64_t, kOutputKinds> enough_{};
     FadingQuantile first_{1e-3};
     FadingQuantile complete_{1e-3};
     double margin_ = 1.35;

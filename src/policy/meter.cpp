@@ -168,6 +168,21 @@ Instant Meter::fits_at(std::uint64_t amount, Instant now) const {
     return at > now || fits(amount) ? at : now + log_.window() / kFinest;
 }
 
+std::uint64_t Meter::spare_beside(std::uint64_t amount) const {
+    const auto most = top();
+    if (!most || amount > *most || used() > *most) {
+        return 0;
+    }
+    const std::uint64_t room = *most - used();
+    if (amount <= room) {
+        return room - amount;
+    }
+    // Room comes in whole buckets of the log: what its turn brings beyond its need is spare.
+    const std::uint64_t missing = amount - room;
+    const std::uint64_t freed = log_.freed_by(log_.frees(missing));
+    return std::min(room, freed - std::min(freed, missing));
+}
+
 Instant Meter::turn_at(double need, double settling, double service_seconds, Instant now) const {
     const auto most = top();
     if (!most) {

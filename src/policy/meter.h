@@ -62,6 +62,8 @@ public:
     /// When `amount` fits if nothing but expiry happens; Instant::max() if that alone never makes
     /// it.
     Instant fits_at(std::uint64_t amount, Instant now) const;
+    /// What may go before `amount` does and still leave it room when it gets its own by expiry.
+    std::uint64_t spare_beside(std::uint64_t amount) const;
     /// When `need`, which may be more than the limit, is expected to have found room: at the pace
     /// the window frees it and calls in flight give back `settling` within `service_seconds`.
     Instant turn_at(double need, double settling, double service_seconds, Instant now) const;

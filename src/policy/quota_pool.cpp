@@ -57,6 +57,13 @@ LimitKind QuotaPool::try_fit(std::uint64_t tokens) {
     return kind;
 }
 
+std::uint64_t QuotaPool::spare_beside(std::uint64_t tokens) const {
+    if (!meters_[0].fits(1) || !meters_[2].fits(tokens)) {
+        return 0;
+    }
+    return meters_[1].spare_beside(tokens);
+}
+
 Instant QuotaPool::fits_at(std::uint64_t tokens, Instant now) const {
     Instant at = std::max(now, pause_until_);
     at = std::max(at, meters_[0].fits_at(1, now));

@@ -53,6 +53,9 @@ public:
     /// As blocked_by, and remembers that the limit binds.
     LimitKind try_fit(std::uint64_t tokens);
 
+    /// The most that may go ahead of a call of `tokens` without making it later; 0: nothing.
+    std::uint64_t spare_beside(std::uint64_t tokens) const;
+
     /// When it fits if nothing but expiry happens, the pause included.
     Instant fits_at(std::uint64_t tokens, Instant now) const;
     Instant paused_until() const { return pause_until_; }

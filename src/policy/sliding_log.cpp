@@ -94,6 +94,19 @@ bool SlidingLog::remove(Instant at, std::uint64_t amount) {
     return true;
 }
 
+std::uint64_t SlidingLog::freed_by(Instant at) const {
+    if (at == Instant::max() || !buckets_) {
+        return at == Instant::max() ? used_ : 0;
+    }
+    const std::int64_t live = bucket_of(at - window_ - slack_);
+    const std::int64_t last = std::min(live, first_ + capacity_);
+    std::uint64_t freed = 0;
+    for (std::int64_t b = first_; b < last; ++b) {
+        freed += buckets_[slot(b)];
+    }
+    return freed;
+}
+
 Instant SlidingLog::frees(std::uint64_t amount) const {
     if (amount == 0) {
         return Instant::min();

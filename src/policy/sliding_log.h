@@ -32,6 +32,9 @@ public:
     /// When at least `amount` of what is used now will have expired; Instant::max() if never.
     Instant frees(std::uint64_t amount) const;
 
+    /// How much of what is used now will have expired by then.
+    std::uint64_t freed_by(Instant at) const;
+
     Duration window() const { return window_; }
 
 private:

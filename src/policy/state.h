@@ -45,7 +45,8 @@ struct Slot {
     Lane* lane = nullptr;
     Flow* flow = nullptr;
     TargetState* target = nullptr;
-    std::uint32_t index = 0;  ///< of the target in the path; above 0 it is a fallback
+    std::uint32_t index = 0;  ///< of the target in the path
+    bool fallback = false;    ///< not among the path's first choices
     std::uint32_t heap_pos = kNotInHeap;
 };
 
@@ -62,16 +63,23 @@ struct Flow {
     std::vector<Slot*> slots;
 };
 
-/// FIFO of the waiting calls of one client, class and path. A call that has failed somewhere waits
-/// in a lane of its own, because where it may go differs from what its neighbours may.
+/// Who of a lane goes first: the least rank, then whoever arrived first. See Engine::Impl::rank.
+struct CallLess {
+    bool operator()(const CallRecord& a, const CallRecord& b) const;
+};
+
+/// The waiting calls of one client, class and path, in queue.order. A call that has failed
+/// somewhere waits in a lane of its own, because where it may go differs from what its neighbours
+/// may.
 struct Lane {
     Path* path = nullptr;
     ClientState* client = nullptr;
     std::size_t cls = 0;
     bool solo = false;
-    bool parked = false;  ///< its client's own limit is full
-    CallRecord* head = nullptr;
-    CallRecord* tail = nullptr;
+    bool parked = false;         ///< its client's own limit is full
+    CallRecord* head = nullptr;  ///< the top of `calls`
+    IndexedHeap<CallRecord, CallLess> calls;
+    Instant busy_since{};  ///< when it was empty last
     std::uint64_t sequence = 0;
     std::vector<Slot> slots;  ///< one a target of the path; never resized
     Timer timer{{}, kNotInHeap, TimerKind::lane, this};
@@ -86,6 +94,7 @@ struct ClientState {
     double share = 1;
     bool configured = false;
     std::unique_ptr<QuotaPool> limits;  ///< null: no limit of its own
+    std::optional<std::uint64_t> max_output;
     std::uint64_t waiting = 0;
     double backlog = 0;
     std::uint32_t calls = 0;
@@ -125,6 +134,8 @@ struct TargetState {
     std::uint64_t in_flight = 0;
     std::uint32_t refs = 0;              ///< paths
     std::vector<TargetState*> siblings;  ///< others on the same pool
+    std::uint64_t right_sized = 0;       ///< calls sent with a lowered max_tokens
+    std::uint64_t truncated = 0;         ///< of those, cut by it
     Instant misconfigured_until = Instant::min();
     Instant daily_until = Instant::min();
     Duration daily_pause{};
@@ -140,6 +151,7 @@ struct TargetState {
 struct PathTarget {
     TargetState* state = nullptr;
     Candidate candidate;
+    std::size_t group = 0;  ///< index of the first of its equals
 };
 
 struct Path {
@@ -147,6 +159,8 @@ struct Path {
     bool routed = false;
     Duration spill_after{};
     Duration degrade_after{};
+    bool right_size = false;
+    std::optional<std::uint64_t> max_output;  ///< the route's cap
     std::vector<PathTarget> targets;
     std::vector<std::uint64_t*> skipped;  ///< counters to raise for each call
     std::map<std::pair<ClientState*, std::size_t>, std::unique_ptr<Lane>> lanes;
@@ -185,6 +199,9 @@ struct CallRecord {
     std::uint32_t attempts = 0;
     std::uint64_t input_estimate = 0;
     std::optional<std::uint64_t> max_output;
+    OutputKind output_kind = OutputKind::plain;
+    bool full_output = false;  ///< a lowered max_tokens has cut its answer: not again
+    std::uint64_t thinking_budget = 0;
     std::uint64_t bytes = 0;
     Instant arrival{};
     Instant deadline{};
@@ -199,8 +216,9 @@ struct CallRecord {
     // While waiting.
     Lane* lane = nullptr;
     std::unique_ptr<Lane> own_lane;
-    CallRecord* prev = nullptr;
-    CallRecord* next = nullptr;
+    double rank = 0;
+    std::uint64_t sequence = 0;
+    std::uint32_t heap_pos = kNotInHeap;
     double expected = 0;
     Timer timer{{}, kNotInHeap, TimerKind::call, this};
 
@@ -210,17 +228,21 @@ struct CallRecord {
     TargetState* target = nullptr;
     Flow* flow = nullptr;
     double charged = 0;
+    std::uint64_t sent_output = 0;  ///< the max_tokens it was granted with
+    bool right_sized = false;
     Reservation reservation;
     Reservation client_reservation;
     Breaker::Permit permit;
     Instant sent_at{};
 };
 
+inline bool CallLess::operator()(const CallRecord& a, const CallRecord& b) const {
+    return a.rank != b.rank ? a.rank < b.rank : a.sequence < b.sequence;
+}
+
 inline bool SlotLess::operator()(const Slot& a, const Slot& b) const {
-    const bool fallback_a = a.index > 0;
-    const bool fallback_b = b.index > 0;
-    if (fallback_a != fallback_b) {
-        return fallback_b;
+    if (a.fallback != b.fallback) {
+        return b.fallback;
     }
     if (a.flow->counter != b.flow->counter) {
         return a.flow->counter < b.flow->counter;

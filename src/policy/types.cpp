@@ -38,6 +38,8 @@ std::string_view to_string(FailureClass cls) {
             return "slow_model";
         case FailureClass::credentials:
             return "credentials";
+        case FailureClass::truncated:
+            return "truncated";
         case FailureClass::broken:
             return "broken";
         case FailureClass::caller:

@@ -234,6 +234,8 @@ void validate_clients(const Config& config, Problems& problems) {
         }
         problems.require(std::isfinite(client.share) && client.share > 0 && client.share <= 1e6,
                          path + ".share", "must be above 0, at most 1000000");
+        problems.require(client.max_output != 0U, path + ".max_output",
+                         "must be at least 1; leave it out for no cap");
         problems.require(client.tokens_per_minute != 0U, path + ".tokens_per_minute",
                          "is 0, which lets nothing through; leave it out for no limit");
         problems.require(client.requests_per_minute != 0U, path + ".requests_per_minute",
@@ -267,10 +269,9 @@ void validate_bounds(const Config& config, Problems& problems) {
     positive(config.queue.max_wait, "queue.max_wait");
     not_zero(config.queue.max_waiting, "queue.max_waiting");
     const std::string& order = config.queue.order;
-    const bool planned = order == "adaptive_lifo" || order == "small_first";
-    problems.require(
-        order == "fifo", "queue.order",
-        quoted(order) + (planned ? " is not available yet" : " is unknown") + "; allowed is fifo");
+    problems.require(order == "fifo" || order == "adaptive_lifo" || order == "small_first",
+                     "queue.order",
+                     quoted(order) + " is unknown; allowed are fifo, adaptive_lifo, small_first");
 
     const RetryConfig& retry = config.retry;
     problems.require(retry.max_attempts >= 1 && retry.max_attempts <= 100, "retry.max_attempts",

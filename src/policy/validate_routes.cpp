@@ -76,6 +76,7 @@ void validate_target(const Config& config, const RouteConfig& route, const Route
                      path + (target.model.empty() ? ".region" : ".model"),
                      "the ARN names the Region " + quoted(named) + ", the target " +
                          quoted(target.region) + "; allowed is the same");
+    problems.require(target.weight <= 1000, path + ".weight", "must be between 1 and 1000");
     validate_residency(route, target, path, problems);
 }
 
@@ -131,6 +132,8 @@ void validate_routes(const Config& config, Problems& problems) {
                          "must not be negative");
         problems.require(route.degrade_after >= Duration::zero(), path + ".degrade_after",
                          "must not be negative");
+        problems.require(route.max_output != 0U, path + ".max_output",
+                         "must be at least 1; leave it out for no cap");
         problems.require(std::ranges::find(kResidencies, route.residency) != kResidencies.end(),
                          path + ".residency",
                          quoted(route.residency) + " is unknown; allowed are " + residencies());

@@ -25,7 +25,8 @@ constexpr double kShortPart = 1.0 / 6;
 // sooner and, under overload, fewer tokens: with half of 1.3x from one client, by parts of 0.25,
 // 0.5, 0.7: light clients' success 0.992, 0.989, 0.974; by tokens at 1.1x 0.883, 0.889, 0.902.
 constexpr double kPacePart = 0.5;
-constexpr double kLikely = 0.5;
+// Only clocks of this weight together can decide by themselves.
+constexpr double kDecides = 0.9;
 
 std::int64_t floor_div(std::int64_t a, std::int64_t b) {
     const std::int64_t q = a / b;
@@ -144,7 +145,7 @@ Instant WindowShapes::turns_at(const Ask& ask) const {
 /// A clock's minute could be spent in its first seconds, and whoever came later would wait for the
 /// next. Spent at the pace of a bucket it serves as much, and everybody sooner.
 Instant WindowShapes::paced_at(const Ask& ask) const {
-    if (clock_weight_ < kLikely) {
+    if (clock_weight_ < kDecides) {
         return now_;
     }
     const double size = ask.limit * kPacePart;

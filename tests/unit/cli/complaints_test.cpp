@@ -120,9 +120,9 @@ const Case kCases[] = {
     {"regions: {eu-west-1: {}}\nroutes: [{model: global.m, targets: [{region: eu-west-1}], "
      "residency: eu}]\n",
      ":2:38: ", "may be served outside"},
-    {"regions: {us-east-1: {}}\nroutes: [{model: m, targets: [{region: us-east-1}], right_size: "
-     "true}]\n",
-     ":2:65: ", "not available yet"},
+    {"regions: {us-east-1: {}}\nroutes: [{model: m, targets: [{region: us-east-1}], max_output: "
+     "0}]\n",
+     ":2:65: ", "at least 1"},
     {"regions: {us-east-1: {}}\nroutes: [{model: m, targets: [{model: x}]}]\n",
      ":2:31: ", "needs a `region`"},
     // Clients
@@ -134,8 +134,8 @@ const Case kCases[] = {
     {"clients: [{name: a, requests_per_minute: 0}]\n", ":1:42: ", "lets nothing through"},
     {"clients: [{name: a, priority: urgent}]\n", ":1:31: ", "interactive, standard, batch"},
     // Policy
-    {"queue: {order: adaptive_lifo}\n", ":1:16: ", "not available yet; allowed is fifo"},
-    {"queue: {order: random}\n", ":1:16: ", "is unknown; allowed is fifo"},
+    {"queue: {order: lifo}\n", ":1:16: ", "allowed are fifo, adaptive_lifo, small_first"},
+    {"queue: {order: random}\n", ":1:16: ", "is unknown; allowed are fifo"},
     {"queue: {deadline: 0s}\n", ":1:19: ", "longer than 0"},
     {"retry: {preset: aws}\n", ":1:17: ", "allowed are weir, article"},
     {"retry: {max_attempts: 0}\n", ":1:23: ", "between 1 and 100"},
