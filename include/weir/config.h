@@ -52,8 +52,13 @@ struct RouteTarget {
     std::uint32_t weight = 0;
 };
 
+/// enforce: hold back, move, refuse. observe: let everything through as it came, and tell what
+/// would have been done.
+enum class Mode : std::uint8_t { enforce, observe };
+
 struct RouteConfig {
     std::string model;
+    std::optional<Mode> mode;          ///< unset: the file's
     std::vector<RouteTarget> targets;  ///< in order of preference
     Duration spill_after = std::chrono::seconds(2);
     Duration degrade_after = std::chrono::seconds(10);
@@ -147,6 +152,7 @@ struct Config {
         admin_open;  ///< paths that need no key: metrics, healthz, readyz, status
     std::vector<std::string> allowed_hosts;
     std::size_t workers = 0;  ///< 0: one a core
+    Mode mode = Mode::enforce;
     std::optional<TlsConfig> tls;
 
     std::map<std::string, RegionConfig>

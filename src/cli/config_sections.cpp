@@ -57,6 +57,8 @@ std::string resolve(const Config& config, const std::string& model) {
     return found == config.aliases.end() ? model : found->second;
 }
 
+const Choices<Mode> kModes = {{"enforce", Mode::enforce}, {"observe", Mode::observe}};
+
 void read_quotas(MapReader& root, Config& config) {
     const auto& items = root.list("quotas", "maps, each with `model`");
     for (std::size_t i = 0; i < items.size(); ++i) {
@@ -108,6 +110,10 @@ void read_routes(MapReader& root, Config& config) {
         map.duration("spill_after", route.spill_after);
         map.duration("degrade_after", route.degrade_after);
         map.text("residency", route.residency);
+        if (map.has("mode")) {
+            route.mode = Mode::enforce;
+            map.choice<Mode>("mode", *route.mode, kModes);
+        }
         map.flag("right_size", route.right_size);
         map.count("max_output", route.max_output);
         config.routes.push_back(std::move(route));
@@ -227,6 +233,7 @@ void read_config(Reading& reading, const YamlNode& node, Config& config) {
     }
     root.texts("allowed_hosts", config.allowed_hosts);
     root.count("workers", config.workers);
+    root.choice<Mode>("mode", config.mode, kModes);
     if (const YamlNode* tls = root.find("tls")) {
         config.tls.emplace();
         MapReader map(reading, tls, "tls");

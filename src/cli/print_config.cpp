@@ -153,6 +153,10 @@ std::string_view name(Preset preset) {
     return preset == Preset::article ? "article" : "weir";
 }
 
+std::string_view name(Mode mode) {
+    return mode == Mode::observe ? "observe" : "enforce";
+}
+
 void print_credentials(Printer& out, int indent, const CredentialsConfig& value) {
     out.line(indent, "source", name(value.source),
              "default (chain), static, bearer, client_bearer");
@@ -180,6 +184,8 @@ void print_listeners(Printer& out, const Config& config) {
     out.line(0, "allowed_hosts", list(config.allowed_hosts),
              "Host names besides loopback and the listen address");
     out.number("workers", config.workers, "threads; 0: one a core", 0);
+    out.line(0, "mode", name(config.mode),
+             "enforce; observe: let all through as it came, and tell what would have been done");
     if (config.tls) {
         out.line(0, "tls", "", "serve HTTPS");
         out.line(2, "certificate", quote(config.tls->certificate), "PEM file, chain included");
@@ -262,6 +268,11 @@ void print_routes(Printer& out, const Config& config) {
         out.duration("degrade_after", route.degrade_after, "another model after this", 4);
         out.line(4, "residency", quote(route.residency),
                  "any, us, eu, apac, jp, au, us-gov, ca, sa, me, af, il, mx");
+        if (route.mode) {
+            out.line(4, "mode", name(*route.mode), "enforce, observe");
+        } else {
+            out.absent(4, "mode", "unset: the file's");
+        }
         out.line(4, "right_size", route.right_size ? "true" : "false",
                  "lower max_tokens to what answers have turned out to need");
         out.maybe("max_output", route.max_output, "unset: max_tokens as the caller says");

@@ -93,6 +93,10 @@ net::Task<void> Exchange::infer() {
     call.deadline = deadline_;
     call.invocation = invocation_;
 
+    if (snapshot_->observes(model_)) {
+        co_await observe(call);
+        co_return;
+    }
     EngineGate& gate = *worker_.shared.gate;
     Decision decision = gate.offer(call);
     for (;;) {
@@ -128,6 +132,38 @@ net::Task<void> Exchange::infer() {
     outcome_ = Outcome::cancelled;
     if (status_ == 0) {
         status_ = 499;
+    }
+}
+
+/// `mode: observe`: the call goes on as it came, once, and an engine in its shadow notes what it
+/// would have done. The engine that enforces has never heard of it and ignores what it is told.
+net::Task<void> Exchange::observe(const Call& call) {
+    ObserveGate& shadow = *worker_.shared.shadow;
+    shadow.offer(call);
+    as_it_came_ = Target{std::string(home_region_), std::string(model_)};
+    grant_.target = &as_it_came_;
+    grant_.attempt = 1;
+    const End end = co_await attempt(grant_);
+    using Kind = policy::Shadow::Outcome::Kind;
+    policy::Shadow::Outcome outcome;
+    outcome.usage = usage_;
+    outcome.service = now() - attempt_started_;
+    if (end == End::failed) {
+        outcome.kind = failure_.status == 429 ? Kind::throttled : Kind::failed;
+    } else if (end == End::gone) {
+        outcome.kind = Kind::failed;
+    }
+    shadow.ended(id_, outcome);
+    if (end == End::failed) {
+        worker_.shared.metrics->count_attempt(target_region_, target_model_,
+                                              attempt_result(failure_));
+        Refusal refusal;
+        refusal.reason = RefusalReason::upstream_error;
+        refusal.upstream = failure_;
+        co_await answer_refusal(refusal);
+    } else if (end == End::gone) {
+        outcome_ = Outcome::cancelled;
+        status_ = status_ == 0 ? 499 : status_;
     }
 }
 

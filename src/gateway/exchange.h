@@ -53,6 +53,7 @@ private:
 
     net::Task<bool> read_body();
     net::Task<void> infer();
+    net::Task<void> observe(const Call& call);
     net::Task<void> pass_on();
     net::Task<Decision> turn(Decision decision);
     net::Task<End> attempt(const Grant& grant);
@@ -114,6 +115,7 @@ private:
     Instant attempt_started_{};
     Failure failure_;
     Grant grant_;
+    Target as_it_came_;  // of a call that is only observed
     std::string target_region_;
     std::string target_model_;
 

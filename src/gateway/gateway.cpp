@@ -3,10 +3,9 @@
 #include "gateway/admin.h"
 #include "gateway/exchange.h"
 #include "gateway/worker.h"
+#include "net/descriptors.h"
 #include "net/server.h"
 #include "observe/status_json.h"
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,25 +14,11 @@
 namespace weir::gateway {
 namespace {
 
+constexpr Duration kObservedEvery = std::chrono::hours(24);
 constexpr Duration kDrainPoll = std::chrono::milliseconds(20);
 /// Descriptors that are neither a client's nor an upstream's: listeners, logs, epoll, files being
 /// read.
 constexpr std::size_t kSpareDescriptors = 64;
-
-std::size_t raise_descriptor_limit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return 1024;
-    }
-    if (limit.rlim_cur < limit.rlim_max) {
-        rlimit raised = limit;
-        raised.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
-            limit = raised;
-        }
-    }
-    return limit.rlim_cur == RLIM_INFINITY ? (1UL << 20) : limit.rlim_cur;
-}
 
 std::vector<std::string> model_labels(const Config& config) {
     std::vector<std::string> models;
@@ -74,6 +59,7 @@ struct Gateway::Impl {
     net::Task<void> serve_admin(net::Downstream& downstream);
     Result<void> reload(Config config);
     std::string scrape();
+    void log_observed();
     void log(LogLevel level, std::string_view text) const {
         if (options.log) {
             options.log(level, text);
@@ -91,6 +77,8 @@ struct Gateway::Impl {
     // The order is that of construction: loops outlive all that runs on them.
     std::vector<std::unique_ptr<net::Loop>> loops;
     std::unique_ptr<EngineGate> gate;
+    std::unique_ptr<ObserveGate> shadow;
+    std::unique_ptr<net::Timer> observed_daily;
     std::vector<std::unique_ptr<Worker>> workers;
     std::unique_ptr<net::Server> server;
     std::unique_ptr<net::Server> admin;
@@ -137,7 +125,7 @@ net::Task<void> Gateway::Impl::serve_admin(net::Downstream& downstream) {
 
 Result<void> Gateway::start() {
     auto& my = *impl_;
-    const auto descriptors = raise_descriptor_limit();
+    const auto descriptors = net::raise_descriptor_limit();
     auto snapshot = my.make_snapshot(std::move(my.first));
     if (!snapshot) {
         return std::unexpected(snapshot.error());
@@ -158,10 +146,12 @@ Result<void> Gateway::start() {
                 exchange->deliver(wake.decision);
             }
         });
+    my.shadow = std::make_unique<ObserveGate>(config, my.options.seed);
     if (my.options.access_log >= 0) {
         my.access_log = std::make_unique<observe::LineWriter>(my.options.access_log);
     }
     my.shared.gate = my.gate.get();
+    my.shared.shadow = my.shadow.get();
     my.shared.metrics = &my.metrics;
     my.shared.access_log = my.access_log.get();
     my.shared.regions = &my.regions;
@@ -201,7 +191,9 @@ Result<void> Gateway::start() {
     }
     my.admin_parts.ready = [this] { return impl_->shared.ready.load(std::memory_order_relaxed); };
     my.admin_parts.metrics = [this] { return impl_->scrape(); };
-    my.admin_parts.status = [this] { return observe::status_json(impl_->gate->status()); };
+    my.admin_parts.status = [this] {
+        return observe::status_json(impl_->gate->status(), impl_->shadow->rows());
+    };
     if (my.options.read_config) {
         my.admin_parts.reload = [this]() -> Result<void> {
             auto config = impl_->options.read_config();
@@ -224,11 +216,24 @@ Result<void> Gateway::start() {
             return bound;
         }
     }
+    my.observed_daily = std::make_unique<net::Timer>(
+        loops.front()->wheel(), [](void* self) { static_cast<Impl*>(self)->log_observed(); }, &my);
+    my.observed_daily->set_after(kObservedEvery);
     for (auto& loop : my.loops) {
         loop->start();
     }
     my.running = true;
     return {};
+}
+
+/// What observing has shown since the start, one line for each model and client.
+void Gateway::Impl::log_observed() {
+    if (observed_daily != nullptr) {
+        observed_daily->set_after(kObservedEvery);
+    }
+    for (const auto& row : shadow->rows()) {
+        log(LogLevel::info, observe::observed_line(row));
+    }
 }
 
 std::vector<std::uint16_t> Gateway::ports() const {
@@ -267,6 +272,7 @@ Result<void> Gateway::Impl::reload(Config config) {
     }
     snapshot = *made;
     gate->reconfigure(snapshot->config);
+    shadow->reconfigure(snapshot->config);
     metrics.configure(model_labels(snapshot->config), client_labels(snapshot->config));
     for (auto& worker : workers) {
         Worker* w = worker.get();
@@ -279,6 +285,7 @@ Result<void> Gateway::Impl::reload(Config config) {
 std::string Gateway::Impl::scrape() {
     observe::Metrics::Gauges gauges;
     gauges.status = gate->status();
+    gauges.observed = shadow->rows();
     gauges.client_active = static_cast<std::int64_t>(server->active());
     gauges.client_idle = static_cast<std::int64_t>(server->connections()) - gauges.client_active;
     std::shared_ptr<const Snapshot> current;
@@ -356,6 +363,8 @@ void Gateway::stop() {
     for (auto& loop : my.loops) {
         loop->join();
     }
+    my.observed_daily.reset();
+    my.log_observed();
 }
 
 }  // namespace weir::gateway

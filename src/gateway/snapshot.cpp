@@ -98,6 +98,15 @@ std::string_view Snapshot::model_name(std::string_view asked) const {
     return strip_arn(asked);
 }
 
+bool Snapshot::observes(std::string_view model) const {
+    for (const auto& route : config.routes) {
+        if (route.mode && strip_arn(route.model) == model) {
+            return *route.mode == Mode::observe;
+        }
+    }
+    return config.mode == Mode::observe;
+}
+
 std::uint32_t Snapshot::burndown(std::string_view region, std::string_view model) const {
     for (const auto& quota : config.quotas) {
         if (quota.output_burndown && (quota.region.empty() || quota.region == region) &&

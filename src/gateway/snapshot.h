@@ -64,6 +64,7 @@ struct Snapshot {
 
     /// Aliases resolved, an ARN else reduced to its last segment.
     std::string_view model_name(std::string_view asked) const;
+    bool observes(std::string_view model) const;
     std::uint32_t burndown(std::string_view region, std::string_view model) const;
 };
 

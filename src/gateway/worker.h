@@ -6,6 +6,7 @@
 #include "bedrock/request.h"
 #include "codec/sigv4.h"
 #include "gateway/engine_gate.h"
+#include "gateway/observe_gate.h"
 #include "gateway/snapshot.h"
 #include "net/loop.h"
 #include "net/upstream.h"
@@ -26,6 +27,7 @@ class Exchange;
 /// What the workers share. Outlives them.
 struct Shared {
     EngineGate* gate = nullptr;
+    ObserveGate* shadow = nullptr;
     observe::Metrics* metrics = nullptr;
     observe::LineWriter* access_log = nullptr;  // null: none is written
     RegionDirectory* regions = nullptr;

@@ -2,6 +2,8 @@
 // request.
 #pragma once
 
+#include "policy/shadow.h"
+
 #include <weir/engine.h>
 #include <weir/types.h>
 
@@ -93,6 +95,7 @@ public:
         double quota_share = 1;
         std::optional<double> credentials_expiry_seconds;
         std::uint64_t log_dropped = 0;  // LineWriter::dropped()
+        std::vector<policy::ObservedRow> observed;
     };
     /// Prometheus text format 0.0.4, with process_* and weir_build_info.
     std::string text(const Gauges& gauges);

@@ -97,11 +97,42 @@ void append_targets(std::vector<MetricFamily>& out, const Status& status,
     }
 }
 
+void append_observed(std::vector<MetricFamily>& out, const std::vector<policy::ObservedRow>& rows,
+                     const std::function<std::string_view(std::string_view)>& model_label) {
+    Read calls("weir_observed_total",
+               "Calls let through as they came, by what would have been done with them.",
+               MetricType::Counter);
+    Read waits("weir_observed_wait_seconds_total", "Time that calls would have waited.",
+               MetricType::Counter);
+    Read vain("weir_observed_reserved_unused_tokens_total",
+              "What max_tokens would have held in vain.", MetricType::Counter);
+    for (const policy::ObservedRow& row : rows) {
+        const policy::ObservedCounts& c = row.counts;
+        const Labels whose{{"model", std::string(model_label(row.model))}, {"client", row.client}};
+        const auto count = [&](const char* verdict, std::uint64_t value) {
+            Labels labels = whose;
+            labels.emplace_back("verdict", verdict);
+            calls.set(std::move(labels), static_cast<double>(value));
+        };
+        count("seen", c.calls);
+        count("wait", c.would_wait);
+        count("refuse", c.would_refuse);
+        count("move", c.would_move);
+        count("right_size", c.would_right_size);
+        waits.set(whose, c.wait_seconds);
+        vain.set(whose, static_cast<double>(c.reserved - std::min(c.reserved, c.settled)));
+    }
+    for (Read* read : {&calls, &waits, &vain}) {
+        read->append_to(out);
+    }
+}
+
 }  // namespace
 
 void append_gauges(std::vector<MetricFamily>& out, const Metrics::Gauges& gauges,
                    const std::function<std::string_view(std::string_view)>& model_label) {
     append_targets(out, gauges.status, model_label);
+    append_observed(out, gauges.observed, model_label);
 
     Read connections("weir_connections", "Open connections.", MetricType::Gauge);
     Read pool_limit("weir_pool_limit", "The most upstream connections a Region may have.",

@@ -2,6 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <cstdio>
+
 namespace weir::observe {
 namespace {
 
@@ -54,7 +57,29 @@ ordered_json target_json(const TargetStatus& target) {
 
 }  // namespace
 
-std::string status_json(const Status& status) {
+std::string observed_line(const policy::ObservedRow& row) {
+    const policy::ObservedCounts& c = row.counts;
+    const double mean = c.would_wait > 0 ? c.wait_seconds / static_cast<double>(c.would_wait) : 0;
+    const double vain =
+        c.reserved > c.settled && c.reserved > 0
+            ? 100 * (1 - static_cast<double>(c.settled) / static_cast<double>(c.reserved))
+            : 0;
+    const auto rounded = [](double value) {
+        std::array<char, 32> text{};
+        std::snprintf(text.data(), text.size(), "%.1f", value);
+        return std::string(text.data());
+    };
+    return "observed " + row.model + " for " + (row.client.empty() ? "(none)" : row.client) + ": " +
+           std::to_string(c.calls) + " calls; would have queued " + std::to_string(c.would_wait) +
+           " (mean " + rounded(mean) + " s, longest " + rounded(c.longest_wait_seconds) +
+           " s), refused " + std::to_string(c.would_refuse) + ", moved " +
+           std::to_string(c.would_move) + ", right-sized " + std::to_string(c.would_right_size) +
+           "; max_tokens held " + rounded(vain) + " % of what was reserved in vain; as it was, " +
+           std::to_string(c.throttled) + " were throttled and " + std::to_string(c.failed) +
+           " failed";
+}
+
+std::string status_json(const Status& status, const std::vector<policy::ObservedRow>& observed) {
     ordered_json out;
     out["version"] = WEIR_VERSION;
     out["waiting_calls"] = status.waiting_calls;
@@ -88,6 +113,23 @@ std::string status_json(const Status& status) {
         one["reason"] = skipped.reason;
         one["calls"] = skipped.calls;
         out["skipped"].push_back(std::move(one));
+    }
+    out["observed"] = ordered_json::array();
+    for (const policy::ObservedRow& row : observed) {
+        const policy::ObservedCounts& c = row.counts;
+        out["observed"].push_back({{"model", row.model},
+                                   {"client", row.client},
+                                   {"calls", c.calls},
+                                   {"would_wait", c.would_wait},
+                                   {"wait_seconds", c.wait_seconds},
+                                   {"longest_wait_seconds", c.longest_wait_seconds},
+                                   {"would_refuse", c.would_refuse},
+                                   {"would_move", c.would_move},
+                                   {"would_right_size", c.would_right_size},
+                                   {"reserved", c.reserved},
+                                   {"settled", c.settled},
+                                   {"throttled", c.throttled},
+                                   {"failed", c.failed}});
     }
     return out.dump(2, ' ', false, ordered_json::error_handler_t::replace);
 }

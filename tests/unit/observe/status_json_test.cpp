@@ -23,7 +23,7 @@ TEST(StatusJson, NamesTargetsClientsAndTheQueue) {
     status.clients.push_back({"chat", {}, 2});
     status.waiting.push_back({"m", Priority::interactive, 2});
     status.waiting_calls = 2;
-    const json out = json::parse(status_json(status));
+    const json out = json::parse(status_json(status, {}));
     EXPECT_FALSE(out["version"].get<std::string>().empty());
     EXPECT_EQ(out["waiting_calls"], 2);
     EXPECT_EQ(out["targets"][0]["breaker"], "half-open");
@@ -42,7 +42,29 @@ TEST(StatusJson, NamesTargetsClientsAndTheQueue) {
 TEST(StatusJson, BadBytesInANameAreReplaced) {
     Status status;
     status.clients.push_back({"\xff", {}, 0});
-    EXPECT_EQ(json::parse(status_json(status))["clients"][0]["name"], "\xEF\xBF\xBD");
+    EXPECT_EQ(json::parse(status_json(status, {}))["clients"][0]["name"], "\xEF\xBF\xBD");
+}
+
+TEST(StatusJson, TellsWhatObservingHasShown) {
+    policy::ObservedRow row;
+    row.model = "m";
+    row.client = "etl";
+    row.counts.calls = 10;
+    row.counts.would_wait = 4;
+    row.counts.wait_seconds = 6;
+    row.counts.longest_wait_seconds = 3.25;
+    row.counts.reserved = 1000;
+    row.counts.settled = 250;
+    row.counts.throttled = 2;
+    const json out = json::parse(status_json({}, {row}));
+    EXPECT_EQ(out["observed"][0]["would_wait"], 4);
+    EXPECT_EQ(out["observed"][0]["client"], "etl");
+    const std::string line = observed_line(row);
+    EXPECT_NE(line.find("10 calls; would have queued 4 (mean 1.5 s, longest 3.2 s)"),
+              std::string::npos)
+        << line;
+    EXPECT_NE(line.find("held 75.0 %"), std::string::npos) << line;
+    EXPECT_NE(line.find("2 were throttled"), std::string::npos) << line;
 }
 
 }  // namespace

@@ -1,0 +1,171 @@
+#include "policy/shadow.h"
+
+#include <algorithm>
+
+namespace weir::policy {
+
+namespace {
+constexpr std::size_t kMostRows = 200;
+const std::string kOther = "other";
+// What goes on within this time has not waited.
+constexpr Duration kAtOnce = std::chrono::milliseconds(1);
+}  // namespace
+
+Shadow::Shadow(Config config, std::uint64_t seed, Instant now)
+    : config_(config), engine_(std::move(config), seed, now) {}
+
+void Shadow::reconfigure(Config config, Instant now) {
+    catch_up(now);
+    config_ = config;
+    engine_.reconfigure(std::move(config), now);
+}
+
+ObservedCounts& Shadow::counts_for(std::string_view model, std::string_view client) {
+    std::pair key{std::string(model), std::string(client)};
+    const auto known = counts_.find(key);
+    if (known != counts_.end()) {
+        return known->second;
+    }
+    if (counts_.size() >= kMostRows) {
+        key = {kOther, kOther};
+    }
+    return counts_[std::move(key)];
+}
+
+void Shadow::offer(const Call& call, Instant now) {
+    catch_up(now);
+    Entry entry;
+    entry.counts = &counts_for(call.model, call.client);
+    ++entry.counts->calls;
+    entry.home_region = call.home_region;
+    entry.input_estimate = call.input_estimate;
+    entry.arrival = now;
+    entries_.insert_or_assign(call.id, std::move(entry));
+    decided(call.id, engine_.offer(call, now), now);
+    advance(now);
+}
+
+void Shadow::decided(CallId id, const Decision& decision, Instant now) {
+    const auto at = entries_.find(id);
+    if (at == entries_.end() || std::holds_alternative<Wait>(decision)) {
+        return;
+    }
+    Entry& entry = at->second;
+    ObservedCounts& counts = *entry.counts;
+    const auto* grant = std::get_if<Grant>(&decision);
+    const Duration waited = now - entry.arrival;
+    if (grant == nullptr) {
+        ++counts.would_refuse;
+        entry.state = State::refused;
+        if (entry.outcome) {
+            entries_.erase(at);
+        }
+        return;
+    }
+    if (waited > kAtOnce) {
+        ++counts.would_wait;
+        counts.wait_seconds += to_seconds(waited);
+        counts.longest_wait_seconds = std::max(counts.longest_wait_seconds, to_seconds(waited));
+    }
+    counts.would_move += grant->degraded || grant->target->region != entry.home_region ? 1 : 0;
+    counts.would_right_size += grant->right_sized ? 1 : 0;
+    entry.state = State::running;
+    entry.start = now;
+    entry.reservation = grant->reservation;
+    entry.max_output = grant->max_output;
+    entry.burndown = std::max(1U, config_.models.facts(grant->target->model).output_burndown);
+    for (const QuotaConfig& quota : config_.quotas) {
+        if (quota.output_burndown &&
+            std::ranges::find(quota.models, grant->target->model) != quota.models.end()) {
+            entry.burndown = *quota.output_burndown;
+        }
+    }
+    engine_.sent(id, now);
+    if (entry.outcome) {
+        ends_.emplace(now + entry.outcome->service, id);
+    }
+}
+
+/// The virtual attempt is over, as the real one was.
+void Shadow::finish(Entries::iterator at, Instant now) {
+    Entry& entry = at->second;
+    Usage usage = entry.outcome->usage;
+    if (entry.outcome->kind != Outcome::Kind::answered) {
+        // What it would have cost is not known: at least it was read.
+        usage = {};
+        usage.input = entry.input_estimate;
+        usage.known = true;
+    } else if (usage.known) {
+        usage.output = std::min(usage.output, entry.max_output.value_or(usage.output));
+        entry.counts->reserved += entry.reservation;
+        entry.counts->settled += usage.input + usage.cache_write + entry.burndown * usage.output;
+    }
+    engine_.settle(at->first, usage, now);
+    entries_.erase(at);
+}
+
+void Shadow::ended(CallId id, const Outcome& outcome, Instant now) {
+    catch_up(now);
+    const auto at = entries_.find(id);
+    if (at == entries_.end()) {
+        return;
+    }
+    Entry& entry = at->second;
+    entry.counts->throttled += outcome.kind == Outcome::Kind::throttled ? 1 : 0;
+    entry.counts->failed += outcome.kind == Outcome::Kind::failed ? 1 : 0;
+    switch (entry.state) {
+        case State::refused:
+            entries_.erase(at);
+            return;
+        case State::waiting:
+            entry.outcome = outcome;
+            return;
+        case State::running:
+            entry.outcome = outcome;
+            ends_.emplace(entry.start + outcome.service, id);
+            catch_up(now);
+            return;
+    }
+}
+
+void Shadow::advance(Instant now) {
+    std::vector<Wake> woken;
+    do {
+        woken.clear();
+        engine_.advance(now, woken);
+        for (const Wake& wake : woken) {
+            decided(wake.id, wake.decision, now);
+        }
+    } while (woken.size() == 64);
+}
+
+void Shadow::catch_up(Instant now) {
+    for (;;) {
+        const auto wake = engine_.next_wake();
+        const bool ends = !ends_.empty() && (!wake || ends_.begin()->first <= *wake);
+        const Instant next = ends ? ends_.begin()->first : wake.value_or(Instant::max());
+        if (next > now) {
+            return;
+        }
+        if (ends) {
+            const CallId id = ends_.begin()->second;
+            ends_.erase(ends_.begin());
+            if (const auto at = entries_.find(id); at != entries_.end()) {
+                finish(at, next);
+            }
+        }
+        advance(next);
+    }
+}
+
+std::vector<ObservedRow> Shadow::rows(Instant now) {
+    catch_up(now);
+    std::vector<ObservedRow> all;
+    all.reserve(counts_.size());
+    for (const auto& [key, counts] : counts_) {
+        all.push_back({key.first, key.second, counts});
+    }
+    return all;
+}
+
+}  // namespace weir::policy

@@ -1,0 +1,96 @@
+// `mode: observe`: what the engine would have done, beside traffic that goes on untouched.
+#pragma once
+
+#include <weir/engine.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace weir::policy {
+
+/// What would have become of the calls of one client to one model, and what did.
+struct ObservedCounts {
+    std::uint64_t calls = 0;
+    std::uint64_t would_wait = 0;
+    std::uint64_t would_refuse = 0;
+    std::uint64_t would_move = 0;        ///< to another Region or model
+    std::uint64_t would_right_size = 0;  ///< go with a lower max_tokens
+    double wait_seconds = 0;             ///< of all that would have waited, together
+    double longest_wait_seconds = 0;
+    std::uint64_t reserved = 0;   ///< quota tokens held for calls that were answered,
+    std::uint64_t settled = 0;    ///< and what they cost in the end
+    std::uint64_t throttled = 0;  ///< refused by the service as it was
+    std::uint64_t failed = 0;     ///< failed otherwise as it was
+};
+
+struct ObservedRow {
+    std::string model;
+    std::string client;
+    ObservedCounts counts;
+};
+
+/// Drives an engine of its own along live traffic: each call is offered when it comes, its virtual
+/// attempt starts when the engine would have let it go, and takes as long and costs as much as the
+/// real one did. Time inside catches up with `now` at each call, so it needs no timer.
+///
+/// Not thread-safe. Bounded: calls under way and the engine's own queue; 200 rows, the rest as one.
+class Shadow {
+public:
+    Shadow(Config config, std::uint64_t seed, Instant now);
+
+    void reconfigure(Config config, Instant now);
+
+    /// A call comes, and goes on at once.
+    void offer(const Call& call, Instant now);
+
+    /// How the real call ended.
+    struct Outcome {
+        enum class Kind : std::uint8_t { answered, throttled, failed };
+        Kind kind = Kind::answered;
+        Usage usage;
+        Duration service{};
+    };
+    void ended(CallId id, const Outcome& outcome, Instant now);
+
+    std::vector<ObservedRow> rows(Instant now);
+
+private:
+    enum class State : std::uint8_t { waiting, running, refused };
+    struct Entry {
+        ObservedCounts* counts = nullptr;
+        State state = State::waiting;
+        std::string home_region;
+        std::uint64_t input_estimate = 0;
+        Instant arrival{};
+        Instant start{};
+        std::uint32_t burndown = 1;
+        std::uint64_t reservation = 0;
+        std::optional<std::uint64_t> max_output;
+        std::optional<Outcome> outcome;
+    };
+    struct IdHash {
+        std::size_t operator()(const CallId& id) const {
+            return std::hash<std::uint64_t>{}(id.generation * 31 + id.slot) ^ id.worker;
+        }
+    };
+    using Entries = std::unordered_map<CallId, Entry, IdHash>;
+
+    ObservedCounts& counts_for(std::string_view model, std::string_view client);
+    void decided(CallId id, const Decision& decision, Instant now);
+    void finish(Entries::iterator at, Instant now);
+    void advance(Instant now);
+    void catch_up(Instant now);
+
+    Config config_;
+    Engine engine_;
+    Entries entries_;
+    std::multimap<Instant, CallId> ends_;  // of virtual attempts, when they are known
+    std::map<std::pair<std::string, std::string>, ObservedCounts> counts_;
+};
+
+}  // namespace weir::policy
