@@ -183,7 +183,7 @@ struct CallRecord {
     bool stream = false;
     bool daily_probe = false;
     std::uint32_t attempts = 0;
-    std::uint64_t input_estimate = 0;
+    Input input;
     std::optional<std::uint64_t> max_output;
     std::uint64_t bytes = 0;
     Instant arrival{};
