@@ -22,7 +22,16 @@ public:
 
     void add(std::string_view text) {
         add(text.size());
-        while (text.size() > 16) {
+        // A product has to wait for the one before it: long texts go in two chains side by side.
+        std::uint64_t second = state_ ^ kFirst;
+        for (; text.size() > 32; text.remove_prefix(32)) {
+            add(word(text), word(text.substr(8)));
+            second =
+                fold(second ^ word(text.substr(16)), secret_ ^ kFirst ^ word(text.substr(24))) +
+                kSecond;
+        }
+        add(second);
+        if (text.size() > 16) {
             add(word(text), word(text.substr(8)));
             text.remove_prefix(16);
         }

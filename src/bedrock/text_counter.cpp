@@ -86,31 +86,40 @@ public:
         punctuation_[kLanes - 1] = after_punctuation ? 0xff : 0;
     }
 
-    void take(const char* at) {
-        Signed bytes;
-        std::uint64_t low;
-        std::uint64_t high;
-        std::memcpy(&bytes, at, kLanes);
-        std::memcpy(&low, at, 8);
-        std::memcpy(&high, at + 8, 8);
-        const Lanes lower = above(bytes, 'a' - 1) & ~above(bytes, 'z');
-        const Signed folded = bytes | 0x20;
-        const Lanes letter = above(folded, 'a' - 1) & ~above(folded, 'z');
-        const Lanes digit = above(bytes, '0' - 1) & ~above(bytes, '9');
-        const Lanes graphic = above(bytes, ' ');
-        const Lanes punctuation = graphic & ~(letter | digit);
-        ascii_.lower -= lower;
-        ascii_.letters -= letter;
-        ascii_.digits -= digit;
-        ascii_.graphic -= graphic;
-        ascii_.line_ends -= mask(bytes == '\n') | mask(bytes == '\r');
-        ascii_.words -= letter & ~shifted(letter_, letter);
-        ascii_.runs -= punctuation & ~shifted(punctuation_, punctuation);
-        letter_ = letter;
-        punctuation_ = punctuation;
-        if (((low | high) & 0x8080'8080'8080'8080) != 0) {
-            take_high(bytes);
+    /// `count` vectors from `at` on. The sums stay in registers meanwhile.
+    void take(const char* at, std::size_t count) {
+        Ascii sums = ascii_;
+        Lanes last_letter = letter_;
+        Lanes last_punctuation = punctuation_;
+        for (; count > 0; --count, at += kLanes) {
+            Signed bytes;
+            std::uint64_t low;
+            std::uint64_t high;
+            std::memcpy(&bytes, at, kLanes);
+            std::memcpy(&low, at, 8);
+            std::memcpy(&high, at + 8, 8);
+            const Lanes lower = above(bytes, 'a' - 1) & ~above(bytes, 'z');
+            const Signed folded = bytes | 0x20;
+            const Lanes letter = above(folded, 'a' - 1) & ~above(folded, 'z');
+            const Lanes digit = above(bytes, '0' - 1) & ~above(bytes, '9');
+            const Lanes graphic = above(bytes, ' ');
+            const Lanes punctuation = graphic & ~(letter | digit);
+            sums.lower -= lower;
+            sums.letters -= letter;
+            sums.digits -= digit;
+            sums.graphic -= graphic;
+            sums.line_ends -= mask(bytes == '\n') | mask(bytes == '\r');
+            sums.words -= letter & ~shifted(last_letter, letter);
+            sums.runs -= punctuation & ~shifted(last_punctuation, punctuation);
+            last_letter = letter;
+            last_punctuation = punctuation;
+            if (((low | high) & 0x8080'8080'8080'8080) != 0) {
+                take_high(bytes);
+            }
         }
+        ascii_ = sums;
+        letter_ = last_letter;
+        punctuation_ = last_punctuation;
     }
 
     const Ascii& ascii() const { return ascii_; }
@@ -217,14 +226,12 @@ void TextCounter::add_part(std::string_view part, Before& before) {
     while (!part.empty()) {
         Vectors vectors(before.letter, before.punctuation);
         const std::size_t size = std::min(part.size(), kBlock * kLanes);
-        std::size_t at = 0;
-        for (; at + kLanes <= size; at += kLanes) {
-            vectors.take(part.data() + at);
-        }
+        const std::size_t at = size / kLanes * kLanes;
+        vectors.take(part.data(), size / kLanes);
         if (at < size) {
             std::array<char, kLanes> last{};  // zeroes, which no step counts
             std::memcpy(last.data(), part.data() + at, size - at);
-            vectors.take(last.data());
+            vectors.take(last.data(), 1);
         }
         const Ascii& a = vectors.ascii();
         const std::uint64_t lower = sum(a.lower);

@@ -19,6 +19,8 @@ constexpr double kMediaNoise = 0.4;  // of the media's share: sizes are not look
 constexpr double kOutlier = 9;       // squared deviations beyond which an answer counts less
 constexpr double kUnstable = 6;      // mean of the last squared deviations, each at most 16
 constexpr std::uint64_t kTrial = 12;
+constexpr std::uint64_t kEachSolved = 64;  // answers that change much; later the weights are
+constexpr std::uint64_t kSolveEvery = 4;   // solved for with every fourth
 
 constexpr std::size_t row(std::size_t i) {
     return i * (i + 1) / 2;
@@ -64,89 +66,106 @@ void ClassWeights::forget_all() {
     solve();
 }
 
-ClassWeights::Vector ClassWeights::shares(const InputCounts& counts, double prior) {
-    Vector shares;
+ClassWeights::Shares ClassWeights::shares(const InputCounts& counts) {
+    Shares shares;
+    shares.prior = prior_tokens(counts);
     for (std::size_t i = 0; i < kInputClasses; ++i) {
-        shares[i] = counts[i] * kInputPrior[i] / prior;
+        if (counts[i] > 0) {
+            shares.cls[shares.count] = static_cast<std::uint8_t>(i);
+            shares.share[shares.count++] = counts[i] * kInputPrior[i] / shares.prior;
+        }
     }
+    shares.media = counts[static_cast<std::size_t>(InputClass::media)] / shares.prior;
     return shares;
 }
 
-ClassWeights::Estimate ClassWeights::of(const Vector& shares) const {
+ClassWeights::Estimate ClassWeights::of(const Shares& shares) const {
     Estimate result{0, 0};
-    Vector solved;
-    for (std::size_t i = 0; i < kInputClasses; ++i) {
-        double left = shares[i];
+    for (std::size_t i = 0; i < shares.count; ++i) {
+        const std::size_t at = row(shares.cls[i]);
+        double across = 0;
         for (std::size_t j = 0; j < i; ++j) {
-            left -= root_[row(i) + j] * solved[j];
+            across += covariance_[at + shares.cls[j]] * shares.share[j];
         }
-        solved[i] = left / root_[row(i) + i];
-        result.doubt += solved[i] * solved[i];
-        result.factor += shares[i] * factors_[i];
+        const double own = covariance_[at + shares.cls[i]] * shares.share[i];
+        result.doubt += shares.share[i] * (2 * across + own);
+        result.factor += shares.share[i] * factors_[shares.cls[i]];
     }
-    result.doubt = std::sqrt(result.doubt);
+    result.doubt = std::sqrt(std::max(0.0, result.doubt));
     return result;
 }
 
 ClassWeights::Estimate ClassWeights::estimate(const InputCounts& counts) const {
-    return of(shares(counts, prior_tokens(counts)));
+    return of(shares(counts));
 }
 
-/// Cholesky; false: the matrix is not what a sum of squares can be.
+/// By Cholesky; false: the matrix is not what a sum of squares can be.
 bool ClassWeights::solve() {
-    Vector half;
+    Packed root;
     for (std::size_t i = 0; i < kInputClasses; ++i) {
-        double right = weighted_[i];
         for (std::size_t j = 0; j <= i; ++j) {
             double left = information_[row(i) + j];
             for (std::size_t k = 0; k < j; ++k) {
-                left -= root_[row(i) + k] * root_[row(j) + k];
+                left -= root[row(i) + k] * root[row(j) + k];
             }
             if (i == j) {
                 if (!(left > 0) || !std::isfinite(left)) {
                     return false;
                 }
-                root_[row(i) + i] = std::sqrt(left);
+                root[row(i) + i] = 1 / std::sqrt(left);
             } else {
-                root_[row(i) + j] = left / root_[row(j) + j];
-                right -= root_[row(i) + j] * half[j];
+                root[row(i) + j] = left * root[row(j) + j];
             }
         }
-        half[i] = right / root_[row(i) + i];
     }
-    for (std::size_t i = kInputClasses; i-- > 0;) {
-        double left = half[i];
-        for (std::size_t k = i + 1; k < kInputClasses; ++k) {
-            left -= root_[row(k) + i] * factors_[k];
-        }
-        factors_[i] = left / root_[row(i) + i];
-        if (!std::isfinite(factors_[i])) {
-            return false;
+    // The root's inverse, in its place; the diagonal is inverted already.
+    for (std::size_t i = 1; i < kInputClasses; ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+            double sum = 0;
+            for (std::size_t k = j; k < i; ++k) {
+                sum += root[row(i) + k] * root[row(k) + j];
+            }
+            root[row(i) + j] = -sum * root[row(i) + i];
         }
     }
-    return true;
-}
-
-void ClassWeights::add(const Vector& shares, double ratio, double variance) {
-    const Belief& belief = first_belief();
+    factors_ = {};
     for (std::size_t i = 0; i < kInputClasses; ++i) {
         for (std::size_t j = 0; j <= i; ++j) {
-            const std::size_t at = row(i) + j;
-            information_[at] = kForget * information_[at] + (1 - kForget) * belief.information[at] +
-                               shares[i] * shares[j] / variance;
+            double sum = 0;
+            for (std::size_t k = i; k < kInputClasses; ++k) {
+                sum += root[row(k) + i] * root[row(k) + j];
+            }
+            covariance_[row(i) + j] = sum;
+            factors_[i] += sum * weighted_[j];
+            factors_[j] += i == j ? 0 : sum * weighted_[i];
         }
-        weighted_[i] = kForget * weighted_[i] + (1 - kForget) * belief.weighted[i] +
-                       shares[i] * ratio / variance;
+    }
+    return std::ranges::all_of(factors_, [](double f) { return std::isfinite(f); });
+}
+
+void ClassWeights::add(const Shares& shares, double ratio, double variance) {
+    const Belief& belief = first_belief();
+    for (std::size_t i = 0; i < kPacked; ++i) {
+        information_[i] = kForget * information_[i] + (1 - kForget) * belief.information[i];
+    }
+    for (std::size_t i = 0; i < kInputClasses; ++i) {
+        weighted_[i] = kForget * weighted_[i] + (1 - kForget) * belief.weighted[i];
+    }
+    for (std::size_t i = 0; i < shares.count; ++i) {
+        const double weight = shares.share[i] / variance;
+        weighted_[shares.cls[i]] += weight * ratio;
+        for (std::size_t j = 0; j <= i; ++j) {
+            information_[row(shares.cls[i]) + shares.cls[j]] += weight * shares.share[j];
+        }
     }
     ++samples_;
 }
 
 bool ClassWeights::learn(const InputCounts& counts, double actual) {
-    const double prior = prior_tokens(counts);
-    const Vector z = shares(counts, prior);
-    const double ratio = std::clamp(actual / prior, 1.0 / 16, 16.0);
-    const double frame = kFrameNoise / std::max(prior, 1.0);
-    const double media = kMediaNoise * z[static_cast<std::size_t>(InputClass::media)];
+    const Shares z = shares(counts);
+    const double ratio = std::clamp(actual / z.prior, 1.0 / 16, 16.0);
+    const double frame = kFrameNoise / std::max(z.prior, 1.0);
+    const double media = kMediaNoise * z.media;
     const double own = frame * frame + media * media;
     const Estimate before = of(z);
     const double error = ratio - before.factor;
@@ -165,7 +184,7 @@ bool ClassWeights::learn(const InputCounts& counts, double actual) {
     }
     const double weight = deviation > kOutlier ? std::sqrt(deviation / kOutlier) : 1;
     add(z, ratio, (noise_ + own) * (holds ? weight : 1));
-    if (!solve()) {
+    if ((samples_ < kEachSolved || samples_ % kSolveEvery == 0) && !solve()) {
         forget_all();
         return false;
     }

@@ -45,16 +45,24 @@ private:
         Vector weighted;
     };
 
-    static Vector shares(const InputCounts& counts, double prior);
+    /// Shares in the prior of the classes that are there at all.
+    struct Shares {
+        std::array<std::uint8_t, kInputClasses> cls;
+        Vector share;  // by place in `cls`
+        std::size_t count = 0;
+        double media = 0;
+        double prior = 0;
+    };
+    static Shares shares(const InputCounts& counts);
     static const Belief& first_belief();
-    Estimate of(const Vector& shares) const;
+    Estimate of(const Shares& shares) const;
     void forget_all();
-    void add(const Vector& shares, double ratio, double variance);
+    void add(const Shares& shares, double ratio, double variance);
     bool solve();
 
-    Packed information_{};  // inverse of the factors' covariance
-    Packed root_{};         // its Cholesky factor
-    Vector weighted_{};     // information times factors
+    Packed information_{};  // inverse of the factors' covariance, kept up with each answer
+    Vector weighted_{};     // information times factors, likewise
+    Packed covariance_{};   // these two: as of the last solve()
     Vector factors_{};
     double noise_ = 0;     // variance of actual/prior that no factors would explain
     double surprise_ = 1;  // recent errors, squared, over what was expected of them
