@@ -1,11 +1,13 @@
 // What crosses the border between the engine and whoever drives it.
 #pragma once
 
+#include <weir/input_counts.h>
 #include <weir/time.h>
 
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -45,6 +47,12 @@ struct Call {
     bool stream = false;
     bool region_bound = false;  ///< a guardrail, an ARN or an s3Location: may not leave home_region
     std::uint64_t input_estimate = 0;  ///< tokens, before the correction the engine has learned
+    /// What the estimate was made from; all zero: the engine corrects input_estimate as a whole.
+    InputCounts input_counts{};
+    /// Places where an earlier request of the same conversation may have ended, earliest first; the
+    /// last is this request's own end. What the service counted up to such a place is not estimated
+    /// again. Empty: every call stands for itself.
+    std::span<const InputMark> conversation;
     std::optional<std::uint64_t>
         max_output;  ///< the caller's max_tokens; unset: the model's maximum
     OutputKind output_kind = OutputKind::plain;

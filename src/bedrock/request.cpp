@@ -1,44 +1,20 @@
 #include "bedrock/request.h"
 
+#include "bedrock/conversation.h"
 #include "bedrock/json.h"
 #include "bedrock/max_output.h"
-#include "bedrock/token_weights.h"
+#include "bedrock/rule_tokens.h"
+#include "bedrock/text_counter.h"
 
-#include <algorithm>
+#include <cmath>
+#include <vector>
 
 namespace weir::bedrock {
 
 namespace {
 
-// Constants of the estimate, in tokens. Media are charged by rule, not by their base64.
-constexpr double kRequest = 8;    // what frames every prompt
-constexpr double kMessage = 4;    // role and turn marks
-constexpr double kTools = 350;    // the instructions that come with tools at all (Claude: 313-346)
-constexpr double kImage = 1'600;  // Claude: width * height / 750, scaled down to about 1,600
-constexpr double kDocument = 1'500;
-constexpr double kDocumentByte =
-    0.03;  // PDF, Office: a page of 50-100 KB is read as text and image
-constexpr double kDocumentMost = 300'000;
-constexpr double kTextByte = 0.33;  // text, Markdown, CSV, HTML, mostly behind base64
-constexpr double kMedia = 2'000;    // video and sound: Nova takes 288 tokens a second of video
-constexpr double kMediaByte = 0.005;
-constexpr double kMediaMost = 300'000;
-
 constexpr int kMaxDepth = 64;                   // below that, JSON counts as it is written
 constexpr std::size_t kKeepParser = 1UL << 20;  // larger bodies get a parser for themselves
-constexpr std::size_t kOpaque = 4'096;          // an unknown family's string of base64
-
-bool is_text_format(std::string_view format) {
-    return format == "txt" || format == "md" || format == "csv" || format == "html" ||
-           format.starts_with("text/");
-}
-
-bool looks_like_base64(std::string_view text) {
-    return text.size() > kOpaque && std::ranges::all_of(text.substr(0, 512), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '+' || c == '/' || c == '=' || c == '-' || c == '_';
-           });
-}
 
 bool names_an_arn(std::string_view text) {
     return text.starts_with("arn:aws") && text.size() < 2'048 &&
@@ -49,22 +25,29 @@ bool names_an_arn(std::string_view text) {
 /// structure. `failed_` is set at the first break in the JSON and ends the walk.
 class Walk {
 public:
-    Walk(Operation operation, Family family, std::string_view body)
+    Walk(Operation operation, Family family, std::string_view body, std::uint64_t seed)
         : operation_(operation),
           family_(family),
           container_(max_output_container(operation, family)),
-          body_(body) {}
+          body_(body),
+          conversation_(seed) {}
 
     simdjson::error_code root(ondemand::object object) {
-        weight_ = tokens(kRequest);
-        each_field(object,
-                   [this](std::string_view key, ondemand::value& value) { top(key, value); });
+        by_rule(InputClass::frame, kRequestTokens);
+        each_field(object, [this](std::string_view key, ondemand::value& value) {
+            top(key, value);
+            conversation_.end_member();
+        });
         return failed_;
     }
 
-    RequestFacts facts() const {
+    RequestFacts facts(std::vector<InputMark>& conversation) const {
         RequestFacts facts = facts_;
-        facts.input_estimate = (weight_ + kWeightOne - 1) / kWeightOne;
+        facts.input_counts = outside_.counts();
+        add(facts.input_counts, messages_.counts());
+        const double estimate = prior_tokens(facts.input_counts);
+        facts.input_estimate = static_cast<std::uint64_t>(std::ceil(estimate));
+        conversation_.finish(outside_.counts(), conversation);
         return facts;
     }
 
@@ -123,10 +106,13 @@ private:
         if (is_max_output(operation_, family_, key, false)) {
             max_output(value);
         } else if (key == "messages" && kind(value) == '[') {
+            counter_ = &messages_;
             each_element(value, [this](ondemand::value& message) {
-                weight_ += tokens(kMessage);
+                by_rule(InputClass::frame, kMessageTokens);
                 walk(message, 1);
+                conversation_.end_message(messages_.counts());
             });
+            counter_ = &outside_;
         } else if (!container_.empty() && key == container_ && kind(value) == '{') {
             each_field(value, [this](std::string_view name, ondemand::value& inner) {
                 if (is_max_output(operation_, family_, name, true)) {
@@ -134,7 +120,7 @@ private:
                 }
             });
         } else if (key == "toolConfig" || key == "tools") {
-            weight_ += tokens(kTools);
+            by_rule(InputClass::frame, kToolsTokens);
             answers(OutputKind::structured);
             raw(value);
         } else if (key == "outputConfig" || key == "output_config" || key == "response_format") {
@@ -218,7 +204,8 @@ private:
             text = token_of(value);
         }
         if (failed_ == simdjson::SUCCESS) {
-            weight_ += weigh_json(text);
+            counter_->add_json(text);
+            conversation_.text(text);
         }
     }
 
@@ -255,21 +242,23 @@ private:
 
     void text(std::string_view inside) {
         if (family_ == Family::unknown && looks_like_base64(inside)) {
-            weight_ += tokens(kImage);
+            by_rule(InputClass::media, kImageTokens);
         } else {
-            weight_ += weigh_json(inside);
+            counter_->add_json(inside);
         }
+        conversation_.text(inside);
     }
+
+    void by_rule(InputClass cls, double tokens) { counter_->add_tokens(cls, tokens); }
 
     void member(std::string_view key, ondemand::value& value, int depth) {
         if (key == "text" || key == "content" || key == "role") {
             walk(value, depth);
         } else if (key == "image" || key == "image_url" || key == "inputImage") {
-            weight_ += tokens(kImage);
+            by_rule(InputClass::media, kImageTokens);
             payload(value, depth);
         } else if (key == "video" || key == "audio" || key == "input_audio") {
-            weight_ += tokens(std::min(
-                kMediaMost, kMedia + kMediaByte * static_cast<double>(payload(value, depth))));
+            by_rule(InputClass::media, recording_tokens(payload(value, depth)));
         } else if (key == "document" && kind(value) == '{') {
             document(value, depth);
         } else if (key == "source" && kind(value) == '{') {
@@ -279,7 +268,7 @@ private:
         } else if (key == "s3Location" || key == "s3Uri") {
             facts_.region_bound = true;
         } else if (key != "signature" && key != "redactedContent" && key != "cachePoint" &&
-                   key != "cache_control") {
+                   key != "cache_control" && key != "type") {
             const bool bound = kind(value) == '"' && names_an_arn(raw_text(value));
             facts_.region_bound |= bound;
             walk(value, depth);
@@ -294,6 +283,7 @@ private:
             const std::string_view inside = raw_text(value);
             facts_.region_bound |= inside.starts_with("s3://") || names_an_arn(inside);
             bytes = inside.size() / 4 * 3;
+            conversation_.text(inside);
         } else if (first == '{' && depth < kMaxDepth) {
             each_field(value, [&](std::string_view key, ondemand::value& inner) {
                 facts_.region_bound |= key == "s3Location" || key == "s3Uri";
@@ -352,12 +342,11 @@ private:
             return;  // plain text or content blocks, counted above
         }
         if (image) {
-            weight_ += tokens(kImage);
+            by_rule(InputClass::media, kImageTokens);
         } else if (is_text_format(format)) {
-            weight_ += tokens(kTextByte * static_cast<double>(bytes));
+            by_rule(InputClass::media, text_document_tokens(bytes));
         } else {
-            weight_ += tokens(
-                std::min(kDocumentMost, kDocument + kDocumentByte * static_cast<double>(bytes)));
+            by_rule(InputClass::media, document_tokens(bytes));
         }
     }
 
@@ -366,7 +355,10 @@ private:
     std::string_view container_;
     std::string_view body_;
     RequestFacts facts_;
-    std::uint64_t weight_ = 0;
+    TextCounter outside_;
+    TextCounter messages_;
+    TextCounter* counter_ = &outside_;
+    Conversation conversation_;
     simdjson::error_code failed_ = simdjson::SUCCESS;
 };
 
@@ -384,7 +376,9 @@ std::unexpected<Error> not_json(simdjson::error_code error) {
 }
 
 Result<RequestFacts> read_with(ondemand::parser& parser, Operation operation, Family family,
-                               std::string& body) {
+                               std::string& body, std::uint64_t seed,
+                               std::vector<InputMark>& conversation) {
+    conversation.clear();
     ondemand::document document;
     ondemand::object object;
     if (const auto error = parser.iterate(padded(body)).get(document); error != simdjson::SUCCESS) {
@@ -393,23 +387,25 @@ Result<RequestFacts> read_with(ondemand::parser& parser, Operation operation, Fa
     if (const auto error = document.get_object().get(object); error != simdjson::SUCCESS) {
         return not_json(error);
     }
-    Walk walk(operation, family, body);
+    Walk walk(operation, family, body, seed);
     if (const auto error = walk.root(object); error != simdjson::SUCCESS) {
         return not_json(error);
     }
     if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
         return not_json(simdjson::TAPE_ERROR);
     }
-    return walk.facts();
+    return walk.facts(conversation);
 }
 
 }  // namespace
 
 struct RequestReader::Impl {
+    std::uint64_t seed;
     ondemand::parser parser;
+    std::vector<InputMark> conversation;
 };
 
-RequestReader::RequestReader() : impl_(std::make_unique<Impl>()) {}
+RequestReader::RequestReader(std::uint64_t seed) : impl_(std::make_unique<Impl>(seed)) {}
 RequestReader::~RequestReader() = default;
 RequestReader::RequestReader(RequestReader&&) noexcept = default;
 RequestReader& RequestReader::operator=(RequestReader&&) noexcept = default;
@@ -418,9 +414,13 @@ Result<RequestFacts> RequestReader::read(Operation operation, std::string_view /
                                          Family family, std::string& body) {
     if (body.size() > kKeepParser) {
         ondemand::parser once;
-        return read_with(once, operation, family, body);
+        return read_with(once, operation, family, body, impl_->seed, impl_->conversation);
     }
-    return read_with(impl_->parser, operation, family, body);
+    return read_with(impl_->parser, operation, family, body, impl_->seed, impl_->conversation);
+}
+
+std::span<const InputMark> RequestReader::conversation() const {
+    return impl_->conversation;
 }
 
 }  // namespace weir::bedrock

@@ -3,6 +3,7 @@
 
 #include "bedrock/operation.h"
 
+#include <weir/input_counts.h>
 #include <weir/models.h>
 #include <weir/result.h>
 #include <weir/types.h>
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,6 +19,7 @@ namespace weir::bedrock {
 
 struct RequestFacts {
     std::uint64_t input_estimate = 0;         // tokens; before the engine's correction
+    InputCounts input_counts{};               // what the estimate is made of
     std::optional<std::uint64_t> max_output;  // the caller's own
     OutputKind output_kind = OutputKind::plain;
     std::uint64_t thinking_budget = 0;
@@ -30,7 +33,9 @@ struct RequestFacts {
 /// Reads requests; keeps a parser's memory between calls. One a worker.
 class RequestReader {
 public:
-    RequestReader();
+    /// `seed` keeps others from making up conversations with equal hashes; one a process, for
+    /// readers with different seeds do not know each other's conversations.
+    explicit RequestReader(std::uint64_t seed = 0);
     ~RequestReader();
     RequestReader(RequestReader&&) noexcept;
     RequestReader& operator=(RequestReader&&) noexcept;
@@ -43,6 +48,9 @@ public:
     Result<RequestFacts> read(Operation operation, std::string_view model, Family family,
                               std::string& body);
 
+    /// Beginnings of the body read last, as Call::conversation takes them. Until the next read().
+    std::span<const InputMark> conversation() const;
+
 private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
@@ -52,8 +60,7 @@ private:
 std::string with_max_output(std::string_view body, const RequestFacts& facts, Operation operation,
                             Family family, std::uint64_t max_output);
 
-/// Tokens by byte classes: letters (lower, upper), spaces, line ends, digits, punctuation, 2-byte,
-/// CJK, other 3-byte, 4-byte.
+/// Tokens of a text by its classes and their prior weights.
 double estimate_tokens(std::string_view utf8);
 
 }  // namespace weir::bedrock

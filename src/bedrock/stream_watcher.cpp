@@ -2,11 +2,12 @@
 #include "bedrock/base64.h"
 #include "bedrock/error_body.h"
 #include "bedrock/failure_parts.h"
-#include "bedrock/token_weights.h"
+#include "bedrock/text_counter.h"
 #include "bedrock/usage_json.h"
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace weir::bedrock {
 
@@ -86,7 +87,7 @@ struct StreamWatcher::Impl {
 
     Operation operation;
     UsageParts parts;
-    std::uint64_t weight = 0;  // of the content so far
+    double weight = 0;         // tokens of the content so far
     bool final_usage = false;  // parts.output is the model's last word
     bool begun = false;
     bool ended = false;
@@ -142,7 +143,7 @@ Kind StreamWatcher::Impl::converse(const codec::EventMessage& message) {
         if (!text) {
             text = string_member(payload, "\"input\"");
         }
-        weight += weigh_json(text.value_or(std::string_view()));
+        weight += estimate_json_tokens(text.value_or(std::string_view()));
         return content();
     }
     if (type == "contentBlockStart") {
@@ -166,7 +167,7 @@ Kind StreamWatcher::Impl::anthropic(std::string_view type, std::string_view base
     if (type == "content_block_delta") {
         const std::size_t size = base64.size() / 4 * 3;
         // A quarter of a token a byte; decoding it all would say no more than that.
-        weight += size > kDeltaFrame ? (size - kDeltaFrame) * kWeightOne / 4 : 0;
+        weight += size > kDeltaFrame ? static_cast<double>(size - kDeltaFrame) / 4 : 0;
         return content();
     }
     if (type == "ping" || type == "content_block_stop") {
@@ -210,7 +211,7 @@ Kind StreamWatcher::Impl::other(std::string_view base64) {
     if (base64.size() <= kWhole) {
         append_base64_decoded(decoded, base64);
     } else {
-        weight += (base64.size() - kTail) / 4 * 3 * kWeightOne / 4;
+        weight += static_cast<double>(base64.size() - kTail) * 3 / 16;
         const std::size_t from = (base64.size() - kTail) / 4 * 4;  // a group's first character
         append_base64_decoded(decoded, base64.substr(from));
         const auto metrics = decoded.rfind("\"amazon-bedrock-invocationMetrics\"");
@@ -250,7 +251,7 @@ Kind StreamWatcher::Impl::other(std::string_view base64) {
         "\"text\"", "\"generation\"", "\"outputText\"", "\"content\"", "\"input\""};
     for (const std::string_view name : kTexts) {
         if (const auto text = string_member(json, name)) {
-            weight += weigh_json(*text);
+            weight += estimate_json_tokens(*text);
             break;
         }
     }
@@ -295,7 +296,7 @@ Usage StreamWatcher::usage() const {
     Usage usage = impl_->parts.usage();
     usage.known = usage.known && impl_->final_usage;
     if (!impl_->final_usage) {
-        usage.output = std::max(usage.output, (impl_->weight + kWeightOne - 1) / kWeightOne);
+        usage.output = std::max(usage.output, static_cast<std::uint64_t>(std::ceil(impl_->weight)));
     }
     return usage;
 }

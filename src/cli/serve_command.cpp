@@ -75,7 +75,8 @@ int run_serve(const std::string& config_path) {
     gateway::GatewayOptions options;
     options.log = log;
     options.access_log = STDOUT_FILENO;
-    options.seed = std::random_device{}();
+    std::random_device device;
+    options.seed = std::uint64_t{device()} << 32 | device();
     std::mutex keys_mutex;
     std::vector<const gateway::KeySource*> sources;
     options.make_keys =

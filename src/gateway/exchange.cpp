@@ -85,6 +85,8 @@ net::Task<void> Exchange::infer() {
     call.region_bound = facts_.region_bound || match_.model.starts_with("arn:") ||
                         downstream_.head().find("x-amzn-bedrock-guardrailidentifier") != nullptr;
     call.input_estimate = facts_.input_estimate;
+    call.input_counts = facts_.input_counts;
+    call.conversation = worker_.requests.conversation();
     call.max_output = facts_.max_output;
     call.output_kind = facts_.output_kind;
     call.thinking_budget = facts_.thinking_budget;

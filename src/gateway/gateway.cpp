@@ -156,6 +156,7 @@ Result<void> Gateway::start() {
     my.shared.access_log = my.access_log.get();
     my.shared.regions = &my.regions;
     my.shared.log = my.options.log;
+    my.shared.conversation_seed = my.options.seed;
     for (std::size_t i = 0; i < count; ++i) {
         my.workers.push_back(std::make_unique<Worker>(
             *my.loops[i], my.shared, my.snapshot, my.options.seed + 0x9e3779b97f4a7c15 * (i + 1)));

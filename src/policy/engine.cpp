@@ -62,7 +62,7 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
     r->priority = std::min(call.priority, Priority::batch);
     r->stream = call.stream;
     r->attempts = 0;
-    r->input_estimate = std::min(call.input_estimate, kMostTokens);
+    r->input = Input(call);
     r->max_output = call.max_output;
     if (r->max_output) {
         r->max_output = std::min(*r->max_output, kMostTokens);
@@ -85,6 +85,9 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
                                      call.converse, call.region_bound});
     r->path->last_used = ++uses_;
     ++r->path->refs;
+    if (!call.conversation.empty() && !r->path->targets.empty()) {
+        r->path->targets.front().state->estimator->recognise(r->input, call.conversation);
+    }
     r->client = client_for(call.client);
     ++r->client->calls;
     const InvocationMemory::Entry* entry = invocations_.find(call.client, call.invocation);

@@ -422,7 +422,7 @@ void Engine::Impl::settle(CallId id, const Usage& usage, Instant now) {
         call->client_reservation.pool->settle(call->client_reservation, actual, now);
     }
     if (usage.known) {
-        t->estimator->learn_usage(call->input_estimate, usage, actual);
+        t->estimator->learn_usage(call->input, usage, actual);
         learn_output(call, usage);
         const auto tokens = t->pool->meter(LimitKind::tokens).limit();
         const auto requests = t->pool->meter(LimitKind::requests).limit();

@@ -6,55 +6,166 @@
 namespace weir::policy {
 
 namespace {
+constexpr std::uint64_t kFirst = 8;  // answers that correct the estimate but do not judge it yet
 constexpr std::uint64_t kWarm = 50;
+constexpr double kColdMargin = 1.35;
+constexpr double kLeastMargin = 1.02;
+constexpr double kMostMargin = 3;
 constexpr double kColdOutput = 500;
 constexpr std::uint64_t kOutputsKnown = 200;
 constexpr double kOutputQuantile = 0.999;
 constexpr double kOutputMargin = 1.5;
 constexpr std::uint64_t kLeastOutput = 64;
+constexpr double kFarthest = 3;     // class weights may say so much more or less than the ratio
+constexpr double kQuantile = 2.33;  // standard deviations to the 99th percentile
 
 std::uint64_t to_tokens(double value) {
     return static_cast<std::uint64_t>(
         std::ceil(std::clamp(value, 0.0, static_cast<double>(kMostTokens))));
 }
+
+bool counted(const InputCounts& counts) {
+    return counts != InputCounts{};
+}
+
+/// A mean that follows its last hundred samples.
+void follow(double& mean, double sample) {
+    mean += (sample - mean) / 64;
+}
+
+void learn_margin(FadingQuantile& spread, double ratio, double& margin) {
+    spread.add(ratio);
+    if (spread.samples() >= kWarm && spread.samples() % 8 == 0) {
+        margin = std::clamp(spread.quantile(0.99), kLeastMargin, kMostMargin);
+    }
+}
 }  // namespace
+
+Input::Input(const Call& call) : Input(call.input_estimate) {
+    counts = call.input_counts;
+    if (!call.conversation.empty()) {
+        conversation = call.conversation.back().hash;
+    }
+}
+
+void Estimator::recognise(Input& input, std::span<const InputMark> conversation) {
+    for (std::size_t i = conversation.size(); i-- > 0;) {
+        const InputMark& mark = conversation[i];
+        if (const auto tokens = mark.hash != 0 ? conversations_.find(mark.hash) : std::nullopt) {
+            input.known_by = this;
+            input.known = *tokens;
+            input.rest = rest_of(input.counts, mark.counts);
+            return;
+        }
+    }
+}
 
 double Estimator::ratio() const {
     return ratio_.samples() >= 5 ? ratio_.value() : 1.0;
 }
 
-double Estimator::expected_input(std::uint64_t estimate) const {
-    return static_cast<double>(std::min(estimate, kMostTokens)) * ratio();
+bool Estimator::weighing() const {
+    return weights_error_ <= ratio_error_;
 }
 
-std::uint64_t Estimator::held_input(std::uint64_t estimate) const {
-    return to_tokens(expected_input(estimate) * margin_);
+Estimator::Expectation Estimator::weigh(const InputCounts& counts, double margin) const {
+    const double prior = prior_tokens(counts);
+    if (prior <= 0) {
+        return {};
+    }
+    const ClassWeights::Estimate e = weights_.estimate(counts);
+    const double factor = std::clamp(e.factor, ratio() / kFarthest, ratio() * kFarthest);
+    // Weights that are in doubt for this kind of text are not as good as the margin says.
+    const double doubtful = std::min(kColdMargin, 1 + kQuantile * e.doubt / factor);
+    return {0, prior * factor, std::max(margin, doubtful)};
 }
 
-std::uint64_t Estimator::cheapest_input(std::uint64_t estimate) const {
-    return static_cast<std::uint64_t>(expected_input(estimate) / margin_);
+/// As if nothing were known of its beginning.
+Estimator::Expectation Estimator::whole(const Input& input) const {
+    if (counted(input.counts) && weighing()) {
+        return weigh(input.counts, margin_);
+    }
+    return {0, static_cast<double>(std::min(input.estimate, kMostTokens)) * ratio(), margin_};
 }
 
-double Estimator::expected_cost(std::uint64_t estimate, std::uint64_t max_output,
+Estimator::Expectation Estimator::expect(const Input& input) const {
+    if (!knows(input)) {
+        return whole(input);
+    }
+    Expectation e = weighing() ? weigh(input.rest, rest_margin_)
+                               : Expectation{0, prior_tokens(input.rest) * ratio(), rest_margin_};
+    e.known = static_cast<double>(input.known);
+    return e;
+}
+
+double Estimator::expected_input(const Input& input) const {
+    const Expectation e = expect(input);
+    return e.known + e.open;
+}
+
+std::uint64_t Estimator::held_input(const Input& input) const {
+    const Expectation e = expect(input);
+    return to_tokens(e.known + e.open * e.margin);
+}
+
+std::uint64_t Estimator::cheapest_input(const Input& input) const {
+    const Expectation e = expect(input);
+    return static_cast<std::uint64_t>(e.known + e.open / e.margin);
+}
+
+double Estimator::expected_cost(const Input& input, std::uint64_t max_output,
                                 std::uint32_t burndown) const {
     const double most = static_cast<double>(std::min(max_output, kMostTokens));
     const bool warm = output_.samples() >= 5;
     const double output = std::min(most, warm ? output_.value() : kColdOutput);
     const double charged = warm ? uncached_.value() : 1.0;
-    return expected_input(estimate) * charged + output * burndown;
+    return expected_input(input) * charged + output * burndown;
 }
 
-void Estimator::learn_usage(std::uint64_t estimate, const Usage& usage, std::uint64_t settled) {
+void Estimator::learn_input(const Input& input, double actual) {
+    const Expectation before = whole(input);
+    if (knows(input)) {
+        const Expectation rest = expect(input);
+        const double more = std::max(0.0, actual - rest.known);
+        if (rest.open >= 1) {
+            learn_margin(rest_spread_, std::min(more / rest.open, 16.0), rest_margin_);
+        }
+    }
+    bool holds = true;
+    if (counted(input.counts)) {
+        const double prior = prior_tokens(input.counts);
+        const double factor = weights_.estimate(input.counts).factor;
+        const auto error = [&](double expected) {
+            return std::abs(std::log(std::clamp(actual / std::max(expected, 1.0), 1.0 / 16, 16.0)));
+        };
+        follow(weights_error_, error(prior * factor));
+        follow(ratio_error_, error(prior * ratio()));
+        holds = weights_.learn(input.counts, actual);
+    }
+    if (!holds) {
+        // The model counts otherwise than it did: everything starts over, and carefully.
+        ratio_ = {};
+        spread_ = FadingQuantile(1.0 / 64);
+        rest_spread_ = FadingQuantile(1.0 / 64);
+        margin_ = rest_margin_ = kColdMargin;
+        weights_error_ = ratio_error_ = 0;
+        conversations_.clear();
+    } else if (before.open > 0 && ratio_.samples() >= kFirst) {
+        learn_margin(spread_, std::clamp(actual / before.open, 1.0 / 16, 16.0), margin_);
+    }
+    const double estimate = static_cast<double>(input.estimate);
+    ratio_.add(std::clamp(actual / std::max(estimate, 1.0), 1.0 / 16, 16.0));
+}
+
+void Estimator::learn_usage(const Input& input, const Usage& usage, std::uint64_t settled) {
     const double whole = static_cast<double>(usage.input) + static_cast<double>(usage.cache_read) +
                          static_cast<double>(usage.cache_write);
-    if (estimate > 0 && whole > 0) {
-        const double r = std::clamp(whole / static_cast<double>(estimate), 1.0 / 16, 16.0);
-        ratio_.add(r);
-        spread_.add(r / ratio_.value());
+    if (input.estimate > 0 && whole > 0) {
+        learn_input(input, whole);
         uncached_.add(1 - static_cast<double>(usage.cache_read) / whole);
-        if (spread_.samples() >= kWarm && spread_.samples() % 8 == 0) {
-            margin_ = std::clamp(spread_.quantile(0.99), 1.02, 3.0);
-        }
+    }
+    if (input.conversation != 0 && whole > 0) {
+        conversations_.remember(input.conversation, to_tokens(whole));
     }
     output_.add(static_cast<double>(usage.output));
     settled_.add(static_cast<double>(settled));

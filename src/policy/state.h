@@ -197,7 +197,7 @@ struct CallRecord {
     bool stream = false;
     bool daily_probe = false;
     std::uint32_t attempts = 0;
-    std::uint64_t input_estimate = 0;
+    Input input;
     std::optional<std::uint64_t> max_output;
     OutputKind output_kind = OutputKind::plain;
     bool full_output = false;  ///< a lowered max_tokens has cut its answer: not again
