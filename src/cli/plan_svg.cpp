@@ -75,8 +75,8 @@ public:
     Picture(const PlanSetup& setup, const PlanFindings& findings)
         : setup_(setup), findings_(findings) {
         const plan::Outcome& first = findings.rows.front().outcome;
-        for (const PlanRow& row : findings.rows) {
-            end_ = std::max(end_, to_seconds(row.outcome.end));
+        for (std::size_t i = 0; i < rows(); ++i) {
+            end_ = std::max(end_, to_seconds(findings.rows[i].outcome.end));
         }
         end_ = std::max(end_, 1.0);
         // Of the pools, the one that the first call of the trace is counted in at home.
@@ -215,7 +215,7 @@ private:
                 "fill=\"#999\" fill-opacity=\"0.18\"/>\n",
                 from, panel_top(index), to - from, kPanel);
             if (index == 0) {
-                text((from + to) / 2, panel_top(0) + 13, outage.region + " dead",
+                text((from + to) / 2, panel_top(0) + kPanel / 2, outage.region + " dead",
                      "text-anchor=\"middle\" font-size=\"11\" fill=\"#555\"");
             }
         }

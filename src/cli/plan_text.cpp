@@ -158,9 +158,8 @@ private:
                 const plan::ForeignReport& foreign = same->foreign;
                 if (foreign.calls > 0) {
                     line(
-                        "         {:<20}left the other program {} of {} calls, {} of its tokens; "
-                        "{:.2f} 429s each",
-                        "",
+                        "           another program: {} of its {} calls served, {} of its "
+                        "tokens; {:.2f} 429s each",
                         percent(static_cast<double>(foreign.served) /
                                 static_cast<double>(foreign.calls)),
                         count(static_cast<double>(foreign.calls)),
@@ -177,10 +176,10 @@ private:
     void outages(const plan::Outcome& outcome) {
         for (const plan::OutageReport& report : outcome.outages) {
             const double calls = static_cast<double>(report.during.calls);
-            line("Outage   {} {:g} to {:g} s, {}:", report.outage.region,
-                 to_seconds(report.outage.from), to_seconds(report.outage.to), outcome.name);
-            line("         {} of {} calls served; {:.3f} sends into the dead Region a call; {}",
-                 percent(report.during.by_count()), count(calls),
+            line("Outage   {} {:g} to {:g} s, {}: {} of {} calls served", report.outage.region,
+                 to_seconds(report.outage.from), to_seconds(report.outage.to), outcome.name,
+                 percent(report.during.by_count()), count(calls));
+            line("         {:.3f} sends into the dead Region a call; {}",
                  calls > 0 ? static_cast<double>(report.sent_into) / calls : 0,
                  report.recovered
                      ? fmt::format("90 % served again {:g} s after", to_seconds(*report.recovered))

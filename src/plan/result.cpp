@@ -34,7 +34,7 @@ Recorder::Recorder(const Scenario& scenario, Service& service, std::string key, 
     : scenario_(scenario), service_(service) {
     outcome_.key = std::move(key);
     outcome_.name = std::move(name);
-    outcome_.moment = std::max<Duration>(std::chrono::seconds(1), scenario.service.span / kMoments);
+    outcome_.moment = moment_of(scenario.service.span);
     for (const Outage& outage : scenario.service.outages) {
         outcome_.outages.push_back({outage, {}, 0, {}});
     }
