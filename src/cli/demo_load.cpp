@@ -150,8 +150,8 @@ net::Task<void> DemoLoad::call(std::uint32_t index, Instant arrival) {
 
 /// One SDK client's call: attempts until it is served or its retries are used up.
 net::Task<bool> DemoLoad::try_region(const Call& call, std::size_t place, Instant deadline) {
-    SdkRetry& bucket = buckets_[call.what->client];
-    std::optional<CallError> last;
+    plan::SdkRetry& bucket = buckets_[call.what->client];
+    std::optional<plan::CallError> last;
     for (int number = 1;; ++number) {
         const Answer answer = co_await attempt(call, place, number, deadline);
         if (answer.whole) {
@@ -159,12 +159,13 @@ net::Task<bool> DemoLoad::try_region(const Call& call, std::size_t place, Instan
             co_return true;
         }
         // A stream that broke after its head has been given to the program is not retried.
-        const CallError error = answer.status == 200
-                                    ? CallError::other
-                                    : classify_for_sdk(answer.status, answer.error_type);
+        const plan::CallError error =
+            answer.status == 200 ? plan::CallError::other
+                                 : plan::classify_for_sdk(answer.status, answer.error_type);
+        const double dice = random_.uniform();
         const auto delay = settings_.strategy == Strategy::article
-                               ? article_delay(number, error, random_)
-                               : bucket.delay(number, error, answer.retry_after, random_);
+                               ? plan::article_delay(number, error, dice)
+                               : bucket.delay(number, error, answer.retry_after, dice);
         if (!delay) {
             co_return false;
         }

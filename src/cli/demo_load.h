@@ -2,10 +2,11 @@
 #pragma once
 
 #include "cli/demo_report.h"
-#include "cli/demo_retry.h"
 #include "cli/demo_trace.h"
 #include "codec/sigv4.h"
 #include "net/upstream.h"
+#include "plan/client_retry.h"
+#include "simulator/random.h"
 
 #include <atomic>
 #include <memory>
@@ -60,7 +61,7 @@ private:
     simulator::Random random_;
     codec::Signer signer_;
     std::vector<std::unique_ptr<net::Pool>> pools_;
-    std::vector<SdkRetry> buckets_;  // one a client: each is a program of its own
+    std::vector<plan::SdkRetry> buckets_;  // one a client: each is a program of its own
     std::vector<DemoOutcome> outcomes_;
     std::size_t open_ = 0;
     std::atomic<std::size_t> ended_{0};

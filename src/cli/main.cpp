@@ -4,6 +4,7 @@
 #include "cli/demo.h"
 #include "cli/env_command.h"
 #include "cli/key_command.h"
+#include "cli/plan_command.h"
 #include "cli/serve_command.h"
 #include "cli/sim_command.h"
 #include "cli/sim_file.h"
@@ -66,7 +67,48 @@ struct Arguments {
     std::string key_name;
     std::string help_topic;
     weir::cli::DemoOptions demo;
+    weir::cli::PlanOptions plan;
 };
+
+void add_plan(CLI::App& app, weir::cli::PlanOptions& plan) {
+    CLI::App* command =
+        app.add_subcommand("plan", "what would happen to a trace of traffic; docs/plan.md");
+    command->add_option("--trace", plan.trace, "CSV, or weir's access log")->required();
+    command->add_option("-c,--config", plan.config, "weir.yaml; without it, one Region");
+    command->add_option("--model", plan.model, "of rows that do not say");
+    command->add_option("--max-tokens", plan.max_tokens, "of rows that do not say")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
+        ->capture_default_str();
+    command->add_option("--load", plan.load, "set the quota so that the mean demand is this much")
+        ->check(CLI::Range(0.001, 1000.0));
+    command->add_option("--quota", plan.quotas, "MODEL=TOKENS[/REQUESTS] a minute; repeatable")
+        ->allow_extra_args(false);
+    command->add_flag("--learn", plan.learn, "the engine is not told the quotas");
+    command->add_option("--deadline", plan.deadline, "an answer later than this is none")
+        ->capture_default_str();
+    command->add_option("--window", plan.window, "sliding, clock, bucket:60s or bucket:10s")
+        ->capture_default_str();
+    command->add_flag("--count-refusals", plan.count_refusals,
+                      "refused calls count against requests a minute");
+    command->add_option("--outage", plan.outages, "REGION:FROM-TO, seconds; repeatable")
+        ->allow_extra_args(false);
+    command->add_option("--foreign", plan.foreign, "share of the quota another program asks for")
+        ->check(CLI::Range(0.0, 10.0));
+    command->add_option("--ttft", plan.ttft, "time to the first token")->capture_default_str();
+    command->add_option("--tokens-per-second", plan.tokens_per_second, "after the first token")
+        ->check(CLI::Range(0.1, 1e6))
+        ->capture_default_str();
+    command->add_option("--estimate-spread", plan.estimate_spread, "of estimated over true input")
+        ->check(CLI::Range(0.0, 2.0))
+        ->capture_default_str();
+    command->add_option("--sort-window", plan.sort_window,
+                        "how far rows may be out of order; 1m, for an access log 15m");
+    command->add_option("--seed", plan.seed, "repeats a run's random choices")
+        ->capture_default_str();
+    command->add_flag("--compare", plan.compare, "beside the article's loop and the AWS SDKs");
+    command->add_flag("--json", plan.json, "every figure, as JSON");
+    command->add_option("--svg", plan.svg, "draw it into this file");
+}
 
 int help(CLI::App& app, const std::string& overview, const std::string& topic) {
     if (topic.empty()) {
@@ -102,6 +144,7 @@ int run(int argc, char** argv) {
         ->capture_default_str();
     demo->add_flag("--json", arguments.demo.json, "the table as JSON on stdout");
     demo->add_option("--seed", arguments.demo.seed, "repeats a run's random choices; 0: drawn");
+    add_plan(app, arguments.plan);
     CLI::App* check = app.add_subcommand("check", "every mistake in a weir.yaml, with its place");
     check->add_option("file", arguments.config, "weir.yaml")->required();
     CLI::App* print = app.add_subcommand(
@@ -133,6 +176,8 @@ int run(int argc, char** argv) {
         return sim(arguments.config);
     if (demo->parsed())
         return weir::cli::run_demo(arguments.demo);
+    if (app.got_subcommand("plan"))
+        return weir::cli::run_plan(arguments.plan, environment, std::cout, std::cerr);
     if (check->parsed())
         return weir::cli::run_check(arguments.config, environment, std::cout, std::cerr);
     if (print->parsed())

@@ -1,6 +1,5 @@
-// The demo's pure parts: its load, how its programs retry, and what it says of its figures.
+// The demo's pure parts: its load, and what it says of its figures.
 #include "cli/demo_report.h"
-#include "cli/demo_retry.h"
 #include "cli/demo_trace.h"
 
 #include <gtest/gtest.h>
@@ -62,71 +61,6 @@ TEST(DemoTrace, APromptIsAsLongAsItSays) {
     const std::string prompt = make_prompt(call);
     EXPECT_EQ(prompt.size(), 2000U);
     EXPECT_TRUE(prompt.starts_with("[[output=33]]"));
-}
-
-TEST(ArticleLoop, WaitsOneTwoFourEightAndOnlyForThrottling) {
-    simulator::Random random(1);
-    for (int attempt = 1; attempt <= 4; ++attempt) {
-        const auto delay = article_delay(attempt, CallError::throttled, random);
-        ASSERT_TRUE(delay);
-        EXPECT_GE(*delay, std::exp2(attempt - 1));
-        EXPECT_LE(*delay, 1.1 * std::exp2(attempt - 1));
-    }
-    EXPECT_FALSE(article_delay(5, CallError::throttled, random));
-    EXPECT_FALSE(article_delay(1, CallError::transient, random));
-}
-
-TEST(SdkRetry, ThreeAttemptsWithFullJitter) {
-    simulator::Random random(1);
-    double most_throttled = 0;
-    double most_transient = 0;
-    for (int i = 0; i < 300; ++i) {
-        SdkRetry retry;
-        most_throttled = std::max(
-            most_throttled, retry.delay(2, CallError::throttled, std::nullopt, random).value());
-        most_transient = std::max(
-            most_transient, retry.delay(1, CallError::transient, std::nullopt, random).value());
-        EXPECT_FALSE(retry.delay(3, CallError::throttled, std::nullopt, random));
-        EXPECT_FALSE(retry.delay(1, CallError::other, std::nullopt, random));
-    }
-    EXPECT_GT(most_throttled, 1.8);
-    EXPECT_LE(most_throttled, 2);
-    EXPECT_GT(most_transient, 0.045);
-    EXPECT_LE(most_transient, 0.05);
-}
-
-TEST(SdkRetry, TheBucketEndsRetriesAndSuccessRefillsIt) {
-    simulator::Random random(1);
-    SdkRetry retry;
-    int retries = 0;
-    while (retry.delay(1, CallError::transient, std::nullopt, random)) {
-        ++retries;
-    }
-    EXPECT_EQ(retries, 500 / 14);
-    retry.succeeded(CallError::transient);
-    EXPECT_TRUE(retry.delay(1, CallError::transient, std::nullopt, random));
-    SdkRetry full;
-    full.succeeded(std::nullopt);
-    EXPECT_EQ(full.tokens(), 500);
-}
-
-TEST(SdkRetry, ObeysTheServerWithinFiveSeconds) {
-    simulator::Random random(1);
-    SdkRetry retry;
-    const double obeyed = retry.delay(1, CallError::throttled, 3.0, random).value();
-    EXPECT_DOUBLE_EQ(obeyed, 3.0);
-    const double clamped = retry.delay(1, CallError::throttled, 42.0, random).value();
-    EXPECT_GE(clamped, 5.0);
-    EXPECT_LE(clamped, 6.0);
-}
-
-TEST(SdkRetry, ThrottlesByNameAndCountsBrokenConnections) {
-    EXPECT_EQ(classify_for_sdk(429, "ThrottlingException"), CallError::throttled);
-    EXPECT_EQ(classify_for_sdk(429, ""), CallError::other);
-    EXPECT_EQ(classify_for_sdk(0, ""), CallError::transient);
-    EXPECT_EQ(classify_for_sdk(503, "ServiceUnavailableException"), CallError::transient);
-    EXPECT_EQ(classify_for_sdk(400, "ValidationException"), CallError::other);
-    EXPECT_EQ(classify_for_sdk(529, ""), CallError::other);
 }
 
 DemoTrace tiny_trace() {

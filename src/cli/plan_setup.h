@@ -1,0 +1,50 @@
+// From the options of `weir plan` to what is to be played.
+#pragma once
+
+#include "cli/config_file.h"
+#include "plan/bound.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir::cli {
+
+/// As on the command line; the defaults are those of its help.
+struct PlanOptions {
+    std::string trace;
+    std::string config;
+    std::string model;
+    std::uint64_t max_tokens = 4096;
+    std::optional<double> load;
+    std::vector<std::string> quotas;
+    bool learn = false;
+    std::string deadline = "60s";
+    std::string window = "sliding";
+    bool count_refusals = false;
+    std::vector<std::string> outages;
+    double foreign = 0;
+    std::string ttft = "400ms";
+    double tokens_per_second = 60;
+    double estimate_spread = 0.1;
+    std::string sort_window;
+    std::uint64_t seed = 1;
+    bool compare = false;
+    bool json = false;
+    std::string svg;
+};
+
+/// A scenario with what it refers to.
+struct PlanSetup {
+    std::unique_ptr<plan::Names> names = std::make_unique<plan::Names>();
+    plan::Scenario scenario;
+    plan::Survey survey;
+};
+
+/// Reads the configuration, looks through the trace once and fits the quotas to it. An error is a
+/// wrong option, configuration or trace; one problem a line.
+Result<PlanSetup> set_up_plan(const PlanOptions& options, const Getenv& getenv);
+
+}  // namespace weir::cli
