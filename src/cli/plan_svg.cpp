@@ -13,7 +13,7 @@ namespace {
 constexpr double kWidth = 960;
 constexpr double kLeft = 96;
 constexpr double kRight = 24;
-constexpr double kTop = 92;
+constexpr double kTop = 108;
 constexpr double kPanel = 150;
 constexpr double kGap = 44;
 constexpr double kPlot = kWidth - kLeft - kRight;
@@ -75,8 +75,8 @@ public:
     Picture(const PlanSetup& setup, const PlanFindings& findings)
         : setup_(setup), findings_(findings) {
         const plan::Outcome& first = findings.rows.front().outcome;
-        for (const PlanRow& row : findings.rows) {
-            end_ = std::max(end_, to_seconds(row.outcome.end));
+        for (std::size_t i = 0; i < rows(); ++i) {
+            end_ = std::max(end_, to_seconds(findings.rows[i].outcome.end));
         }
         end_ = std::max(end_, 1.0);
         // Of the pools, the one that the first call of the trace is counted in at home.
@@ -99,7 +99,9 @@ public:
             1, "calls waiting", 0,
             [](const plan::Moment& m) { return static_cast<double>(m.waiting); }, false);
         panel(
-            2, fmt::format("429s in {:.3g} s", to_seconds(findings_.rows.front().outcome.moment)),
+            2,
+            fmt::format("refusals (429) in each {:g} s",
+                        to_seconds(findings_.rows.front().outcome.moment)),
             0, [](const plan::Moment& m) { return static_cast<double>(m.refusals); }, true);
         time_axis();
         return std::move(svg_) + "</svg>\n";
@@ -133,9 +135,10 @@ private:
              pool_ != nullptr ? pool_->model + " in " + pool_->region : std::string("no pool"),
              "font-size=\"16\" font-weight=\"bold\"");
         text(kLeft, 44,
-             fmt::format("{} calls in {:.1f} min, window {}", survey.all.calls,
+             fmt::format("{} calls in {:.1f} min, window {}, deadline {:g} s", survey.all.calls,
                          to_seconds(survey.span) / 60,
-                         plan::to_string(setup_.scenario.service.window)),
+                         plan::to_string(setup_.scenario.service.window),
+                         to_seconds(setup_.scenario.deadline)),
              "fill=\"#555\"");
         double x = kLeft;
         for (std::size_t i = 0; i < rows(); ++i) {
@@ -159,11 +162,11 @@ private:
                 most = std::max(most, value(moment));
             }
         }
-        most = std::max(most, 1.0);
+        most = std::max(most * (top > 0 ? 1 : 1.05), 1.0);
         const double y0 = panel_top(index) + kPanel;
         const double scale = kPanel / most;
         text(kLeft, panel_top(index) - 7, name, "font-weight=\"bold\"");
-        const double step = step_of(most, 4);
+        const double step = step_of(most, 5);
         for (double tick = 0; tick <= most * 1.0001; tick += step) {
             svg_ += fmt::format(
                 "<line x1=\"{0:.1f}\" y1=\"{2:.1f}\" x2=\"{1:.1f}\" y2=\"{2:.1f}\" "
@@ -212,7 +215,7 @@ private:
                 "fill=\"#999\" fill-opacity=\"0.18\"/>\n",
                 from, panel_top(index), to - from, kPanel);
             if (index == 0) {
-                text((from + to) / 2, panel_top(0) + 13, outage.region + " dead",
+                text((from + to) / 2, panel_top(0) + kPanel / 2, outage.region + " dead",
                      "text-anchor=\"middle\" font-size=\"11\" fill=\"#555\"");
             }
         }

@@ -158,9 +158,8 @@ private:
                 const plan::ForeignReport& foreign = same->foreign;
                 if (foreign.calls > 0) {
                     line(
-                        "         {:<20}left the other program {} of {} calls, {} of its tokens; "
-                        "{:.2f} 429s each",
-                        "",
+                        "           another program: {} of its {} calls served, {} of its "
+                        "tokens; {:.2f} 429s each",
                         percent(static_cast<double>(foreign.served) /
                                 static_cast<double>(foreign.calls)),
                         count(static_cast<double>(foreign.calls)),
@@ -177,10 +176,10 @@ private:
     void outages(const plan::Outcome& outcome) {
         for (const plan::OutageReport& report : outcome.outages) {
             const double calls = static_cast<double>(report.during.calls);
-            line("Outage   {} {:g} to {:g} s, {}:", report.outage.region,
-                 to_seconds(report.outage.from), to_seconds(report.outage.to), outcome.name);
-            line("         {} of {} calls served; {:.3f} sends into the dead Region a call; {}",
-                 percent(report.during.by_count()), count(calls),
+            line("Outage   {} {:g} to {:g} s, {}: {} of {} calls served", report.outage.region,
+                 to_seconds(report.outage.from), to_seconds(report.outage.to), outcome.name,
+                 percent(report.during.by_count()), count(calls));
+            line("         {:.3f} sends into the dead Region a call; {}",
                  calls > 0 ? static_cast<double>(report.sent_into) / calls : 0,
                  report.recovered
                      ? fmt::format("90 % served again {:g} s after", to_seconds(*report.recovered))
@@ -221,12 +220,10 @@ private:
         }
         if (findings_.wider) {
             const plan::Tally& wide = findings_.wider->outcome.all;
-            line(
-                "- Second Region: with {} behind {}, at the same quota, {} of calls and {} of "
-                "tokens",
-                findings_.wider_region, setup_.scenario.home_region, percent(wide.by_count()),
-                percent(wide.by_tokens()));
-            line("  would be served instead of {} and {}.", percent(weir_.all.by_count()),
+            line("- Second Region: with {} behind {}, at the same quota, weir would serve",
+                 findings_.wider_region, setup_.scenario.home_region);
+            line("  {} of calls and {} of tokens instead of {} and {}.", percent(wide.by_count()),
+                 percent(wide.by_tokens()), percent(weir_.all.by_count()),
                  percent(weir_.all.by_tokens()));
         }
         advise_models();
@@ -252,22 +249,20 @@ private:
     }
 
     void advise_max_tokens(const plan::MaxTokensAdvice& most) {
-        line("- max_tokens of {}: a call asks for M = {:.0f} in the mean, has I = {:.0f}",
-             most.model, most.mean_max_tokens, most.mean_input);
+        line("- max_tokens of {}:", most.model);
         line(
-            "  tokens of input, settles c = {:.0f} and takes S = {:.1f} s. Usable share of the "
-            "quota:",
-            most.mean_settled, most.mean_service_seconds);
-        line(
-            "  60c / (60c + S(M + I - c)) = {}. 99.9 % of answers have at most {:.0f} tokens; x "
-            "{:.1f},",
-            percent(most.usable), most.output_p999, plan::kMaxTokensMargin);
+            "  a call asks for M = {:.0f} in the mean, has I = {:.0f} tokens of input, settles "
+            "c = {:.0f} and takes",
+            most.mean_max_tokens, most.mean_input, most.mean_settled);
+        line("  S = {:.1f} s. Usable share of the quota: 60c / (60c + S(M + I - c)) = {}.",
+             most.mean_service_seconds, percent(most.usable));
+        line("  99.9 % of answers have at most {:.0f} tokens; x {:.1f}, rounded up: {}.",
+             most.output_p999, plan::kMaxTokensMargin, count(static_cast<double>(most.enough)));
         if (static_cast<double>(most.enough) < most.mean_max_tokens) {
-            line("  rounded up: max_tokens = {} would do and leave {}.",
+            line("  With max_tokens = {} the usable share would be {}.",
                  count(static_cast<double>(most.enough)), percent(most.usable_then));
         } else {
-            line("  rounded up: {}, no less than what is asked. Leave it.",
-                 count(static_cast<double>(most.enough)));
+            line("  That is no less than what is asked for: leave it.");
         }
     }
 
@@ -276,17 +271,15 @@ private:
         if (advice.models.empty()) {
             return;
         }
-        line("- Other models: {} settles input + {} x output = {} tokens a minute;", advice.busiest,
-             advice.busiest_burndown, count(advice.busiest_tokens_per_minute));
-        line(
-            "  its context is {}, the largest input {}. The same traffic elsewhere (nothing is "
-            "said of",
-            count(static_cast<double>(advice.busiest_context)),
-            count(static_cast<double>(advice.largest_input)));
-        line("  the answers):");
+        line("- Other models: {} settles", advice.busiest);
+        line("  input + {} x output = {} tokens a minute; its context is {}, the largest",
+             advice.busiest_burndown, count(advice.busiest_tokens_per_minute),
+             count(static_cast<double>(advice.busiest_context)));
+        line("  input {}. The same traffic elsewhere (nothing is said of the answers):",
+             count(static_cast<double>(advice.largest_input)));
         for (const plan::ModelAdvice& model : advice.models) {
-            line("    {:<44}{:>14} tokens a minute, {:.0f} % (burndown {}, context {})",
-                 model.model, count(model.tokens_per_minute), model.of_now * 100, model.burndown,
+            line("    {:<42}{:>13} a minute, {:.0f} % (burndown {}, context {})", model.model,
+                 count(model.tokens_per_minute), model.of_now * 100, model.burndown,
                  count(static_cast<double>(model.context)));
         }
     }

@@ -3,7 +3,6 @@
 #include "plan/client_retry.h"
 #include "plan/strategies.h"
 
-#include <deque>
 #include <utility>
 
 namespace weir::plan {
@@ -17,7 +16,7 @@ constexpr Duration kBreath = std::chrono::microseconds(1);
 struct Program {
     SdkRetry retry;
     AdaptiveRate rate;
-    std::deque<std::uint32_t> held;  // slots that wait for the rate
+    std::vector<std::uint32_t> held;  // slots that wait for the rate
 };
 
 class LoopDriver {
@@ -86,8 +85,7 @@ private:
 
     void attempt(std::uint32_t slot, Duration now) {
         Program& program = program_of(calls_.at(slot));
-        if (loop_ != Loop::sdk_adaptive ||
-            (program.held.empty() && program.rate.take(to_seconds(now)))) {
+        if (loop_ != Loop::sdk_adaptive || program.rate.take(to_seconds(now))) {
             events_.add(now + kWire, slot, kReach);
             return;
         }
@@ -102,12 +100,16 @@ private:
         events_.add(std::max(ready, now + kBreath), client, kRate);
     }
 
-    /// The rate lets some of those go that it held.
+    /// The rate lets some of those go that it held. They are threads that all wake at about the
+    /// same time and race: any of them may win.
     void hand_on(std::uint32_t client, Duration now) {
         Program& program = programs_[client];
         while (!program.held.empty() && program.rate.take(to_seconds(now))) {
-            events_.add(now + kWire, program.held.front(), kReach);
-            program.held.pop_front();
+            const auto any = static_cast<std::size_t>(dice_.uniform() *
+                                                      static_cast<double>(program.held.size()));
+            std::swap(program.held[any], program.held.back());
+            events_.add(now + kWire, program.held.back(), kReach);
+            program.held.pop_back();
         }
         if (!program.held.empty()) {
             arm(program, client, now);

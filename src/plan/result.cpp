@@ -9,6 +9,18 @@ constexpr std::int64_t kMoments = 720;
 constexpr std::uint64_t kProgressEvery = 4096;
 constexpr double kRecovered = 0.9;
 
+/// A round number of seconds of which at most kMoments make the span.
+Duration moment_of(Duration span) {
+    std::int64_t unit = 1;
+    for (;; unit *= 10) {
+        for (const std::int64_t factor : {1, 2, 5}) {
+            if (std::chrono::seconds(factor * unit) * kMoments >= span) {
+                return std::chrono::seconds(factor * unit);
+            }
+        }
+    }
+}
+
 Tally& tally_of(std::vector<Tally>& tallies, std::uint32_t number) {
     if (tallies.size() <= number) {
         tallies.resize(number + 1);
@@ -22,7 +34,7 @@ Recorder::Recorder(const Scenario& scenario, Service& service, std::string key, 
     : scenario_(scenario), service_(service) {
     outcome_.key = std::move(key);
     outcome_.name = std::move(name);
-    outcome_.moment = std::max<Duration>(std::chrono::seconds(1), scenario.service.span / kMoments);
+    outcome_.moment = moment_of(scenario.service.span);
     for (const Outage& outage : scenario.service.outages) {
         outcome_.outages.push_back({outage, {}, 0, {}});
     }
