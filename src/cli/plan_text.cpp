@@ -278,7 +278,7 @@ private:
         line("  input {}. The same traffic elsewhere (nothing is said of the answers):",
              count(static_cast<double>(advice.largest_input)));
         for (const plan::ModelAdvice& model : advice.models) {
-            line("    {:<42}{:>13} a minute, {:.0f} % (burndown {}, context {})", model.model,
+            line("    {:<40}{:>12} a minute, {:.0f} %; burndown {}, context {}", model.model,
                  count(model.tokens_per_minute), model.of_now * 100, model.burndown,
                  count(static_cast<double>(model.context)));
         }

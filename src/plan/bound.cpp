@@ -21,53 +21,65 @@ std::size_t bin_of(double cost) {
     return std::min(kBins - 1, static_cast<std::size_t>(std::log(cost) / std::log(kGrowth)));
 }
 
-/// Calls of one window length, or of a piece, by their least cost.
-struct Load {
-    struct Bin {
-        double calls = 0;
-        double cost = 0;
-    };
-    std::array<Bin, kBins> bins{};
+struct Bin {
     double calls = 0;
     double cost = 0;
-    double beyond = 0;  ///< what is settled above the cost
+    double least = HUGE_VAL;  ///< of one call
 
-    void add(double least, double settled) {
-        Bin& bin = bins[bin_of(least)];
-        bin.calls += 1;
-        bin.cost += least;
-        calls += 1;
-        cost += least;
-        beyond += std::max(0.0, settled - least);
-    }
-    void add(const Load& other) {
-        for (std::size_t i = 0; i < kBins; ++i) {
-            bins[i].calls += other.bins[i].calls;
-            bins[i].cost += other.bins[i].cost;
-        }
+    void add(const Bin& other) {
         calls += other.calls;
         cost += other.cost;
-        beyond += other.beyond;
+        least = std::min(least, other.least);
     }
-    /// The cheapest first; where a bin does not fit whole, as if each of its calls were as cheap as
-    /// the bin allows.
+};
+
+/// Calls of one window length by their least cost: only the bins that have any, for a trace may
+/// have many windows.
+struct Load {
+    std::vector<std::pair<std::size_t, Bin>> bins;
+    double beyond = 0;  ///< what is settled above the cost
+
+    void add(double cost, double settled) {
+        const std::size_t index = bin_of(cost);
+        auto at = std::ranges::lower_bound(bins, index, {}, &std::pair<std::size_t, Bin>::first);
+        if (at == bins.end() || at->first != index) {
+            at = bins.insert(at, {index, {}});
+        }
+        at->second.add({1, cost, cost});
+        beyond += std::max(0.0, settled - cost);
+    }
+};
+
+/// The calls of several windows on end.
+struct Piece {
+    std::array<Bin, kBins> bins{};
+    Bin all;
+    double beyond = 0;
+
+    void add(const Load& load) {
+        for (const auto& [index, bin] : load.bins) {
+            bins[index].add(bin);
+            all.add(bin);
+        }
+        beyond += load.beyond;
+    }
+    /// The cheapest first; where a bin does not fit whole, as if each of its calls were its
+    /// cheapest.
     double most_calls(double room) const {
-        if (cost <= room) {
-            return calls;
+        if (all.cost <= room) {
+            return all.calls;
         }
         double fit = 0;
-        for (std::size_t i = 0; i < kBins; ++i) {
-            const Bin& bin = bins[i];
+        for (const Bin& bin : bins) {
             if (bin.cost > room) {
-                const double cheapest = i == 0 ? 0 : std::pow(kGrowth, static_cast<double>(i));
-                return fit + (cheapest > 0 ? std::min(bin.calls, room / cheapest) : bin.calls);
+                return fit + std::min(bin.calls, room / bin.least);
             }
             room -= bin.cost;
             fit += bin.calls;
         }
         return fit;
     }
-    double most_tokens(double room) const { return std::min(cost, room) + beyond; }
+    double most_tokens(double room) const { return std::min(all.cost, room) + beyond; }
 };
 
 struct PoolRoom {
@@ -268,15 +280,15 @@ private:
             best[i] = {HUGE_VAL, HUGE_VAL};
         }
         for (std::size_t from = 0; from < count; ++from) {
-            Load piece;
+            Piece piece;
             for (std::size_t to = from + 1; to <= std::min(count, from + longest); ++to) {
                 piece.add(group.windows[to - 1]);
                 const auto tokens = room_of(group, &PoolRoom::tokens, group.held_in_vain, from, to);
                 const auto requests = room_of(group, &PoolRoom::requests, 0, from, to);
-                double calls = tokens ? piece.most_calls(*tokens) : piece.calls;
+                double calls = tokens ? piece.most_calls(*tokens) : piece.all.calls;
                 calls = requests ? std::min(calls, *requests) : calls;
                 const double settled =
-                    tokens ? piece.most_tokens(*tokens) : piece.cost + piece.beyond;
+                    tokens ? piece.most_tokens(*tokens) : piece.all.cost + piece.beyond;
                 best[to].first = std::min(best[to].first, best[from].first + calls);
                 best[to].second = std::min(best[to].second, best[from].second + settled);
             }
