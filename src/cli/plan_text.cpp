@@ -129,15 +129,15 @@ private:
                     fmt::format("{}{} {:.3f}", regions.empty() ? "" : ", ", region,
                                 static_cast<double>(sends) / static_cast<double>(o.all.calls));
             }
-            std::string more;
+            line("{:<20}sends a call: {}", o.name, regions.empty() ? "none" : regions);
             for (const auto& [reason, calls] : o.turned_away) {
-                more += fmt::format("; {} refused: {}", count(static_cast<double>(calls)), reason);
+                line("{:<20}{} calls refused by weir itself: {}", "",
+                     count(static_cast<double>(calls)), reason);
             }
             if (o.truncated > 0) {
-                more +=
-                    fmt::format("; {} answers cut short", count(static_cast<double>(o.truncated)));
+                line("{:<20}{} answers cut short of what the caller allowed", "",
+                     count(static_cast<double>(o.truncated)));
             }
-            line("{:<20}sends a call: {}{}", o.name, regions.empty() ? "none" : regions, more);
         }
         line("");
     }
@@ -277,9 +277,11 @@ private:
              count(static_cast<double>(advice.busiest_context)));
         line("  input {}. The same traffic elsewhere (nothing is said of the answers):",
              count(static_cast<double>(advice.largest_input)));
+        line("    {:<42}{:>16}{:>8}{:>10}{:>12}", "", "tokens a minute", "of now", "burndown",
+             "context");
         for (const plan::ModelAdvice& model : advice.models) {
-            line("    {:<40}{:>12} a minute, {:.0f} %; burndown {}, context {}", model.model,
-                 count(model.tokens_per_minute), model.of_now * 100, model.burndown,
+            line("    {:<42}{:>16}{:>8}{:>10}{:>12}", model.model, count(model.tokens_per_minute),
+                 fmt::format("{:.0f} %", model.of_now * 100), model.burndown,
                  count(static_cast<double>(model.context)));
         }
     }
