@@ -167,7 +167,8 @@ private:
         const double scale = kPanel / most;
         text(kLeft, panel_top(index) - 7, name, "font-weight=\"bold\"");
         const double step = step_of(most, 5);
-        for (double tick = 0; tick <= most * 1.0001; tick += step) {
+        for (int i = 0; i * step <= most * 1.0001; ++i) {
+            const double tick = i * step;
             svg_ += fmt::format(
                 "<line x1=\"{0:.1f}\" y1=\"{2:.1f}\" x2=\"{1:.1f}\" y2=\"{2:.1f}\" "
                 "stroke=\"#ddd\" stroke-width=\"0.8\"/>\n",
@@ -243,7 +244,8 @@ private:
         const double length = in_minutes ? minutes : end_;
         const double step = step_of(length, 12);
         const double y = panel_top(2) + kPanel;
-        for (double tick = 0; tick <= length; tick += step) {
+        for (int i = 0; i * step <= length; ++i) {
+            const double tick = i * step;
             const double x = x_of(in_minutes ? tick * 60 : tick);
             svg_ += fmt::format(
                 "<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\" "

@@ -31,43 +31,38 @@ public:
             return failure("ts: " + shown(ts) +
                            " is no time; allowed is ISO 8601 such as 2026-11-23T10:00:00.000Z");
         }
-        struct Number {
-            const char* name;
-            std::optional<std::uint64_t> value;
-        };
-        Number numbers[] = {{"total_ms", {}},    {"queued_ms", {}}, {"ttft_ms", {}},
-                            {"input", {}},       {"output", {}},    {"cache_read", {}},
-                            {"cache_write", {}}, {"max_tokens", {}}};
-        for (Number& number : numbers) {
-            const auto value = read_number(members, number.name);
-            if (!value) {
-                return std::unexpected(value.error());
+        std::optional<std::uint64_t> total, queued, first, input, output, read, written, most;
+        const std::pair<const char*, std::optional<std::uint64_t>*> numbers[] = {
+            {"total_ms", &total},      {"queued_ms", &queued}, {"ttft_ms", &first},
+            {"input", &input},         {"output", &output},    {"cache_read", &read},
+            {"cache_write", &written}, {"max_tokens", &most}};
+        for (const auto& [name, to] : numbers) {
+            if (auto good = read_number(members, name, *to); !good) {
+                return std::unexpected(good.error());
             }
-            number.value = *value;
         }
-        const auto& [total, queued, first, input, output, cache_read, cache_write, most] = numbers;
-        if (!total.value) {
+        if (!total) {
             return failure("total_ms: is missing; allowed is a number of milliseconds");
         }
         row.written = *time;
-        row.arrival = *time - to_ns(*total.value);
-        if (!input.value || !output.value) {
+        row.arrival = *time - to_ns(*total);
+        if (!input || !output) {
             return Fate::skipped;
         }
         TraceCall& call = row.call;
-        call.input = *input.value + cache_write.value.value_or(0);
-        call.cached = cache_read.value.value_or(0);
-        call.output = *output.value;
-        call.max_tokens = most.value.value_or(0);
+        call.input = *input + written.value_or(0);
+        call.cached = read.value_or(0);
+        call.output = *output;
+        call.max_tokens = most.value_or(0);
         call.client = read_name(members, "client");
         call.model = read_name(members, "model");
         bool stream = false;
         call.stream = members["stream"].get(stream) == simdjson::SUCCESS && stream;
         // What is left without the queue is the service's own time, and our few milliseconds.
-        const std::uint64_t waited = queued.value.value_or(0);
-        call.whole = Duration(*total.value > waited ? to_ns(*total.value - waited) : 0);
-        if (first.value && *first.value > waited) {
-            call.first = std::min(Duration(to_ns(*first.value - waited)), call.whole);
+        const std::uint64_t waited = queued.value_or(0);
+        call.whole = Duration(*total > waited ? to_ns(*total - waited) : 0);
+        if (first && *first > waited) {
+            call.first = std::min(Duration(to_ns(*first - waited)), call.whole);
         }
         return Fate::call;
     }
@@ -77,20 +72,21 @@ private:
         return static_cast<std::int64_t>(ms) * 1'000'000;
     }
 
-    static Result<std::optional<std::uint64_t>> read_number(const dom::object& members,
-                                                            const char* name) {
+    /// Absent and null leave `to` unset.
+    static Result<void> read_number(const dom::object& members, const char* name,
+                                    std::optional<std::uint64_t>& to) {
         dom::element value;
         if (members[name].get(value) != simdjson::SUCCESS || value.is_null()) {
-            return std::nullopt;
+            return {};
         }
         std::uint64_t number = 0;
         if (value.get(number) != simdjson::SUCCESS || number > kMostTokens) {
             return failure(std::string(name) +
-                           ": is no such number; allowed are null and whole "
-                           "numbers from 0 to " +
+                           ": is no such number; allowed are null and whole numbers from 0 to " +
                            std::to_string(kMostTokens));
         }
-        return number;
+        to = number;
+        return {};
     }
 
     std::uint32_t read_name(const dom::object& members, const char* name) {

@@ -263,10 +263,11 @@ private:
                                   double in_vain, std::size_t from, std::size_t to) const {
         double sum = 0;
         for (const PoolRoom& pool : group.pools) {
-            if (!(pool.*limit)) {
+            const std::optional<double>& own = pool.*limit;
+            if (!own) {
                 return std::nullopt;
             }
-            sum += room(pool, *(pool.*limit), in_vain, from, to);
+            sum += room(pool, *own, in_vain, from, to);
         }
         return sum;
     }

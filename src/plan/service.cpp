@@ -168,17 +168,19 @@ void Service::complete(Place place, const Ticket& ticket, std::uint64_t input, s
 }
 
 std::int64_t Service::used(std::uint32_t pool, Duration now) {
-    return pools_[pool]->tokens ? pools_[pool]->tokens->used(now) : 0;
+    std::optional<Window>& tokens = pools_[pool]->tokens;
+    return tokens ? tokens->used(now) : 0;
 }
 
 std::vector<Service::PoolReport> Service::report() {
     std::vector<PoolReport> reports;
-    for (const auto& pool : pools_) {
-        if (pool->foreign) {
-            catch_up(*pool, setup_.span + kAfterTheEnd);
-            pool->report.foreign = pool->foreign->report();
+    for (const auto& owned : pools_) {
+        Pool& pool = *owned;
+        catch_up(pool, setup_.span + kAfterTheEnd);
+        if (pool.foreign) {
+            pool.report.foreign = pool.foreign->report();
         }
-        reports.push_back(pool->report);
+        reports.push_back(pool.report);
     }
     return reports;
 }

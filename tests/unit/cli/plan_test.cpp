@@ -22,7 +22,7 @@ std::string content(const std::filesystem::path& path) {
 }
 
 class PlanCommand : public ::testing::Test {
-protected:
+public:
     PlanCommand() {
         std::string name = (std::filesystem::temp_directory_path() / "weir-plan-XXXXXX").string();
         folder_ = mkdtemp(name.data());
@@ -33,6 +33,7 @@ protected:
     }
     ~PlanCommand() override { std::filesystem::remove_all(folder_); }
 
+protected:
     std::string write(const std::string& name, const std::string& text) const {
         const auto path = folder_ / name;
         std::ofstream(path, std::ios::binary) << text;

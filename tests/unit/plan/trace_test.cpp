@@ -16,7 +16,7 @@ struct ReadAll {
     std::string error;
 };
 
-ReadAll read(const std::string& text, Names& names, TraceOptions options = {}) {
+ReadAll read(const std::string& text, Names& names, const TraceOptions& options = {}) {
     ReadAll all;
     auto reader = test::open_text(text, names, options)().value();
     TraceCall call;
@@ -136,6 +136,7 @@ TEST(Trace, RowsOutOfOrderAreSortedWithinTheWindow) {
     const auto all = read(text);
     EXPECT_EQ(all.error, "");
     std::vector<std::uint64_t> order;
+    order.reserve(all.calls.size());
     for (const TraceCall& call : all.calls) {
         order.push_back(call.input);
     }

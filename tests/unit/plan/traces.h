@@ -19,7 +19,7 @@ inline std::filesystem::path trace_file(const std::string& name) {
     return std::filesystem::path(given != nullptr ? given : WEIR_TRACES_DEFAULT) / name;
 }
 
-inline OpenTrace open_text(std::string text, Names& names, TraceOptions options = {}) {
+inline OpenTrace open_text(std::string text, Names& names, const TraceOptions& options = {}) {
     return [text = std::move(text), &names, options]() -> Result<TraceReader> {
         return TraceReader(std::make_unique<std::istringstream>(text), options, names);
     };
