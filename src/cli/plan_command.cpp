@@ -15,7 +15,7 @@
 namespace weir::cli {
 namespace {
 
-/// Below this share of calls served, a second Region is tried.
+/// Below this share of calls served, a second Region and a fallback are tried.
 constexpr double kGoodEnough = 0.999;
 
 /// A line on the terminal that is written over; nothing where nobody watches.
@@ -108,15 +108,30 @@ Result<PlanFindings> find_out(const PlanOptions& options, PlanSetup& setup, std:
     findings.bound = *bound;
     findings.advice = plan::advise(setup.scenario, setup.survey);
     if (findings.rows.front().outcome.all.by_count() < kGoodEnough) {
-        const auto wider =
-            plan::with_second_region(setup.scenario, setup.survey, findings.wider_region);
-        if (wider) {
-            bar.begin("a second Region");
-            auto row = timed(*wider, plan::play_weir);
-            if (!row) {
-                return std::unexpected(row.error());
+        const auto play = [&](const std::optional<plan::Wider>& wider, const char* what,
+                              std::optional<PlanRow>& row, std::string& name) -> Result<void> {
+            if (!wider) {
+                return {};
             }
-            findings.wider = std::move(*row);
+            bar.begin(what);
+            auto played = timed(wider->scenario, plan::play_weir);
+            if (!played) {
+                return std::unexpected(played.error());
+            }
+            row = std::move(*played);
+            name = wider->added;
+            return {};
+        };
+        if (auto good =
+                play(plan::with_second_region(setup.scenario, setup.survey), "a second Region",
+                     findings.second_region, findings.second_region_name);
+            !good) {
+            return std::unexpected(good.error());
+        }
+        if (auto good = play(plan::with_fallback(setup.scenario, setup.survey), "a fallback",
+                             findings.fallback, findings.fallback_name);
+            !good) {
+            return std::unexpected(good.error());
         }
     }
     setup.scenario.progress = {};

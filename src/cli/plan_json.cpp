@@ -86,6 +86,16 @@ json outcome(const PlanRow& row, const PlanSetup& setup) {
     return all;
 }
 
+json added(const std::optional<PlanRow>& row, const char* what, const std::string& name) {
+    if (!row) {
+        return nullptr;
+    }
+    json all = tally(row->outcome.all);
+    all[what] = name;
+    all["refusals_per_success"] = row->outcome.refusals_per_success();
+    return all;
+}
+
 json advice(const PlanFindings& findings) {
     const plan::Advice& a = findings.advice;
     json quotas = json::array();
@@ -125,16 +135,12 @@ json advice(const PlanFindings& findings) {
                           {"tokens_per_minute", m.tokens_per_minute},
                           {"of_now", m.of_now}});
     }
-    json all{{"quotas", std::move(quotas)},
-             {"max_tokens", std::move(most)},
-             {"other_models", std::move(models)},
-             {"second_region", nullptr}};
-    if (findings.wider) {
-        json wider = tally(findings.wider->outcome.all);
-        wider["region"] = findings.wider_region;
-        wider["refusals_per_success"] = findings.wider->outcome.refusals_per_success();
-        all["second_region"] = std::move(wider);
-    }
+    json all{
+        {"quotas", std::move(quotas)},
+        {"max_tokens", std::move(most)},
+        {"other_models", std::move(models)},
+        {"second_region", added(findings.second_region, "region", findings.second_region_name)},
+        {"fallback", added(findings.fallback, "model", findings.fallback_name)}};
     return all;
 }
 

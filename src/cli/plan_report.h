@@ -21,9 +21,11 @@ struct PlanFindings {
     std::vector<PlanRow> rows;  ///< weir first
     plan::Bound bound;
     plan::Advice advice;
-    /// The same with a second Region; unset: nothing was left over, or there is none to add.
-    std::optional<PlanRow> wider;
-    std::string wider_region;
+    /// Weir with more behind each model. Unset: nothing was left over, or there is nothing to add.
+    std::optional<PlanRow> second_region;
+    std::string second_region_name;
+    std::optional<PlanRow> fallback;
+    std::string fallback_name;
 };
 
 std::string plan_text(const PlanOptions& options, const PlanSetup& setup,

@@ -218,15 +218,24 @@ private:
         for (const plan::MaxTokensAdvice& most : findings_.advice.max_tokens) {
             advise_max_tokens(most);
         }
-        if (findings_.wider) {
-            const plan::Tally& wide = findings_.wider->outcome.all;
+        if (findings_.second_region) {
             line("- Second Region: with {} behind {}, at the same quota, weir would serve",
-                 findings_.wider_region, setup_.scenario.home_region);
-            line("  {} of calls and {} of tokens instead of {} and {}.", percent(wide.by_count()),
-                 percent(wide.by_tokens()), percent(weir_.all.by_count()),
-                 percent(weir_.all.by_tokens()));
+                 findings_.second_region_name, setup_.scenario.home_region);
+            instead(findings_.second_region->outcome.all);
+        }
+        if (findings_.fallback) {
+            line("- Fallback: with {} behind each model, at the same quota,",
+                 findings_.fallback_name.substr(0, 50));
+            line("  weir would serve");
+            instead(findings_.fallback->outcome.all);
         }
         advise_models();
+    }
+
+    void instead(const plan::Tally& tally) {
+        line("  {} of calls and {} of tokens instead of {} and {}.", percent(tally.by_count()),
+             percent(tally.by_tokens()), percent(weir_.all.by_count()),
+             percent(weir_.all.by_tokens()));
     }
 
     void advise_quota(const plan::QuotaAdvice& quota) {

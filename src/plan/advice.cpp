@@ -20,6 +20,10 @@ constexpr std::array<std::string_view, 9> kOffered{"anthropic.claude-sonnet-4-5-
                                                    "mistral.mistral-large-2407-v1:0",
                                                    "openai.gpt-oss-120b-1:0"};
 
+/// Behind a larger one, the first that is not the model itself.
+constexpr std::array<std::string_view, 2> kSmall{"anthropic.claude-haiku-4-5-20251001-v1:0",
+                                                 "amazon.nova-lite-v1:0"};
+
 struct Neighbours {
     std::string_view region;
     std::string_view neighbour;
@@ -121,6 +125,40 @@ void advise_models(const Scenario& scenario, const Survey& survey, std::uint32_t
     std::ranges::stable_sort(advice.models, {}, &ModelAdvice::of_now);
 }
 
+/// The models that the trace asks for.
+std::vector<std::string> models_of(const Scenario& scenario, const Survey& survey) {
+    std::vector<std::string> models;
+    for (std::uint32_t number = 0; number < survey.models.size(); ++number) {
+        if (survey.models[number].calls > 0) {
+            models.push_back(scenario.model_of(number));
+        }
+    }
+    return models;
+}
+
+/// A model's route; made if there is none, as the engine understands its absence.
+RouteConfig& route_of(Scenario& scenario, const std::string& model) {
+    auto& routes = scenario.config.routes;
+    const auto route = std::ranges::find_if(
+        routes, [&](const RouteConfig& r) { return strip_arn(r.model) == strip_arn(model); });
+    if (route != routes.end()) {
+        return *route;
+    }
+    RouteConfig fresh;
+    fresh.model = model;
+    fresh.targets.push_back({scenario.home_region, ""});
+    routes.push_back(std::move(fresh));
+    return routes.back();
+}
+
+/// Residency, or keys that are good in one Region, may forbid what was added.
+std::optional<Wider> checked(Wider wider, bool changed) {
+    if (!changed || !validate(wider.scenario.config).empty()) {
+        return std::nullopt;
+    }
+    return wider;
+}
+
 }  // namespace
 
 std::uint64_t round_up(double value) {
@@ -170,44 +208,28 @@ std::string neighbour_of(const std::string& region) {
     return {};
 }
 
-std::optional<Scenario> with_second_region(const Scenario& scenario, const Survey& survey,
-                                           std::string& region) {
-    region = neighbour_of(scenario.home_region);
+std::optional<Wider> with_second_region(const Scenario& scenario, const Survey& survey) {
+    const std::string region = neighbour_of(scenario.home_region);
     if (region.empty()) {
         return std::nullopt;
     }
-    Scenario wider = scenario;
+    Wider wider{scenario, region};
     bool changed = false;
-    for (std::uint32_t number = 0; number < survey.models.size(); ++number) {
-        if (survey.models[number].calls == 0) {
-            continue;
-        }
-        const std::string& model = scenario.model_of(number);
-        auto& routes = wider.config.routes;
-        auto route = std::ranges::find_if(
-            routes, [&](const RouteConfig& r) { return strip_arn(r.model) == strip_arn(model); });
-        if (route == routes.end()) {
-            RouteConfig fresh;
-            fresh.model = model;
-            fresh.targets.push_back({scenario.home_region, ""});
-            routes.push_back(std::move(fresh));
-            route = routes.end() - 1;
-        }
-        const bool one = std::ranges::all_of(route->targets, [&](const RouteTarget& target) {
-            return target.region == route->targets.front().region;
+    for (const std::string& model : models_of(scenario, survey)) {
+        RouteConfig& route = route_of(wider.scenario, model);
+        const bool one = std::ranges::all_of(route.targets, [&](const RouteTarget& target) {
+            return target.region == route.targets.front().region;
         });
-        if (one && route->targets.front().region != region) {
-            const auto at = route->targets.begin() + 1;
-            route->targets.insert(at, {region, route->targets.front().model});
+        if (one && route.targets.front().region != region) {
+            // The same model elsewhere comes before another model.
+            const RouteTarget there{region, route.targets.front().model};
+            route.targets.insert(route.targets.begin() + 1, there);
             changed = true;
         }
     }
-    if (!changed) {
-        return std::nullopt;
-    }
-    wider.config.regions.try_emplace(region);
+    wider.scenario.config.regions.try_emplace(region);
     // A quota given for the first Region alone is taken to be granted in the second as well.
-    for (auto* quotas : {&wider.config.quotas, &wider.service.quotas}) {
+    for (auto* quotas : {&wider.scenario.config.quotas, &wider.scenario.service.quotas}) {
         const std::vector<QuotaConfig> there = *quotas;
         for (QuotaConfig quota : there) {
             if (quota.region == scenario.home_region &&
@@ -217,10 +239,48 @@ std::optional<Scenario> with_second_region(const Scenario& scenario, const Surve
             }
         }
     }
-    if (!validate(wider.config).empty()) {
-        return std::nullopt;  // residency, or keys that are good in one Region
+    return checked(std::move(wider), changed);
+}
+
+std::optional<Wider> with_fallback(const Scenario& scenario, const Survey& survey) {
+    Wider wider{scenario, {}};
+    bool changed = false;
+    for (const std::string& model : models_of(scenario, survey)) {
+        const ModelName name = split_model(model);
+        std::string small;
+        for (const std::string_view base : kSmall) {
+            if (small.empty() && base != name.base) {
+                small = name.geo.empty() ? std::string(base)
+                                         : std::string(name.geo) + "." + std::string(base);
+            }
+        }
+        RouteConfig& route = route_of(wider.scenario, model);
+        const bool alone = std::ranges::all_of(route.targets, [&](const RouteTarget& target) {
+            return target.model.empty() || strip_arn(target.model) == strip_arn(model);
+        });
+        if (!alone) {
+            continue;
+        }
+        route.targets.push_back({scenario.home_region, small});
+        changed = true;
+        if (wider.added.find(small) == std::string::npos) {
+            wider.added += (wider.added.empty() ? "" : ", ") + small;
+        }
+        for (auto* quotas : {&wider.scenario.config.quotas, &wider.scenario.service.quotas}) {
+            const QuotaConfig* own = quota_of(*quotas, scenario.home_region, model);
+            if (own == nullptr || quota_of(*quotas, scenario.home_region, small) != nullptr) {
+                continue;
+            }
+            QuotaConfig quota;
+            quota.models = {small};
+            quota.requests_per_minute = own->requests_per_minute;
+            quota.tokens_per_minute = own->tokens_per_minute;
+            if (quota.requests_per_minute || quota.tokens_per_minute) {
+                quotas->push_back(std::move(quota));
+            }
+        }
     }
-    return wider;
+    return checked(std::move(wider), changed);
 }
 
 }  // namespace weir::plan

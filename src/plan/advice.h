@@ -77,9 +77,18 @@ Advice advise(const Scenario& scenario, const Survey& survey);
 /// Another Region of the same continent.
 std::string neighbour_of(const std::string& region);
 
+/// A scenario with more behind each model, and the name of what was added.
+struct Wider {
+    Scenario scenario;
+    std::string added;
+};
+
 /// The same scenario with a second Region behind every model that has but one, with quotas of the
-/// same size there; nullopt: every model has several.
-std::optional<Scenario> with_second_region(const Scenario& scenario, const Survey& survey,
-                                           std::string& region);
+/// same size there; nullopt: every model has several, or the configuration does not allow it.
+std::optional<Wider> with_second_region(const Scenario& scenario, const Survey& survey);
+
+/// The same scenario with a small model of the callers' own geography behind every model that has
+/// no other, at home, with a quota of the same size if it has none; nullopt: as above.
+std::optional<Wider> with_fallback(const Scenario& scenario, const Survey& survey);
 
 }  // namespace weir::plan

@@ -107,6 +107,7 @@ public:
             scenario.deadline + from_seconds(survey.longest_service) + std::chrono::seconds(60);
         group_of_.resize(survey.models.size());
         burndown_.resize(survey.models.size());
+        shortest_.resize(survey.models.size(), ~std::uint64_t{0});
         asked_burndown_.resize(survey.models.size());
         for (std::uint32_t model = 0; model < survey.models.size(); ++model) {
             if (survey.models[model].calls > 0) {
@@ -125,12 +126,14 @@ public:
         const auto settled = static_cast<double>(call.input + asked_burndown_[call.model] * output);
         calls_ += 1;
         tokens_ += settled;
-        const Latency latency = latency_of(setup_, call, output);
+        // A fallback may stop before the caller's own maximum, and its answer counts.
+        const std::uint64_t least = std::min(output, shortest_[call.model]);
+        const Latency latency = latency_of(setup_, call, least);
         if ((call.stream ? latency.first : latency.whole) + 2 * kWire > scenario_.deadline) {
             return;  // by nobody
         }
         const std::uint64_t burndown = burndown_[call.model];
-        const auto cost = static_cast<double>(call.input + std::min(most, burndown * output));
+        const auto cost = static_cast<double>(call.input + std::min(most, burndown * least));
         Group& group = groups_[group_of_[call.model]];
         const auto index = static_cast<std::size_t>((call.at + offset_) / window_.length);
         if (group.windows.size() <= index) {
@@ -175,6 +178,9 @@ private:
             burndown_[number] = std::min(burndown_[number], burndown);
             if (&region == &targets.front().first) {
                 asked_burndown_[number] = burndown;
+            } else if (strip_arn(name) != strip_arn(model)) {
+                shortest_[number] =
+                    std::min(shortest_[number], setup_.models.facts(name).max_output);
             }
             PoolRoom pool{region, pool_name(setup_.quotas, region, name), {}, {}, {}};
             pool.phase = phase_of(setup_, region, pool.name);
@@ -306,6 +312,7 @@ private:
     std::vector<std::size_t> group_of_;          // by model
     std::vector<std::uint32_t> burndown_;        // by model: the least over its targets
     std::vector<std::uint32_t> asked_burndown_;  // by model: at home
+    std::vector<std::uint64_t> shortest_;        // by model: the least maximum of its fallbacks
     double calls_ = 0;
     double tokens_ = 0;
 };

@@ -25,6 +25,9 @@ struct Bound {
 /// nothing. The trace may be cut into pieces anywhere, and the bounds of the pieces add up; the
 /// best cut at whole window lengths is taken.
 ///
+/// The callers' max_tokens is taken as given, but for fallbacks that allow less: whoever lowers it
+/// below burndown x output holds less than c for a while.
+///
 /// It is generous: what is held in vain, requests by others and dead Regions cost nothing here. A
 /// bucket gets in addition all that could at once be held in vain, for that may come back after the
 /// bucket has been full; this takes for granted that no attempt is taken later than a deadline, the

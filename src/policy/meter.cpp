@@ -16,6 +16,8 @@ constexpr double kEnough = 0.9;
 // Probes are this part of a window apart, doubling up to two windows: 2 s and 120 s of a minute.
 constexpr int kFirstProbe = 30;
 constexpr int kLastProbe = 2;
+// The tokens of one round of probes, as a part of the limit.
+constexpr double kProbed = 0.08;
 // Asked again no sooner than this part of a window, where nothing says when.
 constexpr int kFinest = 600;
 constexpr std::uint32_t kMostBeyond = 1U << 20;
@@ -110,18 +112,19 @@ bool Meter::allowed(std::uint64_t amount) const {
     return (by_log || beyond_out_ < beyond_allowed_) && shapes_.acceptance(ask(amount)) >= kEnough;
 }
 
-bool Meter::may_probe(std::uint64_t amount) const {
-    return shaped() && !probe_out_ && now_ >= next_probe_ && !suspects() &&
-           informative(ask(amount));
+/// When the next probe may go, if a shape would take it.
+Instant Meter::probe_at() const {
+    return probing_ ? last_probe_ + log_.window() / kFinest : next_probe_;
 }
 
-/// A probe is worth a refusal only where shapes contradict each other, and not where it is close.
-bool Meter::informative(const WindowShapes::Ask& asked) const {
-    WindowShapes::Ask whole = asked;
+/// A probe is worth a refusal only where a shape says clearly that there is none.
+bool Meter::may_probe(std::uint64_t amount) const {
+    if (!shaped() || now_ < probe_at() || suspects()) {
+        return false;
+    }
+    WindowShapes::Ask whole = ask(amount);
     whole.limit = static_cast<double>(*configured_);
-    const WindowShapes::Forecast told = shapes_.forecast(whole);
-    const double against = 1 - shapes_.acceptance(asked);
-    return told.accepts != 0 && shapes_.weight_of(told.refuses) >= against / 2;
+    return shapes_.forecast(whole).accepts != 0;
 }
 
 bool Meter::fits(std::uint64_t amount) const {
@@ -150,9 +153,9 @@ Instant Meter::fits_at(std::uint64_t amount, Instant now) const {
         if (beyond_out_ >= beyond_allowed_) {
             at = std::max(at, by_log);  // or when one of those is answered
         }
-        if (!probe_out_ && !suspects() && informative(asked)) {
+        if (!suspects()) {
             const Instant possible = shapes_.possible_at(asked, by_log);
-            at = std::min(at, std::max({now, next_probe_, possible}));
+            at = std::min(at, std::max({now, probe_at(), possible}));
         }
     }
     if (at > now && foreign_ > 0) {
@@ -222,7 +225,11 @@ Instant Meter::turn_at(double need, double settling, double service_seconds, Ins
 void Meter::hold(std::uint64_t amount, Trial& trial) {
     if (!allowed(amount)) {
         trial.probe = true;
-        probe_out_ = true;
+        probed_ = probing_ ? probed_ + amount : amount;
+        last_probe_ = now_;
+        // Together they must go further than what is too close to call.
+        probing_ = static_cast<double>(probed_) < kProbed * static_cast<double>(*configured_);
+        next_probe_ = now_ + probe_pause_;
     } else if (!log_allows(amount)) {
         trial.beyond = true;
         ++beyond_out_;
@@ -257,12 +264,14 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
         }
     }
     if (trial.probe) {
-        probe_out_ = false;
         trial.probe = false;
-        probe_pause_ = answer == Answer::accepted
-                           ? log_.window() / kFirstProbe
-                           : std::min<Duration>(probe_pause_ * 2, log_.window() * kLastProbe);
-        next_probe_ = now + probe_pause_;
+        if (answer == Answer::refused) {
+            probing_ = false;
+            probe_pause_ = std::min<Duration>(probe_pause_ * 2, log_.window() * kLastProbe);
+            next_probe_ = now + probe_pause_;
+        } else if (answer == Answer::accepted) {
+            probe_pause_ = log_.window() / kFirstProbe;
+        }
     }
     if (!shaped() || answer == Answer::none) {
         return freed;

@@ -26,7 +26,7 @@ namespace weir::policy {
 /// then left free, less and less.
 ///
 /// Invariant: used() == held + logged. A limit of our own: fits() only if used() + amount <=
-/// ceiling(); the service's: only if shapes of nine tenths of the weight allow it, or as the probe.
+/// ceiling(); the service's: only if shapes of nine tenths of the weight allow it, or as a probe.
 class Meter {
 public:
     /// Whose window it is: ours slides, exactly; the service's has a shape to be found out.
@@ -99,7 +99,7 @@ private:
     bool log_allows(std::uint64_t amount) const;
     bool allowed(std::uint64_t amount) const;
     bool may_probe(std::uint64_t amount) const;
-    bool informative(const WindowShapes::Ask& asked) const;
+    Instant probe_at() const;
     Instant log_fits_at(std::uint64_t amount, std::uint64_t top, Instant now) const;
 
     LimitKind kind_;
@@ -112,7 +112,10 @@ private:
     Instant foreign_since_{};
     std::uint32_t beyond_out_ = 0;
     std::uint32_t beyond_allowed_ = 1;
-    bool probe_out_ = false;
+    // Probes go in rounds: one after the other, as long as none is refused.
+    bool probing_ = false;
+    std::uint64_t probed_ = 0;  // in this round
+    Instant last_probe_ = Instant::min();
     Instant next_probe_ = Instant::min();
     Duration probe_pause_;
     std::uint64_t held_ = 0;

@@ -66,7 +66,7 @@ TEST_F(PlanCommand, TheReportFitsAHundredColumns) {
          {"600 calls in 10.0 min", "the article's loop", "AWS SDK, standard", "AWS SDK, adaptive",
           "upper bound", "another program", "Outage   us-east-1 100 to 130 s", "weir, by client",
           "Together", "x 1.14", "60c / (60c + S(M + I - c))", "Second Region: with us-west-2",
-          "amazon.nova-premier"})
+          "Fallback: with us.anthropic.claude-haiku", "amazon.nova-premier"})
         EXPECT_NE(out_.str().find(word), std::string::npos) << word << "\n" << out_.str();
 }
 

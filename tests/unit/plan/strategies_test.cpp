@@ -53,6 +53,7 @@ TEST(PlanBound, NoStrategyExceedsIt) {
         Names names;
         const double load = 0.6 + 0.2 * static_cast<double>(round % 5);
         const bool two = round % 4 == 3;
+        const bool fallback = round % 4 == 1;
         Scenario s =
             test::scenario_of(traffic(dice, 600, 2, true), names, 1'000'000,
                               round % 3 == 2 ? std::optional<std::uint64_t>(100) : std::nullopt);
@@ -62,8 +63,10 @@ TEST(PlanBound, NoStrategyExceedsIt) {
         s.service.quotas.front().tokens_per_minute = quota;
         s.config.quotas = s.service.quotas;
         if (two) {
-            std::string region;
-            s = with_second_region(s, seen, region).value_or(s);
+            s = with_second_region(s, seen).value_or(Wider{}).scenario;
+        }
+        if (fallback) {
+            s = with_fallback(s, seen).value_or(Wider{}).scenario;
         }
         s.seed = s.service.seed = seed + round;
         for (const WindowShape& shape : kShapes) {
@@ -146,9 +149,9 @@ TEST(PlanStrategies, ADeadRegionIsLeftAndFoundAgain) {
     Dice dice(weir::test::seed_for("plan outage", 4));
     Names names;
     Scenario s = test::scenario_of(traffic(dice, 900, 2), names, 2'000'000);
-    std::string region;
-    Scenario two = with_second_region(s, survey(s).value(), region).value_or(s);
-    EXPECT_EQ(region, "us-west-2");
+    const Wider wider = with_second_region(s, survey(s).value()).value_or(Wider{});
+    Scenario two = wider.scenario;
+    EXPECT_EQ(wider.added, "us-west-2");
     two.service.outages = {{"us-east-1", 300s, 600s}};
     const Outcome weir = play_weir(two).value();
     const Outcome article = play_loop(two, Loop::article).value();
@@ -225,6 +228,34 @@ TEST(PlanAdvice, TheArticlesThreeClients) {
     EXPECT_EQ(quota.clients.front().name, "c");
     EXPECT_EQ(quota.clients.front().peak_calls, 75U);
     EXPECT_EQ(quota.clients.front().calls, 95U);
+}
+
+TEST(PlanAdvice, WhatIsAddedTakesWhatDoesNotFit) {
+    Dice dice(weir::test::seed_for("plan wider", 6));
+    Names names;
+    Scenario s = test::scenario_of(traffic(dice, 600, 2), names, 180'000);
+    const Survey seen = survey(s).value();
+    const double alone = play_weir(s).value().all.by_count();
+    EXPECT_LT(alone, 0.8);
+    const auto region = with_second_region(s, seen).value_or(Wider{});
+    const auto fallback = with_fallback(s, seen).value_or(Wider{});
+    EXPECT_EQ(fallback.added, "us.anthropic.claude-haiku-4-5-20251001-v1:0");
+    for (const Wider* wider : {&region, &fallback}) {
+        const Outcome o = play_weir(wider->scenario).value();
+        EXPECT_GT(o.all.by_count(), alone + 0.15) << wider->added;
+        EXPECT_EQ(o.pools.size(), 2U);
+        EXPECT_EQ(o.pools[1].tokens_per_minute, 180'000U);
+    }
+    // Nothing of the same kind is left to add.
+    EXPECT_FALSE(with_second_region(region.scenario, seen));
+    EXPECT_FALSE(with_fallback(fallback.scenario, seen));
+    // A caller's key is good in one Region.
+    s.config.routes = region.scenario.config.routes;
+    s.config.routes.front().targets.resize(1);
+    s.config.routes.front().residency = "us";
+    EXPECT_TRUE(with_second_region(s, seen));
+    s.config.credentials.source = CredentialsSource::client_bearer;
+    EXPECT_FALSE(with_second_region(s, seen));
 }
 
 TEST(PlanAdvice, RoundsUpToTwoDigits) {
