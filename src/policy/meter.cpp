@@ -16,6 +16,8 @@ constexpr double kEnough = 0.9;
 // Probes are this part of a window apart, doubling up to two windows: 2 s and 120 s of a minute.
 constexpr int kFirstProbe = 30;
 constexpr int kLastProbe = 2;
+// A probe's acceptance is news if shapes of this weight had foretold a refusal.
+constexpr double kContradicted = 0.05;
 // The tokens of one round of probes, as a part of the limit.
 constexpr double kProbed = 0.08;
 // Asked again no sooner than this part of a window, where nothing says when.
@@ -242,7 +244,8 @@ void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
     held_ -= amount;
     if (shaped()) {
         shapes_.advance(now, static_cast<double>(*configured_));
-        if (!suspects()) {
+        trial.suspected = suspects();
+        if (!trial.suspected) {
             trial.forecast =
                 shapes_.forecast({static_cast<double>(amount), 0, static_cast<double>(log_.used()),
                                   static_cast<double>(*configured_)});
@@ -269,7 +272,8 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
             probing_ = false;
             probe_pause_ = std::min<Duration>(probe_pause_ * 2, log_.window() * kLastProbe);
             next_probe_ = now + probe_pause_;
-        } else if (answer == Answer::accepted) {
+        } else if (answer == Answer::accepted &&
+                   shapes_.weight_of(trial.forecast.refuses) >= kContradicted) {
             probe_pause_ = log_.window() / kFirstProbe;
         }
     }
@@ -277,7 +281,9 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
         return freed;
     }
     const bool accepted = answer == Answer::accepted;
-    if (accepted || shapes_.weight_of(trial.forecast.accepts) < kUnexplained) {
+    const bool explained =
+        !trial.suspected && shapes_.weight_of(trial.forecast.accepts) < kUnexplained;
+    if (accepted || explained) {
         shapes_.learn(trial.forecast, accepted);
     } else {
         const double limit = static_cast<double>(*configured_);

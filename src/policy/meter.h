@@ -35,6 +35,7 @@ public:
     /// What an attempt was when it was sent; given back with its answer.
     struct Trial {
         WindowShapes::Forecast forecast;
+        bool suspected = false;  ///< others were thought to use the quota: no forecast was made
         bool probe = false;
         bool beyond = false;  ///< the log had no room for it; the shapes left had
     };
