@@ -101,6 +101,11 @@ void Recorder::answered(const Running& running, Duration now) {
     sample(now);
 }
 
+void Recorder::cut(Duration now) {
+    ++waiting_;
+    sample(now);
+}
+
 void Recorder::complete(const Running& running, Duration now) {
     const Duration known = running.call.stream ? running.first_at : now;
     const bool in_time = known - running.call.at <= scenario_.deadline;

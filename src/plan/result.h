@@ -90,6 +90,8 @@ struct Running {
     Duration taken_at{};  ///< by the service
     Duration first_at{};  ///< its first token reaches the caller
     std::uint32_t attempt = 0;
+    bool right_sized = false;  ///< max_output is lower by what the engine has learned
+    bool cut = false;          ///< it has an answer that this cut short, and asks again
 
     std::uint64_t output() const { return std::min(call.output, max_output); }
 };
@@ -103,6 +105,8 @@ public:
     void sent(const std::string& region, Duration now);
     /// The service answered an attempt.
     void answered(const Running& running, Duration now);
+    /// Its answer was cut short by a lowered max_tokens: it is asked for again.
+    void cut(Duration now);
     /// The caller has its complete answer.
     void complete(const Running& running, Duration now);
     /// The caller knows that there will be none.

@@ -115,9 +115,16 @@ private:
         if (const auto* grant = std::get_if<Grant>(&decision)) {
             running.place = service_.place(grant->target->region, grant->target->model);
             running.max_output = grant->max_output.value_or(running.asked_max);
+            running.right_sized = grant->right_sized;
             region_of(slot) = &grant->target->region;
             events_.add(now_ + kSending, slot, kSend);
         } else if (const auto* refusal = std::get_if<Refusal>(&decision)) {
+            if (running.cut) {  // the answer that a lowered max_tokens cut is better than none
+                recorder_.answered(running, now_);
+                recorder_.complete(running, now_);
+                calls_.give_back(slot);
+                return;
+            }
             recorder_.turned_away(to_string(refusal->reason));
             recorder_.failed(running, now_);
             calls_.give_back(slot);
@@ -170,12 +177,23 @@ private:
     }
 
     void done(std::uint32_t slot, CallId id) {
-        const Running& running = calls_.at(slot);
+        Running& running = calls_.at(slot);
         Usage usage;
         usage.input = running.call.input;
         usage.cache_read = running.call.cached;
         usage.output = running.output();
         usage.known = true;
+        if (!running.call.stream && running.right_sized && usage.output >= running.max_output) {
+            running.cut = true;
+            recorder_.cut(now_);
+            Failure cut;
+            cut.cls = FailureClass::truncated;
+            cut.stage = Stage::sent;
+            cut.status = 200;
+            cut.seen = usage;
+            act(slot, engine_.report(id, cut, instant()));
+            return advance();
+        }
         if (!running.call.stream) {
             engine_.began(id, instant());
         }

@@ -102,11 +102,11 @@ TEST_F(PlanCommand, TheEngineMayHaveToLearn) {
     options_.json = true;
     ASSERT_EQ(run(), 0) << err_.str();
     const auto told = nlohmann::json::parse(out_.str())["strategies"][0];
-    EXPECT_EQ(told["refusals"], 0);
+    EXPECT_LT(told["refusals_per_success"], 0.1);  // probes alone
     options_.learn = true;
     ASSERT_EQ(run(), 0) << err_.str();
     const auto learned = nlohmann::json::parse(out_.str())["strategies"][0];
-    EXPECT_GT(learned["refusals"], 0);
+    EXPECT_GT(learned["refusals"], told["refusals"]);
     EXPECT_EQ(learned["quotas"][0]["tokens_per_minute"], told["quotas"][0]["tokens_per_minute"]);
 }
 
