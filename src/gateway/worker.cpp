@@ -18,7 +18,11 @@ net::PoolSettings pool_settings(const Config& config) {
 }  // namespace
 
 Worker::Worker(net::Loop& l, Shared& s, std::shared_ptr<const Snapshot> first, std::uint64_t seed)
-    : loop(l), shared(s), snapshot(std::move(first)), requests(s.conversation_seed), random_(seed) {}
+    : loop(l),
+      shared(s),
+      snapshot(std::move(first)),
+      requests(s.conversation_seed),
+      random_(seed) {}
 
 Worker::~Worker() = default;
 

@@ -58,8 +58,8 @@ std::uint64_t Engine::Impl::cheapest(const CallRecord* call, const TargetState* 
 std::uint64_t Engine::Impl::cost(const CallRecord* call, const TargetState* target,
                                  std::size_t index) const {
     const std::uint64_t factor = target->reserve_burndown ? target->burndown : 1;
-    const std::uint64_t full = target->estimator->held_input(call->input) +
-                               max_output(call, target, index) * factor;
+    const std::uint64_t full =
+        target->estimator->held_input(call->input) + max_output(call, target, index) * factor;
     // A call near the whole limit is held at the limit: it gets its turn when nothing else runs.
     const auto largest = target->pool->largest();
     return largest ? std::min(full, *largest) : full;
