@@ -49,7 +49,7 @@ void Meter::tick(Instant now) {
     log_.expire(now);
     now_ = std::max(now_, now);
     if (shaped()) {
-        shapes_.advance(now_, static_cast<double>(*configured_));
+        shapes_.advance(now_, configured());
     }
     if (!learned() || now - window_start_ < log_.window()) {
         return;
@@ -96,6 +96,10 @@ std::optional<std::uint64_t> Meter::top() const {
     return most;
 }
 
+double Meter::configured() const {
+    return static_cast<double>(configured_.value_or(0));
+}
+
 WindowShapes::Ask Meter::ask(std::uint64_t amount) const {
     return {static_cast<double>(amount), static_cast<double>(held_),
             static_cast<double>(log_.used()), static_cast<double>(top().value_or(0))};
@@ -111,7 +115,8 @@ bool Meter::allowed(std::uint64_t amount) const {
     if (!shaped()) {
         return by_log;
     }
-    return (by_log || beyond_out_ < beyond_allowed_) && shapes_.acceptance(ask(amount)) >= kEnough;
+    return (by_log || (goes_beyond() && beyond_out_ < beyond_allowed_)) &&
+           shapes_.acceptance(ask(amount)) >= kEnough;
 }
 
 /// When the next probe may go, if a shape would take it.
@@ -121,11 +126,11 @@ Instant Meter::probe_at() const {
 
 /// A probe is worth a refusal only where a shape says clearly that there is none.
 bool Meter::may_probe(std::uint64_t amount) const {
-    if (!shaped() || now_ < probe_at() || suspects()) {
+    if (!shaped() || !goes_beyond() || now_ < probe_at() || suspects()) {
         return false;
     }
     WindowShapes::Ask whole = ask(amount);
-    whole.limit = static_cast<double>(*configured_);
+    whole.limit = configured();
     return shapes_.forecast(whole).accepts != 0;
 }
 
@@ -152,18 +157,18 @@ Instant Meter::fits_at(std::uint64_t amount, Instant now) const {
         const WindowShapes::Ask asked = ask(amount);
         const Instant by_log = at;
         at = std::max(now, shapes_.accepted_at(asked, kEnough, by_log));
-        if (beyond_out_ >= beyond_allowed_) {
+        if (!goes_beyond() || beyond_out_ >= beyond_allowed_) {
             at = std::max(at, by_log);  // or when one of those is answered
         }
-        if (!suspects()) {
+        if (goes_beyond() && !suspects()) {
             const Instant possible = shapes_.possible_at(asked, by_log);
             at = std::min(at, std::max({now, probe_at(), possible}));
         }
     }
     if (at > now && foreign_ > 0) {
         // Room may also come by what others are thought to use fading away.
-        const double left = static_cast<double>(*ceiling()) - static_cast<double>(used()) -
-                            static_cast<double>(amount);
+        const double left = static_cast<double>(ceiling().value_or(0)) -
+                            static_cast<double>(used()) - static_cast<double>(amount);
         const double kept = foreign_at(now);
         if (left > 0 && kept > left) {
             const double windows = std::log(kept / left);
@@ -230,7 +235,7 @@ void Meter::hold(std::uint64_t amount, Trial& trial) {
         probed_ = probing_ ? probed_ + amount : amount;
         last_probe_ = now_;
         // Together they must go further than what is too close to call.
-        probing_ = static_cast<double>(probed_) < kProbed * static_cast<double>(*configured_);
+        probing_ = static_cast<double>(probed_) < kProbed * configured();
         next_probe_ = now_ + probe_pause_;
     } else if (!log_allows(amount)) {
         trial.beyond = true;
@@ -243,12 +248,11 @@ void Meter::hold(std::uint64_t amount, Trial& trial) {
 void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
     held_ -= amount;
     if (shaped()) {
-        shapes_.advance(now, static_cast<double>(*configured_));
+        shapes_.advance(now, configured());
         trial.suspected = suspects();
         if (!trial.suspected) {
-            trial.forecast =
-                shapes_.forecast({static_cast<double>(amount), 0, static_cast<double>(log_.used()),
-                                  static_cast<double>(*configured_)});
+            trial.forecast = shapes_.forecast(
+                {static_cast<double>(amount), 0, static_cast<double>(log_.used()), configured()});
         }
         shapes_.charge(now, static_cast<double>(amount));
     }
@@ -286,7 +290,7 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
     if (accepted || explained) {
         shapes_.learn(trial.forecast, accepted);
     } else {
-        const double limit = static_cast<double>(*configured_);
+        const double limit = configured();
         const double room =
             shapes_.room({0, static_cast<double>(held_), static_cast<double>(log_.used()), limit});
         const double others = room - static_cast<double>(amount) + kLeastForeign * limit;

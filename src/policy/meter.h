@@ -92,8 +92,12 @@ public:
 
 private:
     bool shaped() const { return whose_ == Window::service && configured_.has_value(); }
+    /// Requests are charged once and for good: no shape serves more of them over time than the log
+    /// does, so there is nothing to be won by going beyond it.
+    bool goes_beyond() const { return kind_ == LimitKind::tokens; }
     double foreign_at(Instant at) const;
     bool suspects() const;
+    double configured() const;
     /// The ceiling less what is left to others.
     std::optional<std::uint64_t> top() const;
     WindowShapes::Ask ask(std::uint64_t amount) const;

@@ -89,8 +89,9 @@ void Shadow::decided(CallId id, const Decision& decision, Instant now) {
 /// The virtual attempt is over, as the real one was.
 void Shadow::finish(Entries::iterator at, Instant now) {
     Entry& entry = at->second;
-    Usage usage = entry.outcome->usage;
-    if (entry.outcome->kind != Outcome::Kind::answered) {
+    const Outcome outcome = entry.outcome.value_or(Outcome{});
+    Usage usage = outcome.usage;
+    if (outcome.kind != Outcome::Kind::answered) {
         // What it would have cost is not known: at least it was read.
         usage = {};
         usage.input = entry.input_estimate;

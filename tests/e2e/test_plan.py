@@ -20,7 +20,8 @@ def test_the_same_load_four_ways(tmp_path):
     assert done.returncode == 0 and done.stderr == ""
     plan = json.loads(done.stdout)
     assert [s["strategy"] for s in plan["strategies"]] == ["weir", "article", "sdk_standard", "sdk_adaptive"]
-    assert plan["strategies"][0]["refusals"] == 0 < plan["strategies"][1]["refusals"]
+    weir, loop = plan["strategies"][:2]
+    assert 5 * weir["refusals"] < loop["refusals"]
     assert ElementTree.parse(svg).getroot().tag.endswith("svg")
 
 
