@@ -1,5 +1,6 @@
 // From configuration to targets, paths, clients and pools, and over to the next configuration.
 #include <algorithm>
+#include <utility>
 
 #include "policy/engine_impl.h"
 
@@ -64,7 +65,7 @@ QuotaPool* Engine::Impl::pool_for(const std::string& region, const std::string& 
     auto& pool = pools_[key];
     if (pool && pool->window() != config_.quota_window) {
         // Levels of another window say nothing about this one.
-        retired_pools_.push_back(std::move(pool));
+        retired_pools_.push_back(std::exchange(pool, nullptr));
     }
     if (!pool) {
         pool = std::make_unique<QuotaPool>(config_.quota_window, Meter::Window::service, limits);

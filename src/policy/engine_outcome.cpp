@@ -205,7 +205,8 @@ std::optional<Grant> Engine::Impl::grant_anywhere(CallRecord* call, Instant now)
 /// Another target at once; else the queue, until a place may be tried again.
 Decision Engine::Impl::go_elsewhere(CallRecord* call, const Failure& failure, bool unfit,
                                     Instant now) {
-    const Failure& told = unfit && call->ordeal->first ? *call->ordeal->first : failure;
+    const std::optional<Failure>& first = call->ordeal->first;
+    const Failure& told = unfit && first ? *first : failure;
     if (!anywhere_left(call)) {
         if (failure.cls == FailureClass::daily) {
             Refusal r = refusal(RefusalReason::daily_quota, call, call->index);

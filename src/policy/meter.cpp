@@ -51,7 +51,7 @@ void Meter::tick(Instant now) {
     if (shaped()) {
         shapes_.advance(now_, configured());
     }
-    if (!learned() || now - window_start_ < log_.window()) {
+    if (configured_ || !learned_ || now - window_start_ < log_.window()) {
         return;
     }
     if (bound_ && !refused_this_window_) {
