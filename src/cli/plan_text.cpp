@@ -325,8 +325,8 @@ std::vector<PlanShare> shares_of(const std::vector<plan::Tally>& tallies, const 
             rows.push_back({i == plan::Names::kNone ? unnamed : names.name(i), tallies[i]});
         }
     }
-    std::ranges::stable_sort(rows, [](const PlanShare& a, const PlanShare& b) {
-        return a.tally.tokens > b.tally.tokens;
+    std::ranges::sort(rows, [](const PlanShare& a, const PlanShare& b) {
+        return std::tie(b.tally.tokens, a.name) < std::tie(a.tally.tokens, b.name);
     });
     if (rows.size() > kMost) {
         PlanShare rest{"other", {}};

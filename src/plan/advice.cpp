@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <tuple>
 
 namespace weir::plan {
 namespace {
@@ -122,7 +123,9 @@ void advise_models(const Scenario& scenario, const Survey& survey, std::uint32_t
         row.of_now = row.tokens_per_minute / std::max(1.0, advice.busiest_tokens_per_minute);
         advice.models.push_back(row);
     }
-    std::ranges::stable_sort(advice.models, {}, &ModelAdvice::of_now);
+    std::ranges::sort(advice.models, {}, [](const ModelAdvice& row) {
+        return std::tie(row.of_now, row.model);
+    });
 }
 
 /// The models that the trace asks for.
