@@ -4,6 +4,8 @@
 #include "codec/digest.h"
 #include "codec/http1_grammar.h"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 #include <chrono>
 #include <vector>
@@ -113,9 +115,8 @@ Signature Signer::sign(const SigningRequest& request, const SigningCredentials& 
                        const SigningOptions& options) {
     Signature out;
     out.amz_date = amz_date(unix_seconds);
-    const std::string body = to_hex(request.body);
     if (options.sign_body_header)
-        out.content_sha256 = body;
+        out.content_sha256 = to_hex(request.body);
 
     // What weir adds stands in for what the caller may have left in.
     std::vector<Field>& headers = cache_->headers;
@@ -149,7 +150,7 @@ Signature Signer::sign(const SigningRequest& request, const SigningCredentials& 
     canonical += '\n';
     canonical += names;
     canonical += '\n';
-    canonical += body;
+    append_hex(canonical, request.body);
 
     const std::string_view date = std::string_view(out.amz_date).substr(0, 8);
     std::string scope;
@@ -168,7 +169,7 @@ Signature Signer::sign(const SigningRequest& request, const SigningCredentials& 
     to_sign += '\n';
     to_sign += scope;
     to_sign += '\n';
-    to_sign += to_hex(sha256(canonical));
+    append_hex(to_sign, sha256(canonical));
 
     const HmacKey& key = cache_->find(credentials.secret_access_key, date, region, service_);
     out.signature = to_hex(key.sum(to_sign));

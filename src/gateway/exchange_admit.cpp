@@ -270,6 +270,7 @@ bool Exchange::prepare_head(Region& region, bool control, std::string_view targe
     }
     auto& out = upstream_head_;
     out.clear();
+    out.reserve(1024);
     codec::append_request_line(out, head.method, target);
     append_field(out, "Host", endpoint.authority);
     if (head.method != "GET" || body_size > 0) {
