@@ -154,8 +154,8 @@ void append_canonical_query(std::string& out, std::string_view query) {
 
 void append_canonical_headers(std::string& out, std::string& names,
                               const std::vector<Field>& headers) {
-    std::vector<const Field*> sorted;
-    sorted.reserve(headers.size());
+    thread_local std::vector<const Field*> sorted;
+    sorted.clear();
     for (const Field& header : headers)
         sorted.push_back(&header);
     std::ranges::sort(sorted, comes_before);

@@ -76,10 +76,10 @@ public:
     Signer(Signer&&) noexcept;
     Signer& operator=(Signer&&) noexcept;
 
-    /// `unix_seconds` is wall time: the one place where it matters.
-    Signature sign(const SigningRequest& request, const SigningCredentials& credentials,
-                   std::string_view region, std::int64_t unix_seconds,
-                   const SigningOptions& options = {});
+    /// `unix_seconds` is wall time: the one place where it matters. Valid until the next call.
+    const Signature& sign(const SigningRequest& request, const SigningCredentials& credentials,
+                          std::string_view region, std::int64_t unix_seconds,
+                          const SigningOptions& options = {});
 
 private:
     struct Cache;
