@@ -312,6 +312,7 @@ int run_demo(const DemoOptions& options) {
                       to_seconds(std::chrono::steady_clock::now() - start) / facts.cores;
 
     std::vector<DemoRow> rows;
+    rows.reserve(worlds.size());
     for (const World& world : worlds) {
         rows.push_back(result_of(world));
     }

@@ -270,9 +270,15 @@ net::Task<Exchange::End> Exchange::fetch(Region& region, bool control, std::stri
         auto acquired = co_await pool_->acquire(fresh, interrupt_);
         worker_.shared.metrics->count_pool_wait(region.name, to_seconds(now() - asked));
         if (!acquired) {
-            set_failure(FailureClass::network, Stage::not_sent,
-                        "no connection to " + region.name + ": " +
-                            std::string(to_string(acquired.error().error)));
+            std::string why = "no connection to " + region.name + ": " +
+                              std::string(to_string(acquired.error().error));
+            if (const auto& code = acquired.error().code) {
+                why += " (" + code.message() + ")";
+            }
+            if (!gone_) {
+                worker_.complain(region, why);
+            }
+            set_failure(FailureClass::network, Stage::not_sent, std::move(why));
             co_return gone_ ? End::gone : End::failed;
         }
         connection_ = std::move(*acquired);

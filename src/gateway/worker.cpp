@@ -55,6 +55,16 @@ net::Pool& Worker::pool(Region& region, bool control) {
     return *pool;
 }
 
+void Worker::complain(const Region& region, const std::string& why) {
+    constexpr Duration kPause = std::chrono::seconds(10);
+    const auto now = std::chrono::steady_clock::now();
+    const auto [last, first] = complained_.try_emplace(&region, now);
+    if ((first || now - last->second >= kPause) && shared.log) {
+        last->second = now;
+        shared.log(LogLevel::warn, why);
+    }
+}
+
 CallId Worker::enter(Exchange& exchange) {
     std::uint32_t slot = 0;
     if (free_.empty()) {

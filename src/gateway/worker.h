@@ -81,6 +81,9 @@ public:
     Exchange* find(CallId id);
     void wake_all();
 
+    /// Into the log, at most once in ten seconds a Region: an outage is one thing to say.
+    void complain(const Region& region, const std::string& why);
+
     std::unique_ptr<Texts> take_texts();
     void give_back(std::unique_ptr<Texts> texts);
 
@@ -100,6 +103,7 @@ private:
         std::unique_ptr<net::Pool> control;
     };
     std::unordered_map<const Region*, Pools> pools_;
+    std::unordered_map<const Region*, Instant> complained_;
     std::map<std::string, Region*, std::less<>> undeclared_;
     std::mt19937_64 random_;
 };
