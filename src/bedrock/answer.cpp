@@ -45,15 +45,6 @@ Usage from_body(ondemand::parser& parser, std::string& body) {
     return parts.usage();
 }
 
-/// A page, not an error of the service: something in between has answered.
-bool is_foreign(const codec::Head& head, const std::string& body) {
-    if (head.find("x-amzn-errortype") != nullptr) {
-        return false;
-    }
-    const auto at = body.find_first_not_of(" \t\r\n");
-    return at == std::string::npos ? false : body[at] == '<';
-}
-
 }  // namespace
 
 struct AnswerReader::Impl {
@@ -74,6 +65,12 @@ Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std:
         return from_body(once, body);
     }
     return from_body(impl_->parser, body);
+}
+
+bool AnswerReader::is_page(const codec::Head& head, std::string_view body) {
+    const auto at = body.find_first_not_of(" \t\r\n");
+    return head.find("x-amzn-errortype") == nullptr && at != std::string_view::npos &&
+           body[at] == '<';
 }
 
 Failure AnswerReader::failure(const codec::Head& head, std::string& body, std::int64_t unix_now) {
@@ -101,8 +98,8 @@ Failure AnswerReader::failure(const codec::Head& head, std::string& body, std::i
         failure.message.resize(end);
     }
     failure.cls = classify(head.status, failure.error_type, failure.message);
-    if (is_foreign(head, body)) {
-        failure.message = "HTTP " + std::to_string(head.status) +
+    if (is_page(head, body)) {
+        failure.message = "weir: HTTP " + std::to_string(head.status) +
                           " with a page instead of an answer of Bedrock's";
         if (head.status >= 500) {
             failure.cls = FailureClass::server;

@@ -15,8 +15,8 @@
 namespace weir::bedrock {
 
 /// Usage of a whole answer: Converse's `usage`, the x-amzn-bedrock-*-token-count headers, the
-/// families' own members. Nothing found, negative, strings: `known` false or the value clamped;
-/// never throws. One a worker.
+/// families' own members. Nothing found, negative, strings, absurdly many: `known` false; never
+/// throws. One a worker.
 class AnswerReader {
 public:
     AnswerReader();
@@ -32,6 +32,9 @@ public:
     /// apart. Retry-After (seconds or date: dates need `unix_now`) and x-amz-retry-after (ms) are
     /// read, capped at 1 h. A status that is no error (2xx) must not be handed in.
     Failure failure(const codec::Head& head, std::string& body, std::int64_t unix_now);
+
+    /// A page, not an error of the service: something in between has answered.
+    static bool is_page(const codec::Head& head, std::string_view body);
 
 private:
     struct Impl;

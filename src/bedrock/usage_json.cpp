@@ -8,7 +8,7 @@ namespace weir::bedrock {
 
 namespace {
 
-constexpr double kMost = 1e12;
+constexpr double kMost = 1e8;
 
 template <class Handle>
 bool each(ondemand::object& object, Handle handle) {
@@ -44,12 +44,10 @@ std::optional<std::uint64_t> token_count(std::string_view token) {
     double value = 0;
     const char* const end = token.data() + token.size();
     const auto [stop, error] = std::from_chars(token.data(), end, value);
-    if (error == std::errc::result_out_of_range && stop == end) {
-        value = token.starts_with('-') || token.contains("e-") || token.contains("E-") ? 0 : kMost;
-    } else if (error != std::errc() || stop != end || std::isnan(value)) {
+    if (error != std::errc() || stop != end || !(value >= 0 && value <= kMost)) {
         return std::nullopt;
     }
-    return static_cast<std::uint64_t>(std::ceil(std::clamp(value, 0.0, kMost)));
+    return static_cast<std::uint64_t>(std::ceil(value));
 }
 
 bool UsageParts::one(std::string_view name, ondemand::value& value) {

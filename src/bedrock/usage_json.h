@@ -11,7 +11,8 @@
 
 namespace weir::bedrock {
 
-/// A number as a count of tokens, clamped to 0 to 10^12; fractions round up. Not a number: nullopt.
+/// A number as a count of tokens; fractions round up. Not a number, negative, or more than any call
+/// can have (10^8): nullopt, for what is settled by it would be wrong for long.
 std::optional<std::uint64_t> token_count(std::string_view token);
 
 /// Usage put together from parts, as they are met; a later statement replaces an earlier one. What

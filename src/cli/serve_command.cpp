@@ -4,6 +4,7 @@
 #include "cli/config_file.h"
 #include "cli/logging.h"
 #include "gateway/gateway.h"
+#include "gateway/memory_reserve.h"
 
 #include <fmt/format.h>
 
@@ -66,6 +67,7 @@ int run_serve(const std::string& config_path) {
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
 
+    gateway::keep_memory_reserve();
     auto config = read(config_path);
     if (!config) {
         std::cerr << config.error().message << '\n';

@@ -53,9 +53,25 @@ Exchange::Exchange(Worker& worker, net::Downstream& downstream)
       upstream_request_id_(texts_->upstream_request_id) {}
 
 Exchange::~Exchange() {
+    abandon();
     worker_.leave(id_);
     worker_.give_back(std::move(texts_));
     worker_.shared.buffered.fetch_sub(counted_bytes_, std::memory_order_relaxed);
+}
+
+/// An exception has ended the request before its time: the engines must not count on it for ever.
+void Exchange::abandon() noexcept {
+    try {
+        if (offered_) {
+            worker_.shared.gate->cancel(id_, usage_);
+        } else if (observed_) {
+            policy::Shadow::Outcome failed;
+            failed.kind = policy::Shadow::Outcome::Kind::failed;
+            worker_.shared.shadow->ended(id_, failed);
+        }
+    } catch (const std::exception& error) {
+        worker_.shared.log(LogLevel::error, error.what());
+    }
 }
 
 net::Task<void> Exchange::run() {
@@ -72,6 +88,7 @@ net::Task<void> Exchange::run() {
         }
         downstream_.unwatch();
     }
+    offered_ = observed_ = false;
     record();
 }
 
@@ -112,6 +129,7 @@ net::Task<void> Exchange::infer() {
         co_return;
     }
     EngineGate& gate = *worker_.shared.gate;
+    offered_ = true;
     Decision decision = gate.offer(call);
     for (;;) {
         decision = co_await turn(std::move(decision));
@@ -153,6 +171,7 @@ net::Task<void> Exchange::infer() {
 /// would have done. The engine that enforces has never heard of it and ignores what it is told.
 net::Task<void> Exchange::observe(const Call& call) {
     ObserveGate& shadow = *worker_.shared.shadow;
+    observed_ = true;
     shadow.offer(call);
     as_it_came_ = Target{std::string(home_region_), std::string(model_)};
     grant_.target = &as_it_came_;
@@ -271,7 +290,9 @@ net::Task<Exchange::End> Exchange::fetch(Region& region, bool control, std::stri
         worker_.shared.metrics->count_pool_wait(region.name, to_seconds(now() - asked));
         if (!acquired) {
             std::string why = "no connection to " + region.name + ": " +
-                              std::string(to_string(acquired.error().error));
+                              std::string(acquired.error().error == NetError::dns
+                                              ? "its name was not resolved"
+                                              : to_string(acquired.error().error));
             if (const auto& code = acquired.error().code) {
                 why += " (" + code.message() + ")";
             }
@@ -309,6 +330,13 @@ net::Task<Exchange::End> Exchange::fetch(Region& region, bool control, std::stri
         connection_->stream().set_deadline(
             bedrock::is_stream(match_.operation) ? timeouts.first_event : timeouts.answer);
         const auto head = co_await connection_->read_head();
+        if (head && (*head)->status > 599) {
+            release(false);
+            set_failure(FailureClass::server, Stage::sent,
+                        "the answer's status is none of HTTP's: " +
+                            std::to_string((*head)->status));
+            co_return End::failed;
+        }
         if (head) {
             keep_head(**head);
             co_return End::answered;

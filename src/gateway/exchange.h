@@ -77,6 +77,7 @@ private:
     void add_weir_fields();
     void keep_head(const codec::Head& head);
     void release(bool reusable);
+    void abandon() noexcept;
     void client_gone();
     void refresh_ended();
     void refuse(int status, std::string_view type, std::string message,
@@ -143,6 +144,8 @@ private:
     std::optional<Truncated> truncated_;
 
     // how it went
+    bool offered_ = false;   // the engine may know the call
+    bool observed_ = false;  // or its shadow
     std::optional<Decision> decided_;
     bool gone_ = false;
     bool begun_ = false;

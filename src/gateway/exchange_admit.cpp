@@ -2,6 +2,7 @@
 #include "gateway/exchange.h"
 
 #include "gateway/header_rules.h"
+#include "gateway/memory_reserve.h"
 
 #include <algorithm>
 #include <array>
@@ -62,6 +63,11 @@ void Exchange::refuse(int status, std::string_view type, std::string message,
 bool Exchange::admit() {
     const auto& head = downstream_.head();
     const auto& config = snapshot_->config;
+    if (memory_is_short()) {
+        refuse(503, "ServiceUnavailableException",
+               "weir: out of memory: nothing new is begun until some is free", "memory");
+        return false;
+    }
     if (auto why = browser_refusal(head, config.listen, config.allowed_hosts); !why.empty()) {
         refuse(403, "AccessDeniedException", std::move(why), "browser");
         return false;

@@ -35,7 +35,10 @@ net::Task<Exchange::End> Exchange::read_error() {
     }
     failure_ = worker_.answers.failure(head_, answer_body_, unix_ms() / 1000);
     failure_.stage = Stage::sent;
-    upstream_error_ = UpstreamError{failure_, fields_, std::move(answer_body_)};
+    upstream_error_.reset();
+    if (!bedrock::AnswerReader::is_page(head_, answer_body_)) {  // no SDK can read a page
+        upstream_error_ = UpstreamError{failure_, fields_, std::move(answer_body_)};
+    }
     answer_body_.clear();
     release(whole);
     co_return End::failed;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -14,6 +15,9 @@ constexpr std::size_t kDrainBytes = 64UL << 10;
 constexpr std::size_t kLingerBytes = 64UL << 20;
 constexpr Duration kLinger = std::chrono::seconds(5);
 constexpr std::size_t kKeptCapacity = 1024;
+/// A body gets head_timeout, and a second more for each of these bytes: who sends one byte now and
+/// then holds a place for ever otherwise. Apache's mod_reqtimeout has the same rule, at 500.
+constexpr std::int64_t kBodyBytesASecond = 1000;
 
 NetFailure failed(NetError error) {
     NetFailure made;
@@ -34,6 +38,24 @@ int status_of(codec::Http1Error error, std::string_view bytes, std::size_t max_h
         default:
             return 400;
     }
+}
+
+/// RFC 9112 3.2.2: a server takes a target in absolute form as well. Here its authority has to be the
+/// Host's, as every client writes it; false: it is not.
+bool take_origin_form(codec::Head& head) {
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (!codec::equals_ignore_case(head.target.substr(0, scheme.size()), scheme)) {
+            continue;
+        }
+        const std::string_view rest = head.target.substr(scheme.size());
+        const std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
+        const auto* host = head.find("host");
+        if (host == nullptr || !codec::equals_ignore_case(authority, *host)) {
+            return false;
+        }
+        head.target = rest.size() == authority.size() ? "/" : rest.substr(authority.size());
+    }
+    return true;
 }
 
 }  // namespace
@@ -200,8 +222,12 @@ Task<bool> Http1Connection::next_request() {
     }
     stream_.set_deadline(state_->settings.head_timeout);
     std::string message;
-    const int status = co_await read_head(message);
+    int status = co_await read_head(message);
     stream_.clear_deadline();
+    if (status == 0 && !take_origin_form(head_)) {
+        message = "the target's authority is not the Host";
+        status = 400;
+    }
     if (status > 0) {
         head_.clear();  // its views may be half made
         co_await refuse(status, std::move(message));
@@ -210,6 +236,7 @@ Task<bool> Http1Connection::next_request() {
         co_return false;
     }
     body_ = codec::BodyReader(head_.framing, head_.content_length);
+    body_received_ = 0;
     head_request_ = head_.method == "HEAD";
     continued_ = !head_.expect_continue;
     co_return true;
@@ -262,7 +289,7 @@ Task<NetResult<std::string_view>> Http1Connection::read_body() {
         if (!body_buffer_.held() || body_buffer_.room().empty()) {
             body_buffer_.make_room();
         }
-        stream_.set_deadline(state_->settings.head_timeout);
+        stream_.set_deadline(body_time_left());
         const auto got = co_await stream_.read_some(body_buffer_.room());
         stream_.clear_deadline();
         if (!got) {
@@ -274,7 +301,18 @@ Task<NetResult<std::string_view>> Http1Connection::read_body() {
             co_return std::unexpected(got.error());
         }
         body_buffer_.filled(*got);
+        body_received_ += static_cast<std::int64_t>(*got);
     }
+}
+
+Duration Http1Connection::body_time_left() {
+    const Instant now = std::chrono::steady_clock::now();
+    if (body_received_ == 0) {
+        body_waited_for_ = now;
+    }
+    const auto earned = std::chrono::milliseconds(body_received_ * 1000 / kBodyBytesASecond);
+    return std::max(body_waited_for_ + state_->settings.head_timeout + earned - now,
+                    Duration(std::chrono::milliseconds(1)));
 }
 
 Task<bool> Http1Connection::finish_request() {

@@ -48,6 +48,7 @@ private:
     Task<bool> wait_for_bytes();
     /// 0: a head was read; -1: the connection is over; else the status of the error answer.
     Task<int> read_head(std::string& message);
+    Duration body_time_left();
     Task<bool> finish_request();
     Task<void> refuse(int status, std::string message);
     Task<void> refuse_http2();
@@ -70,6 +71,8 @@ private:
     codec::HeadReader reader_;
     codec::Head head_;
     codec::BodyReader body_;
+    Instant body_waited_for_{};
+    std::int64_t body_received_ = 0;  // bytes since then
     std::string out_;  // bytes of ours not yet sent: a head, a chunk's size
     std::uint64_t left_ = 0;
     Answer answer_ = Answer::none;
