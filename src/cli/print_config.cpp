@@ -330,7 +330,8 @@ void print_times_and_bounds(Printer& out, const Config& config) {
     out.duration("first_event", config.timeouts.first_event, "a stream's first content");
     out.duration("idle", config.timeouts.idle, "silence within a stream");
     out.duration("answer", config.timeouts.answer, "a whole answer that is not a stream");
-    out.duration("client_head", config.timeouts.client_head, "a request's head; its body: as long, and 1 s for each 1,000 bytes");
+    out.duration("client_head", config.timeouts.client_head,
+                 "a request's head; its body: as long, and 1 s for each 1,000 bytes");
     out.duration("client_idle", config.timeouts.client_idle, "a client's idle connection");
     out.duration("drain_delay", config.timeouts.drain_delay,
                  "after SIGTERM accepting goes on this long");

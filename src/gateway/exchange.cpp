@@ -332,9 +332,9 @@ net::Task<Exchange::End> Exchange::fetch(Region& region, bool control, std::stri
         const auto head = co_await connection_->read_head();
         if (head && (*head)->status > 599) {
             release(false);
-            set_failure(FailureClass::server, Stage::sent,
-                        "the answer's status is none of HTTP's: " +
-                            std::to_string((*head)->status));
+            set_failure(
+                FailureClass::server, Stage::sent,
+                "the answer's status is none of HTTP's: " + std::to_string((*head)->status));
             co_return End::failed;
         }
         if (head) {

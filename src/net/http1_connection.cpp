@@ -40,8 +40,8 @@ int status_of(codec::Http1Error error, std::string_view bytes, std::size_t max_h
     }
 }
 
-/// RFC 9112 3.2.2: a server takes a target in absolute form as well. Here its authority has to be the
-/// Host's, as every client writes it; false: it is not.
+/// RFC 9112 3.2.2: a server takes a target in absolute form as well. Here its authority has to be
+/// the Host's, as every client writes it; false: it is not.
 bool take_origin_form(codec::Head& head) {
     for (const std::string_view scheme : {"http://", "https://"}) {
         if (!codec::equals_ignore_case(head.target.substr(0, scheme.size()), scheme)) {

@@ -73,7 +73,7 @@ private:
     codec::BodyReader body_;
     Instant body_waited_for_{};
     std::int64_t body_received_ = 0;  // bytes since then
-    std::string out_;  // bytes of ours not yet sent: a head, a chunk's size
+    std::string out_;                 // bytes of ours not yet sent: a head, a chunk's size
     std::uint64_t left_ = 0;
     Answer answer_ = Answer::none;
     NetError body_error_ = NetError::closed;

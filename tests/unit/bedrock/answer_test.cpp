@@ -56,9 +56,9 @@ TEST(UsageOfAnswers, WhatIsWrongIsUnknown) {
     EXPECT_FALSE(usage_of(R"({"usage":{"inputTokens":"12"}})").known);
     EXPECT_FALSE(usage_of(R"({"usage":{"inputTokens":-5,"outputTokens":3}})").known);
     for (const char* const absurd : {"1e30", "1e999", "18446744073709551615", "100000001"}) {
-        EXPECT_FALSE(usage_of(R"({"usage":{"inputTokens":1,"outputTokens":)" +
-                              std::string(absurd) + "}}")
-                         .known)
+        EXPECT_FALSE(
+            usage_of(R"({"usage":{"inputTokens":1,"outputTokens":)" + std::string(absurd) + "}}")
+                .known)
             << absurd;
     }
     // A tool's input that speaks of usage is not the answer's.
