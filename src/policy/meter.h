@@ -35,7 +35,8 @@ public:
     /// What an attempt was when it was sent; given back with its answer.
     struct Trial {
         WindowShapes::Forecast forecast;
-        bool suspected = false;  ///< others were thought to use the quota: no forecast was made
+        std::uint32_t refusals = 0;  ///< had been answered when it was sent
+        bool suspected = false;      ///< others were thought to use the quota
         bool probe = false;
         bool beyond = false;  ///< the log had no room for it; the shapes left had
     };
@@ -115,6 +116,7 @@ private:
     Instant now_ = Instant::min();
     double foreign_ = 0;
     Instant foreign_since_{};
+    std::uint32_t refusals_ = 0;
     std::uint32_t beyond_out_ = 0;
     std::uint32_t beyond_allowed_ = 1;
     // Probes go in rounds: one after the other, as long as none is refused.

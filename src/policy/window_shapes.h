@@ -53,8 +53,8 @@ public:
     void refund(Instant stamped, double amount);
 
     Shape likeliest() const { return likeliest_; }
-    /// What the likeliest shape has room for.
-    double room(const Ask& ask) const;
+    /// By how much the limit would have to be less for shapes of more than `weight` to refuse.
+    double overlooked(const Ask& ask, double weight) const;
     /// What is missing from a bucket of a window's quota.
     double debt() const { return debts_[0]; }
     /// The end of the minute if the likeliest shape is a clock's and this one has no room for it.
@@ -69,7 +69,8 @@ public:
     Instant possible_at(const Ask& ask, Instant sliding_at) const;
 
     Forecast forecast(const Ask& ask) const;
-    void learn(const Forecast& forecast, bool accepted);
+    /// `wrong`: what remains of the weight of a shape that foretold otherwise.
+    void learn(const Forecast& forecast, bool accepted, double wrong);
     /// The weight of the shapes in a set, from 0 to 1.
     double weight_of(std::uint16_t shapes) const;
 
