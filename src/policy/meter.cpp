@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace weir::policy {
 
@@ -109,13 +110,28 @@ std::optional<std::uint64_t> Meter::top() const {
     return most;
 }
 
+std::uint64_t Meter::margin() const {
+    return static_cast<std::uint64_t>(std::sqrt(doubts_));
+}
+
+std::uint64_t Meter::end_doubt(std::uint64_t amount, Trial& trial) {
+    const std::uint64_t doubt = std::exchange(trial.doubt, 0);
+    reserved_ -= amount;
+    const double square = static_cast<double>(doubt) * static_cast<double>(doubt);
+    doubts_ = reserved_ == 0 ? 0 : std::max(0.0, doubts_ - square);
+    return amount - doubt;
+}
+
 double Meter::configured() const {
     return static_cast<double>(configured_.value_or(0));
 }
 
 WindowShapes::Ask Meter::ask(std::uint64_t amount) const {
-    return {static_cast<double>(amount), static_cast<double>(held_),
-            static_cast<double>(log_.used()), static_cast<double>(top().value_or(0))};
+    return {.amount = static_cast<double>(amount),
+            .held = static_cast<double>(held_ + margin()),
+            .used = static_cast<double>(log_.used()),
+            .limit = static_cast<double>(top().value_or(0)),
+            .doubt = static_cast<double>(margin())};
 }
 
 bool Meter::log_allows(std::uint64_t amount) const {
@@ -152,7 +168,7 @@ bool Meter::fits(std::uint64_t amount) const {
 }
 
 Instant Meter::log_fits_at(std::uint64_t amount, std::uint64_t most, Instant now) const {
-    if (amount > most || held_ > most - amount) {
+    if (amount > most || held_ + margin() > most - amount) {
         return Instant::max();
     }
     const std::uint64_t room = most - amount;
@@ -254,27 +270,33 @@ void Meter::hold(std::uint64_t amount, Trial& trial) {
         trial.beyond = true;
         ++beyond_out_;
     }
-    held_ += amount;
+    held_ += amount - trial.doubt;
     reserved_ += amount;
+    doubts_ += static_cast<double>(trial.doubt) * static_cast<double>(trial.doubt);
 }
 
 void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
-    held_ -= amount;
+    const std::uint64_t expected = amount - trial.doubt;
+    held_ -= expected;
     if (shaped()) {
         shapes_.advance(now, configured());
         trial.suspected = suspects();
         trial.refusals = refusals_;
-        WindowShapes::Ask asked{static_cast<double>(amount), 0, static_cast<double>(log_.used()),
-                                configured()};
+        const auto doubt = static_cast<double>(margin());
+        WindowShapes::Ask asked{.amount = static_cast<double>(expected),
+                                .held = doubt,
+                                .used = static_cast<double>(log_.used()),
+                                .limit = configured(),
+                                .doubt = doubt};
         trial.forecast = shapes_.forecast(asked);
         if (trial.suspected) {
             // Our own use alone foretells a refusal; an acceptance is foretold only beside others'.
             asked.limit -= foreign_at(now);
             trial.forecast.accepts = shapes_.forecast(asked).accepts;
         }
-        shapes_.charge(now, static_cast<double>(amount));
+        shapes_.charge(now, static_cast<double>(expected));
     }
-    log_.add(now, amount);
+    log_.add(now, expected);
 }
 
 bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant now) {
@@ -313,11 +335,14 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
         shapes_.learn(trial.forecast, accepted,
                       trial.suspected && !accepted ? kWrongSuspected : kWrong);
     }
+    if (!accepted && (explained)) {
+        shapes_.refused(static_cast<double>(amount));
+    }
     if (!accepted && !explained) {
         // The least that others must have used for the call to have been held back.
         const double limit = configured();
-        const WindowShapes::Ask asked{static_cast<double>(amount), static_cast<double>(held_),
-                                      static_cast<double>(log_.used()), limit};
+        WindowShapes::Ask asked = ask(amount);
+        asked.limit = limit;
         const double by_log = limit - asked.held - asked.used - asked.amount;
         const double by_shapes = shapes_.overlooked(asked, 1 - kEnough);
         const double others = beyond ? by_shapes : std::min(by_log, by_shapes);
@@ -329,41 +354,41 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
     return freed;
 }
 
-void Meter::release(std::uint64_t amount) {
-    held_ -= amount;
-    reserved_ -= amount;
+void Meter::release(std::uint64_t amount, Trial& trial) {
+    held_ -= end_doubt(amount, trial);
 }
 
-void Meter::refund(std::uint64_t amount, Instant stamped) {
-    reserved_ -= amount;
-    log_.remove(stamped, amount);
+void Meter::refund(std::uint64_t amount, Instant stamped, Trial& trial) {
+    const std::uint64_t logged = end_doubt(amount, trial);
+    log_.remove(stamped, logged);
     if (shaped()) {
-        shapes_.refund(stamped, static_cast<double>(amount));
+        shapes_.refund(stamped, static_cast<double>(logged));
     }
 }
 
-void Meter::keep(std::uint64_t amount, std::uint64_t surplus, Instant now) {
-    reserved_ -= amount;
-    log_.add(now, surplus);
+void Meter::keep(std::uint64_t amount, std::uint64_t surplus, Instant now, Trial& trial) {
+    const std::uint64_t more = amount - end_doubt(amount, trial) + surplus;
+    log_.add(now, more);
     if (shaped()) {
-        shapes_.charge(now, static_cast<double>(surplus));
+        shapes_.charge(now, static_cast<double>(more));
     }
 }
 
-void Meter::settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, Instant now) {
-    reserved_ -= amount;
-    if (actual < amount) {
-        log_.remove(stamped, amount - actual);
+void Meter::settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, Instant now,
+                   Trial& trial) {
+    const std::uint64_t logged = end_doubt(amount, trial);
+    if (actual < logged) {
+        log_.remove(stamped, logged - actual);
     } else {
-        log_.add(now, actual - amount);
+        log_.add(now, actual - logged);
     }
     if (!shaped()) {
         return;
     }
-    if (actual < amount) {
-        shapes_.refund(stamped, static_cast<double>(amount - actual));
+    if (actual < logged) {
+        shapes_.refund(stamped, static_cast<double>(logged - actual));
     } else {
-        shapes_.charge(now, static_cast<double>(actual - amount));
+        shapes_.charge(now, static_cast<double>(actual - logged));
     }
 }
 

@@ -91,6 +91,12 @@ void WindowShapes::refund(Instant stamped, double amount) {
     }
 }
 
+void WindowShapes::refused(double amount) {
+    // There was less than `amount` in it: half of it, for all that is known.
+    debts_[0] = std::max(debts_[0], limit_ - amount / 2);
+    debts_[1] = std::max(debts_[1], limit_ * kShortPart - amount / 2);
+}
+
 void WindowShapes::add(std::int64_t index, double amount) {
     slot(index) += amount;
     for (auto age = static_cast<std::size_t>(current_ + 1 - index); age < kSlots; ++age) {
@@ -166,7 +172,7 @@ Instant WindowShapes::paced_at(const Ask& ask) const {
         return now_;
     }
     const double size = ask.limit * kPacePart;
-    const double missing = debts_[0] + ask.held + std::min(ask.amount, size) - size;
+    const double missing = debts_[2] + ask.held + std::min(ask.amount, size) - size;
     if (missing <= 0 || limit_ <= 0) {
         return now_;
     }
@@ -250,7 +256,7 @@ WindowShapes::Forecast WindowShapes::forecast(const Ask& ask) const {
         const auto bit = static_cast<std::uint16_t>(1U << shape);
         if (most + more <= limit - kTooClose * ask.limit) {
             told.accepts |= bit;
-        } else if (least + more > limit + kTooClose * ask.limit) {
+        } else if (least + more - ask.doubt > limit + kTooClose * ask.limit) {
             told.refuses |= bit;
         }
     };
