@@ -9,6 +9,7 @@ namespace weir::policy {
 namespace {
 // A refusal may come from somebody else's use of the same quota; one burst of them must not take
 // away more than this part of what has been learned.
+constexpr std::uint64_t kHeadRoom = 200;
 constexpr double kDeepestCut = 0.7;
 constexpr double kRaise = 1.05;
 
@@ -34,7 +35,7 @@ constexpr double kUnexplained = 0.98;
 // was: 75.1, 0.060 | 85.8, 0.034; 0.25 and 0.08: 75.0, 0.062 | 89.7, 0.026. Refusals buy tokens:
 // 0.5 and 0.02 give 76.0, 0.081, and 2 and 0.02 give 71.6, 0.023.
 constexpr double kForeignMemory = 0.5;
-constexpr double kLeastForeign = 0.045;
+constexpr double kLeastForeign = 0.055;
 constexpr double kMostForeign = 0.95;
 // Less than this part of the limit is no suspicion. The same loads, 0.005 to 0.04: no difference.
 constexpr double kNoise = 0.02;
@@ -83,7 +84,7 @@ std::optional<std::uint64_t> Meter::ceiling() const {
     if (!whole) {
         return std::nullopt;
     }
-    return *whole - *whole / 100;
+    return *whole - *whole / kHeadRoom;
 }
 
 double Meter::foreign_at(Instant at) const {
@@ -403,7 +404,7 @@ void Meter::refused(std::uint64_t amount, bool still_logged, Instant now) {
     const std::uint64_t logged = log_.used();
     const std::uint64_t accepted = logged - std::min(logged, refused_.used());
     // Never below the refused amount itself plus head-room: it must be possible to try it again.
-    std::uint64_t limit = std::max(accepted, amount + amount / 99 + 1);
+    std::uint64_t limit = std::max(accepted, amount + amount / (kHeadRoom - 1) + 1);
     if (learned_) {
         limit =
             std::max(limit, static_cast<std::uint64_t>(static_cast<double>(anchor_) * kDeepestCut));

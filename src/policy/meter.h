@@ -53,7 +53,7 @@ public:
     /// Forgets what expired and, with a learned limit, considers raising it.
     void tick(Instant now);
 
-    /// The limit less 1 % head-room; nullopt: open.
+    /// The limit less half a per cent of head-room; nullopt: open.
     std::optional<std::uint64_t> ceiling() const;
     std::optional<std::uint64_t> limit() const { return configured_ ? configured_ : learned_; }
     bool learned() const { return !configured_ && learned_; }
