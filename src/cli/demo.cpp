@@ -261,6 +261,8 @@ std::string_view describe(simulator::WindowKind window) {
             return "fixed (a clock minute)";
         case simulator::WindowKind::bucket:
             return "bucket (refilled evenly, a minute's burst)";
+        case simulator::WindowKind::short_bucket:
+            return "bucket (refilled evenly, ten seconds' burst)";
     }
     return "";
 }

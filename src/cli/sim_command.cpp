@@ -28,6 +28,8 @@ std::string_view name_of(simulator::WindowKind kind) {
             return "fixed";
         case simulator::WindowKind::bucket:
             return "bucket";
+        case simulator::WindowKind::short_bucket:
+            return "short_bucket";
     }
     return "";
 }

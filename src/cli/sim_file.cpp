@@ -149,7 +149,8 @@ void read_settings(Reading& reading, const YamlNode& node, Settings& settings) {
     root.choice<WindowKind>("window_kind", settings.window_kind,
                             {{"sliding", WindowKind::sliding},
                              {"fixed", WindowKind::fixed},
-                             {"bucket", WindowKind::bucket}});
+                             {"bucket", WindowKind::bucket},
+                             {"short_bucket", WindowKind::short_bucket}});
     if (root.has("models"))
         settings.models.clear();
     for (const auto& [name, model] : root.entries("models", "settings, `model-id: {...}`"))

@@ -12,6 +12,8 @@ using namespace policy;
 namespace {
 // A thinking budget must be below max_tokens, and the answer needs room beside it.
 constexpr std::uint64_t kBesideThinking = 1024;
+// A turn is estimated; missed by less than this part of what is left to wait, it may still be made.
+constexpr double kDoubt = 0.25;
 }  // namespace
 
 /// The max_tokens a call goes with, limits applied. An unknown family's body cannot be given a
@@ -245,8 +247,7 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
         waiting_bytes_ + call->bytes > config_.limits.max_buffered) {
         return refuse(RefusalReason::queue_full, best, best_index);
     }
-    // The turn is an estimate; one that is missed narrowly by it may still be made.
-    const Instant doubtful_until = latest + (latest - now) / 4;
+    const Instant doubtful_until = latest + from_seconds(to_seconds(latest - now) * kDoubt);
     if (backlog && best > doubtful_until && best != Instant::max()) {
         return refuse(RefusalReason::quota, best, best_index);
     }

@@ -166,7 +166,10 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     if (call->first_target == nullptr) {
         call->first_target = t;
     }
-    call->reservation = t->pool->hold(c);
+    const Estimator& e = *t->estimator;
+    const double margin =
+        static_cast<double>(e.held_input(call->input)) - e.expected_input(call->input);
+    call->reservation = t->pool->hold(c, static_cast<std::uint64_t>(std::max(0.0, margin)));
     if (call->client->limits) {
         call->client_reservation = call->client->limits->hold(c);
     }

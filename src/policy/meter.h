@@ -25,8 +25,12 @@ namespace weir::policy {
 /// draw on the same quota: a refusal that no shape explains is put down to foreign use, which is
 /// then left free, less and less.
 ///
-/// Invariant: used() == held + logged. A limit of our own: fits() only if used() + amount <=
-/// ceiling(); the service's: only if shapes of nine tenths of the weight allow it, or as a probe.
+/// An amount's doubt, the part that is margin for a wrong estimate, is not logged: what calls under
+/// way are wrong by adds up as the root of the sum of squares, and that is kept free beside them.
+///
+/// Invariant: used() == held + logged + that margin. A limit of our own: fits() only if used() +
+/// amount <= ceiling(); the service's: only if shapes of nine tenths of the weight allow it, or as
+/// a probe.
 class Meter {
 public:
     /// Whose window it is: ours slides, exactly; the service's has a shape to be found out.
@@ -35,7 +39,9 @@ public:
     /// What an attempt was when it was sent; given back with its answer.
     struct Trial {
         WindowShapes::Forecast forecast;
-        bool suspected = false;  ///< others were thought to use the quota: no forecast was made
+        std::uint64_t doubt = 0;     ///< the part of its amount that is margin, not expected
+        std::uint32_t refusals = 0;  ///< had been answered when it was sent
+        bool suspected = false;      ///< others were thought to use the quota
         bool probe = false;
         bool beyond = false;  ///< the log had no room for it; the shapes left had
     };
@@ -47,13 +53,13 @@ public:
     /// Forgets what expired and, with a learned limit, considers raising it.
     void tick(Instant now);
 
-    /// The limit less 1 % head-room; nullopt: open.
+    /// The limit less half a per cent of head-room; nullopt: open.
     std::optional<std::uint64_t> ceiling() const;
     std::optional<std::uint64_t> limit() const { return configured_ ? configured_ : learned_; }
     bool learned() const { return !configured_ && learned_; }
     LimitKind kind() const { return kind_; }
 
-    std::uint64_t used() const { return held_ + log_.used(); }
+    std::uint64_t used() const { return held_ + log_.used() + margin(); }
     std::uint64_t reserved() const { return reserved_; }
     bool fits(std::uint64_t amount) const;
     /// What others are thought to use of the limit now.
@@ -73,10 +79,11 @@ public:
     // The life of one reservation: hold, stamp, then one of release, refund, keep or settle.
     void hold(std::uint64_t amount, Trial& trial);
     void stamp(std::uint64_t amount, Instant now, Trial& trial);
-    void release(std::uint64_t amount);
-    void refund(std::uint64_t amount, Instant stamped);
-    void keep(std::uint64_t amount, std::uint64_t surplus, Instant now);
-    void settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, Instant now);
+    void release(std::uint64_t amount, Trial& trial);
+    void refund(std::uint64_t amount, Instant stamped, Trial& trial);
+    void keep(std::uint64_t amount, std::uint64_t surplus, Instant now, Trial& trial);
+    void settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, Instant now,
+                Trial& trial);
 
     /// Somebody was held back by this limit: it binds.
     void bind() { bound_ = true; }
@@ -95,6 +102,9 @@ private:
     /// Requests are charged once and for good: no shape serves more of them over time than the log
     /// does, so there is nothing to be won by going beyond it.
     bool goes_beyond() const { return kind_ == LimitKind::tokens; }
+    std::uint64_t margin() const;
+    /// Of one that ends; returns what of `amount` was expected.
+    std::uint64_t end_doubt(std::uint64_t amount, Trial& trial);
     double foreign_at(Instant at) const;
     bool suspects() const;
     double configured() const;
@@ -115,6 +125,7 @@ private:
     Instant now_ = Instant::min();
     double foreign_ = 0;
     Instant foreign_since_{};
+    std::uint32_t refusals_ = 0;
     std::uint32_t beyond_out_ = 0;
     std::uint32_t beyond_allowed_ = 1;
     // Probes go in rounds: one after the other, as long as none is refused.
@@ -125,6 +136,7 @@ private:
     Duration probe_pause_;
     std::uint64_t held_ = 0;
     std::uint64_t reserved_ = 0;
+    double doubts_ = 0;  // the sum of squares, of what is reserved
     std::optional<std::uint64_t> configured_;
     std::optional<std::uint64_t> learned_;
     std::uint64_t anchor_ = 0;  // the learned limit when its present window began

@@ -84,8 +84,9 @@ std::optional<std::uint64_t> QuotaPool::hard_limit() const {
     return most && day ? std::min(most, day) : (most ? most : day);
 }
 
-Reservation QuotaPool::hold(std::uint64_t tokens) {
+Reservation QuotaPool::hold(std::uint64_t tokens, std::uint64_t doubt) {
     Reservation made{this, tokens, {}, false, {}};
+    made.trials[1].doubt = std::min(doubt, tokens);
     meters_[0].hold(1, made.trials[0]);
     meters_[1].hold(tokens, made.trials[1]);
     meters_[2].hold(tokens, made.trials[2]);
@@ -127,39 +128,39 @@ bool QuotaPool::accepted(Reservation& reservation, Instant now) {
 
 void QuotaPool::give_back_all(Reservation& reservation, Instant now) {
     if (reservation.is_stamped) {
-        meters_[0].refund(1, reservation.stamped);
-        meters_[1].refund(reservation.tokens, reservation.stamped);
-        meters_[2].refund(reservation.tokens, reservation.stamped);
+        meters_[0].refund(1, reservation.stamped, reservation.trials[0]);
+        meters_[1].refund(reservation.tokens, reservation.stamped, reservation.trials[1]);
+        meters_[2].refund(reservation.tokens, reservation.stamped, reservation.trials[2]);
     } else {
-        meters_[0].release(1);
-        meters_[1].release(reservation.tokens);
-        meters_[2].release(reservation.tokens);
+        meters_[0].release(1, reservation.trials[0]);
+        meters_[1].release(reservation.tokens, reservation.trials[1]);
+        meters_[2].release(reservation.tokens, reservation.trials[2]);
     }
     end(reservation, now);
 }
 
 void QuotaPool::give_back_tokens(Reservation& reservation, Instant now) {
     stamp_if_needed(reservation, now);
-    meters_[0].keep(1, 0, now);
-    meters_[1].refund(reservation.tokens, reservation.stamped);
-    meters_[2].refund(reservation.tokens, reservation.stamped);
+    meters_[0].keep(1, 0, now, reservation.trials[0]);
+    meters_[1].refund(reservation.tokens, reservation.stamped, reservation.trials[1]);
+    meters_[2].refund(reservation.tokens, reservation.stamped, reservation.trials[2]);
     end(reservation, now);
 }
 
 void QuotaPool::keep(Reservation& reservation, std::uint64_t seen, Instant now) {
     stamp_if_needed(reservation, now);
     const std::uint64_t surplus = seen > reservation.tokens ? seen - reservation.tokens : 0;
-    meters_[0].keep(1, 0, now);
-    meters_[1].keep(reservation.tokens, surplus, now);
-    meters_[2].keep(reservation.tokens, surplus, now);
+    meters_[0].keep(1, 0, now, reservation.trials[0]);
+    meters_[1].keep(reservation.tokens, surplus, now, reservation.trials[1]);
+    meters_[2].keep(reservation.tokens, surplus, now, reservation.trials[2]);
     end(reservation, now);
 }
 
 void QuotaPool::settle(Reservation& reservation, std::uint64_t actual, Instant now) {
     stamp_if_needed(reservation, now);
-    meters_[0].keep(1, 0, now);
-    meters_[1].settle(reservation.tokens, actual, reservation.stamped, now);
-    meters_[2].settle(reservation.tokens, actual, reservation.stamped, now);
+    meters_[0].keep(1, 0, now, reservation.trials[0]);
+    meters_[1].settle(reservation.tokens, actual, reservation.stamped, now, reservation.trials[1]);
+    meters_[2].settle(reservation.tokens, actual, reservation.stamped, now, reservation.trials[2]);
     end(reservation, now);
 }
 
@@ -167,9 +168,9 @@ Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
                            std::optional<Duration> retry_after, Random& random, Instant now) {
     stamp_if_needed(reservation, now);
     const std::uint64_t tokens = reservation.tokens;
-    meters_[0].keep(1, 0, now);
-    meters_[1].refund(tokens, reservation.stamped);
-    meters_[2].refund(tokens, reservation.stamped);
+    meters_[0].keep(1, 0, now, reservation.trials[0]);
+    meters_[1].refund(tokens, reservation.stamped, reservation.trials[1]);
+    meters_[2].refund(tokens, reservation.stamped, reservation.trials[2]);
     const auto answer = Meter::Answer::refused;
     if (kind == LimitKind::requests) {
         meters_[0].answered(reservation.trials[0], answer, 1, now);

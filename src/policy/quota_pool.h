@@ -65,7 +65,8 @@ public:
     /// As above by the full limits, without head-room.
     std::optional<std::uint64_t> hard_limit() const;
 
-    Reservation hold(std::uint64_t tokens);
+    /// `doubt`: the part of the tokens that is margin, not expected to be used.
+    Reservation hold(std::uint64_t tokens, std::uint64_t doubt = 0);
     void sent(Reservation& reservation, Instant now);
     void give_back_all(Reservation& reservation, Instant now);
     void give_back_tokens(Reservation& reservation, Instant now);

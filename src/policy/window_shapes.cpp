@@ -16,7 +16,6 @@ constexpr double kShortBucketPrior = 0.05;
 constexpr double kClockPrior = 0.4;
 
 constexpr double kRight = 0.999;
-constexpr double kWrong = 0.02;
 constexpr double kFloor = 1e-4;
 // An attempt within this part of the limit says nothing: estimates and network are not that exact.
 constexpr double kTooClose = 0.03;
@@ -92,6 +91,12 @@ void WindowShapes::refund(Instant stamped, double amount) {
     }
 }
 
+void WindowShapes::refused(double amount) {
+    // There was less than `amount` in it: half of it, for all that is known.
+    debts_[0] = std::max(debts_[0], limit_ - amount / 2);
+    debts_[1] = std::max(debts_[1], limit_ * kShortPart - amount / 2);
+}
+
 void WindowShapes::add(std::int64_t index, double amount) {
     slot(index) += amount;
     for (auto age = static_cast<std::size_t>(current_ + 1 - index); age < kSlots; ++age) {
@@ -134,8 +139,21 @@ double WindowShapes::room(std::size_t shape, const Ask& ask) const {
     }
 }
 
-double WindowShapes::room(const Ask& ask) const {
-    return room(likeliest_, ask);
+double WindowShapes::overlooked(const Ask& ask, double weight) const {
+    std::array<std::pair<double, double>, kShapes> shapes;
+    for (std::size_t s = 0; s < kShapes; ++s) {
+        const double spare = room(s, ask) - ask.amount;
+        shapes[s] = {s == short_bucket ? spare / kShortPart : spare, weights_[s]};
+    }
+    std::ranges::sort(shapes);
+    double sum = 0;
+    for (const auto& [others, share] : shapes) {
+        sum += share;
+        if (sum > weight) {
+            return others;
+        }
+    }
+    return shapes.back().first;
 }
 
 Instant WindowShapes::turns_at(const Ask& ask) const {
@@ -154,7 +172,7 @@ Instant WindowShapes::paced_at(const Ask& ask) const {
         return now_;
     }
     const double size = ask.limit * kPacePart;
-    const double missing = debts_[0] + ask.held + std::min(ask.amount, size) - size;
+    const double missing = debts_[2] + ask.held + std::min(ask.amount, size) - size;
     if (missing <= 0 || limit_ <= 0) {
         return now_;
     }
@@ -238,7 +256,7 @@ WindowShapes::Forecast WindowShapes::forecast(const Ask& ask) const {
         const auto bit = static_cast<std::uint16_t>(1U << shape);
         if (most + more <= limit - kTooClose * ask.limit) {
             told.accepts |= bit;
-        } else if (least + more > limit + kTooClose * ask.limit) {
+        } else if (least + more - ask.doubt > limit + kTooClose * ask.limit) {
             told.refuses |= bit;
         }
     };
@@ -256,7 +274,7 @@ WindowShapes::Forecast WindowShapes::forecast(const Ask& ask) const {
     return told;
 }
 
-void WindowShapes::learn(const Forecast& forecast, bool accepted) {
+void WindowShapes::learn(const Forecast& forecast, bool accepted, double wrong_part) {
     const std::uint16_t right = accepted ? forecast.accepts : forecast.refuses;
     const std::uint16_t wrong = accepted ? forecast.refuses : forecast.accepts;
     if (wrong == 0) {
@@ -266,7 +284,7 @@ void WindowShapes::learn(const Forecast& forecast, bool accepted) {
     for (std::size_t s = 0; s < kShapes; ++s) {
         const auto bit = static_cast<std::uint16_t>(1U << s);
         if ((wrong & bit) != 0) {
-            weights_[s] *= kWrong;
+            weights_[s] *= wrong_part;
         } else if ((right & bit) != 0) {
             weights_[s] *= kRight;
         }

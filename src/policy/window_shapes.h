@@ -40,6 +40,7 @@ public:
         double held = 0;
         double used = 0;
         double limit = 0;
+        double doubt = 0;  ///< of all these and what is charged, so much may not be true
     };
 
     /// `slack`: how much later than `sent` the service may count.
@@ -51,12 +52,16 @@ public:
     void charge(Instant at, double amount);
     /// `amount` of what was charged at `stamped` was not used after all.
     void refund(Instant stamped, double amount);
+    /// The service would not take `amount`, which is not charged any more: no bucket has held it.
+    /// Unlike a window a bucket forgets nothing by itself before it is full, so that a mirror that
+    /// once was wrong would stay so for as long as the load lasts.
+    void refused(double amount);
 
     Shape likeliest() const { return likeliest_; }
-    /// What the likeliest shape has room for.
-    double room(const Ask& ask) const;
+    /// By how much the limit would have to be less for shapes of more than `weight` to refuse.
+    double overlooked(const Ask& ask, double weight) const;
     /// What is missing from a bucket of a window's quota.
-    double debt() const { return debts_[0]; }
+    double debt() const { return debts_[2]; }
     /// The end of the minute if the likeliest shape is a clock's and this one has no room for it.
     Instant turns_at(const Ask& ask) const;
 
@@ -69,7 +74,8 @@ public:
     Instant possible_at(const Ask& ask, Instant sliding_at) const;
 
     Forecast forecast(const Ask& ask) const;
-    void learn(const Forecast& forecast, bool accepted);
+    /// `wrong`: what remains of the weight of a shape that foretold otherwise.
+    void learn(const Forecast& forecast, bool accepted, double wrong);
     /// The weight of the shapes in a set, from 0 to 1.
     double weight_of(std::uint16_t shapes) const;
 
@@ -105,7 +111,9 @@ private:
     std::size_t phase_ = 0;     // whose clocks turn in it
     std::array<double, kSlots> slots_{};
     std::array<double, kSlots> since_{};  // by age: the sum of the slots up to that old
-    std::array<double, 2> debts_{};       // of the buckets: what is missing from a full one
+    // Of the buckets: what is missing from a full one. Of a window's also without what refusals
+    // have said, for the pace.
+    std::array<double, 3> debts_{};
     std::array<double, kShapes> weights_{};
     double clock_weight_ = 0;
     Shape likeliest_ = sliding;

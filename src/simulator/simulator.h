@@ -16,7 +16,7 @@
 
 namespace weir::simulator {
 
-enum class WindowKind : std::uint8_t { sliding, fixed, bucket };
+enum class WindowKind : std::uint8_t { sliding, fixed, bucket, short_bucket };
 
 struct ModelSettings {
     std::optional<std::uint64_t> requests_per_minute;

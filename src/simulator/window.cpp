@@ -8,9 +8,10 @@ namespace weir::simulator {
 Window::Window(WindowKind kind, std::uint64_t limit, Duration length, Duration phase, Instant now)
     : kind_(kind),
       limit_(limit),
+      capacity_(kind == WindowKind::short_bucket ? std::max<std::uint64_t>(1, limit / 6) : limit),
       length_(length),
       phase_(phase),
-      level_(static_cast<double>(limit)),
+      level_(static_cast<double>(capacity_)),
       filled_(now) {
     minute_ = minute_of(now);
 }
@@ -37,10 +38,11 @@ void Window::advance(Instant now) {
             }
             break;
         case WindowKind::bucket:
+        case WindowKind::short_bucket:
             if (now > filled_) {
                 const double refill =
                     static_cast<double>(limit_) * to_seconds(now - filled_) / to_seconds(length_);
-                level_ = std::min(static_cast<double>(limit_), level_ + refill);
+                level_ = std::min(static_cast<double>(capacity_), level_ + refill);
                 filled_ = now;
             }
             break;
@@ -49,9 +51,9 @@ void Window::advance(Instant now) {
 
 bool Window::fits(std::uint64_t amount, Instant now) {
     advance(now);
-    if (kind_ == WindowKind::bucket) {
+    if (bucket()) {
         // Half a unit of grace: many small refills must add up to the whole.
-        return static_cast<double>(amount) <= level_ + 0.5 && amount <= limit_;
+        return static_cast<double>(amount) <= level_ + 0.5 && amount <= capacity_;
     }
     return amount <= limit_ && used_ <= limit_ - amount;
 }
@@ -68,6 +70,7 @@ Window::Charge Window::charge(std::uint64_t amount, Instant now) {
             used_ += amount;
             break;
         case WindowKind::bucket:
+        case WindowKind::short_bucket:
             level_ -= static_cast<double>(amount);
             break;
     }
@@ -76,7 +79,7 @@ Window::Charge Window::charge(std::uint64_t amount, Instant now) {
 
 void Window::charge_refused(Instant now) {
     advance(now);
-    if (kind_ == WindowKind::bucket) {
+    if (bucket()) {
         level_ = std::min(level_, std::max(0.0, level_ - 1));
         return;
     }
@@ -107,15 +110,16 @@ void Window::settle(const Charge& charge, std::uint64_t actual, Instant now) {
             }
             break;
         case WindowKind::bucket:
-            level_ = std::min(static_cast<double>(limit_), level_ + static_cast<double>(back));
+        case WindowKind::short_bucket:
+            level_ = std::min(static_cast<double>(capacity_), level_ + static_cast<double>(back));
             break;
     }
 }
 
 std::uint64_t Window::used(Instant now) {
     advance(now);
-    if (kind_ == WindowKind::bucket) {
-        const double used = static_cast<double>(limit_) - level_;
+    if (bucket()) {
+        const double used = static_cast<double>(capacity_) - level_;
         return used <= 0 ? 0 : static_cast<std::uint64_t>(std::llround(used));
     }
     return used_;

@@ -1,4 +1,4 @@
-// The three shapes a "minute" may have. The service does not say which one it uses.
+// The shapes a "minute" may have. The service does not say which one it uses.
 #pragma once
 
 #include "simulator/simulator.h"
@@ -10,7 +10,7 @@ namespace weir::simulator {
 
 /// Counts amounts over a window, exactly. Sliding: every charge counts for one window from its own
 /// time. Fixed: charges count until the window's boundary, which lies at `phase` modulo the window.
-/// Bucket: a bucket of one window's limit that refills evenly.
+/// Bucket: a bucket of one window's limit that refills evenly; short bucket: of a sixth of it.
 ///
 /// Invariant: `used` never counts a charge after its time is over, and a refund never makes room
 /// that the charge had not taken. Times must not run backwards.
@@ -47,9 +47,11 @@ private:
     };
     void advance(Instant now);
     std::int64_t minute_of(Instant at) const;
+    bool bucket() const { return kind_ == WindowKind::bucket || kind_ == WindowKind::short_bucket; }
 
     WindowKind kind_;
     std::uint64_t limit_;
+    std::uint64_t capacity_;  // bucket: what a full one holds
     Duration length_;
     Duration phase_;
     std::uint64_t next_id_ = 1;

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <functional>
 
 namespace weir::plan {
@@ -142,6 +143,43 @@ TEST(PlanStrategies, WithRoomEveryCallIsServedAtOnce) {
         EXPECT_EQ(o.refusals, 0U);
         EXPECT_LE(o.wait.quantile(0.99), 0.012) << o.key;
         EXPECT_FALSE(o.pools.front().tokens_per_minute);
+    }
+}
+
+TEST(PlanStrategies, AnotherProgramKeepsItsShareInEveryShapeOfMinute) {
+    const std::uint64_t seed = weir::test::seed_for("plan another", 31);
+    constexpr std::uint64_t kRounds = 6;
+    for (const WindowShape& shape : kShapes) {
+        double refusals = 0;
+        double theirs = 0;
+        double ours = 0;
+        for (std::uint64_t round = 0; round < kRounds; ++round) {
+            Dice dice(seed + round);
+            Names names;
+            Scenario s = test::scenario_of(traffic(dice, 1800, 5), names, 1'000'000);
+            const Survey seen = survey(s).value();
+            s.service.quotas.front().tokens_per_minute = static_cast<std::uint64_t>(
+                static_cast<double>(seen.all.settled) / seen.minutes() / 0.8);
+            s.config.quotas = s.service.quotas;
+            s.service.foreign = 0.3;
+            s.service.foreign_sizes.mean_input = 2400;
+            s.service.foreign_sizes.mean_output = 340;
+            s.service.window = shape;
+            s.seed = s.service.seed = seed + round;
+            const Outcome o = play_weir(s).value();
+            const ForeignReport& other = o.pools.front().foreign;
+            refusals +=
+                static_cast<double>(o.refusals) / static_cast<double>(o.all.served) / kRounds;
+            theirs +=
+                static_cast<double>(other.settled) / static_cast<double>(other.asked) / kRounds;
+            ours += o.all.by_tokens() / kRounds;
+        }
+        std::printf("%s: by tokens %.3f, the other program %.3f, refusals a success %.4f\n",
+                    to_string(shape).c_str(), ours, theirs, refusals);
+        EXPECT_LE(refusals, 0.06) << to_string(shape);
+        EXPECT_GE(theirs, 0.95) << to_string(shape);
+        // Both together ask for 1.1 of the quota, of which max_tokens holds a part in vain.
+        EXPECT_GE(ours, 0.65) << to_string(shape);
     }
 }
 

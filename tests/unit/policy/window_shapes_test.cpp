@@ -8,6 +8,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr double kLimit = 6000;
+constexpr double kWrong = 0.02;
 const Instant kStart = Instant{} + 600s;  // a phase's turn: a multiple of five seconds
 
 class WindowShapesTest : public ::testing::Test {
@@ -91,7 +92,7 @@ TEST_F(WindowShapesTest, AnAcceptedCallRulesOutTheShapesThatForetoldARefusal) {
     // yes.
     const auto told = shapes.forecast(ask(1500, 5900));
     EXPECT_TRUE(told.tells());
-    shapes.learn(told, true);
+    shapes.learn(told, true, kWrong);
     EXPECT_LT(shapes.weight(WindowShapes::sliding), 0.02);
     EXPECT_GT(shapes.weight(WindowShapes::bucket), 0.3);
     EXPECT_EQ(shapes.likeliest(), WindowShapes::bucket);
@@ -101,12 +102,22 @@ TEST_F(WindowShapesTest, ARefusedCallRulesOutTheShapesThatForetoldItsAcceptance)
     charge(5900);
     go(20s);
     const auto told = shapes.forecast(ask(1500, 5900));
-    shapes.learn(told, false);
-    shapes.learn(told, false);
+    shapes.learn(told, false, kWrong);
+    shapes.learn(told, false, kWrong);
     EXPECT_GT(shapes.weight(WindowShapes::sliding), 0.45);  // and clocks that have not turned
     EXPECT_LT(shapes.weight(WindowShapes::bucket), 1e-3);
     EXPECT_EQ(shapes.likeliest(), WindowShapes::sliding);
     EXPECT_EQ(shapes.accepted_at(ask(1500, 5900), 0.5, now + 40s), now + 40s);
+}
+
+TEST_F(WindowShapesTest, WhatOthersMustHaveUsedIsTheLeastThatMakesShapesOfThatWeightRefuse) {
+    charge(600);
+    // A short bucket has 400 left, which is 2,400 of a window's quota; the others 5,400.
+    EXPECT_NEAR(shapes.overlooked(ask(100, 600), 0.04), 1800, 1e-6);
+    EXPECT_NEAR(shapes.overlooked(ask(100, 600), 0.1), 5300, 1e-6);
+    WindowShapes::Ask less = ask(100, 600);
+    less.limit -= shapes.overlooked(less, 0.1) + 1;
+    EXPECT_EQ(shapes.acceptance(less), 0);
 }
 
 TEST_F(WindowShapesTest, NoShapeIsEverPastRecall) {
@@ -114,11 +125,11 @@ TEST_F(WindowShapesTest, NoShapeIsEverPastRecall) {
     go(20s);
     const auto told = shapes.forecast(ask(1500, 5900));
     for (int i = 0; i < 1000; ++i) {
-        shapes.learn(told, false);
+        shapes.learn(told, false, kWrong);
     }
     EXPECT_EQ(shapes.likeliest(), WindowShapes::sliding);
     for (int i = 0; i < 5; ++i) {
-        shapes.learn(told, true);
+        shapes.learn(told, true, kWrong);
     }
     EXPECT_NE(shapes.likeliest(), WindowShapes::sliding);
 }
@@ -130,8 +141,8 @@ TEST_F(WindowShapesTest, AClocksMinuteIsNotSpentInItsFirstSeconds) {
     auto told = shapes.forecast(ask(1500, 5900));
     told.refuses |= 1U << WindowShapes::bucket;
     told.accepts &= static_cast<std::uint16_t>(~(1U << WindowShapes::bucket));
-    shapes.learn(told, true);
-    shapes.learn(told, true);
+    shapes.learn(told, true, kWrong);
+    shapes.learn(told, true, kWrong);
     ASSERT_GT(shapes.clock_weight(), 0.98);
     go(10min);
     EXPECT_GT(shapes.acceptance(ask(2900)), 0.9);

@@ -61,6 +61,17 @@ TEST(Window, BucketRefillsEvenlyAndHoldsOneWindow) {
     EXPECT_FALSE(window.fits(61, kStart + 600s));
 }
 
+TEST(Window, ShortBucketHoldsASixthAndRefillsAsFast) {
+    Window window(WindowKind::short_bucket, 60, kMinute, 0s, kStart);
+    EXPECT_FALSE(window.fits(11, kStart));
+    EXPECT_TRUE(window.fits(10, kStart));
+    window.charge(10, kStart);
+    EXPECT_EQ(window.used(kStart), 10U);
+    EXPECT_FALSE(window.fits(6, kStart + 5s));
+    EXPECT_TRUE(window.fits(5, kStart + 5s));
+    EXPECT_FALSE(window.fits(11, kStart + 60s));
+}
+
 TEST(Window, ASurplusCountsFromTheTimeItIsKnown) {
     Window window(WindowKind::sliding, 100, kMinute, 0s, kStart);
     const auto charge = window.charge(10, kStart);
