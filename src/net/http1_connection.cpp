@@ -1,7 +1,5 @@
 #include "net/http1_connection.h"
 
-#include <unistd.h>
-
 #include <exception>
 #include <utility>
 
@@ -11,8 +9,6 @@ namespace {
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n";
 constexpr std::size_t kDrainBytes = 64UL << 10;
-constexpr std::size_t kLingerBytes = 64UL << 20;
-constexpr Duration kLinger = std::chrono::seconds(5);
 constexpr std::size_t kKeptCapacity = 1024;
 
 NetFailure failed(NetError error) {
@@ -38,35 +34,17 @@ int status_of(codec::Http1Error error, std::string_view bytes, std::size_t max_h
 
 }  // namespace
 
-Http1Connection::Http1Connection(std::shared_ptr<ServerState> state, ServerLoop& home,
-                                 TcpSocket socket, asio::ip::tcp::endpoint peer)
-    : state_(std::move(state)),
-      home_(home),
-      stream_(home.loop, std::move(socket)),
-      address_(std::move(peer)),
+Http1Connection::Http1Connection(Connection& connection)
+    : connection_(connection),
+      state_(connection.state()),
+      home_(connection.home()),
+      stream_(connection.stream()),
       reader_(codec::HeadReader::Side::request, state_->settings.max_head) {
-    stream_.set_write_stall(state_->settings.write_timeout);
-    next_ = home_.first;
-    if (next_ != nullptr) {
-        next_->previous_ = this;
-    }
-    home_.first = this;
+    connection_.speak(this);
 }
 
 Http1Connection::~Http1Connection() {
-    (previous_ != nullptr ? previous_->next_ : home_.first) = next_;
-    if (next_ != nullptr) {
-        next_->previous_ = previous_;
-    }
-}
-
-std::string_view Http1Connection::peer() const {
-    if (peer_.empty()) {
-        const std::string host = address_.address().to_string();
-        peer_ = (address_.address().is_v6() ? "[" + host + "]" : host) + ":" +
-                std::to_string(address_.port());
-    }
-    return peer_;
+    connection_.speak(nullptr);
 }
 
 void Http1Connection::drain() {
@@ -76,16 +54,7 @@ void Http1Connection::drain() {
     }
 }
 
-Task<void> Http1Connection::run() {
-    if (state_->tls != nullptr) {
-        stream_.set_deadline(state_->settings.head_timeout);
-        auto tls = state_->tls->accept_from();
-        const auto secured = co_await stream_.start_tls(std::move(tls));
-        if (!secured) {
-            co_return;
-        }
-        stream_.clear_deadline();
-    }
+Task<bool> Http1Connection::run() {
     while (co_await next_request()) {
         home_.active.fetch_add(1, std::memory_order_relaxed);
         bool threw = false;
@@ -114,7 +83,7 @@ Task<void> Http1Connection::run() {
         }
         recycle();
     }
-    stream_.close();
+    co_return http2_;
 }
 
 void Http1Connection::recycle() {
@@ -161,7 +130,7 @@ Task<int> Http1Connection::read_head(std::string& message) {
         if (!served_any_ && !bytes.empty() &&
             kPreface.starts_with(bytes.substr(0, kPreface.size()))) {
             if (bytes.size() >= kPreface.size()) {
-                co_await refuse_http2();
+                http2_ = true;
                 co_return -1;
             }
         } else if (!bytes.empty()) {
@@ -333,39 +302,10 @@ Task<void> Http1Connection::refuse(int status, std::string message) {
     }
 }
 
-Task<void> Http1Connection::refuse_http2() {
-    state_->log("a client at " + std::string(peer()) +
-                " speaks HTTP/2 with prior knowledge; this port has HTTP/1.1 only: set the client "
-                "to HTTP/1.1");
-    static constexpr char kFrames[] =
-        "\x00\x00\x00\x04\x00\x00\x00\x00\x00"  // SETTINGS, empty
-        "\x00\x00\x08\x07\x00\x00\x00\x00\x00"  // GOAWAY
-        "\x00\x00\x00\x00\x00\x00\x00\x0d";     // last stream 0, HTTP_1_1_REQUIRED
-    const auto sent = co_await stream_.write(std::string_view(kFrames, sizeof kFrames - 1));
-    if (sent) {
-        co_await linger();
-    }
-}
-
-/// Closing with unread bytes makes the kernel send a reset, which may overtake the answer. So:
-/// "no more from here", then read into nothing until the client has gone.
 Task<void> Http1Connection::linger() {
-    stream_.rearm();
-    stream_.shutdown_write();
-    stream_.set_deadline(kLinger);
     buffer_.drop();
     body_buffer_.drop();
-    buffer_.make_room();
-    std::size_t total = 0;
-    while (total < kLingerBytes) {
-        const auto got = co_await stream_.read_some(buffer_.room());
-        if (!got) {
-            break;
-        }
-        total += *got;
-    }
-    buffer_.drop();
-    stream_.clear_deadline();
+    co_await connection_.linger();
 }
 
 void Http1Connection::abort() {
@@ -376,32 +316,6 @@ void Http1Connection::abort() {
 void Http1Connection::watch(Gone gone, void* context) {
     if (buffer_.empty() && body_buffer_.empty()) {
         stream_.watch(gone, context);
-    }
-}
-
-Task<void> serve_http1(std::shared_ptr<ServerState> state, ServerLoop* home, int descriptor,
-                       asio::ip::tcp::endpoint peer) {
-    TcpSocket socket(home->loop.executor());
-    std::error_code code;
-    socket.assign(peer.protocol(), descriptor, code);
-    if (code) {
-        ::close(descriptor);
-    } else if (!state->closing.load(std::memory_order_relaxed)) {
-        Http1Connection connection(state, *home, std::move(socket), std::move(peer));
-        co_await connection.run();
-    }
-    home->connections.fetch_sub(1, std::memory_order_relaxed);
-}
-
-void drain_connections(ServerLoop& home) {
-    for (Http1Connection* one = home.first; one != nullptr; one = one->next()) {
-        one->drain();
-    }
-}
-
-void close_connections(ServerLoop& home) {
-    for (Http1Connection* one = home.first; one != nullptr; one = one->next()) {
-        one->cut();
     }
 }
 
