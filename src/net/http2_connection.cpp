@@ -112,10 +112,10 @@ void Http2Connection::take_in(std::string_view bytes) {
         terminate(NGHTTP2_PROTOCOL_ERROR, "not HTTP/2 after all");
     } else if (taken == NGHTTP2_ERR_NOMEM) {
         terminate(NGHTTP2_INTERNAL_ERROR, "out of memory");
+    } else if (taken == NGHTTP2_ERR_CALLBACK_FAILURE) {
+        terminate(hurt_code_, hurt_why_);
     } else if (taken < 0) {
-        terminate(NGHTTP2_ENHANCE_YOUR_CALM,
-                  refused_why_.empty() ? std::string_view(nghttp2_strerror(static_cast<int>(taken)))
-                                       : refused_why_);
+        terminate(NGHTTP2_ENHANCE_YOUR_CALM, nghttp2_strerror(static_cast<int>(taken)));
     } else if (nghttp2_session_get_outbound_queue_size(session_) > kMostQueued) {
         terminate(NGHTTP2_ENHANCE_YOUR_CALM, "answers to what it sends are not read");
     }

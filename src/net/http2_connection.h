@@ -9,11 +9,24 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace weir::net {
+
+/// The last few streams that something happened to.
+class RecentStreams {
+public:
+    void add(std::int32_t id) { ids_[next_++ % ids_.size()] = id; }
+    bool has(std::int32_t id) const { return std::ranges::find(ids_, id) != ids_.end(); }
+
+private:
+    std::array<std::int32_t, 32> ids_{};
+    std::size_t next_ = 0;
+};
 
 /// Promises: a request's bytes are taken from the client only as fast as its handler reads them,
 /// and an answer's bytes only as fast as the client takes them; a request whose client is gone is
@@ -75,6 +88,9 @@ private:
     Timer timer_;
     Timer drain_timer_;
     Clock clock_ = Clock::none;
+    std::int32_t last_stream_ = 0;  // the highest that the client has opened
+    RecentStreams closed_;          // by the client, or with its whole answer
+    RecentStreams reset_;           // by us: the client may not know yet
     Allowance resets_;
     Allowance chores_;
     bool in_session_ = false;  // nghttp2 is at work: it must not be called again
@@ -86,8 +102,9 @@ private:
     bool terminated_ = false;
     bool drained_ = false;  // the last GOAWAY is submitted
     bool over_ = false;
-    bool lost_ = false;  // the socket is no more
-    std::string_view refused_why_;
+    bool lost_ = false;            // the socket is no more
+    std::uint32_t hurt_code_ = 0;  // what nghttp2_session_mem_recv failed of, where we made it
+    std::string_view hurt_why_;
 };
 
 }  // namespace weir::net

@@ -36,12 +36,36 @@ struct Http2Events {
     }
 
     /// The connection ends: nghttp2_session_mem_recv fails with this.
-    static int hurt(Http2Connection& connection, std::string_view why) {
-        connection.refused_why_ = why;
+    static int hurt(Http2Connection& connection, std::string_view why,
+                    std::uint32_t code = NGHTTP2_ENHANCE_YOUR_CALM) {
+        connection.hurt_code_ = code;
+        connection.hurt_why_ = why;
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
 
-    static int begin_frame(nghttp2_session* /*session*/, const nghttp2_frame_hd* hd, void* user) {
+    /// nghttp2 passes over frames on streams that it has forgotten; what they mean hangs on how
+    /// they ended (RFC 9113 5.1). 0: go on.
+    static int check_stream(nghttp2_session* session, const nghttp2_frame_hd& hd,
+                            Http2Connection& connection) {
+        const std::int32_t id = hd.stream_id;
+        if (hd.type == NGHTTP2_HEADERS && id > connection.last_stream_) {
+            connection.last_stream_ = id;
+            return 0;
+        }
+        const bool open = nghttp2_session_get_stream_remote_close(session, id) >= 0;
+        if (open || connection.reset_.has(id) || id > connection.last_stream_) {
+            return 0;
+        }
+        if (connection.closed_.has(id)) {
+            return hurt(connection, "a frame on a stream that is over", NGHTTP2_STREAM_CLOSED);
+        }
+        return hd.type == NGHTTP2_HEADERS
+                   ? hurt(connection, "a stream number lower than one before",
+                          NGHTTP2_PROTOCOL_ERROR)
+                   : 0;
+    }
+
+    static int begin_frame(nghttp2_session* session, const nghttp2_frame_hd* hd, void* user) {
         bool chore = true;
         switch (hd->type) {
             case NGHTTP2_DATA:
@@ -58,6 +82,9 @@ struct Http2Events {
         Http2Connection& connection = of(user);
         if (chore && !connection.chores_.take(now())) {
             return hurt(connection, "too many frames that ask for nothing");
+        }
+        if (hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_DATA) {
+            return check_stream(session, *hd, connection);
         }
         return 0;
     }
@@ -116,6 +143,7 @@ struct Http2Events {
                              int /*error*/, void* user) {
         if (frame->hd.type == NGHTTP2_HEADERS) {
             of(user).head_open_ = false;
+            of(user).reset_.add(frame->hd.stream_id);
         }
         return 0;
     }
@@ -193,6 +221,9 @@ struct Http2Events {
                              void* user) {
         Http2Connection& connection = of(user);
         Http2Stream* const stream = find(session, id);
+        if (!connection.reset_.has(id)) {
+            connection.closed_.add(id);
+        }
         if (stream == nullptr) {
             return 0;
         }
@@ -207,6 +238,13 @@ struct Http2Events {
         // each has cost us a start.
         if (!ours && !whole && !connection.resets_.take(now())) {
             connection.terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many requests given up");
+        }
+        return 0;
+    }
+
+    static int sent(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user) {
+        if (frame->hd.type == NGHTTP2_RST_STREAM) {
+            of(user).reset_.add(frame->hd.stream_id);
         }
         return 0;
     }
@@ -277,6 +315,7 @@ struct Http2Events {
         nghttp2_session_callbacks_set_on_frame_recv_callback(made, frame);
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, data);
         nghttp2_session_callbacks_set_on_stream_close_callback(made, stream_closed);
+        nghttp2_session_callbacks_set_on_frame_send_callback(made, sent);
         nghttp2_session_callbacks_set_on_frame_not_send_callback(made, not_sent);
         nghttp2_session_callbacks_set_send_data_callback(made, send_data);
         return made;
@@ -287,6 +326,7 @@ struct Http2Events {
         nghttp2_option_new(&made);
         nghttp2_option_set_no_auto_window_update(made, 1);
         nghttp2_option_set_no_closed_streams(made, 1);
+        nghttp2_option_set_server_fallback_rfc7540_priorities(made, 1);
         nghttp2_option_set_max_outbound_ack(made, 256);
         nghttp2_option_set_max_send_header_block_length(made, 256UL << 10);
         return made;
