@@ -17,6 +17,20 @@ NetFailure failed(NetError error) {
     return made;
 }
 
+/// Three words of which neither the second is a target nor the third a version: whatever that is,
+/// an answer in HTTP/1.1 would not be understood.
+bool is_foreign(std::string_view bytes) {
+    const auto line = bytes.substr(0, bytes.find_first_of("\r\n"));
+    const auto first = line.find(' ');
+    const auto second = first == std::string_view::npos ? first : line.find(' ', first + 1);
+    if (second == std::string_view::npos) {
+        return false;
+    }
+    const auto target = line.substr(first + 1, second - first - 1);
+    return target.find_first_of("/:*") == std::string_view::npos &&
+           line.find("HTTP/", second) == std::string_view::npos;
+}
+
 int status_of(codec::Http1Error error, std::string_view bytes, std::size_t max_head) {
     switch (error) {
         case codec::Http1Error::head_too_large:
@@ -135,6 +149,11 @@ Task<int> Http1Connection::read_head(std::string& message) {
             }
         } else if (!bytes.empty()) {
             const auto taken = reader_.read(bytes, head_);
+            if (!taken && !served_any_ && is_foreign(bytes)) {
+                state_->log("closed the connection of " + std::string(peer()) +
+                            ": it speaks neither HTTP/1.1 nor HTTP/2");
+                co_return -1;
+            }
             if (!taken) {
                 message = codec::to_string(taken.error());
                 co_return status_of(taken.error(), bytes, state_->settings.max_head);

@@ -3,6 +3,7 @@
 #include "net/http2_events.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace weir::net {
@@ -35,6 +36,7 @@ Http2Connection::Http2Connection(Connection& connection)
       drain_timer_(
           home_.loop.wheel(),
           [](void* self) { static_cast<Http2Connection*>(self)->finish_drain(); }, this),
+      walk_(NGHTTP2_CLIENT_MAGIC_LEN),
       resets_(kResets, kResetsPerSecond, std::chrono::steady_clock::now()),
       chores_(kChores, kChoresPerSecond, std::chrono::steady_clock::now()) {
     session_ = make_http2_session(*this, state_.settings.max_head);
@@ -104,6 +106,27 @@ bool Http2Connection::read_what_is_there() {
 }
 
 void Http2Connection::take_in(std::string_view bytes) {
+    read_frames(bytes);
+    start_ready();
+    set_clock();
+    flush_soon();
+}
+
+void Http2Connection::read_frames(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto step = walk_.next(bytes);
+        if (!feed(bytes.substr(0, step.bytes)) || (step.head && !may_come(*step.head))) {
+            return;
+        }
+        bytes.remove_prefix(step.bytes);
+    }
+}
+
+/// False: the connection ends.
+bool Http2Connection::feed(std::string_view bytes) {
+    if (bytes.empty()) {
+        return true;
+    }
     in_session_ = true;
     const auto taken = nghttp2_session_mem_recv(
         session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
@@ -113,15 +136,42 @@ void Http2Connection::take_in(std::string_view bytes) {
     } else if (taken == NGHTTP2_ERR_NOMEM) {
         terminate(NGHTTP2_INTERNAL_ERROR, "out of memory");
     } else if (taken == NGHTTP2_ERR_CALLBACK_FAILURE) {
-        terminate(hurt_code_, hurt_why_);
+        terminate(NGHTTP2_ENHANCE_YOUR_CALM, "a header list without end");
     } else if (taken < 0) {
         terminate(NGHTTP2_ENHANCE_YOUR_CALM, nghttp2_strerror(static_cast<int>(taken)));
     } else if (nghttp2_session_get_outbound_queue_size(session_) > kMostQueued) {
         terminate(NGHTTP2_ENHANCE_YOUR_CALM, "answers to what it sends are not read");
     }
-    start_ready();
-    set_clock();
-    flush_soon();
+    return !terminated_;
+}
+
+/// What nghttp2 does not look after: frames that ask for nothing, and frames on streams that it has
+/// forgotten; what those mean hangs on how the stream ended (RFC 9113 5.1). False: the connection
+/// ends.
+bool Http2Connection::may_come(const codec::Http2FrameHead& head) {
+    const bool data = head.type == NGHTTP2_DATA;
+    const bool headers = head.type == NGHTTP2_HEADERS;
+    const bool last = (head.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    const bool asks =
+        headers || head.type == NGHTTP2_RST_STREAM || (data && (head.length != 0 || last));
+    if (!asks && !chores_.take(std::chrono::steady_clock::now())) {
+        terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that ask for nothing");
+        return false;
+    }
+    if (headers && head.stream > last_stream_) {
+        last_stream_ = head.stream;
+        return true;
+    }
+    const bool open = nghttp2_session_get_stream_remote_close(session_, head.stream) >= 0;
+    if ((!data && !headers) || open || reset_.has(head.stream) || head.stream > last_stream_) {
+        return true;
+    }
+    if (closed_.has(head.stream)) {
+        terminate(NGHTTP2_STREAM_CLOSED, "a frame on a stream that is over");
+    } else if (headers) {
+        terminate(NGHTTP2_PROTOCOL_ERROR, "a stream number lower than one before");
+    }
+    return !terminated_;
 }
 
 /// The connection ends with this GOAWAY; what is under way is cut.

@@ -2,6 +2,7 @@
 // client may not do to us. Its requests are in http2_stream.h.
 #pragma once
 
+#include "codec/http2_frames.h"
 #include "net/allowance.h"
 #include "net/connection.h"
 #include "net/http2_stream.h"
@@ -24,7 +25,7 @@ public:
     bool has(std::int32_t id) const { return std::ranges::find(ids_, id) != ids_.end(); }
 
 private:
-    std::array<std::int32_t, 32> ids_{};
+    std::array<std::int32_t, 128> ids_{};
     std::size_t next_ = 0;
 };
 
@@ -52,6 +53,9 @@ private:
     enum class Clock : std::uint8_t { none, settings, head, idle };
 
     void take_in(std::string_view bytes);
+    void read_frames(std::string_view bytes);
+    bool feed(std::string_view bytes);
+    bool may_come(const codec::Http2FrameHead& head);
     bool read_what_is_there();
     /// Has nghttp2 make frames of what was submitted, as far as there is room.
     void pump();
@@ -88,6 +92,7 @@ private:
     Timer timer_;
     Timer drain_timer_;
     Clock clock_ = Clock::none;
+    codec::Http2FrameWalk walk_;
     std::int32_t last_stream_ = 0;  // the highest that the client has opened
     RecentStreams closed_;          // by the client, or with its whole answer
     RecentStreams reset_;           // by us: the client may not know yet
@@ -102,9 +107,7 @@ private:
     bool terminated_ = false;
     bool drained_ = false;  // the last GOAWAY is submitted
     bool over_ = false;
-    bool lost_ = false;            // the socket is no more
-    std::uint32_t hurt_code_ = 0;  // what nghttp2_session_mem_recv failed of, where we made it
-    std::string_view hurt_why_;
+    bool lost_ = false;  // the socket is no more
 };
 
 }  // namespace weir::net

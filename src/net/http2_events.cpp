@@ -35,60 +35,6 @@ struct Http2Events {
         return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
     }
 
-    /// The connection ends: nghttp2_session_mem_recv fails with this.
-    static int hurt(Http2Connection& connection, std::string_view why,
-                    std::uint32_t code = NGHTTP2_ENHANCE_YOUR_CALM) {
-        connection.hurt_code_ = code;
-        connection.hurt_why_ = why;
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
-
-    /// nghttp2 passes over frames on streams that it has forgotten; what they mean hangs on how
-    /// they ended (RFC 9113 5.1). 0: go on.
-    static int check_stream(nghttp2_session* session, const nghttp2_frame_hd& hd,
-                            Http2Connection& connection) {
-        const std::int32_t id = hd.stream_id;
-        if (hd.type == NGHTTP2_HEADERS && id > connection.last_stream_) {
-            connection.last_stream_ = id;
-            return 0;
-        }
-        const bool open = nghttp2_session_get_stream_remote_close(session, id) >= 0;
-        if (open || connection.reset_.has(id) || id > connection.last_stream_) {
-            return 0;
-        }
-        if (connection.closed_.has(id)) {
-            return hurt(connection, "a frame on a stream that is over", NGHTTP2_STREAM_CLOSED);
-        }
-        return hd.type == NGHTTP2_HEADERS
-                   ? hurt(connection, "a stream number lower than one before",
-                          NGHTTP2_PROTOCOL_ERROR)
-                   : 0;
-    }
-
-    static int begin_frame(nghttp2_session* session, const nghttp2_frame_hd* hd, void* user) {
-        bool chore = true;
-        switch (hd->type) {
-            case NGHTTP2_DATA:
-                chore = hd->length == 0 && (hd->flags & NGHTTP2_FLAG_END_STREAM) == 0;
-                break;
-            case NGHTTP2_HEADERS:
-            case NGHTTP2_CONTINUATION:
-            case NGHTTP2_RST_STREAM:
-                chore = false;
-                break;
-            default:
-                break;
-        }
-        Http2Connection& connection = of(user);
-        if (chore && !connection.chores_.take(now())) {
-            return hurt(connection, "too many frames that ask for nothing");
-        }
-        if (hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_DATA) {
-            return check_stream(session, *hd, connection);
-        }
-        return 0;
-    }
-
     static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
         Http2Connection& connection = of(user);
         if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
@@ -123,7 +69,7 @@ struct Http2Events {
         }
         const auto added = stream->reader_.add(text(name, name_size), text(value, value_size));
         if (stream->reader_.bytes() > kBomb * most) {
-            return hurt(connection, "a header list without end");
+            return NGHTTP2_ERR_CALLBACK_FAILURE;  // the connection ends
         }
         if (!added && added.error() != codec::Http2Error::head_too_large &&
             added.error() != codec::Http2Error::too_many_fields) {
@@ -307,7 +253,6 @@ struct Http2Events {
     static nghttp2_session_callbacks* callbacks() {
         nghttp2_session_callbacks* made = nullptr;
         nghttp2_session_callbacks_new(&made);
-        nghttp2_session_callbacks_set_on_begin_frame_callback(made, begin_frame);
         nghttp2_session_callbacks_set_on_begin_headers_callback(made, begin_headers);
         nghttp2_session_callbacks_set_on_header_callback(made, field);
         nghttp2_session_callbacks_set_on_invalid_header_callback(made, invalid_field);

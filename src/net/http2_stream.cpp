@@ -58,7 +58,7 @@ public:
             lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 2);
             const auto colon = line.find(':');
             const auto name = line.substr(0, colon);
-            auto value = colon == std::string_view::npos ? colon_less() : line.substr(colon + 1);
+            auto value = line.substr(std::min(line.size(), name.size() + 1));
             while (value.starts_with(' ') || value.starts_with('\t')) {
                 value.remove_prefix(1);
             }
@@ -77,7 +77,6 @@ private:
     static std::uint8_t* bytes(std::string_view text) {
         return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
     }
-    static std::string_view colon_less() { return {}; }
     /// Never grows names_ beyond what is reserved, so that what was given out stays.
     std::string_view lower(std::string_view name) {
         const std::size_t at = names_.size();
