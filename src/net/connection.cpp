@@ -12,7 +12,6 @@ namespace weir::net {
 namespace {
 
 constexpr std::size_t kLingerBytes = 64UL << 20;
-constexpr Duration kLinger = std::chrono::seconds(5);
 
 // Each protocol's state stands in a frame of its own, so that a connection holds what it needs.
 
@@ -91,10 +90,10 @@ Task<void> Connection::run() {
     stream_.close();
 }
 
-Task<void> Connection::linger() {
+Task<void> Connection::linger(Duration longest) {
     stream_.rearm();
     stream_.shutdown_write();
-    stream_.set_deadline(kLinger);
+    stream_.set_deadline(longest);
     ReadBuffer sink;
     sink.make_room();
     std::size_t total = 0;

@@ -46,7 +46,7 @@ public:
 
     /// Closing with unread bytes makes the kernel send a reset, which may overtake the answer. So:
     /// "no more from here", then read into nothing until the client has gone.
-    Task<void> linger();
+    Task<void> linger(Duration longest = std::chrono::seconds(5));
 
 private:
     /// Nothing: no handshake came about.

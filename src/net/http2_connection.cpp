@@ -12,6 +12,8 @@ namespace {
 
 /// A client that may still send on what it has: told to stop, it gets this long to hear it.
 constexpr Duration kDrainNotice = std::chrono::seconds(1);
+/// What a client sends before it hears our GOAWAY is still read.
+constexpr Duration kLinger = std::chrono::seconds(1);
 /// Reads in a row before others on the loop have their turn.
 constexpr int kReads = 4;
 /// Frames that wait to be sent, beyond what answers to our own streams come to.
@@ -77,7 +79,7 @@ Task<void> Http2Connection::run(ReadBuffer& first) {
     }
     out_ = std::string();
     if (!left && !lost_) {
-        co_await connection_.linger();
+        co_await connection_.linger(kLinger);
     }
 }
 
@@ -152,8 +154,7 @@ bool Http2Connection::may_come(const codec::Http2FrameHead& head) {
     const bool data = head.type == NGHTTP2_DATA;
     const bool headers = head.type == NGHTTP2_HEADERS;
     const bool last = (head.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    const bool asks =
-        headers || head.type == NGHTTP2_RST_STREAM || (data && (head.length != 0 || last));
+    const bool asks = headers || (data && (head.length != 0 || last));
     if (!asks && !chores_.take(std::chrono::steady_clock::now())) {
         terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that ask for nothing");
         return false;

@@ -43,7 +43,16 @@ struct Http2Events {
             connection.opening_.push_back(std::move(stream));
         }
         connection.head_open_ = true;
+        connection.clock_ = Http2Connection::Clock::none;  // this head's time begins now
         return 0;
+    }
+
+    /// However a client has its requests end early, by RST_STREAM or by an error of its own: each
+    /// has cost us a start.
+    static void count_early_end(Http2Connection& connection) {
+        if (!connection.resets_.take(now())) {
+            connection.terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many requests given up");
+        }
     }
 
     static int malformed(nghttp2_session* session, Http2Connection& connection, std::int32_t id) {
@@ -85,11 +94,15 @@ struct Http2Events {
         return malformed(session, of(user), frame->hd.stream_id);
     }
 
-    static int invalid_frame(nghttp2_session* /*session*/, const nghttp2_frame* frame,
-                             int /*error*/, void* user) {
+    static int invalid_frame(nghttp2_session* session, const nghttp2_frame* frame, int /*error*/,
+                             void* user) {
         if (frame->hd.type == NGHTTP2_HEADERS) {
-            of(user).head_open_ = false;
-            of(user).reset_.add(frame->hd.stream_id);
+            Http2Connection& connection = of(user);
+            connection.head_open_ = false;
+            connection.reset_.add(frame->hd.stream_id);
+            if (find(session, frame->hd.stream_id) == nullptr) {  // refused before it was a stream
+                count_early_end(connection);
+            }
         }
         return 0;
     }
@@ -180,10 +193,8 @@ struct Http2Events {
         if (!stream->registered_) {
             connection.forget(*stream);
         }
-        // However a client has its requests end early, by RST_STREAM or by an error of its own:
-        // each has cost us a start.
-        if (!ours && !whole && !connection.resets_.take(now())) {
-            connection.terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many requests given up");
+        if (!ours && !whole) {
+            count_early_end(connection);
         }
         return 0;
     }
