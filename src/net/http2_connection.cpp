@@ -353,13 +353,17 @@ void Http2Connection::set_clock() {
     if (over_ || next == clock_) {
         return;
     }
+    stop_clock();
     clock_ = next;
-    if (next == Clock::none) {
-        timer_.clear();
-    } else {
+    if (next != Clock::none) {
         timer_.set_after(next == Clock::idle ? state_.settings.idle_timeout
                                              : state_.settings.head_timeout);
     }
+}
+
+void Http2Connection::stop_clock() {
+    clock_ = Clock::none;
+    timer_.clear();
 }
 
 void Http2Connection::clock_fired() {

@@ -74,6 +74,7 @@ private:
     void forget(Http2Stream& stream);
     bool crowded() const;
     void set_clock();
+    void stop_clock();
     void clock_fired();
     void finish_drain();
 

@@ -43,7 +43,7 @@ struct Http2Events {
             connection.opening_.push_back(std::move(stream));
         }
         connection.head_open_ = true;
-        connection.clock_ = Http2Connection::Clock::none;  // this head's time begins now
+        connection.stop_clock();  // this head's time begins now
         return 0;
     }
 

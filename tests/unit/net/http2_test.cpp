@@ -307,6 +307,8 @@ TEST(Http2, DrainLetsRequestsFinish) {
     EXPECT_EQ(busy.farewell(), NGHTTP2_NO_ERROR);
     EXPECT_EQ(busy.answers[1].body, "done");
     EXPECT_EQ(started, 2);
+    idle.socket().close();
+    busy.socket().close();
     EXPECT_TRUE(eventually([&] { return running.server().drained(); }));
 }
 
@@ -345,6 +347,9 @@ TEST(Http2, WhatNeverComesIsNotWaitedFor) {
     slow.send(post(1) + data(1, "ab", 0));
     EXPECT_EQ(slow.answer(1).status(), 408);
     EXPECT_EQ(slow.farewell(), NGHTTP2_NO_ERROR);  // idle from then on
+    silent.socket().close();
+    half.socket().close();
+    slow.socket().close();
     EXPECT_TRUE(eventually([&] { return running.server().connections() == 0; }));
 }
 
