@@ -17,6 +17,7 @@ using grammar::find_control;
 using grammar::is_alpha;
 using grammar::is_blank;
 using grammar::is_digit;
+using grammar::is_host;
 using grammar::is_token_char;
 using grammar::lower;
 using grammar::trim_blank;
@@ -27,36 +28,6 @@ using Verdict = std::expected<void, Http1Error>;
 /// ends from being looked at over and over.
 constexpr std::size_t kMaxLeadingLines = 8;
 constexpr std::uint64_t kMaxLength = (std::uint64_t{1} << 63) - 1;
-
-/// uri-host [ ":" port ], without the escapes and sub-delims that no real host name has.
-bool is_host(std::string_view text) {
-    std::size_t i = 0;
-    if (text.starts_with('[')) {
-        const std::size_t end = text.find(']');
-        if (end == std::string_view::npos || end < 3)
-            return false;
-        for (i = 1; i < end; ++i)
-            if (!is_digit(text[i]) && !is_alpha(text[i]) && text[i] != ':' && text[i] != '.' &&
-                text[i] != '%' && text[i] != '-' && text[i] != '_')
-                return false;
-        i = end + 1;
-    } else {
-        while (i < text.size() && (is_digit(text[i]) || is_alpha(text[i]) || text[i] == '-' ||
-                                   text[i] == '.' || text[i] == '_' || text[i] == '~'))
-            ++i;
-        if (i == 0)
-            return false;
-    }
-    if (i == text.size())
-        return true;
-    const std::string_view port = text.substr(i + 1);
-    if (text[i] != ':' || port.empty() || port.size() > 5)
-        return false;
-    for (char c : port)
-        if (!is_digit(c))
-            return false;
-    return true;
-}
 
 /// The authority of an absolute-form target; empty if it is not one.
 std::string_view authority_of(std::string_view target) {

@@ -93,6 +93,36 @@ inline std::string_view trim_blank(std::string_view text) {
     return text;
 }
 
+/// uri-host [ ":" port ], without the escapes and sub-delims that no real host name has.
+inline bool is_host(std::string_view text) {
+    std::size_t i = 0;
+    if (text.starts_with('[')) {
+        const std::size_t end = text.find(']');
+        if (end == std::string_view::npos || end < 3)
+            return false;
+        for (i = 1; i < end; ++i)
+            if (!is_digit(text[i]) && !is_alpha(text[i]) && text[i] != ':' && text[i] != '.' &&
+                text[i] != '%' && text[i] != '-' && text[i] != '_')
+                return false;
+        i = end + 1;
+    } else {
+        while (i < text.size() && (is_digit(text[i]) || is_alpha(text[i]) || text[i] == '-' ||
+                                   text[i] == '.' || text[i] == '_' || text[i] == '~'))
+            ++i;
+        if (i == 0)
+            return false;
+    }
+    if (i == text.size())
+        return true;
+    const std::string_view port = text.substr(i + 1);
+    if (text[i] != ':' || port.empty() || port.size() > 5)
+        return false;
+    for (char c : port)
+        if (!is_digit(c))
+            return false;
+    return true;
+}
+
 /// Gives each element of a comma-separated list, trimmed, empty ones too.
 template <class Visit>
 void each_element(std::string_view list, Visit visit) {

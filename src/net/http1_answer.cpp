@@ -1,9 +1,9 @@
 // The writing half of a connection.
+#include "net/date.h"
 #include "net/http1_connection.h"
 
 #include <array>
 #include <charconv>
-#include <ctime>
 
 namespace weir::net {
 
@@ -13,25 +13,6 @@ NetFailure failed(NetError error) {
     NetFailure made;
     made.error = error;
     return made;
-}
-
-/// "Date: Tue, 15 Nov 1994 08:12:31 GMT\r\n", made anew once a second.
-std::string_view date_line() {
-    struct Cached {
-        std::time_t second = -1;
-        std::array<char, 48> text{};
-        std::size_t size = 0;
-    };
-    thread_local Cached cached;
-    const std::time_t now = std::time(nullptr);
-    if (now != cached.second) {
-        std::tm parts{};
-        gmtime_r(&now, &parts);
-        cached.size = std::strftime(cached.text.data(), cached.text.size(),
-                                    "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
-        cached.second = now;
-    }
-    return {cached.text.data(), cached.size};
 }
 
 void append_number(std::string& out, std::uint64_t number, int base = 10) {

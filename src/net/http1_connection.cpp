@@ -1,7 +1,5 @@
 #include "net/http1_connection.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -12,8 +10,6 @@ namespace {
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n";
 constexpr std::size_t kDrainBytes = 64UL << 10;
-constexpr std::size_t kLingerBytes = 64UL << 20;
-constexpr Duration kLinger = std::chrono::seconds(5);
 constexpr std::size_t kKeptCapacity = 1024;
 /// A body gets head_timeout, and a second more for each of these bytes: who sends one byte now and
 /// then holds a place for ever otherwise. Apache's mod_reqtimeout has the same rule, at 500.
@@ -23,6 +19,20 @@ NetFailure failed(NetError error) {
     NetFailure made;
     made.error = error;
     return made;
+}
+
+/// Three words of which neither the second is a target nor the third a version: whatever that is,
+/// an answer in HTTP/1.1 would not be understood.
+bool is_foreign(std::string_view bytes) {
+    const auto line = bytes.substr(0, bytes.find_first_of("\r\n"));
+    const auto first = line.find(' ');
+    const auto second = first == std::string_view::npos ? first : line.find(' ', first + 1);
+    if (second == std::string_view::npos) {
+        return false;
+    }
+    const auto target = line.substr(first + 1, second - first - 1);
+    return target.find_first_of("/:*") == std::string_view::npos &&
+           line.find("HTTP/", second) == std::string_view::npos;
 }
 
 int status_of(codec::Http1Error error, std::string_view bytes, std::size_t max_head) {
@@ -60,35 +70,17 @@ bool take_origin_form(codec::Head& head) {
 
 }  // namespace
 
-Http1Connection::Http1Connection(std::shared_ptr<ServerState> state, ServerLoop& home,
-                                 TcpSocket socket, asio::ip::tcp::endpoint peer)
-    : state_(std::move(state)),
-      home_(home),
-      stream_(home.loop, std::move(socket)),
-      address_(std::move(peer)),
+Http1Connection::Http1Connection(Connection& connection)
+    : connection_(connection),
+      state_(connection.state()),
+      home_(connection.home()),
+      stream_(connection.stream()),
       reader_(codec::HeadReader::Side::request, state_->settings.max_head) {
-    stream_.set_write_stall(state_->settings.write_timeout);
-    next_ = home_.first;
-    if (next_ != nullptr) {
-        next_->previous_ = this;
-    }
-    home_.first = this;
+    connection_.speak(this);
 }
 
 Http1Connection::~Http1Connection() {
-    (previous_ != nullptr ? previous_->next_ : home_.first) = next_;
-    if (next_ != nullptr) {
-        next_->previous_ = previous_;
-    }
-}
-
-std::string_view Http1Connection::peer() const {
-    if (peer_.empty()) {
-        const std::string host = address_.address().to_string();
-        peer_ = (address_.address().is_v6() ? "[" + host + "]" : host) + ":" +
-                std::to_string(address_.port());
-    }
-    return peer_;
+    connection_.speak(nullptr);
 }
 
 void Http1Connection::drain() {
@@ -98,16 +90,7 @@ void Http1Connection::drain() {
     }
 }
 
-Task<void> Http1Connection::run() {
-    if (state_->tls != nullptr) {
-        stream_.set_deadline(state_->settings.head_timeout);
-        auto tls = state_->tls->accept_from();
-        const auto secured = co_await stream_.start_tls(std::move(tls));
-        if (!secured) {
-            co_return;
-        }
-        stream_.clear_deadline();
-    }
+Task<bool> Http1Connection::run() {
     while (co_await next_request()) {
         home_.active.fetch_add(1, std::memory_order_relaxed);
         bool threw = false;
@@ -136,7 +119,7 @@ Task<void> Http1Connection::run() {
         }
         recycle();
     }
-    stream_.close();
+    co_return http2_;
 }
 
 void Http1Connection::recycle() {
@@ -183,11 +166,16 @@ Task<int> Http1Connection::read_head(std::string& message) {
         if (!served_any_ && !bytes.empty() &&
             kPreface.starts_with(bytes.substr(0, kPreface.size()))) {
             if (bytes.size() >= kPreface.size()) {
-                co_await refuse_http2();
+                http2_ = true;
                 co_return -1;
             }
         } else if (!bytes.empty()) {
             const auto taken = reader_.read(bytes, head_);
+            if (!taken && !served_any_ && is_foreign(bytes)) {
+                state_->log("closed the connection of " + std::string(peer()) +
+                            ": it speaks neither HTTP/1.1 nor HTTP/2");
+                co_return -1;
+            }
             if (!taken) {
                 message = codec::to_string(taken.error());
                 co_return status_of(taken.error(), bytes, state_->settings.max_head);
@@ -371,39 +359,10 @@ Task<void> Http1Connection::refuse(int status, std::string message) {
     }
 }
 
-Task<void> Http1Connection::refuse_http2() {
-    state_->log("a client at " + std::string(peer()) +
-                " speaks HTTP/2 with prior knowledge; this port has HTTP/1.1 only: set the client "
-                "to HTTP/1.1");
-    static constexpr char kFrames[] =
-        "\x00\x00\x00\x04\x00\x00\x00\x00\x00"  // SETTINGS, empty
-        "\x00\x00\x08\x07\x00\x00\x00\x00\x00"  // GOAWAY
-        "\x00\x00\x00\x00\x00\x00\x00\x0d";     // last stream 0, HTTP_1_1_REQUIRED
-    const auto sent = co_await stream_.write(std::string_view(kFrames, sizeof kFrames - 1));
-    if (sent) {
-        co_await linger();
-    }
-}
-
-/// Closing with unread bytes makes the kernel send a reset, which may overtake the answer. So:
-/// "no more from here", then read into nothing until the client has gone.
 Task<void> Http1Connection::linger() {
-    stream_.rearm();
-    stream_.shutdown_write();
-    stream_.set_deadline(kLinger);
     buffer_.drop();
     body_buffer_.drop();
-    buffer_.make_room();
-    std::size_t total = 0;
-    while (total < kLingerBytes) {
-        const auto got = co_await stream_.read_some(buffer_.room());
-        if (!got) {
-            break;
-        }
-        total += *got;
-    }
-    buffer_.drop();
-    stream_.clear_deadline();
+    co_await connection_.linger();
 }
 
 void Http1Connection::abort() {
@@ -414,32 +373,6 @@ void Http1Connection::abort() {
 void Http1Connection::watch(Gone gone, void* context) {
     if (buffer_.empty() && body_buffer_.empty()) {
         stream_.watch(gone, context);
-    }
-}
-
-Task<void> serve_http1(std::shared_ptr<ServerState> state, ServerLoop* home, int descriptor,
-                       asio::ip::tcp::endpoint peer) {
-    TcpSocket socket(home->loop.executor());
-    std::error_code code;
-    socket.assign(peer.protocol(), descriptor, code);
-    if (code) {
-        ::close(descriptor);
-    } else if (!state->closing.load(std::memory_order_relaxed)) {
-        Http1Connection connection(state, *home, std::move(socket), std::move(peer));
-        co_await connection.run();
-    }
-    home->connections.fetch_sub(1, std::memory_order_relaxed);
-}
-
-void drain_connections(ServerLoop& home) {
-    for (Http1Connection* one = home.first; one != nullptr; one = one->next()) {
-        one->drain();
-    }
-}
-
-void close_connections(ServerLoop& home) {
-    for (Http1Connection* one = home.first; one != nullptr; one = one->next()) {
-        one->cut();
     }
 }
 

@@ -1,8 +1,7 @@
 // One HTTP/1.1 connection from a client: its requests, one after the other.
 #pragma once
 
-#include "net/buffer.h"
-#include "net/server_state.h"
+#include "net/connection.h"
 
 #include <memory>
 #include <optional>
@@ -12,22 +11,21 @@ namespace weir::net {
 
 /// Between requests it holds no buffer. The next request is parsed only after the former's answer
 /// has ended; what cannot be taken for a request or an answer in full ends the connection.
-class Http1Connection final : public Downstream {
+class Http1Connection final : public Downstream, public Speaker {
 public:
-    Http1Connection(std::shared_ptr<ServerState> state, ServerLoop& home, TcpSocket socket,
-                    asio::ip::tcp::endpoint peer);
+    explicit Http1Connection(Connection& connection);
     ~Http1Connection() override;
     Http1Connection(const Http1Connection&) = delete;
     Http1Connection& operator=(const Http1Connection&) = delete;
 
-    Task<void> run();
-    void drain();
-    void cut() { stream_.abort(); }
-    Http1Connection* next() const { return next_; }
+    /// True: the client speaks HTTP/2 instead, and what it has sent is in take_buffer().
+    Task<bool> run();
+    ReadBuffer take_buffer() { return std::move(buffer_); }
+    void drain() override;
 
     const codec::Head& head() const override { return head_; }
     Loop& loop() override { return home_.loop; }
-    std::string_view peer() const override;
+    std::string_view peer() const override { return connection_.peer(); }
     bool secure() const override { return stream_.secure(); }
     int http_version() const override { return head_.minor_version == 0 ? 10 : 11; }
     Task<NetResult<std::string_view>> read_body() override;
@@ -51,20 +49,16 @@ private:
     Duration body_time_left();
     Task<bool> finish_request();
     Task<void> refuse(int status, std::string message);
-    Task<void> refuse_http2();
     Task<void> linger();
     Task<NetResult<void>> put(std::string_view content, std::string_view tail);
     void append_head(int status, std::string_view fields, std::optional<std::uint64_t> length);
     void recycle();
     bool bodiless(int status) const { return status == 204 || status == 304 || status < 200; }
 
+    Connection& connection_;
     std::shared_ptr<ServerState> state_;
     ServerLoop& home_;
-    Stream stream_;
-    asio::ip::tcp::endpoint address_;
-    mutable std::string peer_;
-    Http1Connection* previous_ = nullptr;
-    Http1Connection* next_ = nullptr;
+    Stream& stream_;
 
     ReadBuffer buffer_;       // the head's bytes, and what came with them
     ReadBuffer body_buffer_;  // what came later: the head's views must stay
@@ -87,6 +81,7 @@ private:
     bool body_failed_ = false;
     bool broken_ = false;  // nothing more can be written
     bool drain_woke_ = false;
+    bool http2_ = false;
 };
 
 }  // namespace weir::net

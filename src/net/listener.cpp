@@ -160,7 +160,7 @@ void Listener::hand_over(int descriptor, const asio::ip::tcp::endpoint& peer) {
             ->get();
     fewest->connections.fetch_add(1, std::memory_order_relaxed);
     fewest->loop.post([state = state_, fewest, descriptor, peer] {
-        fewest->loop.spawn(serve_http1(state, fewest, descriptor, peer));
+        fewest->loop.spawn(serve_connection(state, fewest, descriptor, peer));
     });
 }
 

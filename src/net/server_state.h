@@ -11,16 +11,17 @@
 
 namespace weir::net {
 
-class Http1Connection;
+class Connection;
 
 /// One loop's part. The list is touched on the loop alone, the counts are read by anyone.
 struct ServerLoop {
     explicit ServerLoop(Loop& on) : loop(on) {}
 
     Loop& loop;
-    Http1Connection* first = nullptr;
+    Connection* first = nullptr;
     std::atomic<std::size_t> connections{0};  // counted from accept on
     std::atomic<std::size_t> active{0};
+    std::atomic<std::size_t> streams{0};  // HTTP/2 requests under way
 };
 
 /// Kept by the server and by each of its connections, so that the last one out may be either.
@@ -40,8 +41,8 @@ struct ServerState {
 };
 
 /// Serves one accepted socket until it ends. Runs on `home`'s loop and takes `descriptor`.
-Task<void> serve_http1(std::shared_ptr<ServerState> state, ServerLoop* home, int descriptor,
-                       asio::ip::tcp::endpoint peer);
+Task<void> serve_connection(std::shared_ptr<ServerState> state, ServerLoop* home, int descriptor,
+                            asio::ip::tcp::endpoint peer);
 /// On the loop: ends what is idle, or everything.
 void drain_connections(ServerLoop& home);
 void close_connections(ServerLoop& home);

@@ -113,9 +113,9 @@ SSL_CTX* make_context(const SSL_METHOD* method) {
     return context;
 }
 
-int choose_http11(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size,
-                  const unsigned char* in, unsigned in_size, void* /*argument*/) {
-    static constexpr unsigned char kOurs[] = "\x08http/1.1";
+int choose_protocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size,
+                    const unsigned char* in, unsigned in_size, void* /*argument*/) {
+    static constexpr unsigned char kOurs[] = "\x02h2\x08http/1.1";  // ours first
     unsigned char* chosen = nullptr;
     if (SSL_select_next_proto(&chosen, out_size, kOurs, sizeof kOurs - 1, in, in_size) !=
         OPENSSL_NPN_NEGOTIATED) {
@@ -226,6 +226,13 @@ bool TlsState::session_reused() const {
     return SSL_session_reused(ssl_) == 1;
 }
 
+std::string_view TlsState::alpn() const {
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(ssl_, &name, &size);
+    return {reinterpret_cast<const char*>(name), size};
+}
+
 Result<std::unique_ptr<TlsContext>> TlsContext::client(const std::string& ca) {
     const char* bundle = ca.empty() ? std::getenv("AWS_CA_BUNDLE") : ca.c_str();
     auto store = trust(bundle != nullptr ? bundle : "");
@@ -247,7 +254,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::client(const std::string& ca) {
 Result<std::unique_ptr<TlsContext>> TlsContext::server(const std::string& certificate,
                                                        const std::string& key) {
     std::unique_ptr<TlsContext> made(new TlsContext(make_context(TLS_server_method())));
-    SSL_CTX_set_alpn_select_cb(made->context_, choose_http11, nullptr);
+    SSL_CTX_set_alpn_select_cb(made->context_, choose_protocol, nullptr);
     static constexpr unsigned char kId[] = "weir";
     SSL_CTX_set_session_id_context(made->context_, kId, sizeof kId - 1);
     SSL_CTX_set_session_cache_mode(made->context_, SSL_SESS_CACHE_OFF);  // tickets carry it

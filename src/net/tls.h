@@ -40,6 +40,8 @@ public:
     bool pending() const;
     void close_notify();
     bool session_reused() const;
+    /// The protocol agreed on in the handshake (ALPN); empty: none.
+    std::string_view alpn() const;
 
 private:
     IoStep result(int returned, std::size_t bytes);

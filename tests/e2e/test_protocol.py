@@ -79,19 +79,6 @@ def test_another_expectation_fails(strict):
     assert status(raw(strict.weir.port, post("Expect: miracles"), until_close=False)) == 417
 
 
-def test_http2_is_sent_home(strict):
-    answer = raw(strict.weir.port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0", timeout=3)
-    frames, goaway = answer, None
-    while len(frames) >= 9:
-        size, kind = int.from_bytes(frames[:3]), frames[3]
-        if kind == 7:
-            goaway = frames[9 : 9 + size]
-        frames = frames[9 + size :]
-    assert goaway is not None, answer
-    assert int.from_bytes(goaway[4:8]) == 0xD  # HTTP_1_1_REQUIRED
-    wait_until(lambda: "HTTP/1.1 only" in strict.weir.log(), 5, "the remedy in the log")
-
-
 @pytest.mark.parametrize("request_", [
     post("Content-Length: 5", "Transfer-Encoding: chunked", length=False),
     post("Content-Length: 5"),

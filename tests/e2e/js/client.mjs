@@ -1,4 +1,5 @@
-// One call of the AWS SDK for JavaScript over its HTTP/1.1 handler; says as JSON what came of it.
+// One call of the AWS SDK for JavaScript; says as JSON what came of it. Over HTTP/2, as the SDK comes for
+// Bedrock, or with `http1` over the other handler.
 import {
   BedrockRuntimeClient,
   ConverseCommand,
@@ -8,12 +9,12 @@ import {
 } from "@aws-sdk/client-bedrock-runtime";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 
-const { url, operation, model, text, attempts, count } = JSON.parse(process.argv[2]);
+const { url, operation, model, text, attempts, count, http1, leave } = JSON.parse(process.argv[2]);
 const client = new BedrockRuntimeClient({
   endpoint: url,
   region: "us-east-1",
   credentials: { accessKeyId: "dummy", secretAccessKey: "dummy" },
-  requestHandler: new NodeHttpHandler({ requestTimeout: 30_000 }),
+  ...(http1 ? { requestHandler: new NodeHttpHandler({ requestTimeout: 30_000 }) } : {}),
   ...(attempts ? { maxAttempts: attempts } : {}),
 });
 
@@ -45,6 +46,9 @@ const calls = {
         out.events.push(Object.keys(event)[0]);
         out.text += event.contentBlockDelta?.delta?.text ?? "";
         out.usage = event.metadata?.usage ?? out.usage;
+        if (leave && out.events.length >= leave) {
+          break;
+        }
       }
     } catch (error) {
       out.broken = error.name;

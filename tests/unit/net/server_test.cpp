@@ -252,20 +252,6 @@ TEST(Server, UnreadBodyIsDrainedOrTheConnectionEnds) {
     EXPECT_EQ(errno, 0);
 }
 
-TEST(Server, Http2PrefaceIsToldToUseHttp11) {
-    Lines lines;
-    Running running(echo, logging_to(lines));
-    Client client(running.port());
-    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    client.finish_writing();
-    const std::string answer = client.receive_all();
-    ASSERT_EQ(answer.size(), 9U + 17U);
-    EXPECT_EQ(answer[3], 4);           // SETTINGS
-    EXPECT_EQ(answer[9 + 3], 7);       // GOAWAY
-    EXPECT_EQ(answer.back(), '\x0d');  // HTTP_1_1_REQUIRED
-    EXPECT_TRUE(lines.has("HTTP/1.1"));
-}
-
 TEST(Server, HandlerThatThrowsCostsItsConnectionOnly) {
     Lines lines;
     Running running(

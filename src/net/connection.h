@@ -1,0 +1,65 @@
+// One accepted connection, whatever it turns out to speak.
+#pragma once
+
+#include "net/buffer.h"
+#include "net/server_state.h"
+
+#include <memory>
+#include <string>
+
+namespace weir::net {
+
+/// The protocol on a connection, once it is known.
+class Speaker {
+public:
+    /// No more requests than those under way.
+    virtual void drain() = 0;
+
+protected:
+    ~Speaker() = default;
+};
+
+/// In its loop's list from accept to close. Shakes hands where there is TLS, finds out whether the
+/// client speaks HTTP/1.1 or HTTP/2 (ALPN, or the preface) and lets that one speak.
+class Connection {
+public:
+    Connection(std::shared_ptr<ServerState> state, ServerLoop& home, TcpSocket socket,
+               asio::ip::tcp::endpoint peer);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    Task<void> run();
+    void drain() {
+        if (speaker_ != nullptr) {
+            speaker_->drain();
+        }
+    }
+    void cut() { stream_.abort(); }
+    Connection* next() const { return next_; }
+
+    const std::shared_ptr<ServerState>& state() const { return state_; }
+    ServerLoop& home() { return home_; }
+    Stream& stream() { return stream_; }
+    std::string_view peer() const;
+    void speak(Speaker* speaker) { speaker_ = speaker; }
+
+    /// Closing with unread bytes makes the kernel send a reset, which may overtake the answer. So:
+    /// "no more from here", then read into nothing until the client has gone.
+    Task<void> linger(Duration longest = std::chrono::seconds(5));
+
+private:
+    /// Nothing: no handshake came about.
+    Task<bool> secure(bool& http2);
+
+    std::shared_ptr<ServerState> state_;
+    ServerLoop& home_;
+    Stream stream_;
+    asio::ip::tcp::endpoint address_;
+    mutable std::string peer_;
+    Speaker* speaker_ = nullptr;
+    Connection* previous_ = nullptr;
+    Connection* next_ = nullptr;
+};
+
+}  // namespace weir::net

@@ -1,0 +1,314 @@
+#include "net/http2_events.h"
+
+#include "net/http2_connection.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <string_view>
+
+namespace weir::net {
+
+namespace {
+
+std::string_view text(const std::uint8_t* bytes, std::size_t size) {
+    return {reinterpret_cast<const char*>(bytes), size};
+}
+
+Instant now() {
+    return std::chrono::steady_clock::now();
+}
+
+}  // namespace
+
+/// The session's callbacks. What they cause runs after the session has returned: handlers are
+/// started then, and those that wait are woken through the loop.
+struct Http2Events {
+    /// A head may be this many times too large before the connection pays for it: up to there it is
+    /// read to its end and answered 431.
+    static constexpr std::size_t kBomb = 16;
+    /// For each frame of an answer, the client may send this many that ask for nothing.
+    static constexpr std::uint32_t kChoresPerData = 4;
+
+    static Http2Connection& of(void* user) { return *static_cast<Http2Connection*>(user); }
+    static Http2Stream* find(nghttp2_session* session, std::int32_t id) {
+        return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+    }
+
+    static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+        Http2Connection& connection = of(user);
+        if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+            auto stream = std::make_unique<Http2Stream>(connection, frame->hd.stream_id);
+            nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream.get());
+            connection.opening_.push_back(std::move(stream));
+        }
+        connection.head_open_ = true;
+        connection.stop_clock();  // this head's time begins now
+        return 0;
+    }
+
+    /// However a client has its requests end early, by RST_STREAM or by an error of its own: each
+    /// has cost us a start.
+    static void count_early_end(Http2Connection& connection) {
+        if (!connection.resets_.take(now())) {
+            connection.terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many requests given up");
+        }
+    }
+
+    static int malformed(nghttp2_session* session, Http2Connection& connection, std::int32_t id) {
+        connection.head_open_ = false;
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_PROTOCOL_ERROR);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+
+    static int field(nghttp2_session* session, const nghttp2_frame* frame, const std::uint8_t* name,
+                     std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
+                     std::uint8_t /*flags*/, void* user) {
+        Http2Connection& connection = of(user);
+        Http2Stream* const stream = find(session, frame->hd.stream_id);
+        if (stream == nullptr) {
+            return 0;
+        }
+        const std::size_t most = connection.state_.settings.max_head;
+        if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {  // trailers: checked, and left aside
+            stream->trailer_bytes_ += name_size + value_size + 32;
+            return stream->trailer_bytes_ > most
+                       ? malformed(session, connection, frame->hd.stream_id)
+                       : 0;
+        }
+        const auto added = stream->reader_.add(text(name, name_size), text(value, value_size));
+        if (stream->reader_.bytes() > kBomb * most) {
+            return NGHTTP2_ERR_CALLBACK_FAILURE;  // the connection ends
+        }
+        if (!added && added.error() != codec::Http2Error::head_too_large &&
+            added.error() != codec::Http2Error::too_many_fields) {
+            return malformed(session, connection, frame->hd.stream_id);
+        }
+        return 0;
+    }
+
+    static int invalid_field(nghttp2_session* session, const nghttp2_frame* frame,
+                             const std::uint8_t* /*name*/, std::size_t /*name_size*/,
+                             const std::uint8_t* /*value*/, std::size_t /*value_size*/,
+                             std::uint8_t /*flags*/, void* user) {
+        return malformed(session, of(user), frame->hd.stream_id);
+    }
+
+    static int invalid_frame(nghttp2_session* session, const nghttp2_frame* frame, int /*error*/,
+                             void* user) {
+        if (frame->hd.type == NGHTTP2_HEADERS) {
+            Http2Connection& connection = of(user);
+            connection.head_open_ = false;
+            connection.reset_.add(frame->hd.stream_id);
+            if (find(session, frame->hd.stream_id) == nullptr) {  // refused before it was a stream
+                count_early_end(connection);
+            }
+        }
+        return 0;
+    }
+
+    static void head_complete(nghttp2_session* session, const nghttp2_frame* frame,
+                              Http2Connection& connection, Http2Stream& stream) {
+        const bool has_body = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0;
+        const auto read = stream.reader_.finish(has_body, stream.head_);
+        if (!read) {
+            stream.head_error_ = read.error();
+            if (read.error() != codec::Http2Error::head_too_large &&
+                read.error() != codec::Http2Error::too_many_fields) {
+                nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                          NGHTTP2_PROTOCOL_ERROR);
+                return;
+            }
+            stream.head_.clear();
+        }
+        if (connection.crowded()) {
+            nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                      NGHTTP2_REFUSED_STREAM);
+            return;
+        }
+        connection.accept(stream);
+    }
+
+    static int frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+        Http2Connection& connection = of(user);
+        Http2Stream* const stream = find(session, frame->hd.stream_id);
+        switch (frame->hd.type) {
+            case NGHTTP2_HEADERS:
+                connection.head_open_ = false;
+                if (stream != nullptr && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+                    head_complete(session, frame, connection, *stream);
+                }
+                break;
+            case NGHTTP2_SETTINGS:
+                connection.greeted_ = true;
+                break;
+            case NGHTTP2_PING:
+                if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && connection.draining_) {
+                    connection.finish_drain();
+                }
+                break;
+            case NGHTTP2_GOAWAY:
+                // NO_ERROR: the client opens no more, and still wants what it has asked for.
+                if (frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+                    connection.end();
+                }
+                break;
+            default:
+                break;
+        }
+        const bool last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+        if (last && (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)) {
+            if (Http2Stream* const ended = find(session, frame->hd.stream_id)) {
+                ended->body_ended_ = true;
+                ended->signal_.notify();
+            }
+        }
+        return 0;
+    }
+
+    static int data(nghttp2_session* session, std::uint8_t /*flags*/, std::int32_t id,
+                    const std::uint8_t* bytes, std::size_t size, void* /*user*/) {
+        if (Http2Stream* const stream = find(session, id)) {
+            stream->add_body(text(bytes, size));
+        } else {
+            nghttp2_session_consume_connection(session, size);
+        }
+        return 0;
+    }
+
+    static int stream_closed(nghttp2_session* session, std::int32_t id, std::uint32_t code,
+                             void* user) {
+        Http2Connection& connection = of(user);
+        Http2Stream* const stream = find(session, id);
+        if (!connection.reset_.has(id)) {
+            connection.closed_.add(id);
+        }
+        if (stream == nullptr) {
+            return 0;
+        }
+        const bool ours = stream->reset_;
+        const bool whole = stream->ended_ && code == NGHTTP2_NO_ERROR;
+        nghttp2_session_set_stream_user_data(session, id, nullptr);
+        stream->close(NetError::reset);
+        if (!stream->registered_) {
+            connection.forget(*stream);
+        }
+        if (!ours && !whole) {
+            count_early_end(connection);
+        }
+        return 0;
+    }
+
+    static int sent(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user) {
+        if (frame->hd.type == NGHTTP2_RST_STREAM) {
+            of(user).reset_.add(frame->hd.stream_id);
+        }
+        return 0;
+    }
+
+    static int not_sent(nghttp2_session* session, const nghttp2_frame* frame, int /*error*/,
+                        void* /*user*/) {
+        if (frame->hd.type == NGHTTP2_HEADERS && find(session, frame->hd.stream_id) != nullptr) {
+            nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                      NGHTTP2_INTERNAL_ERROR);
+        }
+        return 0;
+    }
+
+    /// How much of an answer's body may go into the next frame. The bytes are copied in send_data.
+    static ssize_t pick(nghttp2_session* session, std::int32_t id, std::uint8_t* /*buffer*/,
+                        std::size_t most, std::uint32_t* flags, nghttp2_data_source* /*source*/,
+                        void* /*user*/) {
+        Http2Stream* const stream = find(session, id);
+        if (stream == nullptr) {
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        }
+        if (stream->pending_.empty() && !stream->last_) {
+            stream->deferred_ = true;
+            return NGHTTP2_ERR_DEFERRED;
+        }
+        const std::size_t size = std::min(most, stream->pending_.size());
+        *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+        if (stream->last_ && size == stream->pending_.size()) {
+            *flags |= NGHTTP2_DATA_FLAG_EOF;
+        }
+        return static_cast<ssize_t>(size);
+    }
+
+    static int send_data(nghttp2_session* session, nghttp2_frame* frame, const std::uint8_t* head,
+                         std::size_t size, nghttp2_data_source* /*source*/, void* user) {
+        Http2Connection& connection = of(user);
+        Http2Stream* const stream = find(session, frame->hd.stream_id);
+        if (stream == nullptr || stream->pending_.size() < size) {
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        }
+        if (connection.out_.size() >= kHttp2Out) {
+            return NGHTTP2_ERR_WOULDBLOCK;
+        }
+        connection.out_.append(text(head, kFrameHead));
+        connection.out_.append(stream->pending_.substr(0, size));
+        connection.chores_.give(kChoresPerData);
+        stream->pending_.remove_prefix(size);
+        stream->ended_ = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+        if (stream->timer_.armed()) {
+            stream->timer_.set_after(connection.state_.settings.write_timeout);
+        }
+        if (stream->pending_.empty()) {
+            stream->signal_.notify();
+        }
+        return 0;
+    }
+
+    static constexpr std::size_t kFrameHead = 9;
+
+    static nghttp2_session_callbacks* callbacks() {
+        nghttp2_session_callbacks* made = nullptr;
+        nghttp2_session_callbacks_new(&made);
+        nghttp2_session_callbacks_set_on_begin_headers_callback(made, begin_headers);
+        nghttp2_session_callbacks_set_on_header_callback(made, field);
+        nghttp2_session_callbacks_set_on_invalid_header_callback(made, invalid_field);
+        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made, invalid_frame);
+        nghttp2_session_callbacks_set_on_frame_recv_callback(made, frame);
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, data);
+        nghttp2_session_callbacks_set_on_stream_close_callback(made, stream_closed);
+        nghttp2_session_callbacks_set_on_frame_send_callback(made, sent);
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(made, not_sent);
+        nghttp2_session_callbacks_set_send_data_callback(made, send_data);
+        return made;
+    }
+
+    static nghttp2_option* options() {
+        nghttp2_option* made = nullptr;
+        nghttp2_option_new(&made);
+        nghttp2_option_set_no_auto_window_update(made, 1);
+        nghttp2_option_set_no_closed_streams(made, 1);
+        nghttp2_option_set_server_fallback_rfc7540_priorities(made, 1);
+        nghttp2_option_set_max_outbound_ack(made, 256);
+        nghttp2_option_set_max_send_header_block_length(made, 256UL << 10);
+        return made;
+    }
+};
+
+nghttp2_data_provider http2_answer_body() {
+    nghttp2_data_provider body{};
+    body.read_callback = Http2Events::pick;
+    return body;
+}
+
+nghttp2_session* make_http2_session(Http2Connection& connection, std::size_t max_head) {
+    static const nghttp2_session_callbacks* const callbacks = Http2Events::callbacks();
+    static const nghttp2_option* const options = Http2Events::options();
+    nghttp2_session* session = nullptr;
+    nghttp2_session_server_new2(&session, callbacks, &connection, options);
+    const std::array<nghttp2_settings_entry, 4> settings{{
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kHttp2Streams},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(kHttp2StreamWindow)},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(max_head)},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    }};
+    nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, kHttp2Window);
+    return session;
+}
+
+}  // namespace weir::net

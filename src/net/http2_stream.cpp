@@ -1,0 +1,403 @@
+#include "net/http2_stream.h"
+
+#include "net/date.h"
+#include "net/http2_connection.h"
+#include "net/http2_events.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <exception>
+#include <utility>
+#include <vector>
+
+namespace weir::net {
+
+namespace {
+
+NetFailure failed(NetError error) {
+    NetFailure made;
+    made.error = error;
+    return made;
+}
+
+bool bodiless(int status) {
+    return status == 204 || status == 304 || status < 200;
+}
+
+std::string_view text_of(std::uint64_t number, std::array<char, 24>& into) {
+    const auto end = std::to_chars(into.data(), into.data() + into.size(), number).ptr;
+    return {into.data(), static_cast<std::size_t>(end - into.data())};
+}
+
+bool of_the_connection(std::string_view name) {
+    using codec::equals_ignore_case;
+    return equals_ignore_case(name, "connection") || equals_ignore_case(name, "keep-alive") ||
+           equals_ignore_case(name, "proxy-connection") ||
+           equals_ignore_case(name, "transfer-encoding") || equals_ignore_case(name, "upgrade");
+}
+
+/// An answer's head as nghttp2 takes it; it copies all of it at once.
+class FieldList {
+public:
+    explicit FieldList(std::string_view lines) { names_.reserve(lines.size()); }
+
+    void add(std::string_view name, std::string_view value) {
+        nghttp2_nv field{};
+        field.name = bytes(name);
+        field.namelen = name.size();
+        field.value = bytes(value);
+        field.valuelen = value.size();
+        fields_.push_back(field);
+    }
+    /// "Name: value\r\n" ...; HTTP/2 has names in lower case.
+    void add_lines(std::string_view lines) {
+        while (!lines.empty()) {
+            const auto end = lines.find("\r\n");
+            const auto line = lines.substr(0, end);
+            lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 2);
+            const auto colon = line.find(':');
+            const auto name = line.substr(0, colon);
+            auto value = line.substr(std::min(line.size(), name.size() + 1));
+            while (value.starts_with(' ') || value.starts_with('\t')) {
+                value.remove_prefix(1);
+            }
+            while (value.ends_with(' ') || value.ends_with('\t')) {
+                value.remove_suffix(1);
+            }
+            if (!name.empty() && !of_the_connection(name)) {
+                add(lower(name), value);
+            }
+        }
+    }
+    const nghttp2_nv* data() const { return fields_.data(); }
+    std::size_t size() const { return fields_.size(); }
+
+private:
+    static std::uint8_t* bytes(std::string_view text) {
+        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+    }
+    /// Never grows names_ beyond what is reserved, so that what was given out stays.
+    std::string_view lower(std::string_view name) {
+        const std::size_t at = names_.size();
+        for (char c : name) {
+            names_ += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+        }
+        return std::string_view(names_).substr(at);
+    }
+
+    std::string names_;
+    std::vector<nghttp2_nv> fields_;
+};
+
+}  // namespace
+
+Http2Stream::Http2Stream(Http2Connection& connection, std::int32_t id)
+    : connection_(&connection),
+      id_(id),
+      reader_(connection.state_.settings.max_head),
+      signal_(connection.home_.loop),
+      timer_(
+          connection.home_.loop.wheel(),
+          [](void* self) { static_cast<Http2Stream*>(self)->fired(); }, this) {}
+
+Http2Stream::~Http2Stream() {
+    if (registered_ && connection_ != nullptr) {
+        connection_->leave(*this);
+    }
+}
+
+Loop& Http2Stream::loop() {
+    return connection_->home_.loop;
+}
+
+std::string_view Http2Stream::peer() const {
+    return connection_->connection_.peer();
+}
+
+bool Http2Stream::secure() const {
+    return connection_->stream_.secure();
+}
+
+Task<void> Http2Stream::serve(std::unique_ptr<Http2Stream> stream) {
+    Http2Stream& my = *stream;
+    const auto& state = my.connection_->state_;
+    my.head_request_ = my.head_.method == "HEAD";
+    my.continued_ = !my.head_.expect_continue;
+    bool threw = false;
+    std::string what;
+    try {
+        if (my.head_error_) {
+            co_await my.refuse(431, codec::to_string(*my.head_error_));
+        } else {
+            co_await state.handler(my);
+        }
+    } catch (const std::exception& error) {
+        threw = true;
+        what = error.what();
+    } catch (...) {
+        threw = true;
+        what = "unknown";
+    }
+    my.unwatch();
+    if (threw) {
+        state.log("a request from " + std::string(my.peer()) + " ended with an exception: " + what);
+        my.abort();
+    } else {
+        co_await my.finish();
+    }
+}
+
+Task<void> Http2Stream::finish() {
+    if (closed_ || reset_) {
+        co_return;
+    }
+    if (!answered_) {
+        if (!body_failed_) {
+            connection_->state_.log("a request from " + std::string(peer()) +
+                                    " was left without an answer");
+            co_await refuse(500, "no answer was made");
+        } else if (why_ == NetError::timeout) {
+            co_await refuse(408, "the request's body did not arrive in time");
+        }
+    }
+    if (!ended_) {
+        abort();
+    } else if (!body_ended_ && !closed_) {
+        reset(NGHTTP2_NO_ERROR);  // RFC 9113 8.1: the rest of the body is not wanted
+    }
+}
+
+Task<void> Http2Stream::refuse(int status, std::string_view message) {
+    const auto& settings = connection_->state_.settings;
+    connection_->state_.log("answered " + std::to_string(status) + " to " + std::string(peer()) +
+                            ": " + std::string(message));
+    std::string body;
+    if (settings.error_body) {
+        body = settings.error_body(status, message);
+    }
+    co_await send(status, settings.error_fields, body);
+}
+
+void Http2Stream::add_body(std::string_view bytes) {
+    incoming_ += bytes;
+    signal_.notify();
+}
+
+Task<NetResult<std::string_view>> Http2Stream::read_body() {
+    for (;;) {
+        if (body_failed_ || ((closed_ || reset_) && !ended_)) {
+            body_failed_ = true;
+            co_return std::unexpected(broken_with());
+        }
+        if (!incoming_.empty()) {
+            given_.clear();
+            std::swap(given_, incoming_);
+            if (!closed_) {
+                nghttp2_session_consume(connection_->session_, id_, given_.size());
+                connection_->flush_soon();
+            }
+            co_return std::string_view(given_);
+        }
+        if (body_ended_) {
+            given_ = std::string();
+            incoming_ = std::string();
+            co_return std::string_view();
+        }
+        if (!continued_) {
+            continued_ = true;
+            if (!answered_) {
+                FieldList fields{std::string_view()};
+                fields.add(":status", "100");
+                nghttp2_submit_headers(connection_->session_, NGHTTP2_FLAG_NONE, id_, nullptr,
+                                       fields.data(), fields.size(), nullptr);
+                connection_->flush_soon();
+            }
+        }
+        timer_.set_after(connection_->state_.settings.head_timeout);
+        co_await signal_.wait();
+        timer_.clear();
+        if (std::exchange(timed_out_, false) && incoming_.empty() && !body_ended_ && !closed_) {
+            body_failed_ = true;
+            why_ = NetError::timeout;
+        }
+    }
+}
+
+void Http2Stream::submit(int status, std::string_view fields, std::optional<std::uint64_t> length,
+                         bool with_body) {
+    FieldList list(fields);
+    std::array<char, 24> status_text;
+    std::array<char, 24> length_text;
+    list.add(":status", text_of(static_cast<std::uint64_t>(status), status_text));
+    const auto date = date_line();
+    list.add("date", date.substr(6, date.size() - 8));
+    list.add_lines(fields);
+    if (length && !bodiless(status)) {
+        list.add("content-length", text_of(*length, length_text));
+    }
+    submitted_ = true;
+    const nghttp2_data_provider body = http2_answer_body();
+    nghttp2_submit_response(connection_->session_, id_, list.data(), list.size(),
+                            with_body ? &body : nullptr);
+    if (!with_body) {
+        ended_ = true;  // the head's frame says so
+    }
+}
+
+Task<NetResult<void>> Http2Stream::hand_over() {
+    connection_->pump();
+    connection_->flush_soon();
+    const auto done = [this] { return pending_.empty() && (!last_ || ended_); };
+    if (!done()) {
+        timer_.set_after(connection_->state_.settings.write_timeout);
+        while (!closed_ && !reset_ && !timed_out_ && !done()) {
+            co_await signal_.wait();
+        }
+        timer_.clear();
+    }
+    if (done()) {
+        co_return NetResult<void>();
+    }
+    pending_ = {};
+    if (timed_out_) {
+        why_ = NetError::timeout;
+        abort();
+    }
+    co_return std::unexpected(broken_with());
+}
+
+Task<NetResult<void>> Http2Stream::send(int status, std::string_view fields,
+                                        std::string_view body) {
+    if (answered_) {
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    answered_ = true;
+    if (closed_ || reset_) {
+        co_return std::unexpected(broken_with());
+    }
+    const bool with_body = !head_request_ && !bodiless(status) && !body.empty();
+    pending_ = with_body ? body : std::string_view();
+    last_ = true;
+    submit(status, fields, body.size(), with_body);
+    co_return co_await hand_over();
+}
+
+Task<NetResult<void>> Http2Stream::begin(int status, std::string_view fields,
+                                         std::optional<std::uint64_t> length) {
+    if (answered_) {
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    answered_ = true;
+    status_ = status;
+    fields_ = fields;
+    length_ = length;
+    left_ = length.value_or(0);
+    co_return NetResult<void>();
+}
+
+Task<NetResult<void>> Http2Stream::write(std::string_view content) {
+    if (closed_ || reset_) {
+        co_return std::unexpected(broken_with());
+    }
+    if (!answered_ || last_) {
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    if (content.empty() || head_request_ || bodiless(status_)) {
+        co_return NetResult<void>();
+    }
+    if (length_) {
+        if (content.size() > left_) {
+            co_return std::unexpected(failed(NetError::protocol));
+        }
+        left_ -= content.size();
+        last_ = left_ == 0;
+    }
+    pending_ = content;
+    if (!submitted_) {
+        submit(status_, fields_, length_, true);
+        fields_ = std::string();
+    } else {
+        resume();
+    }
+    co_return co_await hand_over();
+}
+
+Task<NetResult<void>> Http2Stream::end() {
+    if (!answered_ || (last_ && !length_)) {
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    if (ended_) {
+        co_return NetResult<void>();
+    }
+    if (closed_ || reset_) {
+        co_return std::unexpected(broken_with());
+    }
+    const bool without = head_request_ || bodiless(status_);
+    if (!without && length_ && left_ != 0) {
+        abort();
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    last_ = true;
+    if (!submitted_) {
+        submit(status_, fields_, length_, false);
+    } else {
+        resume();
+    }
+    co_return co_await hand_over();
+}
+
+void Http2Stream::resume() {
+    if (deferred_) {
+        deferred_ = false;
+        nghttp2_session_resume_data(connection_->session_, id_);
+    }
+}
+
+void Http2Stream::reset(std::uint32_t code) {
+    if (!closed_ && !reset_) {
+        reset_ = true;
+        nghttp2_submit_rst_stream(connection_->session_, NGHTTP2_FLAG_NONE, id_, code);
+        connection_->flush_soon();
+    }
+}
+
+void Http2Stream::abort() {
+    pending_ = {};
+    reset(NGHTTP2_INTERNAL_ERROR);
+}
+
+void Http2Stream::fired() {
+    timed_out_ = true;
+    signal_.notify();
+}
+
+/// nghttp2 has forgotten the stream, or the connection is over.
+void Http2Stream::close(NetError why) {
+    if (closed_) {
+        return;
+    }
+    closed_ = true;
+    if (!body_failed_) {
+        why_ = why;
+    }
+    signal_.notify();
+    if (const Gone tell = std::exchange(gone_, nullptr); tell != nullptr && !reset_) {
+        tell(gone_context_);
+    }
+}
+
+NetFailure Http2Stream::broken_with() const {
+    return failed(why_);
+}
+
+void Http2Stream::watch(Gone gone, void* context) {
+    if (closed_) {
+        gone(context);
+        return;
+    }
+    gone_ = gone;
+    gone_context_ = context;
+}
+
+}  // namespace weir::net
