@@ -40,6 +40,12 @@ constexpr bool names_model_in_body(Operation op) {
            op == Operation::messages;
 }
 
+/// Whether the body is written in a model family's own language, so that no other family's model can
+/// take it.
+constexpr bool speaks_for_a_family(Operation op) {
+    return op == Operation::invoke || op == Operation::invoke_stream || op == Operation::messages;
+}
+
 /// Whose manners a path has: its error bodies, and how a stream's failure is told.
 enum class Dialect : std::uint8_t { aws, openai, anthropic };
 /// By the path alone, so that even an unknown operation is refused in words its client reads.
