@@ -155,8 +155,7 @@ Result<BodyHead> read_body_head(Operation operation, std::string& body) {
     if (!plausible_model(head.model)) {
         return failure("The request body names no usable `model`: a string without spaces.");
     }
-    head.states_usage =
-        operation != Operation::chat_completions || !head.stream || usage_asked;
+    head.states_usage = operation != Operation::chat_completions || !head.stream || usage_asked;
     return head;
 }
 
@@ -209,12 +208,26 @@ std::string response_id(std::string& body) {
 }
 
 bool is_body_setting(std::string_view name) {
-    static constexpr std::array<std::string_view, 20> kSettings = {
-        "model",      "stream",           "stream_options",  "service_tier",
-        "user",       "stop",             "stop_sequences",  "store",
-        "include",    "truncation",       "tool_choice",     "previous_response_id",
-        "background", "prompt_cache_key", "safety_identifier", "conversation",
-        "betas",      "modalities",       "logit_bias",      "prompt_cache_retention"};
+    static constexpr std::array<std::string_view, 20> kSettings = {"model",
+                                                                   "stream",
+                                                                   "stream_options",
+                                                                   "service_tier",
+                                                                   "user",
+                                                                   "stop",
+                                                                   "stop_sequences",
+                                                                   "store",
+                                                                   "include",
+                                                                   "truncation",
+                                                                   "tool_choice",
+                                                                   "previous_response_id",
+                                                                   "background",
+                                                                   "prompt_cache_key",
+                                                                   "safety_identifier",
+                                                                   "conversation",
+                                                                   "betas",
+                                                                   "modalities",
+                                                                   "logit_bias",
+                                                                   "prompt_cache_retention"};
     return std::ranges::find(kSettings, name) != kSettings.end();
 }
 

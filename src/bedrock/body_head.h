@@ -13,7 +13,7 @@ namespace weir::bedrock {
 struct BodyHead {
     std::string model;
     bool stream = false;
-    bool states_usage = true;  // false: a stream whose client did not ask for its usage
+    bool states_usage = true;       // false: a stream whose client did not ask for its usage
     std::string previous_response;  // Responses: what the service keeps of the turns before
     bool stateful = false;  // leans on something kept in one Region, previous_response among it
 };

@@ -20,8 +20,8 @@ enum class Operation : std::uint8_t {
     start_async_invoke,
     get_async_invoke,
     list_async_invokes,
-    stored_response,      // /v1/responses/{id}...: one that is kept in the Region that made it
-    bidirectional_stream, // known, and refused
+    stored_response,       // /v1/responses/{id}...: one that is kept in the Region that made it
+    bidirectional_stream,  // known, and refused
     control_plane,  // GET /inference-profiles..., /foundation-models...: host bedrock.{region}
     unknown,
 };
@@ -40,8 +40,8 @@ constexpr bool names_model_in_body(Operation op) {
            op == Operation::messages;
 }
 
-/// Whether the body is written in a model family's own language, so that no other family's model can
-/// take it.
+/// Whether the body is written in a model family's own language, so that no other family's model
+/// can take it.
 constexpr bool speaks_for_a_family(Operation op) {
     return op == Operation::invoke || op == Operation::invoke_stream || op == Operation::messages;
 }

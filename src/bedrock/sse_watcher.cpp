@@ -93,7 +93,8 @@ Kind SseWatcher::Impl::chat(std::string_view json) {
         read_usage(json);
         final_usage = parts.output.has_value();
         const auto choices = member_at(json, "\"choices\"");
-        const bool bare = choices != std::string_view::npos && json.substr(choices).starts_with('[') &&
+        const bool bare = choices != std::string_view::npos &&
+                          json.substr(choices).starts_with('[') &&
                           json.find_first_not_of(" \t\r\n", choices + 1) == json.find(']', choices);
         if (bare) {
             hidden = hides_usage;
@@ -104,8 +105,8 @@ Kind SseWatcher::Impl::chat(std::string_view json) {
         ended = true;
     }
     static constexpr std::array<std::string_view, 6> kTexts = {
-        "\"content\"",           "\"reasoning_content\"", "\"reasoning\"",
-        "\"refusal\"",           "\"arguments\"",         "\"text\""};
+        "\"content\"", "\"reasoning_content\"", "\"reasoning\"",
+        "\"refusal\"", "\"arguments\"",         "\"text\""};
     bool says = json.find("\"tool_calls\"") != std::string_view::npos;
     for (const std::string_view name : kTexts) {
         const auto text = string_member(json, name);

@@ -122,7 +122,8 @@ std::string sse_error(Operation operation, std::string_view message) {
     switch (operation) {
         case Operation::responses:
             // The typed event of that API; `error` besides, for it is what makes the SDK raise.
-            return "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":" +
+            return "event: error\ndata: "
+                   "{\"type\":\"error\",\"code\":\"server_error\",\"message\":" +
                    quoted(message) + ",\"param\":null,\"sequence_number\":0,\"error\":" +
                    openai_error(message, words) + "}\n\n";
         case Operation::messages:

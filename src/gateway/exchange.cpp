@@ -82,8 +82,8 @@ net::Task<void> Exchange::infer() {
     }
     facts_ = *read;
     facts_.input_estimate += kept_tokens_;
-    count_of(facts_.input_counts, InputClass::frame) += static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(kept_tokens_, 1'000'000'000));
+    count_of(facts_.input_counts, InputClass::frame) +=
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(kept_tokens_, 1'000'000'000));
 
     Call call;
     call.id = id_;
@@ -301,8 +301,7 @@ net::Task<Exchange::End> Exchange::fetch(Region& region, bool control, std::stri
             worker_.shared.gate->sent(id_);
         }
         told_sent_ = true;
-        connection_->stream().set_deadline(
-            stream_ ? timeouts.first_event : timeouts.answer);
+        connection_->stream().set_deadline(stream_ ? timeouts.first_event : timeouts.answer);
         const auto head = co_await connection_->read_head();
         if (head) {
             keep_head(**head);

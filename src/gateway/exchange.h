@@ -99,11 +99,11 @@ private:
     bedrock::Match match_;
     bedrock::Dialect dialect_ = bedrock::Dialect::aws;
     bool stream_ = false;
-    bool stateful_ = false;           // leans on what its home Region keeps
-    bool add_usage_ = false;          // weir asks for the stream's usage in the client's stead
-    std::uint64_t kept_tokens_ = 0;   // of the turns before, which the body does not repeat
-    std::string_view target_;  // without the client prefix
-    std::string_view model_;   // aliases resolved
+    bool stateful_ = false;          // leans on what its home Region keeps
+    bool add_usage_ = false;         // weir asks for the stream's usage in the client's stead
+    std::uint64_t kept_tokens_ = 0;  // of the turns before, which the body does not repeat
+    std::string_view target_;        // without the client prefix
+    std::string_view model_;         // aliases resolved
     std::string_view home_region_;
     Priority priority_ = Priority::standard;
     std::optional<Duration> deadline_;

@@ -43,8 +43,8 @@ void Exchange::go_where_made(std::string_view response) {
 void Exchange::remember_response(std::string_view id) {
     if (!id.empty()) {
         worker_.shared.responses.remember(
-            id, {target_region_, usage_.input + usage_.cache_read + usage_.cache_write +
-                                     usage_.output});
+            id, {target_region_,
+                 usage_.input + usage_.cache_read + usage_.cache_write + usage_.output});
     }
 }
 

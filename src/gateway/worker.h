@@ -33,7 +33,7 @@ struct Shared {
     observe::LineWriter* access_log = nullptr;  // null: none is written
     RegionDirectory* regions = nullptr;
     LogSink log;
-    std::uint64_t conversation_seed = 0;     // one for all workers: they share what is remembered
+    std::uint64_t conversation_seed = 0;  // one for all workers: they share what is remembered
     ResponseMemory responses;
     std::atomic<std::uint64_t> buffered{0};  // bytes of request bodies held, over all workers
     std::atomic<bool> ready{true};

@@ -293,11 +293,10 @@ std::string api_stream_tail(Action action, const Generation& generation, bool in
     }
     if (action == Action::messages) {
         return typed({{"type", "content_block_stop"}, {"index", 0}}) +
-               typed(
-                   {{"type", "message_delta"},
-                    {"delta",
-                     {{"stop_reason", stop_reason(generation)}, {"stop_sequence", nullptr}}},
-                    {"usage", {{"output_tokens", generation.use.output}}}}) +
+               typed({{"type", "message_delta"},
+                      {"delta",
+                       {{"stop_reason", stop_reason(generation)}, {"stop_sequence", nullptr}}},
+                      {"usage", {{"output_tokens", generation.use.output}}}}) +
                typed({{"type", "message_stop"}});
     }
     std::string out = event({}, chat_chunk(generation, Json::object(), finish_reason(generation)));
@@ -338,11 +337,10 @@ ErrorAnswer in_words_of(Action action, ErrorAnswer answer) {
     }
     const Words words = words_for(answer.status);
     const auto message = said["message"].get<std::string>();
-    answer.body =
-        action == Action::messages
-            ? dump({{"type", "error"},
-                    {"error", {{"type", words.anthropic}, {"message", message}}}})
-            : dump({{"error", openai_error(words, message)}});
+    answer.body = action == Action::messages
+                      ? dump({{"type", "error"},
+                              {"error", {{"type", words.anthropic}, {"message", message}}}})
+                      : dump({{"error", openai_error(words, message)}});
     answer.type.clear();
     return answer;
 }

@@ -64,8 +64,8 @@ private:
         end(used, ending);
     }
     bool streams() const {
-        return path_.action == Action::converse_stream ||
-               path_.action == Action::invoke_stream || body_ask_.stream;
+        return path_.action == Action::converse_stream || path_.action == Action::invoke_stream ||
+               body_ask_.stream;
     }
     bool speaks_sse() const { return is_body_api(path_.action); }
     std::string stream_begin() const {
@@ -77,9 +77,9 @@ private:
                             : stream_piece(admission_.generation, language_, text);
     }
     std::string stream_end() const {
-        return speaks_sse() ? api_stream_tail(path_.action, admission_.generation,
-                                              body_ask_.include_usage)
-                            : stream_tail(admission_.generation, language_);
+        return speaks_sse()
+                   ? api_stream_tail(path_.action, admission_.generation, body_ask_.include_usage)
+                   : stream_tail(admission_.generation, language_);
     }
     std::string stream_failure() const {
         if (speaks_sse()) {
@@ -270,9 +270,9 @@ std::optional<ErrorAnswer> Exchange::prepare() {
     if (!body_ask_.previous_response.empty()) {
         const auto kept = desk_.catalogue.kept_tokens(body_ask_.previous_response);
         if (!kept) {
-            return make_error(400, "ValidationException",
-                              "Previous response with id '" + body_ask_.previous_response +
-                                  "' not found.");
+            return make_error(
+                400, "ValidationException",
+                "Previous response with id '" + body_ask_.previous_response + "' not found.");
         }
         ask_.input += *kept;
     }
@@ -384,8 +384,8 @@ net::Task<void> Exchange::answer_whole() {
         down_.abort();
         co_return;
     }
-    std::string body = speaks_sse() ? api_answer(path_.action, generation)
-                                    : answer_body(generation, language_);
+    std::string body =
+        speaks_sse() ? api_answer(path_.action, generation) : answer_body(generation, language_);
     if (fault_ == FaultKind::mid_stream_reset) {
         settle_and_end(generation.use, Ending::faulted);
         co_await break_whole(std::move(body));

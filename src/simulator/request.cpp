@@ -214,9 +214,9 @@ Result<Ask> read_document(const Json& body, Language language) {
     if (!body.is_object()) {
         return failure(std::string(kMalformed));
     }
-    const std::string_view prompt = language == Language::titan   ? "inputText"
+    const std::string_view prompt = language == Language::titan       ? "inputText"
                                     : language == Language::responses ? "input"
-                                    : language == Language::llama ? "prompt"
+                                    : language == Language::llama     ? "prompt"
                                     : language == Language::mistral && body.contains("prompt")
                                         ? "prompt"
                                         : "messages";

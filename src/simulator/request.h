@@ -46,7 +46,16 @@ Path parse_path(std::string_view method, std::string_view target);
 /// The last segment of an ARN; anything else as it is.
 std::string_view model_of(std::string_view id);
 
-enum class Language : std::uint8_t { converse, anthropic, nova, titan, llama, mistral, openai, responses };
+enum class Language : std::uint8_t {
+    converse,
+    anthropic,
+    nova,
+    titan,
+    llama,
+    mistral,
+    openai,
+    responses
+};
 Language language_of(std::string_view model);
 /// What the model may say at most; also what is held when a request does not say.
 std::uint64_t maximum_output(std::string_view model);

@@ -108,7 +108,8 @@ TEST(StreamRelay, PreambleWithoutEndIsLetThroughAtItsBound) {
 }
 
 TEST(StreamRelay, OurOwnEndIsATypedException) {
-    const auto bytes = EventRelay(bedrock::Operation::converse_stream, true).broken_end("weir: the stream broke off.");
+    const auto bytes = EventRelay(bedrock::Operation::converse_stream, true)
+                           .broken_end("weir: the stream broke off.");
     codec::EventMessage message;
     const auto read = codec::read_event(bytes, message);
     ASSERT_TRUE(read && *read);
