@@ -1,4 +1,4 @@
-"""The AWS SDK for JavaScript, over its HTTP/1.1 handler."""
+"""The AWS SDK for JavaScript, over its HTTP/1.1 handler, and Anthropic's."""
 
 import json
 import os
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from harness import EAST, SONNET
 
-SCRIPT = Path(os.environ.get("WEIR_E2E_JS", ".")) / "client.mjs"
+SCRIPTS = Path(os.environ.get("WEIR_E2E_JS", "."))
 
 
-def js(weir, operation, text="hi", **more):
+def js(weir, operation, text="hi", script="client.mjs", **more):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     asked = json.dumps({"url": weir.url, "operation": operation, "model": SONNET, "text": text, **more})
-    done = subprocess.run(["node", str(SCRIPT), asked], capture_output=True, text=True, timeout=60, env=clean)
+    done = subprocess.run(["node", str(SCRIPTS / script), asked], capture_output=True, text=True, timeout=60, env=clean)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -72,3 +72,33 @@ def test_a_refusal_costs_nothing_upstream(start):
     answer = js(s.weir, "converse", attempts=2)
     assert (answer["error"], answer["status"]) == ("ThrottlingException", 429)
     assert s.sim.arrived() == arrived
+
+
+def anthropic(weir, text="hi", **more):
+    return js(weir, "messages", text, script="anthropic.mjs", **more)
+
+
+def test_anthropics_sdk(plain):
+    text = "[[echo]] déjà vu 日本語 🦀"
+    answer = anthropic(plain.weir, text)
+    assert answer["text"] == text and answer["usage"]["output_tokens"] > 0
+    streamed = anthropic(plain.weir, stream=True)
+    assert streamed["text"] and streamed["usage"]["output_tokens"] > 0
+    assert (streamed["events"][0], streamed["events"][-1]) == ("message_start", "message_stop")
+
+
+def test_anthropics_sdk_throttled_and_refused(start):
+    limits = {"requests_per_minute": 1, "tokens_per_minute": 1_000_000}
+    one = {"routes": [{"model": SONNET, "targets": [{"region": EAST}]}], "quotas": [{"model": SONNET, **limits}]}
+    s = start(weir={**one, "quota_window": "2s"}, sim={"quota_window": "2s"})
+    assert all(anthropic(s.weir)["text"] for _ in range(2))
+    s = start(weir={**one, "quota_window": "30s", "queue": {"deadline": "1s"}})
+    anthropic(s.weir)
+    refused = anthropic(s.weir)
+    assert (refused["error"], refused["status"], refused["type"]) == ("RateLimitError", 429, "rate_limit_error")
+    broken = anthropic(plain_stream(start), "[[fault=mid_stream]] [[output=60]] [[rate=100]]", stream=True)
+    assert broken["error"] == "APIError" and "status" not in broken
+
+
+def plain_stream(start):
+    return start().weir
