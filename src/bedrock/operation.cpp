@@ -48,12 +48,11 @@ std::optional<std::string> decode_id(std::string_view raw) {
     if (raw.empty() || raw.size() > 3 * kMaxId) {
         return std::nullopt;
     }
-    std::string id;
-    id.reserve(raw.size());
-    bool raw_slash = false;
+    const bool raw_slash = raw.find('/') != std::string_view::npos;
+    std::string id(raw.size(), '\0');
+    std::size_t size = 0;
     for (std::size_t i = 0; i < raw.size(); ++i) {
         char c = raw[i];
-        raw_slash |= c == '/';
         if (c == '%') {
             const int high = i + 2 < raw.size() ? hex_digit(raw[i + 1]) : -1;
             const int low = i + 2 < raw.size() ? hex_digit(raw[i + 2]) : -1;
@@ -66,8 +65,9 @@ std::optional<std::string> decode_id(std::string_view raw) {
         if (c <= ' ' || c >= 0x7f || c == '%' || c == '\\' || c == '?' || c == '#') {
             return std::nullopt;
         }
-        id.push_back(c);
+        id[size++] = c;
     }
+    id.resize(size);
     if (id.size() > kMaxId || (raw_slash && !id.starts_with("arn:")) || !plain_segments(id)) {
         return std::nullopt;
     }

@@ -312,11 +312,21 @@ int run_demo(const DemoOptions& options) {
                       to_seconds(std::chrono::steady_clock::now() - start) / facts.cores;
 
     std::vector<DemoRow> rows;
+    rows.reserve(worlds.size());
     for (const World& world : worlds) {
         rows.push_back(result_of(world));
     }
-    fmt::print("{}", options.json ? demo_json(trace, facts, rows) : demo_text(trace, facts, rows));
-    std::fflush(stdout);
+    const bool reached = std::ranges::any_of(
+        rows, [&](const DemoRow& row) { return figures_of(trace, row).calls > 0; });
+    if (reached) {
+        fmt::print("{}",
+                   options.json ? demo_json(trace, facts, rows) : demo_text(trace, facts, rows));
+        std::fflush(stdout);
+    } else {
+        fmt::print(stderr,
+                   "weir: not one call was answered, whichever way it went: the demo's parts cannot "
+                   "reach each other on 127.0.0.1. Is the loopback interface up?\n");
+    }
 
     for (const World& world : worlds) {
         if (world.gateway) {
@@ -328,7 +338,7 @@ int run_demo(const DemoOptions& options) {
     sim_loop.stop();
     load_loop.join();
     sim_loop.join();
-    return 0;
+    return reached ? 0 : 1;
 }
 
 }  // namespace weir::cli

@@ -3,6 +3,7 @@
 #include "codec/http1_grammar.h"
 
 #include <algorithm>
+#include <array>
 
 namespace weir::codec {
 
@@ -12,22 +13,32 @@ using grammar::is_alpha;
 using grammar::is_digit;
 using grammar::lower;
 
-bool is_unreserved(char c) {
-    return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+constexpr std::array<bool, 256> make_unreserved() {
+    std::array<bool, 256> table{};
+    for (std::size_t c = 0; c < 128; ++c) {
+        const char letter = static_cast<char>(c);
+        table[c] = is_alpha(letter) || is_digit(letter) || letter == '-' || letter == '.' ||
+                   letter == '_' || letter == '~';
+    }
+    return table;
 }
+constexpr std::array<bool, 256> kUnreserved = make_unreserved();
 
 void append_encoded(std::string& out, std::string_view text, bool keep_slash) {
     constexpr char kDigits[] = "0123456789ABCDEF";
-    for (char c : text) {
-        if (is_unreserved(c) || (keep_slash && c == '/')) {
-            out += c;
+    std::size_t plain = 0;  // start of what goes in as it is
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        if (kUnreserved[byte] || (keep_slash && byte == '/')) {
             continue;
         }
-        const auto byte = static_cast<unsigned char>(c);
+        out.append(text, plain, i - plain);
+        plain = i + 1;
         out += '%';
         out += kDigits[byte >> 4];
         out += kDigits[byte & 0xF];
     }
+    out.append(text, plain);
 }
 
 int hex_value(char c) {
@@ -82,18 +93,18 @@ bool is_space(char c) {
 
 /// Appends a value trimmed, its runs of blanks made one space.
 void append_value(std::string& out, std::string_view value) {
-    bool gap = false;
     bool begun = false;
-    for (char c : value) {
-        if (is_space(c)) {
-            gap = begun;
-            continue;
+    for (std::size_t at = 0; at < value.size();) {
+        std::size_t end = at;
+        while (end < value.size() && !is_space(value[end]))
+            ++end;
+        if (end > at) {
+            if (begun)
+                out += ' ';
+            begun = true;
+            out.append(value, at, end - at);
         }
-        if (gap)
-            out += ' ';
-        gap = false;
-        begun = true;
-        out += c;
+        at = end + 1;
     }
 }
 
@@ -143,8 +154,8 @@ void append_canonical_query(std::string& out, std::string_view query) {
 
 void append_canonical_headers(std::string& out, std::string& names,
                               const std::vector<Field>& headers) {
-    std::vector<const Field*> sorted;
-    sorted.reserve(headers.size());
+    thread_local std::vector<const Field*> sorted;
+    sorted.clear();
     for (const Field& header : headers)
         sorted.push_back(&header);
     std::ranges::sort(sorted, comes_before);
@@ -154,8 +165,9 @@ void append_canonical_headers(std::string& out, std::string& names,
             out.back() = ',';  // instead of the line end
         } else {
             const std::size_t start = out.size();
-            for (char c : header.name)
-                out += lower(c);
+            out += header.name;
+            std::transform(out.begin() + static_cast<std::ptrdiff_t>(start), out.end(),
+                           out.begin() + static_cast<std::ptrdiff_t>(start), lower);
             if (!names.empty())
                 names += ';';
             names.append(out, start);

@@ -3,29 +3,23 @@
 
 #include "codec/sigv4.h"
 
-#include <memory>
 #include <string_view>
-
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 namespace weir::codec {
 
-struct DigestContextDeleter {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-using DigestContext = std::unique_ptr<EVP_MD_CTX, DigestContextDeleter>;
-
 /// HMAC-SHA-256 under one key. Both padded key blocks are hashed once, here; a sum then starts from
-/// copies of the two states, which is half the hashing and no fetch.
+/// copies of the two states, which is half the hashing.
 class HmacKey {
 public:
     explicit HmacKey(std::string_view key);
+    ~HmacKey();
+    HmacKey(const HmacKey&) = default;
+    HmacKey& operator=(const HmacKey&) = default;
     Digest sum(std::string_view bytes) const;
 
 private:
-    DigestContext inner_;
-    DigestContext outer_;
+    Sha256 inner_;
+    Sha256 outer_;
 };
 
 }  // namespace weir::codec

@@ -356,10 +356,29 @@ void Head::clear() {
 }
 
 bool same_letters(std::string_view a, std::string_view b) {
-    for (std::size_t i = 0; i < a.size(); ++i)
-        if (lower(a[i]) != lower(b[i]))
+    const std::size_t size = a.size();
+    if (size < 8) {
+        for (std::size_t i = 0; i < size; ++i)
+            if (lower(a[i]) != lower(b[i]))
+                return false;
+        return true;
+    }
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    const auto same = [&](std::size_t at) {
+        std::uint64_t x = 0;
+        std::uint64_t y = 0;
+        std::memcpy(&x, a.data() + at, 8);
+        std::memcpy(&y, b.data() + at, 8);
+        // They may differ in the bit that makes a letter small, where the byte is one.
+        const std::uint64_t folded = (x | kOnes * 0x20) & (kOnes * 0x7F);
+        const std::uint64_t letters = (folded + kOnes * (0x80 - 'a')) &
+                                      ~(folded + kOnes * (0x7F - 'z')) & ~x & (kOnes * 0x80);
+        return ((x ^ y) & ~(letters >> 2)) == 0;
+    };
+    for (std::size_t i = 0; i + 8 <= size; i += 8)
+        if (!same(i))
             return false;
-    return true;
+    return same(size - 8);
 }
 
 std::expected<std::optional<std::size_t>, Http1Error> HeadReader::read(std::string_view bytes,

@@ -66,7 +66,8 @@ struct Head {
 /// Of equal length; for equals_ignore_case, whose first look most names do not survive.
 bool same_letters(std::string_view a, std::string_view b);
 inline bool equals_ignore_case(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && same_letters(a, b);
+    return a.size() == b.size() && (a.empty() || ((a[0] ^ b[0]) & ~0x20) == 0) &&
+           same_letters(a, b);
 }
 
 /// Reads one head from a growing buffer. Not yet complete: nullopt, call again with the same bytes

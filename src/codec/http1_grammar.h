@@ -31,10 +31,10 @@ inline bool is_token(std::string_view text) {
     return !text.empty();
 }
 
-inline bool is_digit(char c) {
+constexpr bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
-inline bool is_alpha(char c) {
+constexpr bool is_alpha(char c) {
     return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 inline bool is_blank(char c) {
@@ -50,20 +50,24 @@ template <unsigned char kFloor>
 std::size_t find_below(std::string_view text, std::size_t from) {
     constexpr std::uint64_t kOnes = 0x0101010101010101U;
     constexpr std::uint64_t kHigh = 0x8080808080808080U;
-    std::size_t i = from;
-    for (; i + 8 <= text.size(); i += 8) {
+    const auto hits_at = [text](std::size_t at) {
         std::uint64_t word = 0;
-        std::memcpy(&word, text.data() + i, 8);
+        std::memcpy(&word, text.data() + at, 8);
         // A borrow may mark bytes above a true hit, never below, so the lowest mark is exact.
         const std::uint64_t below = (word - kOnes * kFloor) & ~word & kHigh;
         const std::uint64_t flipped = word ^ (kOnes * 0x7F);
-        const std::uint64_t del = (flipped - kOnes) & ~flipped & kHigh;
-        const std::uint64_t hits = below | del;
-        if (hits == 0)
-            continue;
-        if constexpr (std::endian::native == std::endian::little)
-            return i + (std::countr_zero(hits) / 8);
-        break;  // big-endian: borrows run the other way, so look byte by byte
+        return below | ((flipped - kOnes) & ~flipped & kHigh);
+    };
+    std::size_t i = from;
+    if constexpr (std::endian::native == std::endian::little) {
+        const std::size_t size = text.size();
+        for (; i + 8 <= size; i += 8)
+            if (const std::uint64_t hits = hits_at(i); hits != 0)
+                return i + (std::countr_zero(hits) / 8);
+        if (i < size && size >= from + 8) {  // what is looked at again has no hit
+            const std::uint64_t hits = hits_at(size - 8);
+            return hits != 0 ? size - 8 + (std::countr_zero(hits) / 8) : size;
+        }
     }
     for (; i < text.size(); ++i) {
         const auto c = static_cast<unsigned char>(text[i]);

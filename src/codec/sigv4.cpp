@@ -4,6 +4,8 @@
 #include "codec/digest.h"
 #include "codec/http1_grammar.h"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 #include <chrono>
 #include <vector>
@@ -22,29 +24,26 @@ std::string_view as_text(const Digest& digest) {
     return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-void append_digits(std::string& out, unsigned value, int width) {
-    for (unsigned place = width == 4 ? 1000 : 10; place > 0; place /= 10)
-        out += static_cast<char>('0' + value / place % 10);
+void put_digits(char* at, unsigned value, int width) {
+    for (int i = width - 1; i >= 0; --i, value /= 10)
+        at[i] = static_cast<char>('0' + value % 10);
 }
 
 /// "20150830T123600Z". Times before 1970 or past the year 9999 have no such form and are clamped.
-std::string amz_date(std::int64_t unix_seconds) {
+void write_amz_date(std::string& out, std::int64_t unix_seconds) {
     using namespace std::chrono;
     constexpr std::int64_t kLast = 253402300799;
     const sys_seconds time{seconds(std::clamp<std::int64_t>(unix_seconds, 0, kLast))};
     const sys_days day = floor<days>(time);
     const year_month_day date(day);
     const auto in_day = static_cast<unsigned>((time - day).count());
-    std::string out;
-    append_digits(out, static_cast<unsigned>(static_cast<int>(date.year())), 4);
-    append_digits(out, static_cast<unsigned>(date.month()), 2);
-    append_digits(out, static_cast<unsigned>(date.day()), 2);
-    out += 'T';
-    append_digits(out, in_day / 3600, 2);
-    append_digits(out, in_day / 60 % 60, 2);
-    append_digits(out, in_day % 60, 2);
-    out += 'Z';
-    return out;
+    out = "00000000T000000Z";
+    put_digits(&out[0], static_cast<unsigned>(static_cast<int>(date.year())), 4);
+    put_digits(&out[4], static_cast<unsigned>(date.month()), 2);
+    put_digits(&out[6], static_cast<unsigned>(date.day()), 2);
+    put_digits(&out[9], in_day / 3600, 2);
+    put_digits(&out[11], in_day / 60 % 60, 2);
+    put_digits(&out[13], in_day % 60, 2);
 }
 
 /// Text that is erased when dropped.
@@ -81,8 +80,12 @@ struct Signer::Cache {
     };
     static constexpr std::size_t kMax = 64;
     std::vector<Entry> entries;
-    std::size_t next = 0;        // the entry to replace when full
-    std::vector<Field> headers;  // scratch
+    std::size_t next = 0;  // the entry to replace when full
+    // These keep their memory from one signature to the next.
+    std::vector<Field> headers;
+    std::string names;
+    std::string scope;
+    Signature out;
 
     const HmacKey& find(std::string_view secret, std::string_view date, std::string_view region,
                         std::string_view service) {
@@ -108,14 +111,14 @@ Signer::~Signer() = default;
 Signer::Signer(Signer&&) noexcept = default;
 Signer& Signer::operator=(Signer&&) noexcept = default;
 
-Signature Signer::sign(const SigningRequest& request, const SigningCredentials& credentials,
-                       std::string_view region, std::int64_t unix_seconds,
-                       const SigningOptions& options) {
-    Signature out;
-    out.amz_date = amz_date(unix_seconds);
-    const std::string body = to_hex(request.body);
+const Signature& Signer::sign(const SigningRequest& request, const SigningCredentials& credentials,
+                              std::string_view region, std::int64_t unix_seconds,
+                              const SigningOptions& options) {
+    Signature& out = cache_->out;
+    write_amz_date(out.amz_date, unix_seconds);
+    out.content_sha256.clear();
     if (options.sign_body_header)
-        out.content_sha256 = body;
+        append_hex(out.content_sha256, request.body);
 
     // What weir adds stands in for what the caller may have left in.
     std::vector<Field>& headers = cache_->headers;
@@ -135,9 +138,10 @@ Signature Signer::sign(const SigningRequest& request, const SigningCredentials& 
     }
 
     const std::size_t question = std::min(request.target.find('?'), request.target.size());
-    std::string names;
+    std::string& names = cache_->names;
+    names.clear();
     std::string& canonical = out.canonical_request;
-    canonical.reserve(1024);
+    canonical.clear();
     canonical += request.method;
     canonical += '\n';
     append_canonical_path(canonical, request.target.substr(0, question), options.normalize_path);
@@ -149,33 +153,31 @@ Signature Signer::sign(const SigningRequest& request, const SigningCredentials& 
     canonical += '\n';
     canonical += names;
     canonical += '\n';
-    canonical += body;
+    append_hex(canonical, request.body);
 
     const std::string_view date = std::string_view(out.amz_date).substr(0, 8);
-    std::string scope;
-    scope.reserve(64);
-    scope += date;
+    std::string& scope = cache_->scope;
+    scope = date;
     for (std::string_view part : {region, std::string_view(service_), kTerminator}) {
         scope += '/';
         scope += part;
     }
 
     std::string& to_sign = out.string_to_sign;
-    to_sign.reserve(kAlgorithm.size() + out.amz_date.size() + scope.size() + 67);
-    to_sign += kAlgorithm;
+    to_sign = kAlgorithm;
     to_sign += '\n';
     to_sign += out.amz_date;
     to_sign += '\n';
     to_sign += scope;
     to_sign += '\n';
-    to_sign += to_hex(sha256(canonical));
+    append_hex(to_sign, sha256(canonical));
 
     const HmacKey& key = cache_->find(credentials.secret_access_key, date, region, service_);
-    out.signature = to_hex(key.sum(to_sign));
+    out.signature.clear();
+    append_hex(out.signature, key.sum(to_sign));
 
     std::string& header = out.authorization;
-    header.reserve(256 + names.size());
-    header += kAlgorithm;
+    header = kAlgorithm;
     header += " Credential=";
     header += credentials.access_key_id;
     header += '/';

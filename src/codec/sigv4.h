@@ -12,29 +12,28 @@
 #include <string>
 #include <string_view>
 
+#include <openssl/sha.h>
+
 namespace weir::codec {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-/// SHA-256 of a body as it arrives. Its EVP_MD is fetched once a process.
+/// SHA-256 of a body as it arrives. Copies go on from the same state.
 class Sha256 {
 public:
     Sha256();
-    ~Sha256();
-    Sha256(Sha256&&) noexcept;
-    Sha256& operator=(Sha256&&) noexcept;
     void update(std::string_view bytes);
     /// Gives the digest and starts afresh.
     Digest finish();
 
 private:
-    struct Context;
-    std::unique_ptr<Context> context_;
+    SHA256_CTX state_;
 };
 
 Digest sha256(std::string_view bytes);
 Digest hmac_sha256(std::string_view key, std::string_view bytes);
 std::string to_hex(std::span<const std::uint8_t> bytes);
+void append_hex(std::string& out, std::span<const std::uint8_t> bytes);
 
 struct SigningCredentials {
     std::string access_key_id;
@@ -77,10 +76,10 @@ public:
     Signer(Signer&&) noexcept;
     Signer& operator=(Signer&&) noexcept;
 
-    /// `unix_seconds` is wall time: the one place where it matters.
-    Signature sign(const SigningRequest& request, const SigningCredentials& credentials,
-                   std::string_view region, std::int64_t unix_seconds,
-                   const SigningOptions& options = {});
+    /// `unix_seconds` is wall time: the one place where it matters. Valid until the next call.
+    const Signature& sign(const SigningRequest& request, const SigningCredentials& credentials,
+                          std::string_view region, std::int64_t unix_seconds,
+                          const SigningOptions& options = {});
 
 private:
     struct Cache;

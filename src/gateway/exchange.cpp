@@ -43,15 +43,27 @@ Exchange::Exchange(Worker& worker, net::Downstream& downstream)
       snapshot_(worker.snapshot),
       signal_(worker.loop),
       id_(worker.enter(*this)),
-      started_(now()) {}
+      texts_(worker.take_texts()),
+      body_(texts_->body),
+      upstream_head_(texts_->upstream_head),
+      target_region_(texts_->target_region),
+      target_model_(texts_->target_model),
+      head_(texts_->head),
+      head_bytes_(texts_->head_bytes),
+      fields_(texts_->fields),
+      answer_body_(texts_->answer_body),
+      started_(now()),
+      request_id_(texts_->request_id),
+      upstream_request_id_(texts_->upstream_request_id) {}
 
 Exchange::~Exchange() {
     worker_.leave(id_);
+    worker_.give_back(std::move(texts_));
     worker_.shared.buffered.fetch_sub(counted_bytes_, std::memory_order_relaxed);
 }
 
 net::Task<void> Exchange::run() {
-    request_id_ = worker_.new_request_id();
+    worker_.new_request_id(request_id_);
     if (!admit()) {
         const ErrorAnswer error = *error_;
         co_await answer(error);
@@ -271,9 +283,15 @@ net::Task<Exchange::End> Exchange::fetch(Region& region, bool control, std::stri
         auto acquired = co_await pool_->acquire(fresh, interrupt_);
         worker_.shared.metrics->count_pool_wait(region.name, to_seconds(now() - asked));
         if (!acquired) {
-            set_failure(FailureClass::network, Stage::not_sent,
-                        "no connection to " + region.name + ": " +
-                            std::string(to_string(acquired.error().error)));
+            std::string why = "no connection to " + region.name + ": " +
+                              std::string(to_string(acquired.error().error));
+            if (const auto& code = acquired.error().code) {
+                why += " (" + code.message() + ")";
+            }
+            if (!gone_) {
+                worker_.complain(region, why);
+            }
+            set_failure(FailureClass::network, Stage::not_sent, std::move(why));
             co_return gone_ ? End::gone : End::failed;
         }
         connection_ = std::move(*acquired);

@@ -93,6 +93,7 @@ private:
     std::shared_ptr<const Snapshot> snapshot_;
     net::Signal signal_;
     CallId id_;
+    std::unique_ptr<Texts> texts_;
 
     // the request
     Identity identity_;
@@ -110,7 +111,7 @@ private:
     std::string_view invocation_;
     int sdk_attempt_ = 0;
     Family family_ = Family::unknown;
-    std::string body_;
+    std::string& body_;
     std::uint64_t counted_bytes_ = 0;  // of body_, in Shared::buffered
     codec::Digest digest_{};
     bedrock::RequestFacts facts_;
@@ -120,20 +121,20 @@ private:
     net::Pool* pool_ = nullptr;
     net::Pool::Interrupt interrupt_;
     std::shared_ptr<const aws::Credentials> keys_;
-    std::string upstream_head_;  // request head as sent
+    std::string& upstream_head_;
     bool told_sent_ = false;
     Instant attempt_started_{};
     Failure failure_;
     Grant grant_;
     Target as_it_came_;  // of a call that is only observed
-    std::string target_region_;
-    std::string target_model_;
+    std::string& target_region_;
+    std::string& target_model_;
 
     // its answer
-    codec::Head head_;  // views into head_bytes_
-    std::string head_bytes_;
-    std::string fields_;  // for the client
-    std::string answer_body_;
+    codec::Head& head_;
+    std::string& head_bytes_;
+    std::string& fields_;
+    std::string& answer_body_;
     struct UpstreamError {
         Failure failure;
         std::string fields;
@@ -169,8 +170,8 @@ private:
     std::string_view reason_;
     std::string error_name_;
     bool repeated_ = false;
-    std::string request_id_;
-    std::string upstream_request_id_;
+    std::string& request_id_;
+    std::string& upstream_request_id_;
 };
 
 }  // namespace weir::gateway

@@ -284,6 +284,7 @@ bool Exchange::prepare_head(Region& region, bool control, std::string_view targe
     }
     auto& out = upstream_head_;
     out.clear();
+    out.reserve(1024);
     codec::append_request_line(out, head.method, target);
     append_field(out, "Host", endpoint.authority);
     if (head.method != "GET" || body_size > 0) {
@@ -316,7 +317,7 @@ bool Exchange::prepare_head(Region& region, bool control, std::string_view targe
         request.body = digest;
         const codec::SigningCredentials credentials{keys_->access_key_id, keys_->secret_access_key,
                                                     keys_->session_token};
-        const auto signature =
+        const auto& signature =
             worker_.signer.sign(request, credentials, region.name, unix_ms() / 1000);
         append_field(out, "X-Amz-Date", signature.amz_date);
         if (!keys_->session_token.empty()) {

@@ -413,6 +413,7 @@ void Exchange::keep_head(const codec::Head& head) {
              std::string_view(head_bytes_).substr(at + name.size(), value.size())});
     }
     fields_.clear();
+    fields_.reserve(512);
     append_forwarded_response_fields(fields_, head_);
     upstream_request_id_ = text_of(head_, "x-amzn-requestid");
 }

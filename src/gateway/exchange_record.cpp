@@ -82,9 +82,8 @@ void Exchange::record() {
             a.cache_write = usage_.cache_write;
         }
     }
-    std::string line;
-    observe::append_access_line(line, a);
-    worker_.shared.access_log->write(line);
+    observe::append_access_line(texts_->access_line, a);
+    worker_.shared.access_log->write(texts_->access_line);
 }
 
 }  // namespace weir::gateway

@@ -38,6 +38,7 @@ std::vector<std::string> model_labels(const Config& config) {
 
 std::vector<std::string> client_labels(const Config& config) {
     std::vector<std::string> clients;
+    clients.reserve(config.clients.size());
     for (const auto& client : config.clients) {
         clients.push_back(client.name);
     }

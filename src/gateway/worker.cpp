@@ -55,6 +55,16 @@ net::Pool& Worker::pool(Region& region, bool control) {
     return *pool;
 }
 
+void Worker::complain(const Region& region, const std::string& why) {
+    constexpr Duration kPause = std::chrono::seconds(10);
+    const auto now = std::chrono::steady_clock::now();
+    const auto [last, first] = complained_.try_emplace(&region, now);
+    if ((first || now - last->second >= kPause) && shared.log) {
+        last->second = now;
+        shared.log(LogLevel::warn, why);
+    }
+}
+
 CallId Worker::enter(Exchange& exchange) {
     std::uint32_t slot = 0;
     if (free_.empty()) {
@@ -88,16 +98,45 @@ void Worker::wake_all() {
     }
 }
 
-std::string Worker::new_request_id() {
+void Texts::clear() {
+    constexpr std::size_t kKept = 4096;
+    for (std::string* text :
+         {&body, &upstream_head, &head_bytes, &fields, &answer_body, &request_id,
+          &upstream_request_id, &target_region, &target_model, &access_line}) {
+        if (text->capacity() > kKept) {
+            std::string().swap(*text);
+        }
+        text->clear();
+    }
+    head.clear();
+}
+
+std::unique_ptr<Texts> Worker::take_texts() {
+    if (texts_.empty()) {
+        return std::make_unique<Texts>();
+    }
+    auto texts = std::move(texts_.back());
+    texts_.pop_back();
+    return texts;
+}
+
+void Worker::give_back(std::unique_ptr<Texts> texts) {
+    constexpr std::size_t kSpare = 64;
+    if (texts_.size() < kSpare) {
+        texts->clear();
+        texts_.push_back(std::move(texts));
+    }
+}
+
+void Worker::new_request_id(std::string& id) {
     constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-    std::string id(26, '0');
+    id.resize(26);
     for (std::size_t i = 0; i < id.size();) {
         auto bits = random_();
         for (int k = 0; k < 12 && i < id.size(); ++k, bits >>= 5U) {
             id[i++] = kAlphabet[bits & 31U];
         }
     }
-    return id;
 }
 
 }  // namespace weir::gateway

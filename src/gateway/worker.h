@@ -40,6 +40,24 @@ struct Shared {
     std::atomic<bool> refuse_waiting{false};  // the drain's time is over: no more waiting
 };
 
+/// The texts of one request. They go from one to the next, so that most find their memory there.
+struct Texts {
+    std::string body;
+    std::string upstream_head;  // request head as sent
+    std::string head_bytes;     // of the answer's head
+    codec::Head head;           // views into head_bytes
+    std::string fields;         // of the answer, for the client
+    std::string answer_body;
+    std::string request_id;
+    std::string upstream_request_id;
+    std::string target_region;
+    std::string target_model;
+    std::string access_line;
+
+    /// Empties them; what is large gives its memory back.
+    void clear();
+};
+
 /// Used on its loop's thread only.
 class Worker {
 public:
@@ -65,8 +83,14 @@ public:
     Exchange* find(CallId id);
     void wake_all();
 
+    /// Into the log, at most once in ten seconds a Region: an outage is one thing to say.
+    void complain(const Region& region, const std::string& why);
+
+    std::unique_ptr<Texts> take_texts();
+    void give_back(std::unique_ptr<Texts> texts);
+
     /// 26 characters, unique for all practical purposes.
-    std::string new_request_id();
+    void new_request_id(std::string& id);
 
 private:
     struct Slot {
@@ -75,11 +99,13 @@ private:
     };
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
+    std::vector<std::unique_ptr<Texts>> texts_;
     struct Pools {
         std::unique_ptr<net::Pool> runtime;
         std::unique_ptr<net::Pool> control;
     };
     std::unordered_map<const Region*, Pools> pools_;
+    std::unordered_map<const Region*, Instant> complained_;
     std::map<std::string, Region*, std::less<>> undeclared_;
     std::mt19937_64 random_;
 };

@@ -42,7 +42,7 @@ public:
     void drop();
 
 private:
-    void swap(ReadBuffer& other) {
+    void swap(ReadBuffer& other) noexcept {
         std::swap(block_, other.block_);
         std::swap(capacity_, other.capacity_);
         std::swap(begin_, other.begin_);

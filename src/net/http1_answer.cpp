@@ -95,8 +95,10 @@ Task<NetResult<void>> Http1Connection::send(int status, std::string_view fields,
     answer_ = Answer::whole;
     append_head(status, fields, body.size());
     const bool without = head_request_ || bodiless(status);
-    const auto done = co_await put(without ? std::string_view() : body, std::string_view());
+    const auto done = co_await stream_.write(out_, without ? std::string_view() : body);
+    out_.clear();
     ended_ = done.has_value();
+    broken_ = !ended_;
     co_return done;
 }
 

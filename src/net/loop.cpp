@@ -78,7 +78,10 @@ void Parked::resume() {
 }
 
 Loop::Loop(unsigned index)
-    : context_(1), work_(context_.get_executor()), wheel_(context_), index_(index) {}
+    : context_(ASIO_CONCURRENCY_HINT_UNSAFE_IO),
+      work_(context_.get_executor()),
+      wheel_(context_),
+      index_(index) {}
 
 Loop::~Loop() {
     stop();

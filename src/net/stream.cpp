@@ -66,46 +66,41 @@ struct Stream::Impl {
         }
     }
 
-    /// The reactor's handle on us: whether it is called or dropped at shutdown, it lets go once.
-    class Held {
-    public:
-        Held(Impl* impl, TcpSocket::wait_type type) : impl_(impl), type_(type) { ++impl->refs; }
-        Held(Held&& other) noexcept
-            : impl_(std::exchange(other.impl_, nullptr)), type_(other.type_) {}
-        Held(const Held&) = delete;
-        Held& operator=(const Held&) = delete;
-        Held& operator=(Held&&) = delete;
-        ~Held() {
-            if (impl_ != nullptr) {
-                impl_->release();
-            }
-        }
-        void operator()(const std::error_code& /*code*/) {
-            if (type_ == TcpSocket::wait_read) {
-                impl_->readable();
-            } else {
-                impl_->write_held = false;
-                impl_->writer.resume_now();
-            }
-        }
-
-    private:
-        Impl* impl_;
-        TcpSocket::wait_type type_;
+    /// What the loop has of us: whether its handler is called or dropped at shutdown, it lets go
+    /// once.
+    struct Release {
+        void operator()(Impl* impl) const { impl->release(); }
     };
+    using Ref = std::unique_ptr<Impl, Release>;
+    Ref keep() {
+        ++refs;
+        return Ref(this);
+    }
 
     void hold_read() {
         if (!read_held) {
             read_held = true;
-            socket.async_wait(TcpSocket::wait_read, Held(this, TcpSocket::wait_read));
+            socket.async_wait(TcpSocket::wait_read,
+                              [impl = keep()](const std::error_code&) { impl->readable(); });
         }
     }
 
     void hold_write() {
         if (!write_held) {
             write_held = true;
-            socket.async_wait(TcpSocket::wait_write, Held(this, TcpSocket::wait_write));
+            socket.async_wait(TcpSocket::wait_write, [impl = keep()](const std::error_code&) {
+                impl->write_held = false;
+                impl->writer.resume_now();
+            });
         }
+    }
+
+    /// Suspends the writer until what else is ready has run. Under load many write in a row then,
+    /// and a peer that the first wakes is still awake for the rest: waking it costs more than
+    /// writing does.
+    Task<void> after_others() {
+        asio::post(loop.executor(), [impl = keep()] { impl->writer.resume_now(); });
+        co_await writer.wait();
     }
 
     void readable() {
@@ -313,6 +308,7 @@ NetResult<bool> Stream::try_write(std::string_view& head, std::string_view& body
 
 Task<NetResult<void>> Stream::write(std::string_view head, std::string_view body,
                                     std::string_view tail) {
+    co_await impl_->after_others();
     for (;;) {
         const std::size_t before = head.size() + body.size() + tail.size();
         const auto all = try_write(head, body, tail);

@@ -20,7 +20,7 @@ constexpr double kOutlier = 9;       // squared deviations beyond which an answe
 constexpr double kUnstable = 6;      // mean of the last squared deviations, each at most 16
 constexpr std::uint64_t kTrial = 12;
 constexpr std::uint64_t kEachSolved = 64;  // answers that change much; later the weights are
-constexpr std::uint64_t kSolveEvery = 4;   // solved for with every fourth
+constexpr std::uint64_t kSolveEvery = 16;  // solved for with every sixteenth
 
 constexpr std::size_t row(std::size_t i) {
     return i * (i + 1) / 2;
@@ -58,8 +58,9 @@ const ClassWeights::Belief& ClassWeights::first_belief() {
 }
 
 void ClassWeights::forget_all() {
-    information_ = first_belief().information;
-    weighted_ = first_belief().weighted;
+    information_ = {};
+    weighted_ = {};
+    scale_ = 1;
     noise_ = kNoise * kNoise;
     surprise_ = 1;
     samples_ = 0;
@@ -79,7 +80,7 @@ ClassWeights::Shares ClassWeights::shares(const InputCounts& counts) {
     return shares;
 }
 
-ClassWeights::Estimate ClassWeights::of(const Shares& shares) const {
+ClassWeights::Estimate ClassWeights::estimate(const Shares& shares) const {
     Estimate result{0, 0};
     for (std::size_t i = 0; i < shares.count; ++i) {
         const std::size_t at = row(shares.cls[i]);
@@ -95,16 +96,22 @@ ClassWeights::Estimate ClassWeights::of(const Shares& shares) const {
     return result;
 }
 
-ClassWeights::Estimate ClassWeights::estimate(const InputCounts& counts) const {
-    return of(shares(counts));
-}
-
 /// By Cholesky; false: the matrix is not what a sum of squares can be.
 bool ClassWeights::solve() {
+    const Belief& belief = first_belief();
+    for (double& value : information_) {
+        value *= scale_;
+    }
+    Vector weighted;
+    for (std::size_t i = 0; i < kInputClasses; ++i) {
+        weighted_[i] *= scale_;
+        weighted[i] = belief.weighted[i] + weighted_[i];
+    }
+    scale_ = 1;
     Packed root;
     for (std::size_t i = 0; i < kInputClasses; ++i) {
         for (std::size_t j = 0; j <= i; ++j) {
-            double left = information_[row(i) + j];
+            double left = belief.information[row(i) + j] + information_[row(i) + j];
             for (std::size_t k = 0; k < j; ++k) {
                 left -= root[row(i) + k] * root[row(j) + k];
             }
@@ -136,23 +143,17 @@ bool ClassWeights::solve() {
                 sum += root[row(k) + i] * root[row(k) + j];
             }
             covariance_[row(i) + j] = sum;
-            factors_[i] += sum * weighted_[j];
-            factors_[j] += i == j ? 0 : sum * weighted_[i];
+            factors_[i] += sum * weighted[j];
+            factors_[j] += i == j ? 0 : sum * weighted[i];
         }
     }
     return std::ranges::all_of(factors_, [](double f) { return std::isfinite(f); });
 }
 
 void ClassWeights::add(const Shares& shares, double ratio, double variance) {
-    const Belief& belief = first_belief();
-    for (std::size_t i = 0; i < kPacked; ++i) {
-        information_[i] = kForget * information_[i] + (1 - kForget) * belief.information[i];
-    }
-    for (std::size_t i = 0; i < kInputClasses; ++i) {
-        weighted_[i] = kForget * weighted_[i] + (1 - kForget) * belief.weighted[i];
-    }
+    scale_ *= kForget;
     for (std::size_t i = 0; i < shares.count; ++i) {
-        const double weight = shares.share[i] / variance;
+        const double weight = shares.share[i] / (variance * scale_);
         weighted_[shares.cls[i]] += weight * ratio;
         for (std::size_t j = 0; j <= i; ++j) {
             information_[row(shares.cls[i]) + shares.cls[j]] += weight * shares.share[j];
@@ -161,13 +162,11 @@ void ClassWeights::add(const Shares& shares, double ratio, double variance) {
     ++samples_;
 }
 
-bool ClassWeights::learn(const InputCounts& counts, double actual) {
-    const Shares z = shares(counts);
+bool ClassWeights::learn(const Shares& z, const Estimate& before, double actual) {
     const double ratio = std::clamp(actual / z.prior, 1.0 / 16, 16.0);
     const double frame = kFrameNoise / std::max(z.prior, 1.0);
     const double media = kMediaNoise * z.media;
     const double own = frame * frame + media * media;
-    const Estimate before = of(z);
     const double error = ratio - before.factor;
     const double doubt = before.doubt * before.doubt;
     const double deviation = error * error / (noise_ + own + doubt);

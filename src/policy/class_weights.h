@@ -25,13 +25,24 @@ public:
         double doubt = 0;   ///< its standard deviation
     };
 
+    /// Shares in the prior of the classes that are there at all.
+    struct Shares {
+        std::array<std::uint8_t, kInputClasses> cls;
+        std::array<double, kInputClasses> share;  // by place in `cls`
+        std::size_t count = 0;
+        double media = 0;
+        double prior = 0;
+    };
+
     ClassWeights();
 
     /// `counts` with prior_tokens() above 0.
-    Estimate estimate(const InputCounts& counts) const;
+    static Shares shares(const InputCounts& counts);
+    Estimate estimate(const Shares& shares) const;
 
-    /// False: the weights did not hold and are back at the prior; this answer is the first again.
-    bool learn(const InputCounts& counts, double actual);
+    /// `before`: what estimate() says of it. False: the weights did not hold and are back at the
+    /// prior; this answer is the first again.
+    bool learn(const Shares& shares, const Estimate& before, double actual);
 
     /// Answers since the prior.
     std::uint64_t samples() const { return samples_; }
@@ -45,24 +56,17 @@ private:
         Vector weighted;
     };
 
-    /// Shares in the prior of the classes that are there at all.
-    struct Shares {
-        std::array<std::uint8_t, kInputClasses> cls;
-        Vector share;  // by place in `cls`
-        std::size_t count = 0;
-        double media = 0;
-        double prior = 0;
-    };
-    static Shares shares(const InputCounts& counts);
     static const Belief& first_belief();
-    Estimate of(const Shares& shares) const;
     void forget_all();
     void add(const Shares& shares, double ratio, double variance);
     bool solve();
 
-    Packed information_{};  // inverse of the factors' covariance, kept up with each answer
-    Vector weighted_{};     // information times factors, likewise
-    Packed covariance_{};   // these two: as of the last solve()
+    // Beyond the first belief, over scale_: the inverse of the factors' covariance and that times
+    // the factors. To forget is then one multiplication an answer, of scale_.
+    Packed information_{};
+    Vector weighted_{};
+    double scale_ = 1;
+    Packed covariance_{};  // these two: as of the last solve()
     Vector factors_{};
     double noise_ = 0;     // variance of actual/prior that no factors would explain
     double surprise_ = 1;  // recent errors, squared, over what was expected of them

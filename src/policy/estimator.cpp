@@ -73,7 +73,11 @@ Estimator::Expectation Estimator::weigh(const InputCounts& counts, double margin
     if (prior <= 0) {
         return {};
     }
-    const ClassWeights::Estimate e = weights_.estimate(counts);
+    return weigh(prior, weights_.estimate(ClassWeights::shares(counts)), margin);
+}
+
+Estimator::Expectation Estimator::weigh(double prior, const ClassWeights::Estimate& e,
+                                        double margin) const {
     const double factor = std::clamp(e.factor, ratio() / kFarthest, ratio() * kFarthest);
     // Weights that are in doubt for this kind of text are not as good as the margin says.
     const double doubtful = std::min(kColdMargin, 1 + kQuantile * e.doubt / factor);
@@ -123,7 +127,6 @@ double Estimator::expected_cost(const Input& input, std::uint64_t max_output,
 }
 
 void Estimator::learn_input(const Input& input, double actual) {
-    const Expectation before = whole(input);
     if (knows(input)) {
         const Expectation rest = expect(input);
         const double more = std::max(0.0, actual - rest.known);
@@ -131,16 +134,21 @@ void Estimator::learn_input(const Input& input, double actual) {
             learn_margin(rest_spread_, std::min(more / rest.open, 16.0), rest_margin_);
         }
     }
+    const double prior = prior_tokens(input.counts);
+    double expected = static_cast<double>(std::min(input.estimate, kMostTokens)) * ratio();
     bool holds = true;
-    if (counted(input.counts)) {
-        const double prior = prior_tokens(input.counts);
-        const double factor = weights_.estimate(input.counts).factor;
-        const auto error = [&](double expected) {
-            return std::abs(std::log(std::clamp(actual / std::max(expected, 1.0), 1.0 / 16, 16.0)));
+    if (prior > 0) {
+        const auto shares = ClassWeights::shares(input.counts);
+        const auto before = weights_.estimate(shares);
+        if (weighing()) {
+            expected = weigh(prior, before, margin_).open;
+        }
+        const auto error = [&](double told) {
+            return std::abs(std::log(std::clamp(actual / std::max(told, 1.0), 1.0 / 16, 16.0)));
         };
-        follow(weights_error_, error(prior * factor));
+        follow(weights_error_, error(prior * before.factor));
         follow(ratio_error_, error(prior * ratio()));
-        holds = weights_.learn(input.counts, actual);
+        holds = weights_.learn(shares, before, actual);
     }
     if (!holds) {
         // The model counts otherwise than it did: everything starts over, and carefully.
@@ -150,8 +158,8 @@ void Estimator::learn_input(const Input& input, double actual) {
         margin_ = rest_margin_ = kColdMargin;
         weights_error_ = ratio_error_ = 0;
         conversations_.clear();
-    } else if (before.open > 0 && ratio_.samples() >= kFirst) {
-        learn_margin(spread_, std::clamp(actual / before.open, 1.0 / 16, 16.0), margin_);
+    } else if (expected > 0 && ratio_.samples() >= kFirst) {
+        learn_margin(spread_, std::clamp(actual / expected, 1.0 / 16, 16.0), margin_);
     }
     const double estimate = static_cast<double>(input.estimate);
     ratio_.add(std::clamp(actual / std::max(estimate, 1.0), 1.0 / 16, 16.0));

@@ -102,6 +102,7 @@ private:
     Expectation whole(const Input& input) const;
     Expectation expect(const Input& input) const;
     Expectation weigh(const InputCounts& counts, double margin) const;
+    Expectation weigh(double prior, const ClassWeights::Estimate& estimate, double margin) const;
     void learn_input(const Input& input, double actual);
 
     ClassWeights weights_;

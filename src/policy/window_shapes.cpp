@@ -53,7 +53,7 @@ std::int64_t WindowShapes::slot_of(Instant at) const {
 void WindowShapes::advance(Instant now, double limit) {
     if (now_ == Instant::min()) {
         now_ = now;
-        current_ = slot_of(now);
+        enter_slot(slot_of(now));
     }
     if (now > now_) {
         const double refill = limit * to_seconds(now - now_) / to_seconds(window_);
@@ -66,7 +66,7 @@ void WindowShapes::advance(Instant now, double limit) {
             slot(s) = 0;
         }
         if (current_ != next) {
-            current_ = next;
+            enter_slot(next);
             sum_up();
         }
         now_ = now;
@@ -107,9 +107,14 @@ void WindowShapes::sum_up() {
     }
 }
 
+void WindowShapes::enter_slot(std::int64_t index) {
+    constexpr auto kAll = static_cast<std::int64_t>(kPhases);
+    current_ = index;
+    phase_ = static_cast<std::size_t>((index % kAll + kAll) % kAll);
+}
+
 std::int64_t WindowShapes::turn_slot(std::size_t phase) const {
-    const auto back = (current_ - static_cast<std::int64_t>(phase)) % 12;
-    return current_ - (back < 0 ? back + 12 : back);
+    return current_ - static_cast<std::int64_t>(phase_ - phase + (phase_ < phase ? kPhases : 0));
 }
 
 double WindowShapes::room(std::size_t shape, const Ask& ask) const {
@@ -158,9 +163,17 @@ Instant WindowShapes::paced_at(const Ask& ask) const {
 
 double WindowShapes::acceptance(const Ask& ask) const {
     double weight = 0;
-    const bool paced = paced_at(ask) <= now_;
-    for (std::size_t s = 0; s < kShapes; ++s) {
-        weight += fits(s, ask) && (s < clock || paced) ? weights_[s] : 0;
+    for (const std::size_t s : {sliding, bucket, short_bucket}) {
+        weight += fits(s, ask) ? weights_[s] : 0;
+    }
+    if (paced_at(ask) > now_) {
+        return weight;
+    }
+    if (fits(clock + phase_, ask)) {  // of all phases this one looks back the farthest
+        return weight + clock_weight_;
+    }
+    for (std::size_t s = clock; s < kShapes; ++s) {
+        weight += fits(s, ask) ? weights_[s] : 0;
     }
     return weight;
 }

@@ -94,6 +94,7 @@ private:
     Instant fits_at(std::size_t shape, const Ask& ask, Instant sliding_at) const;
     /// The latest slot, up to now, in which a clock of this phase turns.
     std::int64_t turn_slot(std::size_t phase) const;
+    void enter_slot(std::int64_t index);
 
     Duration window_;
     Duration slack_;
@@ -101,6 +102,7 @@ private:
     Instant now_ = Instant::min();
     double limit_ = 0;
     std::int64_t current_ = 0;  // the slot of now_
+    std::size_t phase_ = 0;     // whose clocks turn in it
     std::array<double, kSlots> slots_{};
     std::array<double, kSlots> since_{};  // by age: the sum of the slots up to that old
     std::array<double, 2> debts_{};       // of the buckets: what is missing from a full one

@@ -81,7 +81,7 @@ std::string padding(std::string_view payload) {
     return std::string(kLetters.substr(0, 1 + hash_name(payload) % kLetters.size()));
 }
 
-std::string event(std::string_view type, Json payload) {
+std::string event(std::string_view type, const Json& payload) {
     std::string out;
     const std::array headers{
         codec::EventHeader{":event-type", type},
@@ -93,7 +93,7 @@ std::string event(std::string_view type, Json payload) {
 
 std::string converse_event(std::string_view type, Json payload) {
     payload["p"] = padding(dump(payload));
-    return event(type, std::move(payload));
+    return event(type, payload);
 }
 
 std::string base64(std::string_view bytes) {

@@ -138,7 +138,7 @@ std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec:
     if (fields) {
         const codec::SigningRequest request{
             .method = head.method, .target = head.target, .headers = *fields, .body = body};
-        const codec::Signature good = signer_.sign(request, credentials_, region_, signed_at);
+        const codec::Signature& good = signer_.sign(request, credentials_, region_, signed_at);
         if (good.signature == parsed->signature) {
             return std::nullopt;
         }

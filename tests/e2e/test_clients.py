@@ -1,6 +1,9 @@
 """Who asks, and who may not."""
 
 import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from anthropic import AnthropicBedrock
@@ -158,3 +161,40 @@ def test_priority_may_be_lowered_and_not_raised(keyed):
     key = {"x-api-key": KEY}
     assert keyed.weir.converse(headers={**key, "x-weir-priority": "batch"}).status == 200
     assert keyed.weir.converse(headers={**key, "x-weir-priority": "urgent"}).status == 400
+
+
+def test_each_callers_own_key_is_passed_on(start):
+    """The simulator knows signatures only, so a server of our own looks at what arrives."""
+    seen = []
+
+    class Upstream(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append({k.lower(): v for k, v in self.headers.items()})
+            answer = json.dumps({"stopReason": "end_turn", "usage": {"inputTokens": 1, "outputTokens": 1}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as upstream:
+        threading.Thread(target=upstream.serve_forever, daemon=True).start()
+        s = start(
+            regions=(EAST,),
+            weir={
+                "regions": {EAST: {"endpoint": f"http://127.0.0.1:{upstream.server_port}"}},
+                "credentials": {"source": "client_bearer", "access_key_id": None, "secret_access_key": None},
+                "routes": [{"model": SONNET, "targets": [{"region": EAST}]}],
+            },
+        )
+        for key in ("alpha", "beta"):
+            assert s.weir.converse(headers={"Authorization": f"Bearer {key}"}).status == 200
+        assert [h["authorization"] for h in seen] == ["Bearer alpha", "Bearer beta"]
+        assert not any("x-amz-date" in h for h in seen)
+        upstream.shutdown()

@@ -1,6 +1,7 @@
 """Reload and drain under load: nobody notices."""
 
 import re
+import threading
 
 from harness import EAST, HUP, SONNET, TERM, WEST, Load, ask, converse, stream, text_of, wait_until
 
@@ -95,3 +96,25 @@ def test_term_when_idle_is_quick_and_clean(start):
     s = start(weir={"timeouts": {"drain_delay": "0s"}})
     s.weir.signal(TERM)
     assert s.weir.popen.wait(5) == 0
+
+
+def test_a_drain_refuses_who_still_waits_when_its_time_is_over(start):
+    limits = {"requests_per_minute": 1, "tokens_per_minute": 1_000_000}
+    s = start(
+        regions=(EAST,),
+        weir={
+            "quotas": [{"model": SONNET, "region": EAST, **limits}],
+            "routes": [{"model": SONNET, "targets": [{"region": EAST}]}],
+            "timeouts": {"drain_delay": "100ms", "drain": "1s"},
+        },
+    )
+    assert s.weir.converse().status == 200
+    replies = []
+    waiting = threading.Thread(target=lambda: replies.append(s.weir.converse(timeout=30)))
+    waiting.start()
+    wait_until(lambda: s.weir.status()["waiting_calls"] == 1, 5, "the call in the queue")
+    s.weir.signal(TERM)
+    waiting.join(15)
+    assert [(r.status, r.error) for r in replies] == [(503, "ServiceUnavailableException")]
+    assert b"stopping" in replies[0].body
+    assert s.weir.popen.wait(10) == 0

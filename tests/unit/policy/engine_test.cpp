@@ -104,6 +104,31 @@ TEST_F(EngineTest, HoldsBackWhatDoesNotFitAndGrantsItAsRoomIsMade) {
     EXPECT_TRUE(granted(woken[0].decision));
 }
 
+/// The budget is against storms on a place that fails; going to a healthy one is none.
+TEST_F(EngineTest, TheFirstSendToAnUntriedTargetIsFreeOfTheRetryBudget) {
+    route({{"us-east-1", {}}, {"us-west-2", {}}});
+    config.retry.budget = 0;
+    config.breaker.failures = 1'000'000;  // never opens
+    int refused_at_once = 0;
+    for (int i = 0; i < 200; ++i) {
+        const Call c = call();
+        const Decision d = offer(c);
+        ASSERT_TRUE(granted(d));
+        if (std::get<Grant>(d).target->region != "us-east-1") {
+            succeed(c);
+            continue;
+        }
+        const Decision next = fail(c, FailureClass::server, 500);
+        if (!granted(next)) {
+            ++refused_at_once;
+            continue;
+        }
+        EXPECT_EQ(std::get<Grant>(next).target->region, "us-west-2");
+        succeed(c);
+    }
+    EXPECT_EQ(refused_at_once, 0);
+}
+
 TEST_F(EngineTest, ADriverThatSleepsUntilNextWakeGrantsAtTheRightTime) {
     quota(1000);
     const Call a = call(900);
