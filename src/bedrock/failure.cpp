@@ -36,7 +36,7 @@ bool names_any(std::string_view type, const std::array<std::string_view, N>& lis
 
 /// A signature or token that another credential, or a fresher one, would mend.
 bool is_credentials(std::string_view type) {
-    static constexpr std::array<std::string_view, 13> kTypes = {"ExpiredToken",
+    static constexpr std::array<std::string_view, 15> kTypes = {"ExpiredToken",
                                                                 "InvalidSignature",
                                                                 "SignatureDoesNotMatch",
                                                                 "UnrecognizedClient",
@@ -48,7 +48,9 @@ bool is_credentials(std::string_view type) {
                                                                 "InvalidToken",
                                                                 "InvalidAccessKeyId",
                                                                 "InvalidSecurityToken",
-                                                                "SignatureVersionNotSupported"};
+                                                                "SignatureVersionNotSupported",
+                                                                "authentication_error",
+                                                                "invalid_api_key"};
     return names_any(type, kTypes);
 }
 
@@ -69,9 +71,9 @@ std::optional<FailureClass> by_type(int status, std::string_view type, std::stri
     static constexpr std::array<std::string_view, 7> kThrottling = {
         "Throttling",           "Throttled",        "TooManyRequests",    "RequestThrottled",
         "RequestLimitExceeded", "rate_limit_error", "rate_limit_exceeded"};
-    static constexpr std::array<std::string_view, 6> kServer = {
-        "InternalServer", "InternalFailure",  "InternalServerError",
-        "ModelError",     "ModelStreamError", "api_error"};
+    static constexpr std::array<std::string_view, 8> kServer = {
+        "InternalServer",   "InternalFailure", "InternalServerError", "ModelError",
+        "ModelStreamError", "api_error",       "server_error",        "timeout_error"};
     if (names_any(type, kThrottling)) {
         return throttled(message);
     }
@@ -210,7 +212,12 @@ int modelled_status(std::string_view error_type) {
         std::string_view name;
         int status;
     };
-    static constexpr std::array<Row, 11> kRows = {{{"Throttling", 429},
+    static constexpr std::array<Row, 16> kRows = {{{"Throttling", 429},
+                                                   {"rate_limit_error", 429},
+                                                   {"rate_limit_exceeded", 429},
+                                                   {"overloaded_error", 529},
+                                                   {"invalid_request_error", 400},
+                                                   {"invalid_prompt", 400},
                                                    {"ModelNotReady", 429},
                                                    {"ServiceUnavailable", 503},
                                                    {"InternalServer", 500},
@@ -224,6 +231,12 @@ int modelled_status(std::string_view error_type) {
     const auto* const row = std::ranges::find_if(
         kRows, [error_type](const Row& r) { return names(error_type, r.name); });
     return row == kRows.end() ? 500 : row->status;
+}
+
+FailureClass stream_class(int status, std::string_view type, std::string_view message) {
+    const FailureClass cls = classify(status, type, message);
+    const bool quota = cls == FailureClass::quota_requests || cls == FailureClass::quota_tokens;
+    return quota ? FailureClass::capacity : cls;
 }
 
 std::optional<Duration> retry_after(const codec::Head& head, std::int64_t unix_now) {

@@ -4,6 +4,7 @@
 #include "codec/http1.h"
 
 #include <weir/time.h>
+#include <weir/types.h>
 
 #include <cstdint>
 #include <optional>
@@ -13,6 +14,10 @@ namespace weir::bedrock {
 
 /// The HTTP status that an exception in a stream would have had as an answer.
 int modelled_status(std::string_view error_type);
+
+/// Class of a failure inside a stream. A throttle there speaks of the service's limits, not of the
+/// account's: the quota had admitted the call.
+FailureClass stream_class(int status, std::string_view error_type, std::string_view message);
 
 /// x-amz-retry-after (ms) before Retry-After (seconds or a date), capped at an hour. Zero, a past
 /// date and other text say nothing.

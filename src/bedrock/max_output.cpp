@@ -21,6 +21,15 @@ std::string_view new_name(Operation operation, Family family) {
     if (is_converse(operation)) {
         return "maxTokens";
     }
+    if (operation == Operation::chat_completions) {
+        return "max_completion_tokens";
+    }
+    if (operation == Operation::responses) {
+        return "max_output_tokens";
+    }
+    if (operation == Operation::messages) {
+        return "max_tokens";
+    }
     switch (family) {
         case Family::anthropic:
         case Family::mistral:
@@ -154,6 +163,9 @@ std::string insert(std::string_view body, std::size_t at, std::string text, bool
 }  // namespace
 
 std::string_view max_output_container(Operation operation, Family family) {
+    if (names_model_in_body(operation)) {
+        return {};
+    }
     if (is_converse(operation) || family == Family::nova) {
         return "inferenceConfig";
     }
@@ -166,6 +178,15 @@ bool is_max_output(Operation operation, Family family, std::string_view name, bo
     }
     if (is_converse(operation)) {
         return in_container && name == "maxTokens";
+    }
+    if (operation == Operation::responses) {
+        return name == "max_output_tokens";
+    }
+    if (operation == Operation::messages) {
+        return name == "max_tokens";
+    }
+    if (operation == Operation::chat_completions) {
+        return name == "max_tokens" || name == "max_completion_tokens";
     }
     switch (family) {
         case Family::nova:

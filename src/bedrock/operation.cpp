@@ -74,12 +74,22 @@ std::optional<std::string> decode_id(std::string_view raw) {
     return id;
 }
 
+/// As the service makes them: "resp_68a1...".
+bool plain_id(std::string_view id) {
+    constexpr std::size_t kLongest = 256;
+    return !id.empty() && id.size() <= kLongest && std::ranges::all_of(id, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               c == '_' || c == '-';
+    });
+}
+
 Match inference(std::string_view path) {
-    static constexpr std::array<std::pair<std::string_view, Operation>, 5> kOperations = {{
+    static constexpr std::array<std::pair<std::string_view, Operation>, 6> kOperations = {{
         {"/converse", Operation::converse},
         {"/converse-stream", Operation::converse_stream},
         {"/invoke", Operation::invoke},
         {"/invoke-with-response-stream", Operation::invoke_stream},
+        {"/invoke-with-bidirectional-stream", Operation::bidirectional_stream},
         {"/count-tokens", Operation::count_tokens},
     }};
     const auto slash = path.rfind('/');
@@ -93,7 +103,7 @@ Match inference(std::string_view path) {
     if (!model) {
         return {};
     }
-    return {found->second, std::move(*model), raw};
+    return {found->second, std::move(*model), raw, {}};
 }
 
 bool is_guardrail(std::string_view path) {
@@ -112,6 +122,37 @@ bool is_guardrail(std::string_view path) {
     const std::string_view version = path.substr(at + kVersion.size());
     return decode_id(path.substr(0, at)) && decode_id(version) &&
            version.find('/') == std::string_view::npos;
+}
+
+/// The paths of OpenAI's and Anthropic's own clients. Both prefixes are the service's: which of
+/// them a model answers on differs.
+Match body_api(std::string_view method, std::string_view path) {
+    if (method == "POST" && path == "/anthropic/v1/messages") {
+        return {Operation::messages, {}, {}, {}};
+    }
+    if (path.starts_with("/openai/v1/")) {
+        path.remove_prefix(std::string_view("/openai").size());
+    }
+    if (method == "POST" && path == "/v1/chat/completions") {
+        return {Operation::chat_completions, {}, {}, {}};
+    }
+    constexpr std::string_view kResponses = "/v1/responses";
+    if (!path.starts_with(kResponses)) {
+        return {};
+    }
+    path.remove_prefix(kResponses.size());
+    if (path.empty()) {
+        return {method == "POST" ? Operation::responses : Operation::unknown, {}, {}, {}};
+    }
+    const std::string_view id = path.substr(1, path.find('/', 1) - 1);
+    const std::string_view what = path.substr(1 + id.size());
+    const bool known = what.empty() ? method == "GET" || method == "DELETE"
+                                    : (method == "GET" && what == "/input_items") ||
+                                          (method == "POST" && what == "/cancel");
+    if (path[0] != '/' || !known || !plain_id(id)) {
+        return {};
+    }
+    return {Operation::stored_response, {}, {}, id};
 }
 
 /// `/name` alone, or `/name/{id}`.
@@ -139,6 +180,12 @@ std::string_view to_string(Operation operation) {
             return "InvokeModel";
         case Operation::invoke_stream:
             return "InvokeModelWithResponseStream";
+        case Operation::chat_completions:
+            return "ChatCompletions";
+        case Operation::responses:
+            return "Responses";
+        case Operation::messages:
+            return "Messages";
         case Operation::count_tokens:
             return "CountTokens";
         case Operation::apply_guardrail:
@@ -149,6 +196,10 @@ std::string_view to_string(Operation operation) {
             return "GetAsyncInvoke";
         case Operation::list_async_invokes:
             return "ListAsyncInvokes";
+        case Operation::stored_response:
+            return "StoredResponse";
+        case Operation::bidirectional_stream:
+            return "InvokeModelWithBidirectionalStream";
         case Operation::control_plane:
             return "ControlPlane";
         case Operation::unknown:
@@ -167,7 +218,10 @@ Match match(std::string_view method, std::string_view target) {
     if (post && path.starts_with(kModelPath)) {
         return inference(path);
     }
-    const auto only = [](Operation operation) { return Match{operation, {}, {}}; };
+    if (dialect_of(path) != Dialect::aws) {
+        return body_api(method, path);
+    }
+    const auto only = [](Operation operation) { return Match{operation, {}, {}, {}}; };
     if (post && is_guardrail(path)) {
         return only(Operation::apply_guardrail);
     }
@@ -186,6 +240,13 @@ Match match(std::string_view method, std::string_view target) {
         return only(Operation::control_plane);
     }
     return {};
+}
+
+Dialect dialect_of(std::string_view target) {
+    if (target.starts_with("/openai/") || target.starts_with("/v1/")) {
+        return Dialect::openai;
+    }
+    return target.starts_with("/anthropic/") ? Dialect::anthropic : Dialect::aws;
 }
 
 ClientPrefix split_client_prefix(std::string_view target) {

@@ -12,27 +12,51 @@ enum class Operation : std::uint8_t {
     converse_stream,
     invoke,
     invoke_stream,
+    chat_completions,  // OpenAI's: model and whether to stream stand in the body
+    responses,
+    messages,  // Anthropic's, likewise
     count_tokens,
     apply_guardrail,
     start_async_invoke,
     get_async_invoke,
     list_async_invokes,
+    stored_response,       // /v1/responses/{id}...: one that is kept in the Region that made it
+    bidirectional_stream,  // known, and refused
     control_plane,  // GET /inference-profiles..., /foundation-models...: host bedrock.{region}
     unknown,
 };
 /// AWS's name, e.g. "ConverseStream"; the `operation` of metrics and logs.
 std::string_view to_string(Operation operation);
 constexpr bool is_inference(Operation op) {
-    return op <= Operation::invoke_stream;
+    return op <= Operation::messages;
 }
+/// Whether the operation's name already says that the answer is a stream.
 constexpr bool is_stream(Operation op) {
     return op == Operation::converse_stream || op == Operation::invoke_stream;
 }
+/// Whether model and stream are to be read from the body; its streams are SSE.
+constexpr bool names_model_in_body(Operation op) {
+    return op == Operation::chat_completions || op == Operation::responses ||
+           op == Operation::messages;
+}
+
+/// Whether the body is written in a model family's own language, so that no other family's model
+/// can take it.
+constexpr bool speaks_for_a_family(Operation op) {
+    return op == Operation::invoke || op == Operation::invoke_stream || op == Operation::messages;
+}
+
+/// Whose manners a path has: its error bodies, and how a stream's failure is told.
+enum class Dialect : std::uint8_t { aws, openai, anthropic };
+/// By the path alone, so that even an unknown operation is refused in words its client reads.
+/// `target` as for match().
+Dialect dialect_of(std::string_view target);
 
 struct Match {
     Operation operation = Operation::unknown;
     std::string model;           // percent-decoded once; empty where the path has none
     std::string_view raw_model;  // the segment exactly as received, a view into `target`
+    std::string_view response;   // stored_response: its id, a view into `target`
 };
 
 /// `target` is path and query exactly as received, without the client prefix `/@NAME`. An encoding

@@ -1,5 +1,6 @@
 #include "bedrock/request.h"
 
+#include "bedrock/body_head.h"
 #include "bedrock/conversation.h"
 #include "bedrock/json.h"
 #include "bedrock/max_output.h"
@@ -105,7 +106,8 @@ private:
     void top(std::string_view key, ondemand::value& value) {
         if (is_max_output(operation_, family_, key, false)) {
             max_output(value);
-        } else if (key == "messages" && kind(value) == '[') {
+        } else if ((key == "messages" || (key == "input" && operation_ == Operation::responses)) &&
+                   kind(value) == '[') {
             counter_ = &messages_;
             each_element(value, [this](ondemand::value& message) {
                 by_rule(InputClass::frame, kMessageTokens);
@@ -123,7 +125,8 @@ private:
             by_rule(InputClass::frame, kToolsTokens);
             answers(OutputKind::structured);
             raw(value);
-        } else if (key == "outputConfig" || key == "output_config" || key == "response_format") {
+        } else if (key == "outputConfig" || key == "output_config" || key == "response_format" ||
+                   (key == "text" && operation_ == Operation::responses)) {
             answers(OutputKind::structured);
             raw(value);
         } else if (key == "thinking" || key == "reasoning" || key == "reasoning_effort") {
@@ -140,7 +143,8 @@ private:
         } else if (key == "guardrailConfig" || key == "amazon-bedrock-guardrailConfig") {
             facts_.region_bound = true;
         } else if (key != "requestMetadata" && key != "metadata" && key != "performanceConfig" &&
-                   key != "serviceTier" && key != "anthropic_version" && key != "anthropic_beta") {
+                   key != "serviceTier" && key != "anthropic_version" && key != "anthropic_beta" &&
+                   !(names_model_in_body(operation_) && is_body_setting(key))) {
             member(key, value, 1);
         }
     }
@@ -259,6 +263,8 @@ private:
             payload(value, depth);
         } else if (key == "video" || key == "audio" || key == "input_audio") {
             by_rule(InputClass::media, recording_tokens(payload(value, depth)));
+        } else if (key == "file_data" && names_model_in_body(operation_)) {
+            by_rule(InputClass::media, document_tokens(payload(value, depth)));
         } else if (key == "document" && kind(value) == '{') {
             document(value, depth);
         } else if (key == "source" && kind(value) == '{') {

@@ -2,6 +2,7 @@
 #include "bedrock/base64.h"
 #include "bedrock/error_body.h"
 #include "bedrock/failure_parts.h"
+#include "bedrock/json_peek.h"
 #include "bedrock/text_counter.h"
 #include "bedrock/usage_json.h"
 
@@ -20,29 +21,6 @@ constexpr std::size_t kWhole = 4'096;    // a chunk up to this is decoded whole 
 constexpr std::size_t kTail = 1'024;     // of a larger one, its end: the metrics stand there
 constexpr std::size_t kDeltaFrame = 80;  // JSON round the text of an Anthropic delta
 
-/// The inside of the first string member of that name, escapes and all; nullopt if there is none.
-/// Only for JSON of the service's own making: a name inside a text is escaped and not found.
-std::optional<std::string_view> string_member(std::string_view json, std::string_view quoted_name) {
-    std::size_t at = 0;
-    while ((at = json.find(quoted_name, at)) != std::string_view::npos) {
-        at += quoted_name.size();
-        std::size_t from = json.find_first_not_of(" \t\r\n", at);
-        if (from == std::string_view::npos || json[from] != ':') {
-            continue;
-        }
-        from = json.find_first_not_of(" \t\r\n", from + 1);
-        if (from == std::string_view::npos || json[from] != '"') {
-            continue;
-        }
-        std::size_t end = ++from;
-        while (end < json.size() && json[end] != '"') {
-            end += json[end] == '\\' ? 2 : 1;
-        }
-        return json.substr(from, std::min(end, json.size()) - from);
-    }
-    return std::nullopt;
-}
-
 /// The model names a reason for stopping: null until its last chunk.
 bool says_why_it_stopped(std::string_view json) {
     static constexpr std::array<std::string_view, 4> kNames = {
@@ -58,14 +36,6 @@ std::string shape_name(std::string_view type) {
         name[0] = static_cast<char>(name[0] - 32);
     }
     return name;
-}
-
-/// A throttle inside a stream speaks of the service's limits, not of the account's: the quota had
-/// admitted the call.
-FailureClass stream_class(int status, std::string_view type, std::string_view message) {
-    const FailureClass cls = classify(status, type, message);
-    const bool quota = cls == FailureClass::quota_requests || cls == FailureClass::quota_tokens;
-    return quota ? FailureClass::capacity : cls;
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ bool UsageParts::one(std::string_view name, ondemand::value& value) {
         name == "cacheWriteInputTokenCount") {
         return take(cache_write);
     }
-    if (name == "prompt_tokens_details" && is_object(value)) {
+    if ((name == "prompt_tokens_details" || name == "input_tokens_details") && is_object(value)) {
         return each(value, [&](std::string_view key, ondemand::value& inner) {
             if (key == "cached_tokens") {
                 cached_prompt_ = token_count(token_of(inner)).value_or(0);
@@ -131,8 +131,10 @@ bool UsageParts::answer(ondemand::object object) {
         if (name == "usage" || name == "amazon-bedrock-invocationMetrics") {
             return counts(value);
         }
-        if ((name == "message" || name == "metadata" || name == "meta") && is_object(value)) {
-            // Anthropic's message_start, Nova's metadata chunk, Cohere's meta.billed_units.
+        if ((name == "message" || name == "metadata" || name == "meta" || name == "response") &&
+            is_object(value)) {
+            // Anthropic's message_start, Nova's metadata chunk, Cohere's meta.billed_units,
+            // OpenAI's response.completed.
             return each(value, [this](std::string_view key, ondemand::value& inner) {
                 return (key == "usage" || key == "billed_units") ? counts(inner) : true;
             });

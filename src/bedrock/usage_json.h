@@ -38,7 +38,7 @@ private:
     bool one(std::string_view name, ondemand::value& value);
     bool titan_results(ondemand::value& value);
 
-    std::uint64_t cached_prompt_ = 0;  // a part of OpenAI's prompt_tokens
+    std::uint64_t cached_prompt_ = 0;  // a part of OpenAI's prompt_tokens or input_tokens
     bool embedding_ = false;
 };
 

@@ -16,6 +16,10 @@ bool is_event_stream(const codec::Head& head) {
     return text_of(head, "content-type").starts_with("application/vnd.amazon.eventstream");
 }
 
+bool is_sse(const codec::Head& head) {
+    return text_of(head, "content-type").starts_with("text/event-stream");
+}
+
 }  // namespace
 
 Instant now() {
@@ -79,7 +83,12 @@ net::Task<void> Exchange::run() {
     if (!admit()) {
         const ErrorAnswer error = *error_;
         co_await answer(error);
-    } else if (co_await read_body()) {
+    } else if (const bool read = co_await read_body(); !read) {
+        // the exchange is over
+    } else if (bedrock::names_model_in_body(match_.operation) && !admit_body()) {
+        const ErrorAnswer error = *error_;
+        co_await answer(error);
+    } else {
         downstream_.watch([](void* self) { static_cast<Exchange*>(self)->client_gone(); }, this);
         if (bedrock::is_inference(match_.operation)) {
             co_await infer();
@@ -101,6 +110,9 @@ net::Task<void> Exchange::infer() {
         co_return;
     }
     facts_ = *read;
+    facts_.input_estimate += kept_tokens_;
+    count_of(facts_.input_counts, InputClass::frame) +=
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(kept_tokens_, 1'000'000'000));
 
     Call call;
     call.id = id_;
@@ -108,10 +120,9 @@ net::Task<void> Exchange::infer() {
     call.priority = priority_;
     call.model = model_;
     call.home_region = home_region_;
-    call.converse =
-        match_.operation == Operation::converse || match_.operation == Operation::converse_stream;
-    call.stream = bedrock::is_stream(match_.operation);
-    call.region_bound = facts_.region_bound || match_.model.starts_with("arn:") ||
+    call.converse = !bedrock::speaks_for_a_family(match_.operation);
+    call.stream = stream_;
+    call.region_bound = facts_.region_bound || stateful_ || match_.model.starts_with("arn:") ||
                         downstream_.head().find("x-amzn-bedrock-guardrailidentifier") != nullptr;
     call.input_estimate = facts_.input_estimate;
     call.input_counts = facts_.input_counts;
@@ -238,26 +249,28 @@ net::Task<Exchange::End> Exchange::attempt(const Grant& grant) {
     }
     std::string path;
     std::string_view target = target_;
-    if (grant.substituted) {
+    if (renamed(grant)) {
         path = bedrock::with_model(target_, match_.raw_model, target_model_);
         target = path;
     }
     std::string rewritten;
-    std::string_view body = body_;
-    codec::Digest digest = digest_;
-    if (grant.max_output) {
-        rewritten =
-            bedrock::with_max_output(body_, facts_, match_.operation, family_, *grant.max_output);
-        body = rewritten;
-        digest = codec::sha256(body);
-    }
+    const std::string_view body = body_for(grant, rewritten);
+    const codec::Digest digest = body.data() == body_.data() ? digest_ : codec::sha256(body);
 
     End end = co_await fetch(*region, false, target, body, digest);
     if (end == End::answered) {
         if (head_.status < 200 || head_.status > 299) {
             end = co_await read_error();
-        } else if (bedrock::is_stream(match_.operation) && is_event_stream(head_)) {
-            end = co_await relay_stream();
+        } else if (stream_ && is_event_stream(head_)) {
+            EventRelay relay(match_.operation, match_.operation == Operation::converse_stream ||
+                                                   family_ == Family::anthropic);
+            end = co_await relay_stream(relay);
+        } else if (stream_ && is_sse(head_)) {
+            SseRelay relay(match_.operation, add_usage_);
+            end = co_await relay_stream(relay);
+            if (end == End::answered) {
+                remember_response(relay.response_id());
+            }
         } else {
             end = co_await relay_whole();
         }
@@ -327,8 +340,7 @@ net::Task<Exchange::End> Exchange::fetch(Region& region, bool control, std::stri
             worker_.shared.gate->sent(id_);
         }
         told_sent_ = true;
-        connection_->stream().set_deadline(
-            bedrock::is_stream(match_.operation) ? timeouts.first_event : timeouts.answer);
+        connection_->stream().set_deadline(stream_ ? timeouts.first_event : timeouts.answer);
         const auto head = co_await connection_->read_head();
         if (head && (*head)->status > 599) {
             release(false);

@@ -49,6 +49,7 @@ private:
     bool admit();
     bool admit_client();
     bool admit_region();
+    bool admit_body();
     bool read_directives();
 
     net::Task<bool> read_body();
@@ -62,7 +63,7 @@ private:
     net::Task<End> read_error();
     net::Task<End> relay_whole();
     net::Task<End> relay_large(std::uint64_t already);
-    net::Task<End> relay_stream();
+    net::Task<End> relay_stream(StreamRelay& relay);
     net::Task<End> forward(const StreamRelay::Out& out);
     net::Task<End> break_stream(StreamRelay& relay, std::string_view why);
     net::Task<void> refresh_keys(Region& region);
@@ -76,6 +77,10 @@ private:
     net::Task<void> answer_truncated();
     void add_weir_fields();
     void keep_head(const codec::Head& head);
+    void go_where_made(std::string_view response);
+    void remember_response(std::string_view id);
+    std::string_view body_for(const Grant& grant, std::string& changed) const;
+    bool renamed(const Grant& grant) const;
     void release(bool reusable);
     void abandon() noexcept;
     void client_gone();
@@ -94,8 +99,13 @@ private:
     // the request
     Identity identity_;
     bedrock::Match match_;
-    std::string_view target_;  // without the client prefix
-    std::string_view model_;   // aliases resolved
+    bedrock::Dialect dialect_ = bedrock::Dialect::aws;
+    bool stream_ = false;
+    bool stateful_ = false;          // leans on what its home Region keeps
+    bool add_usage_ = false;         // weir asks for the stream's usage in the client's stead
+    std::uint64_t kept_tokens_ = 0;  // of the turns before, which the body does not repeat
+    std::string_view target_;        // without the client prefix
+    std::string_view model_;         // aliases resolved
     std::string_view home_region_;
     Priority priority_ = Priority::standard;
     std::optional<Duration> deadline_;

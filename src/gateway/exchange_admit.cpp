@@ -85,6 +85,8 @@ bool Exchange::admit() {
     target_ = prefix.rest;
     identity_ = identify(snapshot_->clients, head, prefix.name);
     match_ = bedrock::match(head.method, target_);
+    dialect_ = bedrock::dialect_of(target_);
+    stream_ = bedrock::is_stream(match_.operation);
     model_ = snapshot_->model_name(match_.model);
     if (!admit_client()) {
         return false;
@@ -92,6 +94,12 @@ bool Exchange::admit() {
     if (match_.operation == Operation::unknown) {
         refuse(404, "UnknownOperationException",
                "weir: no operation of Amazon Bedrock that weir passes on has this method and path");
+        return false;
+    }
+    if (match_.operation == Operation::bidirectional_stream) {
+        refuse(501, "NotImplementedException",
+               "weir: InvokeModelWithBidirectionalStream is not passed on: it speaks both ways at "
+               "once over HTTP/2, which weir does not do. Send these calls to Bedrock directly");
         return false;
     }
     if (const auto* expect = head.find("expect"); expect != nullptr && !head.expect_continue) {
@@ -116,7 +124,13 @@ bool Exchange::admit() {
     if (bedrock::is_inference(match_.operation)) {
         family_ = config.models.facts(model_).family;
     }
-    return admit_region() && read_directives();
+    if (!admit_region()) {
+        return false;
+    }
+    if (match_.operation == Operation::stored_response) {
+        go_where_made(match_.response);
+    }
+    return read_directives();
 }
 
 bool Exchange::admit_client() {

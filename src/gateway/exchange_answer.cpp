@@ -1,6 +1,8 @@
 // The way back: from the upstream's answer, or weir's own, to the client.
 #include "gateway/exchange.h"
 
+#include "bedrock/body_head.h"
+#include "gateway/dialect.h"
 #include "gateway/header_rules.h"
 
 #include <algorithm>
@@ -80,6 +82,9 @@ net::Task<Exchange::End> Exchange::relay_whole() {
         worker_.shared.gate->complete(id_, usage_);
         worker_.shared.metrics->count_attempt(target_region_, target_model_,
                                               observe::AttemptResult::ok);
+        if (match_.operation == Operation::responses) {
+            remember_response(bedrock::response_id(answer_body_));
+        }
     }
     status_ = head_.status;
     begun_ = true;
@@ -147,10 +152,8 @@ net::Task<Exchange::End> Exchange::relay_large(std::uint64_t already) {
     co_return End::gone;
 }
 
-net::Task<Exchange::End> Exchange::relay_stream() {
+net::Task<Exchange::End> Exchange::relay_stream(StreamRelay& relay) {
     const auto& timeouts = snapshot_->config.timeouts;
-    StreamRelay relay(match_.operation, match_.operation == Operation::converse_stream ||
-                                            family_ == Family::anthropic);
     for (;;) {
         const Duration patience = relay.begun()
                                       ? timeouts.idle
@@ -271,7 +274,7 @@ net::Task<Exchange::End> Exchange::break_stream(StreamRelay& relay, std::string_
     outcome_ = Outcome::broken_stream;
     error_name_ = failure_.error_type;
     if (!why.empty()) {
-        const auto event = broken_stream_event("weir: " + std::string(why) + ".");
+        const auto event = relay.broken_end("weir: " + std::string(why) + ".");
         const auto written = co_await downstream_.write(event);
         if (!written) {
             downstream_.abort();
@@ -287,15 +290,17 @@ net::Task<Exchange::End> Exchange::break_stream(StreamRelay& relay, std::string_
 
 // ---- what weir says itself
 
-net::Task<void> Exchange::answer(const ErrorAnswer& error) {
+net::Task<void> Exchange::answer(const ErrorAnswer& plain) {
+    const ErrorAnswer error = in_dialect(dialect_, plain);
     status_ = error.status;
     outcome_ = error.outcome;
     reason_ = error.reason;
     error_name_ = error.type;
     fields_.clear();
     append_error_fields(fields_, error);
+    append_request_id(fields_, dialect_, request_id_);
     add_weir_fields();
-    const auto body = error_body(error.message);
+    const auto body = error_body(dialect_, error, request_id_);
     const auto sent = co_await downstream_.send(error.status, fields_, body);
     if (!sent) {
         outcome_ = Outcome::cancelled;
@@ -347,7 +352,8 @@ net::Task<void> Exchange::answer_refusal(const Refusal& refusal) {
     }
     const bool as_it_came = upstream_error_ &&
                             refusal.upstream->status == upstream_error_->failure.status &&
-                            refusal.upstream->message == upstream_error_->failure.message;
+                            refusal.upstream->message == upstream_error_->failure.message &&
+                            speaks(dialect_, upstream_error_->body);
     if (!as_it_came) {
         auto error = remembered_answer(*refusal.upstream);
         error.reason = refusal.repeated ? to_string(refusal.reason) : std::string_view();

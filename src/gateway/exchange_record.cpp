@@ -74,7 +74,7 @@ void Exchange::record() {
             a.reserved = grant_.reservation;
         }
         a.max_tokens = facts_.max_output;
-        a.stream = bedrock::is_stream(match_.operation);
+        a.stream = stream_;
         if (usage_.known) {
             a.input = usage_.input;
             a.output = usage_.output;

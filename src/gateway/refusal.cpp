@@ -141,22 +141,26 @@ ErrorAnswer remembered_answer(const Failure& failure) {
     return a;
 }
 
-std::string error_body(std::string_view message) {
+void append_json_text(std::string& out, std::string_view text) {
     constexpr std::string_view kHex = "0123456789abcdef";
-    std::string body = "{\"message\":\"";
-    for (const char c : message) {
+    for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\') {
-            body += '\\';
-            body += c;
+            out += '\\';
+            out += c;
         } else if (byte < 0x20 || byte == 0x7f) {
-            body += "\\u00";
-            body += kHex[byte >> 4U];
-            body += kHex[byte & 15U];
+            out += "\\u00";
+            out += kHex[byte >> 4U];
+            out += kHex[byte & 15U];
         } else {
-            body += c;
+            out += c;
         }
     }
+}
+
+std::string error_body(std::string_view message) {
+    std::string body = "{\"message\":\"";
+    append_json_text(body, message);
     body += "\"}";
     return body;
 }

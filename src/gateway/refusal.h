@@ -28,6 +28,9 @@ ErrorAnswer refusal_answer(const Refusal& refusal, std::string_view asked_model)
 /// An upstream error that is answered from memory: same status, type and message as it came.
 ErrorAnswer remembered_answer(const Failure& failure);
 
+/// `text` as the inside of a JSON string.
+void append_json_text(std::string& out, std::string_view text);
+
 /// {"message": "..."} with the message escaped.
 std::string error_body(std::string_view message);
 

@@ -1,5 +1,6 @@
 #include "gateway/stream_relay.h"
 
+#include "gateway/dialect.h"
 #include "gateway/refusal.h"
 
 #include <array>
@@ -20,26 +21,32 @@ StreamRelay::Out StreamRelay::take(std::string_view bytes) {
     const std::string_view data = joined ? std::string_view(tail_) : bytes;
 
     std::size_t done = 0;
+    std::size_t copied = 0;  // up to here shown_ has what is to be seen, once something is hidden
+    shown_.clear();
     while (state_ == State::holding || state_ == State::flowing) {
-        const auto read = codec::read_event(data.substr(done), message_, kMaxMessage);
-        if (!read) {
+        const Step step = next(data.substr(done));
+        if (step.garbled) {
             state_ = State::garbled;
             break;
         }
-        if (!*read) {
+        if (step.size == 0) {
             break;
         }
-        done += **read;
-        switch (watcher_.on_event(message_)) {
-            case bedrock::StreamWatcher::Kind::content:
+        if (step.hidden) {
+            shown_.append(data.substr(copied, done - copied));
+            copied = done + step.size;
+        }
+        done += step.size;
+        switch (step.kind) {
+            case bedrock::StreamKind::content:
                 state_ = State::flowing;
                 break;
-            case bedrock::StreamWatcher::Kind::failure:
+            case bedrock::StreamKind::failure:
                 state_ = state_ == State::flowing ? State::excepted : State::failed;
                 break;
-            case bedrock::StreamWatcher::Kind::preamble:
-            case bedrock::StreamWatcher::Kind::end:
-            case bedrock::StreamWatcher::Kind::metadata:
+            case bedrock::StreamKind::preamble:
+            case bedrock::StreamKind::end:
+            case bedrock::StreamKind::metadata:
                 break;
         }
     }
@@ -49,7 +56,11 @@ StreamRelay::Out StreamRelay::take(std::string_view bytes) {
         tail_.assign(data.substr(done));
     }
 
-    const auto whole = data.substr(0, done);
+    auto whole = data.substr(0, done);
+    if (copied > 0) {
+        shown_.append(whole.substr(copied));
+        whole = shown_;
+    }
     if (state_ == State::holding) {
         if (held_.size() + whole.size() <= kMaxHeld) {
             held_.append(whole);
@@ -66,10 +77,21 @@ StreamRelay::Out StreamRelay::take(std::string_view bytes) {
 
 bool StreamRelay::ended_cleanly() const {
     return (state_ == State::holding || state_ == State::flowing) && tail_.size() == used_ &&
-           (!end_required_ || watcher_.ended());
+           (!end_required_ || model_ended());
 }
 
-std::string broken_stream_event(std::string_view message) {
+StreamRelay::Step EventRelay::next(std::string_view data) {
+    const auto read = codec::read_event(data, message_, kMaxMessage);
+    Step step;
+    step.garbled = !read;
+    if (read && *read) {
+        step.size = **read;
+        step.kind = watcher_.on_event(message_);
+    }
+    return step;
+}
+
+std::string EventRelay::broken_end(std::string_view message) const {
     const std::array<codec::EventHeader, 3> headers{
         codec::EventHeader{":message-type", std::string_view("exception")},
         codec::EventHeader{":exception-type", std::string_view("modelStreamErrorException")},
@@ -77,6 +99,22 @@ std::string broken_stream_event(std::string_view message) {
     std::string event;
     codec::append_event(event, headers, error_body(message));
     return event;
+}
+
+StreamRelay::Step SseRelay::next(std::string_view data) {
+    const auto read = reader_.read(data, event_, kMaxMessage);
+    Step step;
+    step.garbled = !read;
+    if (read && *read) {
+        step.size = **read;
+        step.kind = watcher_.on_event(event_);
+        step.hidden = watcher_.hidden();
+    }
+    return step;
+}
+
+std::string SseRelay::broken_end(std::string_view message) const {
+    return sse_error(operation_, message);
 }
 
 }  // namespace weir::gateway

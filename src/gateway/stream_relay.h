@@ -3,7 +3,9 @@
 #pragma once
 
 #include "bedrock/answer.h"
+#include "bedrock/sse_watcher.h"
 #include "codec/eventstream.h"
+#include "codec/sse.h"
 
 #include <string>
 #include <string_view>
@@ -12,13 +14,12 @@ namespace weir::gateway {
 
 /// Without I/O: take() is fed what arrived and says what may go on.
 ///
-/// Invariant: what it lets through is a sequence of whole messages with good checksums, and begins
-/// only at the first content event (or when 64 KiB of preamble have come), so that a failure before
-/// is never seen below.
+/// Invariant: what it lets through is a sequence of whole messages, their checksums good where they
+/// have any, and begins only at the first content event (or when 64 KiB of preamble have come), so
+/// that a failure before is never seen below.
 class StreamRelay {
 public:
-    StreamRelay(bedrock::Operation operation, bool end_required)
-        : watcher_(operation), end_required_(end_required) {}
+    virtual ~StreamRelay() = default;
 
     enum class State : std::uint8_t {
         holding,   // nothing may go on yet
@@ -43,23 +44,76 @@ public:
 
     State state() const { return state_; }
     bool begun() const { return state_ == State::flowing || state_ == State::excepted; }
-    Usage usage() const { return watcher_.usage(); }
-    const Failure& failure() const { return watcher_.failure(); }
+    virtual Usage usage() const = 0;
+    virtual const Failure& failure() const = 0;
+
+    /// The typed end of a stream that broke after content went to the client.
+    virtual std::string broken_end(std::string_view message) const = 0;
+
+protected:
+    explicit StreamRelay(bool end_required) : end_required_(end_required) {}
+
+    static constexpr std::size_t kMaxMessage = 1UL << 20;
+
+    /// The message at the front of `data`. `size` 0: not all there yet, or `garbled`.
+    struct Step {
+        std::size_t size = 0;
+        bool garbled = false;
+        bool hidden = false;  // not for the client
+        bedrock::StreamKind kind = bedrock::StreamKind::preamble;
+    };
+    virtual Step next(std::string_view data) = 0;
+    virtual bool model_ended() const = 0;
 
 private:
     static constexpr std::size_t kMaxHeld = 64UL << 10;
-    static constexpr std::size_t kMaxMessage = 1UL << 20;
 
-    bedrock::StreamWatcher watcher_;
-    codec::EventMessage message_;
     std::string held_;      // whole messages not let through yet
     std::string tail_;      // the beginning of a message, or what take() worked on last
+    std::string shown_;     // what is left of a block where a message in it is hidden
     std::size_t used_ = 0;  // bytes of tail_ that have gone on
     State state_ = State::holding;
     bool end_required_;
 };
 
-/// The typed end of a stream that broke after content went to the client.
-std::string broken_stream_event(std::string_view message);
+/// Bedrock's own event streams.
+class EventRelay final : public StreamRelay {
+public:
+    EventRelay(bedrock::Operation operation, bool end_required)
+        : StreamRelay(end_required), watcher_(operation) {}
+
+    Usage usage() const override { return watcher_.usage(); }
+    const Failure& failure() const override { return watcher_.failure(); }
+    std::string broken_end(std::string_view message) const override;
+
+private:
+    Step next(std::string_view data) override;
+    bool model_ended() const override { return watcher_.ended(); }
+
+    bedrock::StreamWatcher watcher_;
+    codec::EventMessage message_;
+};
+
+/// Server-sent events of the OpenAI and Anthropic paths.
+class SseRelay final : public StreamRelay {
+public:
+    /// `hides_usage`: as SseWatcher has it.
+    SseRelay(bedrock::Operation operation, bool hides_usage)
+        : StreamRelay(true), operation_(operation), watcher_(operation, hides_usage) {}
+
+    Usage usage() const override { return watcher_.usage(); }
+    const Failure& failure() const override { return watcher_.failure(); }
+    std::string broken_end(std::string_view message) const override;
+    const std::string& response_id() const { return watcher_.response_id(); }
+
+private:
+    Step next(std::string_view data) override;
+    bool model_ended() const override { return watcher_.ended(); }
+
+    bedrock::Operation operation_;
+    bedrock::SseWatcher watcher_;
+    codec::SseReader reader_;
+    codec::SseEvent event_;
+};
 
 }  // namespace weir::gateway

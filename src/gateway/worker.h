@@ -7,6 +7,7 @@
 #include "codec/sigv4.h"
 #include "gateway/engine_gate.h"
 #include "gateway/observe_gate.h"
+#include "gateway/response_memory.h"
 #include "gateway/snapshot.h"
 #include "net/loop.h"
 #include "net/upstream.h"
@@ -32,7 +33,8 @@ struct Shared {
     observe::LineWriter* access_log = nullptr;  // null: none is written
     RegionDirectory* regions = nullptr;
     LogSink log;
-    std::uint64_t conversation_seed = 0;     // one for all workers: they share what is remembered
+    std::uint64_t conversation_seed = 0;  // one for all workers: they share what is remembered
+    ResponseMemory responses;
     std::atomic<std::uint64_t> buffered{0};  // bytes of request bodies held, over all workers
     std::atomic<bool> ready{true};
     std::atomic<bool> refuse_waiting{false};  // the drain's time is over: no more waiting

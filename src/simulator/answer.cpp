@@ -227,6 +227,8 @@ std::string answer_body(const Generation& generation, Language language) {
                              {"total_tokens", use.input + use.output}};
             return dump(body);
         }
+        case Language::responses:  // of another API: simulator/body_api
+            break;
     }
     return "{}";
 }
@@ -286,6 +288,8 @@ std::string stream_piece(const Generation& generation, Language language, std::s
             return chunk({{"outputs", Json::array({{{"text", text}, {"stop_reason", nullptr}}})}});
         case Language::openai:
             return chunk(openai_choice(generation, "delta", {{"content", text}}));
+        case Language::responses:
+            break;
     }
     return {};
 }
@@ -334,6 +338,8 @@ std::string stream_tail(const Generation& generation, Language language) {
             last["amazon-bedrock-invocationMetrics"] = metrics;
             return chunk(last);
         }
+        case Language::responses:
+            break;
     }
     return {};
 }

@@ -134,6 +134,33 @@ Answer Catalogue::start_async(std::string_view body, const std::string& fresh_id
     return dump({{"invocationArn", invocation.arn}});
 }
 
+void Catalogue::keep_response(const std::string& id, std::string body, std::uint64_t tokens) {
+    const std::lock_guard lock(mutex_);
+    if (kept_.size() >= kMaxInvocations) {
+        kept_.pop_front();
+    }
+    kept_.push_back({id, std::move(body), tokens});
+}
+
+std::optional<std::uint64_t> Catalogue::kept_tokens(const std::string& id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(kept_, id, &Kept::id);
+    return found == kept_.end() ? std::nullopt : std::optional(found->tokens);
+}
+
+Answer Catalogue::kept_response(const Path& path) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(kept_, path.id, &Kept::id);
+    if (found == kept_.end()) {
+        return not_found("Response with id '" + path.id + "' not found.");
+    }
+    if (path.action == Action::response_get) {
+        return found->body;
+    }
+    kept_.erase(found);
+    return dump({{"id", path.id}, {"object", "response"}, {"deleted", true}});
+}
+
 Answer Catalogue::answer(const Path& path, std::string_view body, const std::string& fresh_id,
                          std::int64_t unix_seconds) {
     const auto describe = [&](const Invocation& invocation) {
@@ -152,6 +179,9 @@ Answer Catalogue::answer(const Path& path, std::string_view body, const std::str
         return json;
     };
     switch (path.action) {
+        case Action::response_get:
+        case Action::response_delete:
+            return kept_response(path);
         case Action::guardrail:
             return apply_guardrail(body);
         case Action::async_start:

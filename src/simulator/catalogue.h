@@ -9,6 +9,7 @@
 #include <deque>
 #include <expected>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,19 @@ public:
                                                    const std::string& fresh_id,
                                                    std::int64_t unix_seconds);
 
+    /// A response of the Responses API that may be asked for again, or built upon.
+    void keep_response(const std::string& id, std::string body, std::uint64_t tokens);
+    /// Tokens of the turns up to that response; nullopt: this Region does not keep it.
+    std::optional<std::uint64_t> kept_tokens(const std::string& id);
+
 private:
+    struct Kept {
+        std::string id;
+        std::string body;
+        std::uint64_t tokens = 0;
+    };
+    std::expected<std::string, ErrorAnswer> kept_response(const Path& path);
+
     struct Invocation {
         std::string arn;
         std::string model;
@@ -42,6 +55,7 @@ private:
     const std::vector<std::string> models_;
     std::mutex mutex_;
     std::deque<Invocation> invocations_;  // oldest first, bounded
+    std::deque<Kept> kept_;               // likewise
 };
 
 /// 2026-11-24T01:02:03Z

@@ -1,5 +1,7 @@
 #include "simulator/exchange.h"
 
+#include "simulator/body_api.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -62,8 +64,33 @@ private:
         end(used, ending);
     }
     bool streams() const {
-        return path_.action == Action::converse_stream || path_.action == Action::invoke_stream;
+        return path_.action == Action::converse_stream || path_.action == Action::invoke_stream ||
+               body_ask_.stream;
     }
+    bool speaks_sse() const { return is_body_api(path_.action); }
+    std::string stream_begin() const {
+        return speaks_sse() ? api_stream_head(path_.action, admission_.generation)
+                            : stream_head(admission_.generation, language_);
+    }
+    std::string stream_text(std::string_view text) const {
+        return speaks_sse() ? api_stream_piece(path_.action, admission_.generation, text)
+                            : stream_piece(admission_.generation, language_, text);
+    }
+    std::string stream_end() const {
+        return speaks_sse()
+                   ? api_stream_tail(path_.action, admission_.generation, body_ask_.include_usage)
+                   : stream_tail(admission_.generation, language_);
+    }
+    std::string stream_failure() const {
+        if (speaks_sse()) {
+            return api_stream_error(path_.action, *fault_);
+        }
+        const StreamException exception = stream_exception(*fault_);
+        return stream_error(exception.name, exception.payload);
+    }
+    std::string garbage() const;
+    void keep();
+    std::optional<ErrorAnswer> find_model();
     std::string fields(std::string_view content_type) const {
         return "x-amzn-RequestId: " + request_id_ +
                "\r\nContent-Type: " + std::string(content_type) + "\r\n";
@@ -78,6 +105,7 @@ private:
     std::string model_;  // empty until found
     Language language_ = Language::converse;
     Ask ask_;
+    BodyAsk body_ask_;
     std::uint64_t maximum_ = 0;
     std::optional<FaultKind> fault_;
     Ledger::Admission admission_;
@@ -119,6 +147,7 @@ net::Task<bool> Exchange::read() {
 }
 
 net::Task<void> Exchange::refuse(ErrorAnswer answer) {
+    answer = in_words_of(path_.action, std::move(answer));
     std::string head = fields(answer.content_type);
     if (!answer.type.empty()) {
         head += "x-amzn-ErrorType: " + answer.type + "\r\n";
@@ -142,6 +171,9 @@ net::Task<void> Exchange::run() {
         case Action::converse_stream:
         case Action::invoke:
         case Action::invoke_stream:
+        case Action::chat:
+        case Action::responses:
+        case Action::messages:
             co_await infer();
             break;
         case Action::count_tokens:
@@ -177,22 +209,73 @@ net::Task<void> Exchange::count_tokens() {
     }
 }
 
-/// Reads what is asked; an answer here is the caller's own error.
-std::optional<ErrorAnswer> Exchange::prepare() {
-    auto model = desk_.ledger.find(path_.id);
+/// Model and language, from path or body.
+std::optional<ErrorAnswer> Exchange::find_model() {
+    std::string_view id = path_.id;
+    if (is_body_api(path_.action)) {
+        auto ask = read_body_ask(body_);
+        if (!ask) {
+            return make_error(400, "ValidationException", "you must provide a model parameter");
+        }
+        body_ask_ = std::move(*ask);
+        id = body_ask_.model;
+        language_ = language_of(path_.action);
+    }
+    auto model = desk_.ledger.find(id);
     if (!model) {
         return unknown_model();
     }
     model_ = std::move(*model);
-    const bool converse =
-        path_.action == Action::converse || path_.action == Action::converse_stream;
-    language_ = converse ? Language::converse : language_of(model_);
+    if (body_ask_.background) {
+        return make_error(400, "ValidationException", "background mode is not supported");
+    }
+    if (!is_body_api(path_.action)) {
+        const bool converse =
+            path_.action == Action::converse || path_.action == Action::converse_stream;
+        language_ = converse ? Language::converse : language_of(model_);
+    }
+    return std::nullopt;
+}
+
+/// An event whose bytes have suffered.
+std::string Exchange::garbage() const {
+    std::string bad = stream_text(make_text(admission_.generation, 0, 1));
+    if (speaks_sse()) {
+        bad.resize(bad.size() / 2);  // nothing guards its bytes: it can only be cut short
+    } else {
+        bad.back() = static_cast<char>(bad.back() ^ 0x55);  // its checksum is wrong now
+    }
+    return bad;
+}
+
+void Exchange::keep() {
+    if (path_.action == Action::responses && body_ask_.store) {
+        const Generation& made = admission_.generation;
+        desk_.catalogue.keep_response(response_id(made), api_answer(path_.action, made),
+                                      ask_.input + made.use.output);
+    }
+}
+
+/// Reads what is asked; an answer here is the caller's own error.
+std::optional<ErrorAnswer> Exchange::prepare() {
+    if (auto refusal = find_model()) {
+        return refusal;
+    }
     auto ask = read_body(body_, language_);
     if (!ask) {
         return make_error(400, "ValidationException", ask.error().message);
     }
     ask_ = std::move(*ask);
     std::string().swap(body_);
+    if (!body_ask_.previous_response.empty()) {
+        const auto kept = desk_.catalogue.kept_tokens(body_ask_.previous_response);
+        if (!kept) {
+            return make_error(
+                400, "ValidationException",
+                "Previous response with id '" + body_ask_.previous_response + "' not found.");
+        }
+        ask_.input += *kept;
+    }
     const std::uint64_t most = maximum_output(model_);
     maximum_ = ask_.max_output.value_or(most);
     if (maximum_ > most) {
@@ -301,7 +384,8 @@ net::Task<void> Exchange::answer_whole() {
         down_.abort();
         co_return;
     }
-    std::string body = answer_body(generation, language_);
+    std::string body =
+        speaks_sse() ? api_answer(path_.action, generation) : answer_body(generation, language_);
     if (fault_ == FaultKind::mid_stream_reset) {
         settle_and_end(generation.use, Ending::faulted);
         co_await break_whole(std::move(body));
@@ -311,6 +395,7 @@ net::Task<void> Exchange::answer_whole() {
         fields("application/json") +
         (path_.action == Action::invoke ? count_fields(generation) : std::string());
     settle(generation.use);
+    keep();
     const auto sent = co_await down_.send(200, head, body);
     end(generation.use, sent ? Ending::delivered : Ending::cancelled);
 }
@@ -325,7 +410,8 @@ net::Task<void> Exchange::answer_stream() {
         down_.abort();
         co_return;
     }
-    std::string head = fields("application/vnd.amazon.eventstream");
+    std::string head =
+        fields(speaks_sse() ? "text/event-stream" : "application/vnd.amazon.eventstream");
     if (path_.action == Action::invoke_stream) {
         head += "X-Amzn-Bedrock-Content-Type: application/json\r\n";
     }
@@ -339,14 +425,11 @@ net::Task<void> Exchange::answer_stream() {
         1, static_cast<std::uint64_t>(std::llround(generation.rate * kPieceSeconds)));
     const bool breaks = fault_ == FaultKind::mid_stream || fault_ == FaultKind::mid_stream_reset;
     const std::uint64_t last = breaks ? (total + 1) / 2 : total;
-    std::string out = stream_head(generation, language_);
+    std::string out = stream_begin();
     if (fault_ == FaultKind::first_event) {
-        const StreamException exception = stream_exception(*fault_);
-        out = stream_error(exception.name, exception.payload);
+        out = stream_failure();
     } else if (fault_ == FaultKind::garbage) {
-        std::string bad = stream_piece(generation, language_, make_text(generation, 0, 1));
-        bad.back() = static_cast<char>(bad.back() ^ 0x55);  // its checksum is wrong now
-        out += bad;
+        out += garbage();
     }
     if (fault_ == FaultKind::first_event || fault_ == FaultKind::garbage) {
         settle_and_end(used, Ending::faulted);
@@ -356,7 +439,7 @@ net::Task<void> Exchange::answer_stream() {
     }
     while (used.output < last) {
         const std::uint64_t tokens = std::min(step, last - used.output);
-        out += stream_piece(generation, language_, make_text(generation, used.output, tokens));
+        out += stream_text(make_text(generation, used.output, tokens));
         used.output += tokens;
         const auto written = co_await down_.write(out);
         out.clear();
@@ -375,8 +458,7 @@ net::Task<void> Exchange::answer_stream() {
     if (breaks) {
         settle_and_end(used, Ending::faulted);
         if (fault_ == FaultKind::mid_stream) {
-            const StreamException exception = stream_exception(*fault_);
-            const std::string event = stream_error(exception.name, exception.payload);
+            const std::string event = stream_failure();
             co_await down_.write(event);
             co_await down_.end();
         } else {
@@ -385,7 +467,8 @@ net::Task<void> Exchange::answer_stream() {
         co_return;
     }
     settle(used);
-    out += stream_tail(generation, language_);
+    keep();
+    out += stream_end();
     const auto written = co_await down_.write(out);
     const auto ended = co_await down_.end();
     end(used, written && ended ? Ending::delivered : Ending::cancelled);

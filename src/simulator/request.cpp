@@ -54,7 +54,21 @@ bool take_suffix(std::string_view& text, std::string_view suffix) {
     return true;
 }
 
+/// `/openai/v1/...` and `/v1/...`, without the prefix; empty: elsewhere.
+std::string_view openai_path(std::string_view path) {
+    take_prefix(path, "/openai");
+    return take_prefix(path, "/v1") ? path : std::string_view();
+}
+
 Path parse_post(std::string_view path) {
+    if (path == "/anthropic/v1/messages") {
+        return {.action = Action::messages, .id = {}};
+    }
+    if (const auto rest = openai_path(path); !rest.empty()) {
+        return rest == "/chat/completions" ? Path{.action = Action::chat, .id = {}}
+               : rest == "/responses"      ? Path{.action = Action::responses, .id = {}}
+                                           : Path{};
+    }
     if (path == "/async-invoke") {
         return {.action = Action::async_start, .id = {}};
     }
@@ -77,6 +91,15 @@ Path parse_post(std::string_view path) {
         }
     }
     return {};
+}
+
+Path parse_response(std::string_view method, std::string_view path) {
+    auto rest = openai_path(path);
+    if (!take_prefix(rest, "/responses/") || rest.find('/') != std::string_view::npos) {
+        return {};
+    }
+    return {.action = method == "GET" ? Action::response_get : Action::response_delete,
+            .id = std::string(rest)};
 }
 
 Path parse_get(std::string_view path) {
@@ -177,6 +200,8 @@ const Json* max_member(const Json& body, Language language) {
             const Json* value = member(body, "max_completion_tokens");
             return value ? value : member(body, "max_tokens");
         }
+        case Language::responses:
+            return member(body, "max_output_tokens");
         default:
             return member(body, "max_tokens");
     }
@@ -189,8 +214,9 @@ Result<Ask> read_document(const Json& body, Language language) {
     if (!body.is_object()) {
         return failure(std::string(kMalformed));
     }
-    const std::string_view prompt = language == Language::titan   ? "inputText"
-                                    : language == Language::llama ? "prompt"
+    const std::string_view prompt = language == Language::titan       ? "inputText"
+                                    : language == Language::responses ? "input"
+                                    : language == Language::llama     ? "prompt"
                                     : language == Language::mistral && body.contains("prompt")
                                         ? "prompt"
                                         : "messages";
@@ -206,7 +232,7 @@ Result<Ask> read_document(const Json& body, Language language) {
     }
     Ask ask;
     TextCounter counter;
-    for (const std::string_view key : {"system", "toolConfig", "tools"}) {
+    for (const std::string_view key : {"system", "toolConfig", "tools", "instructions"}) {
         if (const Json* part = member(body, key)) {
             counter.walk(*part);
         }
@@ -313,6 +339,11 @@ Path parse_path(std::string_view method, std::string_view target) {
             found.action = Action::async_start;
         }
         return found;
+    }
+    if (method == "GET" || method == "DELETE") {
+        if (Path kept = parse_response(method, path); kept.action != Action::unknown) {
+            return kept;
+        }
     }
     return method == "GET" ? parse_get(path) : Path{};
 }

@@ -18,6 +18,11 @@ enum class Action : std::uint8_t {
     converse_stream,
     invoke,
     invoke_stream,
+    chat,       // OpenAI's chat completions
+    responses,  // OpenAI's
+    messages,   // Anthropic's
+    response_get,
+    response_delete,
     count_tokens,
     guardrail,
     async_start,
@@ -30,7 +35,8 @@ enum class Action : std::uint8_t {
     unknown,
 };
 
-/// The path taken apart. `id` is decoded: a model id or ARN, an invocation ARN, a profile.
+/// The path taken apart. `id` is decoded: a model id or ARN, an invocation ARN, a profile, a
+/// response.
 struct Path {
     Action action = Action::unknown;
     std::string id;
@@ -40,7 +46,16 @@ Path parse_path(std::string_view method, std::string_view target);
 /// The last segment of an ARN; anything else as it is.
 std::string_view model_of(std::string_view id);
 
-enum class Language : std::uint8_t { converse, anthropic, nova, titan, llama, mistral, openai };
+enum class Language : std::uint8_t {
+    converse,
+    anthropic,
+    nova,
+    titan,
+    llama,
+    mistral,
+    openai,
+    responses
+};
 Language language_of(std::string_view model);
 /// What the model may say at most; also what is held when a request does not say.
 std::uint64_t maximum_output(std::string_view model);

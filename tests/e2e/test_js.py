@@ -1,4 +1,4 @@
-"""The AWS SDK for JavaScript: over HTTP/2, as it comes for Bedrock, and over its HTTP/1.1 handler."""
+"""The AWS SDK for JavaScript: over HTTP/2, as it comes for Bedrock, and over its HTTP/1.1 handler; and Anthropic's."""
 
 import json
 import os
@@ -8,19 +8,22 @@ from pathlib import Path
 import pytest
 from harness import EAST, SONNET, wait_until
 
-SCRIPT = Path(os.environ.get("WEIR_E2E_JS", ".")) / "client.mjs"
+SCRIPTS = Path(os.environ.get("WEIR_E2E_JS", "."))
+
+
+def node(script, **asked):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    done = subprocess.run(["node", str(SCRIPTS / script), json.dumps(asked)], capture_output=True, text=True, timeout=60,
+                          env=clean)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.fixture(params=["http2", "http1"])
 def js(request):
     def call(weir, operation, text="hi", **more):
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        asked = {"url": weir.url, "operation": operation, "model": SONNET, "text": text,
-                 "http1": request.param == "http1", **more}
-        done = subprocess.run(["node", str(SCRIPT), json.dumps(asked)], capture_output=True, text=True, timeout=60,
-                              env=clean)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return node("client.mjs", url=weir.url, operation=operation, model=SONNET, text=text,
+                    http1=request.param == "http1", **more)
 
     return call
 
@@ -86,3 +89,29 @@ def test_one_that_breaks_off_costs_no_more(plain, js):
     answer = js(plain.weir, "converseStream", "[[output=2000]] [[rate=100]]", leave=5)
     assert answer["text"]
     wait_until(lambda: plain.sim.truth(key="cancelled") == before + 1, what="the upstream's end")
+
+
+def anthropic(weir, text="hi", **more):
+    return node("anthropic.mjs", url=weir.url, operation="messages", model=SONNET, text=text, **more)
+
+
+def test_anthropics_sdk(plain):
+    text = "[[echo]] déjà vu 日本語 🦀"
+    answer = anthropic(plain.weir, text)
+    assert answer["text"] == text and answer["usage"]["output_tokens"] > 0
+    streamed = anthropic(plain.weir, stream=True)
+    assert streamed["text"] and streamed["usage"]["output_tokens"] > 0
+    assert (streamed["events"][0], streamed["events"][-1]) == ("message_start", "message_stop")
+
+
+def test_anthropics_sdk_throttled_and_refused(start):
+    limits = {"requests_per_minute": 1, "tokens_per_minute": 1_000_000}
+    one = {"routes": [{"model": SONNET, "targets": [{"region": EAST}]}], "quotas": [{"model": SONNET, **limits}]}
+    s = start(weir={**one, "quota_window": "2s"}, sim={"quota_window": "2s"})
+    assert all(anthropic(s.weir)["text"] for _ in range(2))
+    s = start(weir={**one, "quota_window": "30s", "queue": {"deadline": "1s"}})
+    anthropic(s.weir)
+    refused = anthropic(s.weir)
+    assert (refused["error"], refused["status"], refused["type"]) == ("RateLimitError", 429, "rate_limit_error")
+    broken = anthropic(start().weir, "[[fault=mid_stream]] [[output=60]] [[rate=100]]", stream=True)
+    assert broken["error"] == "APIError" and "status" not in broken

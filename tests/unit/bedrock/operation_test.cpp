@@ -69,13 +69,22 @@ TEST(Match, WhatIsNotListedIsUnknown) {
                              "/model/a//b/converse",
                              "/model/a/b/converse",
                              "/model/arn:aws:x/../y/converse",
-                             "/model/m/invoke-with-bidirectional-stream",
                              "/guardrail/g/apply",
                              "/guardrail//version/1/apply",
                              "/guardrail/g/version/1/2/apply",
                              "/async-invoke/",
                              "/inference-profilesx",
-                             "/openai/v1/chat/completions",
+                             "/openai/v1/chat/completions/",
+                             "/openai/chat/completions",
+                             "/openai/v1/models",
+                             "/v1/completions",
+                             "/v1/responsesx",
+                             "/v1/responses/",
+                             "/v1/responses/a/b",
+                             "/v1/responses//cancel",
+                             "/v1/responses/%2e%2e/cancel",
+                             "/anthropic/v1/messages/batches",
+                             "/anthropic/v1/../v1/messages",
                              "http://x/model/m/converse"}) {
         EXPECT_EQ(match("POST", path).operation, Operation::unknown) << path;
         EXPECT_NE(match("GET", path).operation, Operation::converse) << path;
@@ -84,6 +93,36 @@ TEST(Match, WhatIsNotListedIsUnknown) {
     EXPECT_EQ(match("DELETE", "/async-invoke").operation, Operation::unknown);
     EXPECT_EQ(match("POST", "/model/" + std::string(5000, 'a') + "/converse").operation,
               Operation::unknown);
+}
+
+TEST(Match, ThePathsOfOtherSdks) {
+    for (const std::string prefix : {"/openai/v1", "/v1"}) {
+        EXPECT_EQ(match("POST", prefix + "/chat/completions").operation,
+                  Operation::chat_completions);
+        EXPECT_EQ(match("POST", prefix + "/responses?x=1").operation, Operation::responses);
+        EXPECT_EQ(match("GET", prefix + "/responses").operation, Operation::unknown);
+        EXPECT_EQ(match("GET", prefix + "/chat/completions").operation, Operation::unknown);
+        for (const auto& [method, tail] :
+             {std::pair{"GET", ""}, std::pair{"DELETE", "?a=b"},
+              std::pair{"GET", "/input_items?limit=3"}, std::pair{"POST", "/cancel"}}) {
+            const std::string path = prefix + "/responses/resp_01-A" + tail;
+            const auto found = match(method, path);
+            EXPECT_EQ(found.operation, Operation::stored_response) << method << path;
+            EXPECT_EQ(found.response, "resp_01-A") << method << path;
+        }
+    }
+    EXPECT_EQ(match("POST", "/anthropic/v1/messages").operation, Operation::messages);
+    EXPECT_EQ(match("POST", "/anthropic/v1/messages?beta=true").operation, Operation::messages);
+    EXPECT_EQ(match("POST", "/model/m/invoke-with-bidirectional-stream").operation,
+              Operation::bidirectional_stream);
+}
+
+TEST(Match, DialectsGoByThePathAlone) {
+    EXPECT_EQ(dialect_of("/openai/v1/nothing"), Dialect::openai);
+    EXPECT_EQ(dialect_of("/v1/models"), Dialect::openai);
+    EXPECT_EQ(dialect_of("/anthropic/v1/x"), Dialect::anthropic);
+    EXPECT_EQ(dialect_of("/model/m/converse"), Dialect::aws);
+    EXPECT_EQ(dialect_of("/openaix"), Dialect::aws);
 }
 
 TEST(ClientPrefix, SplitsOnlyAWholeName) {

@@ -1,6 +1,7 @@
 // The fuzzers' corpora as plain tests, so that what was once found stays found.
 #include "fuzz/eventstream_fuzz.h"
 #include "fuzz/http1_fuzz.h"
+#include "fuzz/sse_fuzz.h"
 #include "unit/codec/suites.h"
 
 #include <gtest/gtest.h>
@@ -24,6 +25,9 @@ TEST(Corpus, Http1) {
 }
 TEST(Corpus, EventStream) {
     run_corpus("eventstream", weir::fuzz::eventstream);
+}
+TEST(Corpus, Sse) {
+    run_corpus("sse", weir::fuzz::sse);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ std::string run(StreamRelay& relay, std::string_view bytes, std::size_t step) {
 TEST(StreamRelay, TheSameBytesWhateverTheSplit) {
     const auto whole = kStart + kDelta + kDelta + kStop + kMetadata;
     for (std::size_t step = 1; step <= whole.size(); ++step) {
-        StreamRelay relay(bedrock::Operation::converse_stream, true);
+        EventRelay relay(bedrock::Operation::converse_stream, true);
         EXPECT_EQ(run(relay, whole, step), whole) << step;
         EXPECT_TRUE(relay.ended_cleanly()) << step;
         EXPECT_EQ(relay.usage().output, 5U) << step;
@@ -49,7 +49,7 @@ TEST(StreamRelay, TheSameBytesWhateverTheSplit) {
 }
 
 TEST(StreamRelay, NothingGoesOnBeforeContent) {
-    StreamRelay relay(bedrock::Operation::converse_stream, true);
+    EventRelay relay(bedrock::Operation::converse_stream, true);
     EXPECT_EQ(run(relay, kStart, 7), "");
     EXPECT_FALSE(relay.begun());
     EXPECT_EQ(run(relay, kDelta, kDelta.size()), kStart + kDelta);
@@ -58,7 +58,7 @@ TEST(StreamRelay, NothingGoesOnBeforeContent) {
 
 TEST(StreamRelay, AnExceptionBeforeContentIsUnseen) {
     for (std::size_t step = 1; step < 40; ++step) {
-        StreamRelay relay(bedrock::Operation::converse_stream, true);
+        EventRelay relay(bedrock::Operation::converse_stream, true);
         EXPECT_EQ(run(relay, kStart + kException, step), "");
         EXPECT_EQ(relay.state(), StreamRelay::State::failed);
         EXPECT_EQ(relay.failure().cls, FailureClass::capacity);
@@ -67,7 +67,7 @@ TEST(StreamRelay, AnExceptionBeforeContentIsUnseen) {
 
 TEST(StreamRelay, AnExceptionAfterContentGoesOnByteForByte) {
     const auto whole = kStart + kDelta + kException;
-    StreamRelay relay(bedrock::Operation::converse_stream, true);
+    EventRelay relay(bedrock::Operation::converse_stream, true);
     EXPECT_EQ(run(relay, whole, 11), whole);
     EXPECT_EQ(relay.state(), StreamRelay::State::excepted);
 }
@@ -75,27 +75,27 @@ TEST(StreamRelay, AnExceptionAfterContentGoesOnByteForByte) {
 TEST(StreamRelay, DamageLetsNothingBrokenThrough) {
     auto bad = kDelta;
     bad[bad.size() - 6] ^= 1;
-    StreamRelay relay(bedrock::Operation::converse_stream, true);
+    EventRelay relay(bedrock::Operation::converse_stream, true);
     EXPECT_EQ(run(relay, kStart + kDelta + bad, 13), kStart + kDelta);
     EXPECT_EQ(relay.state(), StreamRelay::State::garbled);
     EXPECT_FALSE(relay.ended_cleanly());
 }
 
 TEST(StreamRelay, AnEndInTheMiddleIsNotClean) {
-    StreamRelay cut(bedrock::Operation::converse_stream, true);
+    EventRelay cut(bedrock::Operation::converse_stream, true);
     run(cut, kStart + kDelta, 1000);
     EXPECT_FALSE(cut.ended_cleanly());
-    StreamRelay torn(bedrock::Operation::converse_stream, true);
+    EventRelay torn(bedrock::Operation::converse_stream, true);
     run(torn, kStart + kDelta + kStop + kMetadata.substr(0, 9), 5);
     EXPECT_FALSE(torn.ended_cleanly());
-    StreamRelay empty(bedrock::Operation::converse_stream, true);
+    EventRelay empty(bedrock::Operation::converse_stream, true);
     run(empty, kStart + kStop + kMetadata, 9);
     EXPECT_TRUE(empty.ended_cleanly());
     EXPECT_EQ(empty.held(), kStart + kStop + kMetadata);
 }
 
 TEST(StreamRelay, PreambleWithoutEndIsLetThroughAtItsBound) {
-    StreamRelay relay(bedrock::Operation::converse_stream, true);
+    EventRelay relay(bedrock::Operation::converse_stream, true);
     std::string all;
     const auto ping = event("ping", std::string(1000, ' '));
     std::string out;
@@ -108,7 +108,8 @@ TEST(StreamRelay, PreambleWithoutEndIsLetThroughAtItsBound) {
 }
 
 TEST(StreamRelay, OurOwnEndIsATypedException) {
-    const auto bytes = broken_stream_event("weir: the stream broke off.");
+    const auto bytes = EventRelay(bedrock::Operation::converse_stream, true)
+                           .broken_end("weir: the stream broke off.");
     codec::EventMessage message;
     const auto read = codec::read_event(bytes, message);
     ASSERT_TRUE(read && *read);

@@ -1,0 +1,234 @@
+#include "bedrock/body_head.h"
+
+#include "bedrock/json.h"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::bedrock {
+
+namespace {
+
+constexpr std::size_t kLongestModel = 2'048;
+
+/// Calls `use` with name and value of each member at the top; false: the JSON breaks.
+template <class Use>
+bool each_top(std::string& body, Use use) {
+    ondemand::parser parser;
+    ondemand::document document;
+    ondemand::object object;
+    if (parser.iterate(padded(body)).get(document) != simdjson::SUCCESS ||
+        document.get_object().get(object) != simdjson::SUCCESS) {
+        return false;
+    }
+    for (auto item : object) {
+        ondemand::field field;
+        if (std::move(item).get(field) != simdjson::SUCCESS) {
+            return false;
+        }
+        const std::string_view name = key_of(field);
+        if (!use(name, field.value())) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool is_text(ondemand::value& value) {
+    return value.raw_json_token().starts_with('"');
+}
+
+bool is_object(ondemand::value& value) {
+    return value.raw_json_token().starts_with('{');
+}
+
+std::string text_of(ondemand::value& value) {
+    std::string_view text;
+    return is_text(value) && value.get_string().get(text) == simdjson::SUCCESS ? std::string(text)
+                                                                               : std::string();
+}
+
+/// What may be a model's id in a header, a label, a log line.
+bool plausible_model(std::string_view model) {
+    return !model.empty() && model.size() <= kLongestModel &&
+           std::ranges::all_of(model, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            out += '\\';
+        }
+        out += c;
+    }
+    out += '"';
+    return out;
+}
+
+/// A piece of a body to be put in the place of another.
+struct Patch {
+    std::size_t at = 0;
+    std::size_t size = 0;
+    std::string text;
+};
+
+std::string patched(std::string_view body, const Patch& patch) {
+    std::string out;
+    out.reserve(body.size() + patch.text.size());
+    out.append(body.substr(0, patch.at)).append(patch.text);
+    out.append(body.substr(patch.at + patch.size));
+    return out;
+}
+
+/// `{"include_usage": false}` and the like, made to say true.
+bool patch_options(ondemand::value& value, const char* base, Patch& patch) {
+    ondemand::object object;
+    const std::string_view whole = value.raw_json_token();
+    patch = {static_cast<std::size_t>(whole.data() - base) + 1, 0, R"("include_usage":true)"};
+    if (value.get_object().get(object) != simdjson::SUCCESS) {
+        return false;
+    }
+    bool empty = true;
+    for (auto item : object) {
+        ondemand::field field;
+        if (std::move(item).get(field) != simdjson::SUCCESS) {
+            return false;
+        }
+        empty = false;
+        if (key_of(field) == "include_usage") {
+            const std::string_view token = token_of(field.value());
+            patch = {static_cast<std::size_t>(token.data() - base), token.size(), "true"};
+            return true;
+        }
+    }
+    if (!empty) {
+        patch.text += ',';
+    }
+    return true;
+}
+
+}  // namespace
+
+Result<BodyHead> read_body_head(Operation operation, std::string& body) {
+    BodyHead head;
+    int models = 0;
+    int streams = 0;
+    bool usage_asked = false;
+    const bool responses = operation == Operation::responses;
+    const bool whole = each_top(body, [&](std::string_view name, ondemand::value& value) {
+        if (name == "model") {
+            ++models;
+            head.model = text_of(value);
+        } else if (name == "stream") {
+            ++streams;
+            head.stream = token_of(value) == "true";
+        } else if (name == "stream_options" && is_object(value)) {
+            ondemand::object options;
+            if (value.get_object().get(options) != simdjson::SUCCESS) {
+                return false;
+            }
+            for (auto item : options) {
+                ondemand::field field;
+                if (std::move(item).get(field) != simdjson::SUCCESS) {
+                    return false;
+                }
+                if (key_of(field) == "include_usage") {
+                    usage_asked = token_of(field.value()) == "true";
+                }
+            }
+        } else if (responses && name == "previous_response_id" && is_text(value)) {
+            head.previous_response = text_of(value);
+            head.stateful = true;
+        } else if (responses && name == "conversation" && (is_text(value) || is_object(value))) {
+            head.stateful = true;
+        }
+        return true;
+    });
+    if (!whole) {
+        return failure("The request body is not a JSON object.");
+    }
+    if (models > 1 || streams > 1) {
+        return failure(std::string("The request body states `") +
+                       (models > 1 ? "model" : "stream") + "` more than once.");
+    }
+    if (!plausible_model(head.model)) {
+        return failure("The request body names no usable `model`: a string without spaces.");
+    }
+    head.states_usage = operation != Operation::chat_completions || !head.stream || usage_asked;
+    return head;
+}
+
+std::string with_body_model(std::string_view body, std::string_view model) {
+    std::string copy(body);
+    Patch patch;
+    const bool whole = each_top(copy, [&](std::string_view name, ondemand::value& value) {
+        if (name == "model") {
+            const std::string_view token = token_of(value);
+            patch = {static_cast<std::size_t>(token.data() - copy.data()), token.size(),
+                     quoted(model)};
+        }
+        return true;
+    });
+    return whole && patch.size > 0 ? patched(body, patch) : copy;
+}
+
+std::string with_stated_usage(std::string_view body) {
+    std::string copy(body);
+    Patch patch;
+    bool found = false;
+    bool whole = each_top(copy, [&](std::string_view name, ondemand::value& value) {
+        if (name != "stream_options") {
+            return true;
+        }
+        found = true;
+        if (is_object(value)) {
+            return patch_options(value, copy.data(), patch);
+        }
+        const std::string_view token = token_of(value);  // null; anything else is theirs to refuse
+        patch = {static_cast<std::size_t>(token.data() - copy.data()), token.size(),
+                 token == "null" ? R"({"include_usage":true})" : std::string(token)};
+        return true;
+    });
+    if (!found) {  // a body that names a model is not empty
+        patch = {copy.find('{') + 1, 0, R"("stream_options":{"include_usage":true},)"};
+    }
+    return whole ? patched(body, patch) : copy;
+}
+
+std::string response_id(std::string& body) {
+    std::string id;
+    each_top(body, [&](std::string_view name, ondemand::value& value) {
+        if (name == "id") {
+            id = text_of(value);
+        }
+        return name != "id";
+    });
+    return id;
+}
+
+bool is_body_setting(std::string_view name) {
+    static constexpr std::array<std::string_view, 20> kSettings = {"model",
+                                                                   "stream",
+                                                                   "stream_options",
+                                                                   "service_tier",
+                                                                   "user",
+                                                                   "stop",
+                                                                   "stop_sequences",
+                                                                   "store",
+                                                                   "include",
+                                                                   "truncation",
+                                                                   "tool_choice",
+                                                                   "previous_response_id",
+                                                                   "background",
+                                                                   "prompt_cache_key",
+                                                                   "safety_identifier",
+                                                                   "conversation",
+                                                                   "betas",
+                                                                   "modalities",
+                                                                   "logit_bias",
+                                                                   "prompt_cache_retention"};
+    return std::ranges::find(kSettings, name) != kSettings.end();
+}
+
+}  // namespace weir::bedrock

@@ -1,0 +1,136 @@
+#include "gateway/dialect.h"
+#include "gateway/stream_relay.h"
+
+#include <gtest/gtest.h>
+
+namespace weir::gateway {
+namespace {
+
+using bedrock::Dialect;
+using bedrock::Operation;
+
+const std::string kRole =
+    "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+const std::string kText = "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n";
+const std::string kStop = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\r\n\r\n";
+const std::string kUsage =
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5}}\n\n";
+const std::string kDone = "data: [DONE]\n\n";
+const std::string kError = "data: {\"error\":{\"message\":\"busy\",\"type\":\"server_error\"}}\n\n";
+
+std::string run(SseRelay& relay, std::string_view bytes, std::size_t step) {
+    std::string out;
+    for (std::size_t at = 0; at < bytes.size(); at += step) {
+        const std::string piece(bytes.substr(at, step));
+        const auto got = relay.take(piece);
+        out.append(got.first).append(got.second);
+    }
+    return out;
+}
+
+TEST(SseRelay, TheSameBytesWhateverTheSplit) {
+    const auto whole = ": hello\n\n" + kRole + kText + kText + kStop + kUsage + kDone;
+    for (std::size_t step = 1; step <= whole.size(); ++step) {
+        SseRelay relay(Operation::chat_completions, false);
+        EXPECT_EQ(run(relay, whole, step), whole) << step;
+        EXPECT_TRUE(relay.ended_cleanly()) << step;
+        EXPECT_EQ(relay.usage().output, 5U) << step;
+    }
+}
+
+TEST(SseRelay, UsageNotAskedForIsLeftOut) {
+    const auto whole = kRole + kText + kStop + kUsage + kDone;
+    for (std::size_t step = 1; step <= whole.size(); ++step) {
+        SseRelay relay(Operation::chat_completions, true);
+        EXPECT_EQ(run(relay, whole, step), kRole + kText + kStop + kDone) << step;
+        EXPECT_TRUE(relay.usage().known) << step;
+        EXPECT_TRUE(relay.ended_cleanly()) << step;
+    }
+}
+
+TEST(SseRelay, AnErrorBeforeContentIsUnseen) {
+    SseRelay relay(Operation::chat_completions, false);
+    EXPECT_EQ(run(relay, kRole + kError, 9), "");
+    EXPECT_EQ(relay.state(), StreamRelay::State::failed);
+    EXPECT_EQ(relay.failure().message, "busy");
+}
+
+TEST(SseRelay, AnErrorAfterContentGoesOnAsItCame) {
+    SseRelay relay(Operation::chat_completions, false);
+    EXPECT_EQ(run(relay, kRole + kText + kError, 9), kRole + kText + kError);
+    EXPECT_EQ(relay.state(), StreamRelay::State::excepted);
+}
+
+TEST(SseRelay, HalfAnEventNeverGoesOn) {
+    SseRelay relay(Operation::chat_completions, false);
+    EXPECT_EQ(run(relay, kRole + kText + kText.substr(0, 20), 7), kRole + kText);
+    EXPECT_FALSE(relay.ended_cleanly());
+    SseRelay unfinished(Operation::chat_completions, false);
+    run(unfinished, kRole + kText, 7);
+    EXPECT_FALSE(unfinished.ended_cleanly());
+}
+
+TEST(SseRelay, OurOwnEndIsAnErrorInEachDialect) {
+    for (const auto operation :
+         {Operation::chat_completions, Operation::responses, Operation::messages}) {
+        bedrock::SseWatcher watcher(operation);
+        codec::SseReader reader;
+        codec::SseEvent event;
+        const auto bytes = sse_error(operation, "weir: \"it\" broke off.");
+        ASSERT_EQ(reader.read(bytes, event), bytes.size());
+        EXPECT_EQ(watcher.on_event(event), bedrock::StreamKind::failure);
+        EXPECT_EQ(watcher.failure().message, "weir: \"it\" broke off.");
+        EXPECT_EQ(watcher.failure().cls, FailureClass::server);
+    }
+}
+
+ErrorAnswer plain(int status, std::string_view type, std::string_view reason = {}) {
+    ErrorAnswer error;
+    error.status = status;
+    error.type = type;
+    error.reason = reason;
+    error.message = "no";
+    return error;
+}
+
+TEST(Dialect, BodiesAreThoseOfItsOwnService) {
+    const auto throttled = plain(429, "ThrottlingException", "quota");
+    EXPECT_EQ(
+        error_body(Dialect::openai, throttled, "r"),
+        R"({"error":{"message":"no","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}})");
+    EXPECT_EQ(
+        error_body(Dialect::anthropic, throttled, "r"),
+        R"({"type":"error","error":{"type":"rate_limit_error","message":"no"},"request_id":"r"})");
+    EXPECT_EQ(error_body(Dialect::aws, throttled, "r"), R"({"message":"no"})");
+    EXPECT_EQ(
+        error_body(Dialect::openai, plain(400, "ValidationException"), "r"),
+        R"({"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}})");
+    EXPECT_EQ(
+        error_body(Dialect::anthropic, plain(503, "ServiceUnavailableException"), "r"),
+        R"({"type":"error","error":{"type":"overloaded_error","message":"no"},"request_id":"r"})");
+}
+
+TEST(Dialect, StatusesThatItsClientsKnowBetter) {
+    const auto key = plain(403, "AccessDeniedException", "key");
+    EXPECT_EQ(in_dialect(Dialect::openai, key).status, 401);
+    EXPECT_EQ(in_dialect(Dialect::anthropic, key).status, 401);
+    EXPECT_EQ(in_dialect(Dialect::aws, key).status, 403);
+    EXPECT_EQ(in_dialect(Dialect::openai, plain(403, "AccessDeniedException", "model")).status,
+              403);
+    const auto day = in_dialect(Dialect::openai, plain(400, "ServiceQuotaExceededException"));
+    EXPECT_EQ(day.status, 429);
+    EXPECT_TRUE(day.retry_after);
+    EXPECT_NE(error_body(Dialect::openai, day, "r").find("insufficient_quota"), std::string::npos);
+}
+
+TEST(Dialect, KnowsItsOwnErrors) {
+    EXPECT_TRUE(speaks(Dialect::openai, R"({"error":{"message":"x"}})"));
+    EXPECT_TRUE(speaks(Dialect::anthropic, R"({"type":"error","error":{"type":"x"}})"));
+    EXPECT_FALSE(speaks(Dialect::anthropic, R"({"message":"Too many \"error\": {"})"));
+    EXPECT_FALSE(speaks(Dialect::openai, R"({"error":null,"message":"x"})"));
+    EXPECT_FALSE(speaks(Dialect::openai, "<html>"));
+    EXPECT_TRUE(speaks(Dialect::aws, "anything"));
+}
+
+}  // namespace
+}  // namespace weir::gateway
