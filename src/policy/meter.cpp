@@ -7,9 +7,10 @@
 namespace weir::policy {
 
 namespace {
+// One part in so many of the limit is left free, for what is counted otherwise than here.
+constexpr std::uint64_t kHeadRoom = 200;
 // A refusal may come from somebody else's use of the same quota; one burst of them must not take
 // away more than this part of what has been learned.
-constexpr std::uint64_t kHeadRoom = 200;
 constexpr double kDeepestCut = 0.7;
 constexpr double kRaise = 1.05;
 
