@@ -29,15 +29,12 @@ constexpr std::array<Recipe, 9> kRecipes{{
      "# boto3 gives up reading after 60 s; for long answers set\n"
      "# Config(read_timeout=3600, retries={\"total_max_attempts\": 1}): weir retries for you.\n"},
     {"js",
-     "# The AWS SDK for JavaScript speaks HTTP/2 to Bedrock by default; weir takes HTTP/1.1.\n"
-     "# Give the client the other handler, from @smithy/node-http-handler:\n"
-     "#   new BedrockRuntimeClient({ requestHandler: new NodeHttpHandler() })\n"},
+     "# Nothing else: the SDK speaks HTTP/2 to Bedrock, and weir takes it, plain or with `tls`.\n"},
     {"go",
      "# The Go SDK refuses bearer keys over plain http: sign as usual, or give weir `tls` and use\n"
      "# an https address.\n"},
     {"java",
-     "# The AWS SDK for Java 2.x reads this variable in recent versions; its asynchronous client\n"
-     "# needs HTTP/1.1: NettyNioAsyncHttpClient.builder().protocol(Protocol.HTTP1_1).\n"},
+     "# The AWS SDK for Java 2.x reads this variable in recent versions.\n"},
     {"langchain",
      "# langchain-aws uses boto3. In code: ChatBedrockConverse(base_url=\"@URL@\", ...).\n"},
     {"claude-code",

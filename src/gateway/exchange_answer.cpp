@@ -162,6 +162,10 @@ net::Task<Exchange::End> Exchange::relay_stream(StreamRelay& relay) {
         connection_->stream().set_deadline(std::min(patience, timeouts.answer));
         const auto piece = co_await connection_->read_body();
         usage_ = relay.usage();
+        if (gone_ && relay.ended_cleanly() && usage_.known) {
+            release(false);  // OpenAI's SDK leaves at [DONE]: it has had all of it
+            break;
+        }
         if (gone_) {
             co_return End::gone;
         }
@@ -227,7 +231,9 @@ net::Task<Exchange::End> Exchange::relay_stream(StreamRelay& relay) {
     worker_.shared.metrics->count_attempt(target_region_, target_model_,
                                           observe::AttemptResult::ok);
     net::NetResult<void> ended;
-    if (begun_) {
+    if (gone_) {
+        downstream_.abort();
+    } else if (begun_) {
         ended = co_await downstream_.end();
     } else {  // an answer without content
         begun_ = true;

@@ -1,6 +1,5 @@
 #include "net/http1_connection.h"
 
-#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -11,9 +10,6 @@ namespace {
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n";
 constexpr std::size_t kDrainBytes = 64UL << 10;
 constexpr std::size_t kKeptCapacity = 1024;
-/// A body gets head_timeout, and a second more for each of these bytes: who sends one byte now and
-/// then holds a place for ever otherwise. Apache's mod_reqtimeout has the same rule, at 500.
-constexpr std::int64_t kBodyBytesASecond = 1000;
 
 NetFailure failed(NetError error) {
     NetFailure made;
@@ -224,7 +220,7 @@ Task<bool> Http1Connection::next_request() {
         co_return false;
     }
     body_ = codec::BodyReader(head_.framing, head_.content_length);
-    body_received_ = 0;
+    pace_.restart();
     head_request_ = head_.method == "HEAD";
     continued_ = !head_.expect_continue;
     co_return true;
@@ -277,7 +273,8 @@ Task<NetResult<std::string_view>> Http1Connection::read_body() {
         if (!body_buffer_.held() || body_buffer_.room().empty()) {
             body_buffer_.make_room();
         }
-        stream_.set_deadline(body_time_left());
+        stream_.set_deadline(
+            pace_.left(state_->settings.head_timeout, std::chrono::steady_clock::now()));
         const auto got = co_await stream_.read_some(body_buffer_.room());
         stream_.clear_deadline();
         if (!got) {
@@ -289,18 +286,8 @@ Task<NetResult<std::string_view>> Http1Connection::read_body() {
             co_return std::unexpected(got.error());
         }
         body_buffer_.filled(*got);
-        body_received_ += static_cast<std::int64_t>(*got);
+        pace_.received(*got);
     }
-}
-
-Duration Http1Connection::body_time_left() {
-    const Instant now = std::chrono::steady_clock::now();
-    if (body_received_ == 0) {
-        body_waited_for_ = now;
-    }
-    const auto earned = std::chrono::milliseconds(body_received_ * 1000 / kBodyBytesASecond);
-    return std::max(body_waited_for_ + state_->settings.head_timeout + earned - now,
-                    Duration(std::chrono::milliseconds(1)));
 }
 
 Task<bool> Http1Connection::finish_request() {

@@ -1,6 +1,7 @@
 // One HTTP/1.1 connection from a client: its requests, one after the other.
 #pragma once
 
+#include "net/body_pace.h"
 #include "net/connection.h"
 
 #include <memory>
@@ -46,7 +47,6 @@ private:
     Task<bool> wait_for_bytes();
     /// 0: a head was read; -1: the connection is over; else the status of the error answer.
     Task<int> read_head(std::string& message);
-    Duration body_time_left();
     Task<bool> finish_request();
     Task<void> refuse(int status, std::string message);
     Task<void> linger();
@@ -65,9 +65,8 @@ private:
     codec::HeadReader reader_;
     codec::Head head_;
     codec::BodyReader body_;
-    Instant body_waited_for_{};
-    std::int64_t body_received_ = 0;  // bytes since then
-    std::string out_;                 // bytes of ours not yet sent: a head, a chunk's size
+    BodyPace pace_;
+    std::string out_;  // bytes of ours not yet sent: a head, a chunk's size
     std::uint64_t left_ = 0;
     Answer answer_ = Answer::none;
     NetError body_error_ = NetError::closed;

@@ -193,6 +193,7 @@ Task<NetResult<std::string_view>> Http2Stream::read_body() {
         if (!incoming_.empty()) {
             given_.clear();
             std::swap(given_, incoming_);
+            pace_.received(given_.size());
             if (!closed_) {
                 nghttp2_session_consume(connection_->session_, id_, given_.size());
                 connection_->flush_soon();
@@ -214,7 +215,8 @@ Task<NetResult<std::string_view>> Http2Stream::read_body() {
                 connection_->flush_soon();
             }
         }
-        timer_.set_after(connection_->state_.settings.head_timeout);
+        timer_.set_after(pace_.left(connection_->state_.settings.head_timeout,
+                                    std::chrono::steady_clock::now()));
         co_await signal_.wait();
         timer_.clear();
         if (std::exchange(timed_out_, false) && incoming_.empty() && !body_ended_ && !closed_) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codec/http2_head.h"
+#include "net/body_pace.h"
 #include "net/server_state.h"
 #include "net/signal.h"
 
@@ -65,6 +66,7 @@ private:
     std::size_t trailer_bytes_ = 0;
     std::optional<codec::Http2Error> head_error_;
 
+    BodyPace pace_;
     std::string incoming_;  // of the body, not asked for yet
     std::string given_;     // what the last read_body() showed
     std::string fields_;    // of an answer that has begun; goes with its first bytes

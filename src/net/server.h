@@ -17,8 +17,8 @@
 
 namespace weir::net {
 
-/// One request and its answer, whatever the HTTP version. The HTTP/1.1 side is in server.cpp;
-/// HTTP/2 slots in beside it. All on the connection's loop.
+/// One request and its answer, whatever the HTTP version: http1_connection.h, http2_stream.h. All
+/// on the connection's loop.
 class Downstream {
 public:
     virtual ~Downstream() = default;
@@ -35,7 +35,8 @@ public:
     virtual Task<NetResult<std::string_view>> read_body() = 0;
 
     /// `fields` is a block of whole field lines ("Name: value\r\n" ...) without Content-Length,
-    /// Transfer-Encoding, Connection or Date: those are ours to write.
+    /// Transfer-Encoding, Connection or Date: those are ours to write. HTTP/2 writes the names in
+    /// lower case.
     /// A whole answer in one write.
     virtual Task<NetResult<void>> send(int status, std::string_view fields,
                                        std::string_view body) = 0;
@@ -96,7 +97,7 @@ public:
     std::vector<std::uint16_t> ports() const;  // in the order of `listen`, as bound
 
     /// Stops accepting, closes idle connections, lets requests under way finish with Connection:
-    /// close. Thread-safe. drained(): none left.
+    /// close or GOAWAY. Thread-safe. drained(): none left.
     void drain();
     bool drained() const;
     /// Cuts all that is left. Thread-safe.

@@ -7,6 +7,13 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.settings
+from h2.connection import ConnectionInputs, ConnectionState, H2ConnectionStateMachine
+
+# To h2 any GOAWAY is the end. It is not: what is under way goes on (RFC 9113 6.8).
+H2ConnectionStateMachine._transitions[(ConnectionState.CLIENT_OPEN, ConnectionInputs.RECV_GOAWAY)] = (
+    None,
+    ConnectionState.CLIENT_OPEN,
+)
 
 
 class Stream:

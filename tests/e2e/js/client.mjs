@@ -39,7 +39,8 @@ const calls = {
     return { text: answer.output.message.content[0].text, usage: answer.usage, stop: answer.stopReason };
   },
   async converseStream() {
-    const answer = await client.send(new ConverseStreamCommand(converse));
+    const leaving = new AbortController();
+    const answer = await client.send(new ConverseStreamCommand(converse), { abortSignal: leaving.signal });
     const out = { text: "", events: [] };
     try {
       for await (const event of answer.stream) {
@@ -47,6 +48,7 @@ const calls = {
         out.text += event.contentBlockDelta?.delta?.text ?? "";
         out.usage = event.metadata?.usage ?? out.usage;
         if (leave && out.events.length >= leave) {
+          leaving.abort();
           break;
         }
       }
