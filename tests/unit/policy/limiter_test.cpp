@@ -62,10 +62,10 @@ QuotaPool tokens(std::uint64_t limit) {
 TEST(QuotaPool, HoldsBackWhatDoesNotFitWithHeadRoom) {
     QuotaPool pool = tokens(1000);
     Reservation a = pool.hold(900);
-    EXPECT_EQ(pool.blocked_by(90), LimitKind::none);
-    EXPECT_EQ(pool.blocked_by(91), LimitKind::tokens);
+    EXPECT_EQ(pool.blocked_by(95), LimitKind::none);
+    EXPECT_EQ(pool.blocked_by(96), LimitKind::tokens);
     pool.give_back_all(a, kStart);
-    EXPECT_EQ(pool.blocked_by(990), LimitKind::none);
+    EXPECT_EQ(pool.blocked_by(995), LimitKind::none);
     EXPECT_EQ(pool.outstanding(), 0U);
 }
 
