@@ -159,6 +159,28 @@ TEST(QuotaPool, ObeysTheServersWord) {
     EXPECT_EQ(pool.outstanding(), 0U);
 }
 
+TEST(QuotaPool, MarginsAddUpAsTheRootOfTheSumOfSquares) {
+    QuotaPool pool = tokens(100'000);
+    const Meter& meter = pool.meter(LimitKind::tokens);
+    Reservation one = pool.hold(1000, 300);
+    EXPECT_EQ(meter.used(), 1000U);
+    Reservation other = pool.hold(1000, 400);
+    EXPECT_EQ(meter.used(), 1800U);  // 700 + 600 + 500
+    EXPECT_EQ(meter.reserved(), 2000U);
+    pool.sent(one, kStart);
+    pool.sent(other, kStart);
+    EXPECT_EQ(meter.used(), 1800U);
+    pool.settle(one, 650, kStart + 1s);
+    EXPECT_EQ(meter.used(), 1650U);  // 650 + 600 + 400
+    // A call that may have been served keeps all that it held.
+    pool.keep(other, 0, kStart + 2s);
+    EXPECT_EQ(meter.used(), 1650U);
+    EXPECT_EQ(meter.reserved(), 0U);
+    Reservation back = pool.hold(1000, 300);
+    pool.give_back_all(back, kStart + 3s);
+    EXPECT_EQ(meter.used(), 1650U);
+}
+
 TEST(QuotaPool, BacksOffWhereItSeesRoomAndLeavesItToOthers) {
     QuotaPool pool(60s, Meter::Window::service, {std::nullopt, 1000, std::nullopt});
     Random random(1);
