@@ -23,6 +23,8 @@ constexpr double kDeepestCut = 0.7;
 // 0.036; moon 95.5, 95.7, 95.8, 95.8. A quota that has been raised is found the sooner.
 constexpr double kRaise = 1.05;
 
+// What a call gives back when it is settled is a mean over so many.
+constexpr double kReturns = 16;
 // The weight of the shapes that must allow a call. 0.7 to 0.9: the same. 0.95: b60 88.5 instead of
 // 96.2; 0.99: b10 88.5 instead of 94.9, because nobody ever finds out what more there is.
 constexpr double kEnough = 0.9;
@@ -151,7 +153,7 @@ WindowShapes::Ask Meter::ask(std::uint64_t amount) const {
             .held = static_cast<double>(held_ + margin_),
             .used = static_cast<double>(log_.used()),
             .limit = static_cast<double>(top().value_or(0)),
-            .doubt = static_cast<double>(margin_)};
+            .doubt = 0};
 }
 
 bool Meter::log_allows(std::uint64_t amount) const {
@@ -305,11 +307,14 @@ void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
         trial.suspected = suspects();
         trial.refusals = refusals_;
         const auto doubt = static_cast<double>(margin_);
+        // Inputs may be less than expected by as much as more, and the service may have settled a
+        // call whose answer is on its way: neither makes an acceptance news.
         WindowShapes::Ask asked{.amount = static_cast<double>(expected),
                                 .held = doubt,
                                 .used = static_cast<double>(log_.used()),
                                 .limit = configured(),
-                                .doubt = doubt};
+                                .ending = static_cast<double>(log_.ending(now)),
+                                .doubt = 2 * doubt + returned_};
         trial.forecast = shapes_.forecast(asked);
         if (trial.suspected) {
             // Our own use alone foretells a refusal; an acceptance is foretold only beside others'.
@@ -399,6 +404,8 @@ void Meter::keep(std::uint64_t amount, std::uint64_t surplus, Instant now, Trial
 void Meter::settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, Instant now,
                    Trial& trial) {
     const std::uint64_t logged = end_doubt(amount, trial);
+    const double back = static_cast<double>(logged - std::min(logged, actual));
+    returned_ += (back - returned_) / kReturns;
     if (actual < logged) {
         log_.remove(stamped, logged - actual);
     } else {

@@ -138,6 +138,7 @@ private:
     std::uint64_t reserved_ = 0;
     double doubts_ = 0;         // the sum of squares, of what is reserved
     std::uint64_t margin_ = 0;  // its root
+    double returned_ = 0;       // by a call when it is settled, in the mean
     std::optional<std::uint64_t> configured_;
     std::optional<std::uint64_t> learned_;
     std::uint64_t anchor_ = 0;  // the learned limit when its present window began

@@ -269,7 +269,7 @@ WindowShapes::Forecast WindowShapes::forecast(const Ask& ask) const {
             told.refuses |= bit;
         }
     };
-    tell(sliding, ask.used, ask.used, ask.limit);
+    tell(sliding, ask.used - ask.ending, ask.used, ask.limit);
     tell(bucket, debts_[0], debts_[0], ask.limit);
     tell(short_bucket, debts_[1], debts_[1], ask.limit * kShortPart);
     for (std::size_t phase = 0; phase < kPhases; ++phase) {

@@ -42,6 +42,20 @@ TEST(SlidingLog, TakesBackOnlyWhatIsStillThere) {
     EXPECT_EQ(log.used(), 0U);
 }
 
+TEST(SlidingLog, KnowsWhatItKeepsForTheSlackAlone) {
+    SlidingLog log(60s, 250ms);
+    log.add(kStart, 70);
+    log.add(kStart + 10s, 30);
+    log.expire(kStart + 59s);
+    EXPECT_EQ(log.ending(kStart + 59s), 0U);
+    log.expire(kStart + 60s + 50ms);
+    EXPECT_EQ(log.used(), 100U);
+    EXPECT_EQ(log.ending(kStart + 60s + 50ms), 70U);
+    log.expire(kStart + 61s);
+    EXPECT_EQ(log.used(), 30U);
+    EXPECT_EQ(log.ending(kStart + 61s), 0U);
+}
+
 TEST(SlidingLog, SurvivesJumpsAndTinyWindows) {
     SlidingLog log(60s, 250ms);
     log.add(kStart, 10);

@@ -120,6 +120,8 @@ TEST_F(WindowShapesTest, WhatIsOnlyMarginForetellsNoRefusal) {
     EXPECT_FALSE((shapes.forecast(asked).refuses >> WindowShapes::sliding & 1U) != 0);
     asked.doubt = 0;
     EXPECT_TRUE((shapes.forecast(asked).refuses >> WindowShapes::sliding & 1U) != 0);
+    asked.ending = 1000;
+    EXPECT_FALSE((shapes.forecast(asked).refuses >> WindowShapes::sliding & 1U) != 0);
 }
 
 TEST_F(WindowShapesTest, ABucketThatRefusedHadLessThanWasAsked) {
