@@ -162,7 +162,7 @@ net::Task<Exchange::End> Exchange::relay_stream(StreamRelay& relay) {
         connection_->stream().set_deadline(std::min(patience, timeouts.answer));
         const auto piece = co_await connection_->read_body();
         usage_ = relay.usage();
-        if (gone_ && relay.ended_cleanly() && usage_.known) {
+        if (gone_ && begun_ && relay.ended_cleanly() && usage_.known) {
             release(false);  // OpenAI's SDK leaves at [DONE]: it has had all of it
             break;
         }

@@ -10,6 +10,8 @@ using namespace policy;
 namespace {
 constexpr std::size_t kWakesACall = 64;
 constexpr double kOwedShare = 0.05;
+// 1, 8, 32, 128, seeds 21-24: by calls, long inputs at 1.0 97.5, 98.1, 98.4, 98.4; code trace at
+// 0.5 94.7, 94.8, 95.0, 95.1.
 constexpr std::size_t kBackfillLooks = 32;
 }  // namespace
 

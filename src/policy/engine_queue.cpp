@@ -9,7 +9,12 @@ namespace weir {
 using namespace policy;
 
 namespace {
+// adaptive_lifo: the part of a call's patience that its lane has stood. 0.1 to 0.5, conversation
+// trace at 1.0 and 1.5, seeds 21-24: 88.0 and 60.3 % of tokens, all of them.
 constexpr double kStanding = 0.25;
+// small_first: a call of so many means counts as if it had come at the end of its patience. 3, 8,
+// 16, likewise: by calls 94.3 and 72.0, 94.3 and 71.6, 94.1 and 71.1; by tokens 88.3 and 60.1, 88.8
+// and 60.1, 88.9 and 60.2.
 constexpr double kLarge = 8;
 }  // namespace
 

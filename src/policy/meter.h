@@ -39,7 +39,7 @@ public:
     /// What an attempt was when it was sent; given back with its answer.
     struct Trial {
         WindowShapes::Forecast forecast;
-        std::uint64_t doubt = 0;     ///< the part of its amount that is margin, not expected
+        std::uint32_t doubt = 0;     ///< the part of its amount that is margin, not expected
         std::uint32_t refusals = 0;  ///< had been answered when it was sent
         bool suspected = false;      ///< others were thought to use the quota
         bool probe = false;
@@ -59,7 +59,7 @@ public:
     bool learned() const { return !configured_ && learned_; }
     LimitKind kind() const { return kind_; }
 
-    std::uint64_t used() const { return held_ + log_.used() + margin(); }
+    std::uint64_t used() const { return held_ + log_.used() + margin_; }
     std::uint64_t reserved() const { return reserved_; }
     bool fits(std::uint64_t amount) const;
     /// What others are thought to use of the limit now.
@@ -102,7 +102,7 @@ private:
     /// Requests are charged once and for good: no shape serves more of them over time than the log
     /// does, so there is nothing to be won by going beyond it.
     bool goes_beyond() const { return kind_ == LimitKind::tokens; }
-    std::uint64_t margin() const;
+    void set_doubts(double squares);
     /// Of one that ends; returns what of `amount` was expected.
     std::uint64_t end_doubt(std::uint64_t amount, Trial& trial);
     double foreign_at(Instant at) const;
@@ -136,7 +136,9 @@ private:
     Duration probe_pause_;
     std::uint64_t held_ = 0;
     std::uint64_t reserved_ = 0;
-    double doubts_ = 0;  // the sum of squares, of what is reserved
+    double doubts_ = 0;         // the sum of squares, of what is reserved
+    std::uint64_t margin_ = 0;  // its root
+    double returned_ = 0;       // by a call when it is settled, in the mean
     std::optional<std::uint64_t> configured_;
     std::optional<std::uint64_t> learned_;
     std::uint64_t anchor_ = 0;  // the learned limit when its present window began

@@ -34,6 +34,8 @@ public:
 
     /// How much of what is used now will have expired by then.
     std::uint64_t freed_by(Instant at) const;
+    /// Of what is used, the part that is older than a window: kept for the slack alone.
+    std::uint64_t ending(Instant now) const { return freed_by(now + slack_ + width_); }
 
     Duration window() const { return window_; }
 

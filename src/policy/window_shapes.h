@@ -40,7 +40,8 @@ public:
         double held = 0;
         double used = 0;
         double limit = 0;
-        double doubt = 0;  ///< of all these and what is charged, so much may not be true
+        double ending = 0;  ///< of `used`, what the service may have forgotten already
+        double doubt = 0;   ///< of all these and what is charged, so much may not be true
     };
 
     /// `slack`: how much later than `sent` the service may count.

@@ -27,8 +27,12 @@ PATIENCE = 60
 MAX_TOKENS = 4096
 BURNDOWN = 5
 # By the name of `weir plan`: of the simulator.
-SIM_KIND = {"sliding": "sliding", "clock": "fixed", "bucket:6s": "bucket", "bucket:1s": "short_bucket"}
-PLAN_SEEDS = (1, 2, 3, 4, 5)
+SIM_KIND = {"sliding": "sliding", "clock": "fixed", "bucket:60s": "bucket", "bucket:10s": "short_bucket"}
+# Milliseconds that a plan takes a call to be on its way there and back, whatever else is compressed; here it is none.
+PLANS_WIRE = 20
+PLAN_SEEDS = range(1, 13)
+# Of the mean of the plans. A clock's minute begins where it likes, each seed's plan elsewhere: what is measured may be as far
+# from the nearest of the plans' range.
 APART = 0.03
 # Seconds by which a hundredth of the steps may come late: half a second of the uncompressed world.
 LAG = 0.05
@@ -39,17 +43,17 @@ def log_normal(dice, mean, spread):
 
 
 class Trace:
-    """Calls in bursts: (seconds, input, output, client). `calm` and `burst` are rates over the mean."""
+    """Calls in bursts: (seconds, input, output, client). `calm` and `burst` are rates over the mean; a burst lasts as long
+    as the patience of its calls, or nobody would have to be turned away."""
 
     def __init__(self, seed, mean_input, mean_output, calm, burst, heavy=False):
         dice = random.Random(seed)
-        # An eighth of the time in bursts would be drawn too seldom in so short a trace: they alternate.
-        self.calls, at, bursting, until = [], 0.0, False, dice.expovariate(1 / 9)
+        self.calls, at, bursting, until = [], 0.0, False, dice.uniform(30, 90)
         while at < SECONDS:
             at += dice.expovariate(CALLS_PER_SECOND * (burst if bursting else calm))
             if at >= until:
                 at, bursting = until, not bursting
-                until += dice.expovariate(1 / (3 if bursting else 9))
+                until += dice.uniform(30, 60) if bursting else dice.uniform(60, 120)
                 continue
             put = int(min(20_000, max(30, log_normal(dice, mean_input, 0.9))))
             out = int(min(2_000, max(5, log_normal(dice, mean_output, 0.8))))
@@ -139,7 +143,7 @@ class Row:
         self.trace.write(csv, self.max_tokens)
         config.write_text(json.dumps(self.config()))
         args = ["plan", "--trace", str(csv), "-c", str(config), "--window", self.window, "--seed", str(seed), "--json"]
-        args += ["--estimate-spread", "0.02", "--deadline", ms(PATIENCE), "--ttft", ms(0.4)]
+        args += ["--estimate-spread", "0.02", "--deadline", ms(PATIENCE), "--ttft", f"{round(400 / COMPRESSION) - PLANS_WIRE}ms"]
         args += ["--tokens-per-second", str(60 * COMPRESSION)]
         args += ["--foreign", str(self.other)] if self.other else []
         if self.outage:
@@ -250,15 +254,15 @@ async def play_all(rows):
 
 
 def make_rows(seed):
-    conversation = Trace(seed, 1150, 210, 0.8, 1.6)
-    clients = Trace(seed + 1, 1150, 210, 0.8, 1.6, heavy=True)
+    conversation = Trace(seed, 1150, 210, 0.5, 2.0)
+    clients = Trace(seed + 1, 1150, 210, 0.5, 2.0, heavy=True)
     code = Trace(seed + 2, 2050, 28, 0.4, 2.8)
     return [
         Row("load 0.8, sliding", conversation, 0.8),
         Row("load 1.0, sliding", conversation, 1.0),
         Row("load 1.0, clock minute", conversation, 1.0, "clock"),
-        Row("load 1.0, bucket of 60 s", conversation, 1.0, "bucket:6s"),
-        Row("load 1.0, bucket of 10 s", conversation, 1.0, "bucket:1s"),
+        Row("load 1.0, bucket of 60 s", conversation, 1.0, "bucket:60s"),
+        Row("load 1.0, bucket of 10 s", conversation, 1.0, "bucket:10s"),
         Row("light clients, load 2.0", clients, 2.0),
         Row("code trace, 0.5", code, 0.5),
         Row("another uses 30 %, load 0.8", conversation, 0.8, other=0.3),
@@ -313,10 +317,14 @@ def test_the_gateway_does_what_was_planned(row, played):
     served, lags = played[row.name]
     found, plans = shares(row, served), [foretold(plan) for plan in row.plans]
     told = {what: statistics.mean(plan[what] for plan in plans) for what in plans[0]}
+    least, most = dict(told), dict(told)
+    if row.window == "clock":
+        for what in told:
+            least[what], most[what] = (bound(plan[what] for plan in plans) for bound in (min, max))
     lag = sorted(lags)[len(lags) * 99 // 100]
     line = ", ".join(f"{what} {100 * told[what]:.1f} -> {100 * found[what]:.1f}" for what in told)
     print(f"{row.name}: planned -> measured per cent: {line}; lag {1000 * lag:.0f} ms")
     if lag > LAG:
         pytest.skip(f"this machine could not keep up: a hundredth of all steps came {1000 * lag:.0f} ms late or later")
     for what, share in found.items():
-        assert abs(share - told[what]) <= APART, f"{row.name}, seed {SEED}: planned -> measured: {line}"
+        assert least[what] - APART <= share <= most[what] + APART, f"{row.name}, seed {SEED}: planned -> measured: {line}"

@@ -183,6 +183,34 @@ TEST(PlanStrategies, AnotherProgramKeepsItsShareInEveryShapeOfMinute) {
     }
 }
 
+TEST(PlanStrategies, WhatAnEstimateOrTheNetworkLeavesOpenIsNoNewsOfTheWindow) {
+    const std::uint64_t seed = weir::test::seed_for("plan margins", 17);
+    for (std::uint64_t round = 0; round < 12; ++round) {
+        Dice dice(seed + round);
+        Names names;
+        std::string text = "timestamp,input,output\n";
+        for (int at = 0; at < 1800; at += 3) {  // in batches, long inputs among them
+            for (std::uint64_t call = dice.below(20); call > 0; --call) {
+                const double input = std::min(120'000.0, dice.log_normal(12'000, 1.2));
+                text += std::to_string(at) + "," + std::to_string(static_cast<int>(input) + 1) +
+                        "," + std::to_string(static_cast<int>(dice.log_normal(340, 0.5)) + 1) +
+                        "\n";
+            }
+        }
+        Scenario s = test::scenario_of(text, names, 1'000'000);
+        const Survey seen = survey(s).value();
+        s.service.quotas.front().tokens_per_minute =
+            static_cast<std::uint64_t>(static_cast<double>(seen.all.settled) / seen.minutes());
+        s.config.quotas = s.service.quotas;
+        s.estimate_spread = 0.1;
+        s.seed = s.service.seed = seed + round;
+        const Outcome o = play_weir(s).value();
+        const double refusals = static_cast<double>(o.refusals) / static_cast<double>(o.all.served);
+        std::printf("by tokens %.3f, refusals a success %.4f\n", o.all.by_tokens(), refusals);
+        EXPECT_LE(refusals, 0.02);
+    }
+}
+
 TEST(PlanStrategies, ADeadRegionIsLeftAndFoundAgain) {
     Dice dice(weir::test::seed_for("plan outage", 4));
     Names names;

@@ -42,6 +42,20 @@ TEST(SlidingLog, TakesBackOnlyWhatIsStillThere) {
     EXPECT_EQ(log.used(), 0U);
 }
 
+TEST(SlidingLog, KnowsWhatItKeepsForTheSlackAlone) {
+    SlidingLog log(60s, 250ms);
+    log.add(kStart, 70);
+    log.add(kStart + 10s, 30);
+    log.expire(kStart + 59s);
+    EXPECT_EQ(log.ending(kStart + 59s), 0U);
+    log.expire(kStart + 60s + 50ms);
+    EXPECT_EQ(log.used(), 100U);
+    EXPECT_EQ(log.ending(kStart + 60s + 50ms), 70U);
+    log.expire(kStart + 61s);
+    EXPECT_EQ(log.used(), 30U);
+    EXPECT_EQ(log.ending(kStart + 61s), 0U);
+}
+
 TEST(SlidingLog, SurvivesJumpsAndTinyWindows) {
     SlidingLog log(60s, 250ms);
     log.add(kStart, 10);
@@ -157,6 +171,28 @@ TEST(QuotaPool, ObeysTheServersWord) {
     EXPECT_EQ(pool.blocked_by(10), LimitKind::none);
     EXPECT_GT(pool.paused_until(), kStart + 7s);
     EXPECT_EQ(pool.outstanding(), 0U);
+}
+
+TEST(QuotaPool, MarginsAddUpAsTheRootOfTheSumOfSquares) {
+    QuotaPool pool = tokens(100'000);
+    const Meter& meter = pool.meter(LimitKind::tokens);
+    Reservation one = pool.hold(1000, 300);
+    EXPECT_EQ(meter.used(), 1000U);
+    Reservation other = pool.hold(1000, 400);
+    EXPECT_EQ(meter.used(), 1800U);  // 700 + 600 + 500
+    EXPECT_EQ(meter.reserved(), 2000U);
+    pool.sent(one, kStart);
+    pool.sent(other, kStart);
+    EXPECT_EQ(meter.used(), 1800U);
+    pool.settle(one, 650, kStart + 1s);
+    EXPECT_EQ(meter.used(), 1650U);  // 650 + 600 + 400
+    // A call that may have been served keeps all that it held.
+    pool.keep(other, 0, kStart + 2s);
+    EXPECT_EQ(meter.used(), 1650U);
+    EXPECT_EQ(meter.reserved(), 0U);
+    Reservation back = pool.hold(1000, 300);
+    pool.give_back_all(back, kStart + 3s);
+    EXPECT_EQ(meter.used(), 1650U);
 }
 
 TEST(QuotaPool, BacksOffWhereItSeesRoomAndLeavesItToOthers) {

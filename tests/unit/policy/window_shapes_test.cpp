@@ -110,6 +110,31 @@ TEST_F(WindowShapesTest, ARefusedCallRulesOutTheShapesThatForetoldItsAcceptance)
     EXPECT_EQ(shapes.accepted_at(ask(1500, 5900), 0.5, now + 40s), now + 40s);
 }
 
+TEST_F(WindowShapesTest, WhatIsOnlyMarginForetellsNoRefusal) {
+    charge(5900);
+    WindowShapes::Ask asked = ask(500, 5900);
+    EXPECT_TRUE((shapes.forecast(asked).refuses >> WindowShapes::sliding & 1U) != 0);
+    asked.held = asked.doubt = 300;
+    EXPECT_TRUE((shapes.forecast(asked).refuses >> WindowShapes::sliding & 1U) != 0);
+    asked.amount = 200;
+    EXPECT_FALSE((shapes.forecast(asked).refuses >> WindowShapes::sliding & 1U) != 0);
+    asked.doubt = 0;
+    EXPECT_TRUE((shapes.forecast(asked).refuses >> WindowShapes::sliding & 1U) != 0);
+    asked.ending = 1000;
+    EXPECT_FALSE((shapes.forecast(asked).refuses >> WindowShapes::sliding & 1U) != 0);
+}
+
+TEST_F(WindowShapesTest, ABucketThatRefusedHadLessThanWasAsked) {
+    EXPECT_TRUE(accepts(WindowShapes::short_bucket, 800));
+    shapes.refused(800);
+    EXPECT_TRUE(refuses(WindowShapes::short_bucket, 800));
+    EXPECT_TRUE(refuses(WindowShapes::bucket, 800));
+    EXPECT_TRUE(accepts(WindowShapes::sliding, 800));
+    EXPECT_EQ(shapes.debt(), 0);  // by which a clock's minute is paced
+    go(10s);
+    EXPECT_TRUE(accepts(WindowShapes::short_bucket, 800));
+}
+
 TEST_F(WindowShapesTest, WhatOthersMustHaveUsedIsTheLeastThatMakesShapesOfThatWeightRefuse) {
     charge(600);
     // A short bucket has 400 left, which is 2,400 of a window's quota; the others 5,400.
