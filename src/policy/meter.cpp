@@ -37,8 +37,8 @@ constexpr int kLastProbe = 2;
 // A probe's acceptance is news if shapes of this weight had foretold a refusal. 0.005 to 0.3: the
 // same.
 constexpr double kContradicted = 0.05;
-// The tokens of one round of probes, as a part of the limit. 0.02, 0.04, 0.08, 0.16:
-// b60 89.4, 92.2, 96.2, 96.3; moon 95.8 but for 0.16, 94.1 at 0.030.
+// The tokens of one round of probes, as a part of the limit. 0.04, 0.08, 0.16:
+// clk 91.4, 93.8, 93.9; b60 89.8, 96.2, 96.3; f on b60 0.034, 0.033, 0.044 refusals.
 constexpr double kProbed = 0.08;
 // Asked again no sooner than this part of a window, where nothing says when.
 constexpr int kFinest = 600;
