@@ -58,13 +58,15 @@ constexpr std::array<Recipe, 9> kRecipes{{
      "# For AnthropicBedrock (Python and TypeScript), which signs with AWS credentials; dummies\n"
      "# will do:\n"
      "# export AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir AWS_REGION=us-east-1\n"
-     "# The client named Anthropic (without Bedrock) asks /anthropic/v1/messages, which this\n"
-     "# version does not serve yet.\n"},
+     "# For the client named Anthropic (without Bedrock), whose models are Bedrock's ids here:\n"
+     "# export ANTHROPIC_BASE_URL=@URL@/anthropic\n"
+     "# export ANTHROPIC_API_KEY=weir_...   (any word will do where weir's `clients` have no "
+     "key)\n"},
     {"openai",
-     "# This version of weir does not serve the OpenAI paths (/openai/v1/...) yet. When it does:\n"
-     "# export OPENAI_BASE_URL=@URL@/openai/v1\n"
-     "# export OPENAI_API_KEY=weir_...\n"
-     "# Until then ask through an AWS SDK (`weir env boto3`) or LiteLLM (`weir env litellm`).\n"},
+     "export OPENAI_BASE_URL=@URL@/openai/v1\n"
+     "export OPENAI_API_KEY=weir_...\n"
+     "# Any word will do for the key where weir's `clients` have none. `model` is Bedrock's id;\n"
+     "# chat completions and responses are served, streamed or not.\n"},
 }};
 
 bool uses_aws_sdk(std::string_view client) {

@@ -92,6 +92,13 @@ def test_async_invoke(plain):
     assert arn in [one["invocationArn"] for one in listed]
 
 
+def test_speaking_both_ways_is_refused_with_its_reason(plain):
+    arrived = plain.sim.arrived()
+    reply = plain.weir.ask("POST", f"/model/{SONNET}/invoke-with-bidirectional-stream", "")
+    assert (reply.status, reply.error) == (501, "NotImplementedException")
+    assert "both ways" in reply.json()["message"] and plain.sim.arrived() == arrived
+
+
 def test_control_plane_reads_are_passed_on(plain):
     # The simulator answers for both planes; weir serves them from one address, as Claude Code asks.
     reply = plain.weir.ask("GET", "/inference-profiles?maxResults=10")

@@ -308,7 +308,8 @@ def test_a_client_that_leaves_stops_the_stream(start):
 def test_env_knows_where_each_leads(plain):
     from harness import command
 
-    for client, tail in (("openai", "/openai/v1"), ("anthropic", "/anthropic")):
+    for client, tail in (("openai", "OPENAI_BASE_URL=http://127.0.0.1:7070/openai/v1"),
+                         ("anthropic", "ANTHROPIC_BASE_URL=http://127.0.0.1:7070/anthropic")):
         assert tail in command("env", client).stdout
 
 
