@@ -325,9 +325,10 @@ int run_demo(const DemoOptions& options) {
                    options.json ? demo_json(trace, facts, rows) : demo_text(trace, facts, rows));
         std::fflush(stdout);
     } else {
-        fmt::print(stderr,
-                   "weir: not one call was answered, whichever way it went: the demo's parts cannot "
-                   "reach each other on 127.0.0.1. Is the loopback interface up?\n");
+        fmt::print(
+            stderr,
+            "weir: not one call was answered, whichever way it went: the demo's parts cannot "
+            "reach each other on 127.0.0.1. Is the loopback interface up?\n");
     }
 
     for (const World& world : worlds) {
