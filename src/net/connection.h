@@ -12,11 +12,9 @@ namespace weir::net {
 /// The protocol on a connection, once it is known.
 class Speaker {
 public:
+    virtual ~Speaker() = default;
     /// No more requests than those under way.
     virtual void drain() = 0;
-
-protected:
-    ~Speaker() = default;
 };
 
 /// In its loop's list from accept to close. Shakes hands where there is TLS, finds out whether the

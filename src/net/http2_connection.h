@@ -37,7 +37,7 @@ private:
 class Http2Connection final : public Speaker {
 public:
     explicit Http2Connection(Connection& connection);
-    ~Http2Connection();
+    ~Http2Connection() override;
     Http2Connection(const Http2Connection&) = delete;
     Http2Connection& operator=(const Http2Connection&) = delete;
 
