@@ -343,10 +343,10 @@ net::Task<Exchange::End> Exchange::fetch(Region& region, bool control, std::stri
         connection_->stream().set_deadline(stream_ ? timeouts.first_event : timeouts.answer);
         const auto head = co_await connection_->read_head();
         if (head && (*head)->status > 599) {
+            const int status = (*head)->status;
             release(false);
-            set_failure(
-                FailureClass::server, Stage::sent,
-                "the answer's status is none of HTTP's: " + std::to_string((*head)->status));
+            set_failure(FailureClass::server, Stage::sent,
+                        "the answer's status is none of HTTP's: " + std::to_string(status));
             co_return End::failed;
         }
         if (head) {

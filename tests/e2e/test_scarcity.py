@@ -146,7 +146,8 @@ def test_a_slow_reader_costs_a_bounded_buffer(start):
         c.recv(64)
     time.sleep(2)
     held = (resident(pid) - before) / len(slow)
-    assert held < 300_000, f"{held:.0f} bytes a slow reader"
+    if not sanitized():  # which keeps what was freed
+        assert held < 300_000, f"{held:.0f} bytes a slow reader"
     began = time.monotonic()
     assert converse(s.weir.boto())["stopReason"]
     assert time.monotonic() - began < 5
