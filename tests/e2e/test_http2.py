@@ -136,12 +136,11 @@ def test_waiting_calls_leave_with_their_client(start):
     with Http2(s.weir.port) as client:
         numbers = [client.ask(CONVERSE, BODY, headers=JSON) for _ in range(40)]
         wait_until(lambda: s.weir.metrics().sum("weir_waiting") >= 20, what="the queue")
-        arrived = s.sim.arrived()
         for number in numbers:
             client.h2.reset_stream(number, ErrorCodes.CANCEL)
         client.flush()
         wait_until(lambda: s.weir.metrics().sum("weir_waiting") == 0, 3, "an empty queue")
-        assert s.sim.arrived() == arrived <= 20
+        assert s.sim.arrived() <= 20, "one that had left was sent"
 
 
 def test_drain_says_goaway_and_lets_streams_finish(start):
