@@ -107,6 +107,8 @@ SSL_CTX* make_context(const SSL_METHOD* method) {
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // A record comes with one call instead of one for its head and one for its body.
+    SSL_CTX_set_read_ahead(context, 1);
     // A peer that closes without close_notify is an end of file; HTTP's framing says if it came
     // too early.
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);

@@ -21,7 +21,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kCapacity = 4UL << 20;
-constexpr std::size_t kEnough = 64UL << 10;
+constexpr std::size_t kEnough = 256UL
+                                << 10;  // of a busy second's lines: waking the thread is what costs
 constexpr auto kEvery = std::chrono::milliseconds(100);
 constexpr auto kFarewell = std::chrono::seconds(1);
 
@@ -50,7 +51,6 @@ void block_signals() {
 
 struct LineWriter::Impl {
     explicit Impl(int descriptor) : own(reopen_pipe(descriptor)), fd(own >= 0 ? own : descriptor) {
-        pending.reserve(kEnough);
         thread = std::thread([this] { run(); });
     }
 
