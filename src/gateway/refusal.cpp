@@ -30,6 +30,12 @@ std::string limit_phrase(const Refusal& r, std::string_view asked_model) {
         case LimitKind::daily_tokens:
             text = "tokens for the day";
             break;
+        case LimitKind::input_tokens:
+            text = "input tokens per minute";
+            break;
+        case LimitKind::output_tokens:
+            text = "output tokens per minute";
+            break;
         case LimitKind::none:
             text = "quota";
             break;
