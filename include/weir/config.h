@@ -27,10 +27,10 @@ struct CredentialsConfig {
 };
 
 struct RegionConfig {
-    std::string endpoint;  ///< URL; empty: https://bedrock-runtime.{region}.amazonaws.com
+    std::string endpoint;         ///< URL; empty: https://bedrock-runtime.{region}.amazonaws.com
     std::string mantle_endpoint;  ///< URL; empty: https://bedrock-mantle.{region}.api.aws
-    std::string ca;        ///< PEM file; empty: AWS_CA_BUNDLE, else the system's store
-    std::string proxy;     ///< URL; empty: HTTPS_PROXY and NO_PROXY of the environment
+    std::string ca;               ///< PEM file; empty: AWS_CA_BUNDLE, else the system's store
+    std::string proxy;            ///< URL; empty: HTTPS_PROXY and NO_PROXY of the environment
     std::optional<CredentialsConfig> credentials;  ///< unset: the file's `credentials`
 };
 

@@ -269,8 +269,7 @@ std::string with_api_path(std::string_view target, ApiPath path) {
     if (target.starts_with("/openai/v1/")) {
         target.remove_prefix(kOpenAi.size());
     }
-    return path == ApiPath::v1 ? std::string(target)
-                               : std::string(kOpenAi) + std::string(target);
+    return path == ApiPath::v1 ? std::string(target) : std::string(kOpenAi) + std::string(target);
 }
 
 std::string with_model(std::string_view target, std::string_view raw_model,

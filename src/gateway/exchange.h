@@ -104,11 +104,11 @@ private:
     bedrock::Match match_;
     bedrock::Dialect dialect_ = bedrock::Dialect::aws;
     bool stream_ = false;
-    bool stateful_ = false;          // leans on what its home Region keeps
-    bool add_usage_ = false;         // weir asks for the stream's usage in the client's stead
+    bool stateful_ = false;   // leans on what its home Region keeps
+    bool add_usage_ = false;  // weir asks for the stream's usage in the client's stead
     std::optional<ResponseMemory::Made> kept_;  // what it leans on
-    std::string_view target_;        // without the client prefix
-    std::string_view model_;         // aliases resolved
+    std::string_view target_;                   // without the client prefix
+    std::string_view model_;                    // aliases resolved
     std::string_view home_region_;
     Priority priority_ = Priority::standard;
     std::optional<Duration> deadline_;
@@ -130,7 +130,7 @@ private:
     Instant attempt_started_{};
     Failure failure_;
     Grant grant_;
-    Target as_it_came_;                   // of a call that is only observed
+    Target as_it_came_;                  // of a call that is only observed
     std::vector<codec::Field> instead_;  // of the client's own fields
     Endpoint endpoint_ = Endpoint::runtime;
     Tier tier_ = Tier::unset;

@@ -50,7 +50,7 @@ void Exchange::go_where_made(std::string_view response) {
 /// What keeps the call from going just anywhere.
 void Exchange::bind(Call& call) const {
     if (bedrock::names_model_in_body(match_.operation)) {
-        call.reach = !kept_                                  ? Reach::both
+        call.reach = !kept_                                ? Reach::both
                      : kept_->endpoint == Endpoint::mantle ? Reach::mantle
                                                            : Reach::runtime;
     }
@@ -63,7 +63,8 @@ void Exchange::bind(Call& call) const {
     call.guardrail = by_body.empty() ? by_header : by_body;
     call.region_bound = facts_.region_bound || stateful_;
     if ((facts_.guarded && call.guardrail.empty()) || (!by_header.empty() && !by_body.empty())) {
-        call.guardrail = kSomeGuardrail;  // which one is not clear, so that nothing can stand for it
+        call.guardrail =
+            kSomeGuardrail;  // which one is not clear, so that nothing can stand for it
     }
 }
 
@@ -139,8 +140,8 @@ std::string_view Exchange::other_model(const Grant& grant) const {
     if (!grant.profile.empty()) {
         return grant.profile;
     }
-    const bool other = grant.substituted || (!match_.model.starts_with("arn:") &&
-                                             match_.model != grant.target->model);
+    const bool other = grant.substituted ||
+                       (!match_.model.starts_with("arn:") && match_.model != grant.target->model);
     return other ? std::string_view(grant.target->model) : std::string_view();
 }
 

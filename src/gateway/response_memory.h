@@ -14,8 +14,8 @@
 namespace weir::gateway {
 
 /// A response of the Responses API is kept by the endpoint of the Region that made it, and found
-/// nowhere else: what leans on it has to go there. Remembers the last 100,000; older ones, and those of another
-/// process, are unknown. Thread-safe.
+/// nowhere else: what leans on it has to go there. Remembers the last 100,000; older ones, and
+/// those of another process, are unknown. Thread-safe.
 class ResponseMemory {
 public:
     struct Made {

@@ -70,10 +70,10 @@ Result<Region*> RegionDirectory::get(const std::string& name, const RegionConfig
         return std::unexpected(control.error());
     }
     auto mantle =
-        net::Endpoint::parse(config.mantle_endpoint.empty() ? "https://bedrock-mantle" +
-                                                                  std::string(fips() ? "-fips." : ".") +
-                                                                  name + api_domain_of(name)
-                                                            : config.mantle_endpoint,
+        net::Endpoint::parse(config.mantle_endpoint.empty()
+                                 ? "https://bedrock-mantle" + std::string(fips() ? "-fips." : ".") +
+                                       name + api_domain_of(name)
+                                 : config.mantle_endpoint,
                              config.ca, config.proxy);
     if (!mantle) {
         return std::unexpected(mantle.error());

@@ -40,8 +40,8 @@ bool resides(std::string_view residency, std::string_view region, std::string_vi
 
 namespace {
 
-/// What `by` puts in the place of this guardrail; null: it does not know it. A guardrail goes by its
-/// id or by an ARN that ends with it.
+/// What `by` puts in the place of this guardrail; null: it does not know it. A guardrail goes by
+/// its id or by an ARN that ends with it.
 const std::string* guardrail_for(const RouteTarget& by, std::string_view guardrail) {
     const auto found = std::ranges::find_if(by.guardrails, [&](const auto& entry) {
         return strip_arn(entry.first) == strip_arn(guardrail);
@@ -57,9 +57,9 @@ public:
           route_(route),
           home_(key.home_region.empty() ? config.default_region : key.home_region),
           base_(split_model(key.model).base),
-          two_endpoints_(std::ranges::any_of(route.targets, [](const RouteTarget& t) {
-              return t.endpoint == Endpoint::mantle;
-          })) {}
+          two_endpoints_(std::ranges::any_of(
+              route.targets, [](const RouteTarget& t) { return t.endpoint == Endpoint::mantle; })) {
+    }
 
     Candidate candidate(const RouteTarget& target) const {
         const bool mantle = target.endpoint == Endpoint::mantle;
@@ -102,7 +102,8 @@ public:
         if (key_.region_bound && target.region != home_) {
             return "guardrail";
         }
-        if (!key_.guardrail.empty() && (mantle || (target.region != home_ && c.guardrail.empty()))) {
+        if (!key_.guardrail.empty() &&
+            (mantle || (target.region != home_ && c.guardrail.empty()))) {
             return "guardrail";
         }
         if (!key_.profile.empty() && elsewhere(target) && c.profile.empty()) {

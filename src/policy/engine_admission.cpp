@@ -229,8 +229,9 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
     bool backlog = false;
     for (std::size_t i = 0; i < targets.size(); ++i) {
         TargetState* t = targets[i].state;
-        const Instant day_free = std::max(
-            t->daily_until, t->pool->meter(LimitKind::daily_tokens).fits_at(cost(call, t, i).tokens, now));
+        const Instant day_free =
+            std::max(t->daily_until,
+                     t->pool->meter(LimitKind::daily_tokens).fits_at(cost(call, t, i).tokens, now));
         day = std::min(day, day_free);
         all_days_gone = all_days_gone && day_free > latest;
         if (t->breaker.open(now)) {

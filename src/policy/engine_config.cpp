@@ -40,9 +40,9 @@ QuotaPool* Engine::Impl::pool_for(const Target& target, const policy::Tariff& ta
     std::string key = target.region + '\0';
     if (quota != nullptr) {
         limits.requests = shared(quota->requests_per_minute, config_.quota_share);
-        limits.tokens = shared(
-            tariff.apart ? quota->input_tokens_per_minute : quota->tokens_per_minute,
-            config_.quota_share);
+        limits.tokens =
+            shared(tariff.apart ? quota->input_tokens_per_minute : quota->tokens_per_minute,
+                   config_.quota_share);
         limits.daily_tokens = shared(quota->tokens_per_day, config_.quota_share);
         limits.output_tokens = shared(quota->output_tokens_per_minute, config_.quota_share);
         key.append(strip_arn(quota->models.front()));

@@ -77,7 +77,7 @@ private:
         static View view(const View& v) { return v; }
         static PathKey key(const View& v) {
             const auto& [model, home, converse, bound, reach, guardrail, profile] = v;
-            return {std::string(model),    std::string(home),   converse, bound, reach,
+            return {std::string(model),     std::string(home),   converse, bound, reach,
                     std::string(guardrail), std::string(profile)};
         }
         template <class A, class B>
@@ -103,8 +103,7 @@ private:
                                  std::size_t index) const;
     std::uint64_t max_output(const CallRecord* call, const TargetState* target,
                              std::size_t index) const;
-    policy::Amount cost(const CallRecord* call, const TargetState* target,
-                        std::size_t index) const;
+    policy::Amount cost(const CallRecord* call, const TargetState* target, std::size_t index) const;
     std::uint64_t cheapest(const CallRecord* call, const TargetState* target,
                            std::size_t index) const;
     std::optional<Refusal> hopeless(CallRecord* call, Instant now);

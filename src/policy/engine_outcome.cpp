@@ -266,7 +266,8 @@ Decision Engine::Impl::repeat(CallRecord* call, const Failure& failure, Instant 
 /// late.
 Decision Engine::Impl::after_truncation(CallRecord* call, const Failure& failure, Instant now) {
     call->full_output = true;
-    if (call->attempts >= std::max(retry_.max_attempts, 1U) || now >= call->deadline) {
+    if (call->path->targets.empty() ||  // a reload has left it nowhere to go
+        call->attempts >= std::max(retry_.max_attempts, 1U) || now >= call->deadline) {
         return final_error(call, failure, RefusalReason::attempts_exhausted, now);
     }
     if (auto g = grant_anywhere(call, now)) {
@@ -277,7 +278,7 @@ Decision Engine::Impl::after_truncation(CallRecord* call, const Failure& failure
 }
 
 Decision Engine::Impl::after_quota(CallRecord* call, const Failure& failure, Instant now) {
-    if (call->attempts >= std::max(retry_.max_attempts, 1U)) {
+    if (call->path->targets.empty() || call->attempts >= std::max(retry_.max_attempts, 1U)) {
         return final_error(call, failure, RefusalReason::attempts_exhausted, now);
     }
     Instant soonest = Instant::max();

@@ -151,9 +151,8 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
     call->wait_since = now;
     arm(call->timer, latest_start(call, now));
     TargetState* first = call->path->targets.front().state;
-    call->expected =
-        first->estimator->expected_cost(call->input, max_output(call, first, 0),
-                                        first->pool->apart() ? 0 : first->burndown);
+    call->expected = first->estimator->expected_cost(call->input, max_output(call, first, 0),
+                                                     first->pool->apart() ? 0 : first->burndown);
     if (first->estimator->answers() < 5) {
         // Nothing is known of the outputs yet; a guess must not turn anybody away.
         call->expected = std::min(call->expected, static_cast<double>(cost(call, first, 0).tokens));

@@ -227,7 +227,8 @@ Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
     meters_[2].refund(tokens, reservation.stamped, reservation.trials[2]);
     refund_output(reservation);
     const auto answer = Meter::Answer::refused;
-    if (kind == LimitKind::requests && !apart()) {  // there no requests are counted, whatever it says
+    if (kind == LimitKind::requests &&
+        !apart()) {  // there no requests are counted, whatever it says
         meters_[0].answered(reservation.trials[0], answer, 1, now);
         meters_[0].refused(1, true, now);
     } else {

@@ -10,10 +10,10 @@ const QuotaConfig* quota_of(const Config& config, const Target& target, std::str
     const bool reserved = target.tier == Tier::reserved;
     const QuotaConfig* anywhere = nullptr;
     for (const QuotaConfig& q : config.quotas) {
-        const bool listed =
-            q.endpoint == target.endpoint && q.reserved == reserved &&
-            std::ranges::any_of(q.models,
-                                [&](const std::string& m) { return strip_arn(m) == model; });
+        const bool listed = q.endpoint == target.endpoint && q.reserved == reserved &&
+                            std::ranges::any_of(q.models, [&](const std::string& m) {
+                                return strip_arn(m) == model;
+                            });
         if (!listed) {
             continue;
         }

@@ -68,12 +68,13 @@ void validate_mantle(const Config& config, const RouteTarget& target, const std:
     if (target.endpoint != Endpoint::mantle)
         return;
     const auto region = config.regions.find(target.region);
-    problems.require(region == config.regions.end() || region->second.endpoint.empty() ||
-                         !region->second.mantle_endpoint.empty(),
-                     path + ".endpoint",
-                     "regions." + target.region +
-                         " has an `endpoint` of its own and no `mantle_endpoint`: this target would "
-                         "lead elsewhere; set both or neither");
+    problems.require(
+        region == config.regions.end() || region->second.endpoint.empty() ||
+            !region->second.mantle_endpoint.empty(),
+        path + ".endpoint",
+        "regions." + target.region +
+            " has an `endpoint` of its own and no `mantle_endpoint`: this target would "
+            "lead elsewhere; set both or neither");
     problems.require(!target.model.starts_with("arn:") && split_model(target.model).geo.empty(),
                      path + ".model",
                      quoted(target.model) +
@@ -248,16 +249,16 @@ void validate_quotas(const Config& config, Problems& problems) {
             if (!problems.require(!quota.models[j].empty(), where,
                                   "is empty; allowed is a model id"))
                 continue;
-            const auto [first, fresh] = pools.emplace(
-                Target{quota.region, std::string(strip_arn(quota.models[j])), quota.endpoint,
-                       quota.reserved ? Tier::reserved : Tier::unset},
-                i);
-            problems.require(quota.endpoint != Endpoint::mantle ||
-                                 split_model(quota.models[j]).geo.empty(),
-                             where,
-                             quoted(quota.models[j]) +
-                                 " is a profile, and bedrock-mantle has none; allowed is a plain "
-                                 "model id such as anthropic.claude-opus-5");
+            const auto [first, fresh] =
+                pools.emplace(Target{quota.region, std::string(strip_arn(quota.models[j])),
+                                     quota.endpoint, quota.reserved ? Tier::reserved : Tier::unset},
+                              i);
+            problems.require(
+                quota.endpoint != Endpoint::mantle || split_model(quota.models[j]).geo.empty(),
+                where,
+                quoted(quota.models[j]) +
+                    " is a profile, and bedrock-mantle has none; allowed is a plain "
+                    "model id such as anthropic.claude-opus-5");
             problems.require(fresh, where,
                              quoted(quota.models[j]) + " has a quota in " +
                                  (quota.region.empty() ? "each Region" : quota.region) +
@@ -268,8 +269,8 @@ void validate_quotas(const Config& config, Problems& problems) {
             says_something = says_something || limit->has_value();
             problems.require(*limit != 0U, path + std::string(key),
                              "is 0, which lets nothing through; leave it out and it is learned");
-            problems.require(!limit->has_value() || apart == quota.apart(),
-                             path + std::string(key), apart ? kTogether : kApart);
+            problems.require(!limit->has_value() || apart == quota.apart(), path + std::string(key),
+                             apart ? kTogether : kApart);
         }
         problems.require(!quota.apart() || !quota.output_burndown, path + ".output_burndown",
                          kApart);

@@ -99,9 +99,10 @@ private:
 
     /// The tier that serves the call, where its body does not say it.
     std::string tier_field() const {
-        const bool says = !admission_.generation.tier.empty() &&
-                          (path_.action == Action::invoke || path_.action == Action::invoke_stream ||
-                           path_.action == Action::messages);
+        const bool says =
+            !admission_.generation.tier.empty() &&
+            (path_.action == Action::invoke || path_.action == Action::invoke_stream ||
+             path_.action == Action::messages);
         return says ? "X-Amzn-Bedrock-Service-Tier: " + admission_.generation.tier + "\r\n"
                     : std::string();
     }
@@ -322,10 +323,11 @@ std::optional<ErrorAnswer> Exchange::read_fields() {
         ask_.tier = *tier;
     }
     if (!ask_.tier.empty() && !is_tier(ask_.tier)) {
-        return make_error(400, "ValidationException",
-                          "Value '" + ask_.tier +
-                              "' at 'serviceTier' failed to satisfy constraint: Member must satisfy "
-                              "enum value set: [priority, default, flex, reserved]");
+        return make_error(
+            400, "ValidationException",
+            "Value '" + ask_.tier +
+                "' at 'serviceTier' failed to satisfy constraint: Member must satisfy "
+                "enum value set: [priority, default, flex, reserved]");
     }
     if (desk_.ledger.side() == Side::mantle && !ask_.guardrail.empty()) {
         return make_error(400, "ValidationException", "Guardrails are not supported");

@@ -68,14 +68,17 @@ Path parse_post(std::string_view path) {
         const std::string_view openai = path.substr(0, path.size() - rest.size());
         return rest == "/chat/completions"
                    ? Path{.action = Action::chat, .id = {}, .openai = openai}
-               : rest == "/responses" ? Path{.action = Action::responses, .id = {}, .openai = openai}
-                                      : Path{};
+               : rest == "/responses"
+                   ? Path{.action = Action::responses, .id = {}, .openai = openai}
+                   : Path{};
     }
     if (path == "/async-invoke") {
         return {.action = Action::async_start, .id = {}, .openai = {}};
     }
     if (take_prefix(path, "/guardrail/")) {
-        return take_suffix(path, "/apply") ? Path{.action = Action::guardrail, .id = {}, .openai = {}} : Path{};
+        return take_suffix(path, "/apply")
+                   ? Path{.action = Action::guardrail, .id = {}, .openai = {}}
+                   : Path{};
     }
     if (!take_prefix(path, "/model/")) {
         return {};

@@ -66,8 +66,8 @@ struct Settings {
 };
 
 /// What happened, per Region and model: GET /truth. The mantle port of a Region has books of its
-/// own, under `REGION/mantle`. A call counts once in the first line or the second; what was accepted
-/// ends once in the third, unless it is in flight.
+/// own, under `REGION/mantle`. A call counts once in the first line or the second; what was
+/// accepted ends once in the third, unless it is in flight.
 struct Truth {
     std::uint64_t accepted = 0;
     std::uint64_t throttled_requests = 0, throttled_tokens = 0, throttled_daily = 0, faulted = 0,
@@ -75,9 +75,9 @@ struct Truth {
     std::uint64_t delivered = 0, cancelled = 0, broken = 0;  // broken: by a fault after acceptance
     std::uint64_t input_tokens = 0, output_tokens = 0, delivered_tokens = 0, max_in_flight = 0,
                   in_flight = 0;
-    std::uint64_t cut_short = 0;                      // accepted, and ended by the output quota
-    std::uint64_t overflowed = 0;                     // accepted as `default` for want of `reserved`
-    std::map<std::string, std::uint64_t> tiers;       // accepted, by the tier that was asked for
+    std::uint64_t cut_short = 0;                 // accepted, and ended by the output quota
+    std::uint64_t overflowed = 0;                // accepted as `default` for want of `reserved`
+    std::map<std::string, std::uint64_t> tiers;  // accepted, by the tier that was asked for
     std::map<std::string, std::uint64_t> guardrails;  // accepted, by the guardrail that was named
 };
 

@@ -74,7 +74,7 @@ def test_a_full_input_quota_is_waited_for(start):
     for _ in range(3):
         assert chat(s, "word " * 4800).choices
     wait_until(lambda: sum(line["queued_ms"] > 200 for line in s.weir.lines()) >= 2, what="two calls that waited")
-    assert s.sim.truth(MANTLE, key="throttled_tokens") == 0
+    assert all(line["outcome"] == "ok" for line in s.weir.lines())
     metrics = s.weir.metrics()
     assert metrics.sum("weir_quota_limit", endpoint="mantle", kind="input_tokens") == 10_000
     assert metrics.sum("weir_quota_limit", kind="requests") == 0
@@ -254,9 +254,6 @@ def test_a_mapped_profile_is_asked_for_there(start):
     converse(s.weir.boto(), model=PROFILE_EAST)
     assert openai_client(s).chat.completions.create(model=PROFILE_EAST, messages=HI, max_tokens=30).choices
     assert s.sim.truth(WEST, "west12345678", "delivered") == 2
-    # The other way there is no mapping.
-    s.sim.heal()
-    s.sim.fault("unavailable", region=WEST)
     reply = s.weir.ask("POST", f"/model/{PROFILE_WEST.replace('/', '%2F')}/converse", say("hi"),
                        {"x-weir-deadline-ms": "500"})
-    assert reply.status == 200, "an unsigned call's home is us-east-1, and the ARN is the caller's affair"
+    assert reply.status == 503, "one that is mapped nowhere stays where it was asked for"

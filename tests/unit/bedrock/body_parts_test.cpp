@@ -26,9 +26,9 @@ TEST(BodyParts, ATierReplacesTheClientsWhateverItIs) {
               R"({"service_tier": "flex" , "x":[1]})");
     EXPECT_EQ(with_tier(R"({"service_tier":["a",{"b":1}]})", Operation::responses, "flex"),
               R"({"service_tier":"flex"})");
-    EXPECT_EQ(with_tier(R"({"service_tier":"a","service\u005ftier":"b"})", Operation::responses,
-                        "flex"),
-              R"({"service_tier":"flex","service\u005ftier":"flex"})");
+    EXPECT_EQ(
+        with_tier(R"({"service_tier":"a","service\u005ftier":"b"})", Operation::responses, "flex"),
+        R"({"service_tier":"flex","service\u005ftier":"flex"})");
 }
 
 TEST(BodyParts, ABrokenBodyIsTheServicesToRefuse) {
@@ -39,19 +39,19 @@ TEST(BodyParts, ABrokenBodyIsTheServicesToRefuse) {
 }
 
 TEST(BodyParts, AGuardrailIsRenamedInItsPlace) {
-    EXPECT_EQ(
-        with_guardrail(
-            R"({"messages":[{"content":[{"text":"gr-a"}]}],"guardrailConfig":)"
-            R"({"guardrailVersion":"1", "guardrailIdentifier" : "gr-a","trace":"enabled"}})",
-            "gr-b"),
-        R"({"messages":[{"content":[{"text":"gr-a"}]}],"guardrailConfig":)"
-        R"({"guardrailVersion":"1", "guardrailIdentifier" : "gr-b","trace":"enabled"}})");
+    EXPECT_EQ(with_guardrail(
+                  R"({"messages":[{"content":[{"text":"gr-a"}]}],"guardrailConfig":)"
+                  R"({"guardrailVersion":"1", "guardrailIdentifier" : "gr-a","trace":"enabled"}})",
+                  "gr-b"),
+              R"({"messages":[{"content":[{"text":"gr-a"}]}],"guardrailConfig":)"
+              R"({"guardrailVersion":"1", "guardrailIdentifier" : "gr-b","trace":"enabled"}})");
     EXPECT_EQ(with_guardrail(R"({"guardrailConfig":{}})", "g"), R"({"guardrailConfig":{}})");
     EXPECT_EQ(with_guardrail(R"({"messages":[]})", "g"), R"({"messages":[]})");
 }
 
 TEST(BodyParts, OpenAisPathsGoUnderEitherName) {
-    EXPECT_EQ(with_api_path("/openai/v1/responses/resp_1?x=1", ApiPath::v1), "/v1/responses/resp_1?x=1");
+    EXPECT_EQ(with_api_path("/openai/v1/responses/resp_1?x=1", ApiPath::v1),
+              "/v1/responses/resp_1?x=1");
     EXPECT_EQ(with_api_path("/v1/chat/completions", ApiPath::openai_v1),
               "/openai/v1/chat/completions");
     EXPECT_EQ(with_api_path("/v1/responses", ApiPath::v1), "/v1/responses");
