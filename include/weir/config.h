@@ -27,9 +27,10 @@ struct CredentialsConfig {
 };
 
 struct RegionConfig {
-    std::string endpoint;  ///< URL; empty: https://bedrock-runtime.{region}.amazonaws.com
-    std::string ca;        ///< PEM file; empty: AWS_CA_BUNDLE, else the system's store
-    std::string proxy;     ///< URL; empty: HTTPS_PROXY and NO_PROXY of the environment
+    std::string endpoint;         ///< URL; empty: https://bedrock-runtime.{region}.amazonaws.com
+    std::string mantle_endpoint;  ///< URL; empty: https://bedrock-mantle.{region}.api.aws
+    std::string ca;               ///< PEM file; empty: AWS_CA_BUNDLE, else the system's store
+    std::string proxy;            ///< URL; empty: HTTPS_PROXY and NO_PROXY of the environment
     std::optional<CredentialsConfig> credentials;  ///< unset: the file's `credentials`
 };
 
@@ -37,6 +38,12 @@ struct RegionConfig {
 struct QuotaConfig {
     std::vector<std::string> models;  ///< with their geo prefix; aliases resolved
     std::string region;               ///< empty: a pool of this size in each Region
+    Endpoint endpoint = Endpoint::runtime;
+    bool reserved = false;  ///< of the service tier `reserved`
+    /// Input and output are counted apart, without requests, days and burndown: mantle, reserved.
+    bool apart() const { return reserved || endpoint == Endpoint::mantle; }
+    std::optional<std::uint64_t> input_tokens_per_minute;
+    std::optional<std::uint64_t> output_tokens_per_minute;
     std::optional<std::uint64_t> requests_per_minute;
     std::optional<std::uint64_t> tokens_per_minute;
     std::optional<std::uint64_t> tokens_per_day;
@@ -50,6 +57,14 @@ struct RouteTarget {
     std::string model;  ///< empty: the route's own
     /// Neighbours with weights share the calls in that proportion, as load allows; 0: none.
     std::uint32_t weight = 0;
+    Endpoint endpoint = Endpoint::runtime;
+    Tier tier = Tier::unset;  ///< written into each call; unset: as the call says
+    /// as_asked: `/v1` on mantle; on runtime `/openai/v1` where the route has a target on mantle,
+    /// else what the client wrote.
+    ApiPath path = ApiPath::as_asked;
+    /// Guardrails and profile ARNs of other Regions, and what stands for them here.
+    std::map<std::string, std::string> guardrails = {};
+    std::map<std::string, std::string> profiles = {};
 };
 
 /// enforce: hold back, move, refuse. observe: let everything through as it came, and tell what

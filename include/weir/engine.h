@@ -25,6 +25,8 @@ enum class BreakerState : std::uint8_t { closed = 0, half_open = 1, open = 2 };
 struct TargetStatus {
     std::string region;
     std::string model;
+    Endpoint endpoint = Endpoint::runtime;
+    Tier tier = Tier::unset;
     std::vector<LimitStatus> limits;
     BreakerState breaker = BreakerState::closed;
     std::uint64_t in_flight = 0;  ///< granted, sent or begun

@@ -36,6 +36,24 @@ enum class OutputKind : std::uint8_t {
 };
 constexpr std::size_t kOutputKinds = 3;
 
+/// The two services that stand before the models of a Region. Their quotas are counted apart.
+/// `mantle` (bedrock-mantle) speaks OpenAI's and Anthropic's languages only, without guardrails and
+/// inference profiles; it meters input and output tokens and no requests.
+enum class Endpoint : std::uint8_t { runtime, mantle };
+std::string_view to_string(Endpoint endpoint);
+
+/// Bedrock's service tiers; `unset`: whatever the call itself says. `reserved` has quotas of its
+/// own, the others share one.
+enum class Tier : std::uint8_t { unset, standard, priority, flex, reserved };
+/// As the service writes it, `default` for standard; empty: unset.
+std::string_view to_string(Tier tier);
+
+/// What an OpenAI path begins with: which of the two a model answers on differs.
+enum class ApiPath : std::uint8_t { as_asked, v1, openai_v1 };
+
+/// The endpoints that speak a call's language and may have it.
+enum class Reach : std::uint8_t { runtime, mantle, both };
+
 /// One inference call, as the engine needs to know it. Views must live until offer() returns.
 struct Call {
     CallId id;
@@ -45,7 +63,10 @@ struct Call {
     std::string_view home_region;  ///< where the caller's own signature points
     bool converse = true;          ///< false: the body is written in a model family's own language
     bool stream = false;
-    bool region_bound = false;  ///< a guardrail, an ARN or an s3Location: may not leave home_region
+    Reach reach = Reach::runtime;
+    bool region_bound = false;   ///< an s3Location, say: may not leave home_region
+    std::string_view guardrail;  ///< id or ARN; leaves home_region only for a target that maps it
+    std::string_view profile;    ///< the ARN that was asked for as a model, likewise
     std::uint64_t input_estimate = 0;  ///< tokens, before the correction the engine has learned
     /// What the estimate was made from; all zero: the engine corrects input_estimate as a whole.
     InputCounts input_counts{};
@@ -111,6 +132,10 @@ struct Failure {
 struct Target {
     std::string region;
     std::string model;  ///< as it goes on the wire
+    Endpoint endpoint = Endpoint::runtime;
+    Tier tier = Tier::unset;
+
+    auto operator<=>(const Target&) const = default;
 };
 
 /// Permission to send one attempt now. Ends exactly once: settle, report or cancel.
@@ -122,6 +147,10 @@ struct Grant {
     bool right_sized = false;  ///< lower by what was learned, not by a limit: see truncated
     bool substituted = false;  ///< target->model differs from what the caller asked
     bool degraded = false;     ///< another model than asked, not just the same one elsewhere
+    ApiPath path = ApiPath::as_asked;
+    /// Set: to be named in place of the call's own. These two live as long as the engine.
+    std::string_view guardrail;
+    std::string_view profile;  ///< set: to be asked for in place of the ARN that the call names
 };
 
 /// The call stands in the queue (or waits out a backoff); advance() hands it on.
@@ -141,7 +170,15 @@ enum class RefusalReason : std::uint8_t {
 };
 std::string_view to_string(RefusalReason reason);
 
-enum class LimitKind : std::uint8_t { none, requests, tokens, daily_tokens };
+/// `input_tokens` and `output_tokens` are of quotas that count the two apart.
+enum class LimitKind : std::uint8_t {
+    none,
+    requests,
+    tokens,
+    daily_tokens,
+    input_tokens,
+    output_tokens
+};
 std::string_view to_string(LimitKind kind);
 
 /// Final. Carries what an honest message needs: which limit of which model where, how full, free

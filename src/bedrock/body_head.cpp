@@ -1,6 +1,6 @@
 #include "bedrock/body_head.h"
 
-#include "bedrock/json.h"
+#include "bedrock/splice.h"
 
 #include <algorithm>
 #include <array>
@@ -10,29 +10,6 @@ namespace weir::bedrock {
 namespace {
 
 constexpr std::size_t kLongestModel = 2'048;
-
-/// Calls `use` with name and value of each member at the top; false: the JSON breaks.
-template <class Use>
-bool each_top(std::string& body, Use use) {
-    ondemand::parser parser;
-    ondemand::document document;
-    ondemand::object object;
-    if (parser.iterate(padded(body)).get(document) != simdjson::SUCCESS ||
-        document.get_object().get(object) != simdjson::SUCCESS) {
-        return false;
-    }
-    for (auto item : object) {
-        ondemand::field field;
-        if (std::move(item).get(field) != simdjson::SUCCESS) {
-            return false;
-        }
-        const std::string_view name = key_of(field);
-        if (!use(name, field.value())) {
-            return false;
-        }
-    }
-    return true;
-}
 
 bool is_text(ondemand::value& value) {
     return value.raw_json_token().starts_with('"');
@@ -52,33 +29,6 @@ std::string text_of(ondemand::value& value) {
 bool plausible_model(std::string_view model) {
     return !model.empty() && model.size() <= kLongestModel &&
            std::ranges::all_of(model, [](char c) { return c > ' ' && c < 0x7f; });
-}
-
-std::string quoted(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') {
-            out += '\\';
-        }
-        out += c;
-    }
-    out += '"';
-    return out;
-}
-
-/// A piece of a body to be put in the place of another.
-struct Patch {
-    std::size_t at = 0;
-    std::size_t size = 0;
-    std::string text;
-};
-
-std::string patched(std::string_view body, const Patch& patch) {
-    std::string out;
-    out.reserve(body.size() + patch.text.size());
-    out.append(body.substr(0, patch.at)).append(patch.text);
-    out.append(body.substr(patch.at + patch.size));
-    return out;
 }
 
 /// `{"include_usage": false}` and the like, made to say true.

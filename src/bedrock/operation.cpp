@@ -261,6 +261,17 @@ ClientPrefix split_client_prefix(std::string_view target) {
     return {name, target.substr(end)};
 }
 
+std::string with_api_path(std::string_view target, ApiPath path) {
+    constexpr std::string_view kOpenAi = "/openai";
+    if (dialect_of(target) != Dialect::openai || path == ApiPath::as_asked) {
+        return std::string(target);
+    }
+    if (target.starts_with("/openai/v1/")) {
+        target.remove_prefix(kOpenAi.size());
+    }
+    return path == ApiPath::v1 ? std::string(target) : std::string(kOpenAi) + std::string(target);
+}
+
 std::string with_model(std::string_view target, std::string_view raw_model,
                        std::string_view model) {
     static constexpr std::string_view kHex = "0123456789ABCDEF";

@@ -1,6 +1,8 @@
 // Which Bedrock operation a request line names, and where its model stands in the path.
 #pragma once
 
+#include <weir/types.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -70,6 +72,9 @@ struct ClientPrefix {
     std::string_view rest;
 };
 ClientPrefix split_client_prefix(std::string_view target);
+
+/// Path under the other of `/v1` and `/openai/v1`; every other path as it is.
+std::string with_api_path(std::string_view target, ApiPath path);
 
 /// Path with another model in the place of `raw_model`, encoded exactly once ("-._~" kept).
 std::string with_model(std::string_view target, std::string_view raw_model, std::string_view model);

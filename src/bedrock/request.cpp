@@ -140,13 +140,35 @@ private:
                     raw(inner);
                 }
             });
-        } else if (key == "guardrailConfig" || key == "amazon-bedrock-guardrailConfig") {
-            facts_.region_bound = true;
+        } else if (key == "guardrailConfig") {
+            guardrail(value);
+        } else if (key == "amazon-bedrock-guardrailConfig") {
+            facts_.guarded = true;  // how it works; its name stands in a header
         } else if (key != "requestMetadata" && key != "metadata" && key != "performanceConfig" &&
                    key != "serviceTier" && key != "anthropic_version" && key != "anthropic_beta" &&
                    !(names_model_in_body(operation_) && is_body_setting(key))) {
             member(key, value, 1);
         }
+    }
+
+    void guardrail(ondemand::value& value) {
+        std::string_view name;
+        int names = facts_.guarded ? 1 : 0;  // one of two, and which of them holds is not known
+        facts_.guarded = true;
+        if (kind(value) == '{') {
+            each_field(value, [&](std::string_view key, ondemand::value& inner) {
+                if (key == "guardrailIdentifier") {
+                    ++names;
+                    name = raw_text(inner);
+                }
+            });
+        }
+        if (names != 1 || name.empty() || name.find('\\') != std::string_view::npos) {
+            facts_.region_bound = true;
+            return;
+        }
+        facts_.guardrail_at = static_cast<std::size_t>(name.data() - body_.data());
+        facts_.guardrail_size = name.size();
     }
 
     void answers(OutputKind kind) { facts_.output_kind = std::max(facts_.output_kind, kind); }

@@ -23,7 +23,11 @@ struct RequestFacts {
     std::optional<std::uint64_t> max_output;  // the caller's own
     OutputKind output_kind = OutputKind::plain;
     std::uint64_t thinking_budget = 0;
-    bool region_bound = false;  // guardrailConfig, an ARN or s3Location inside
+    bool region_bound = false;  // an s3Location or the like inside, or a guardrail without a name
+    bool guarded = false;       // a guardrail is asked for
+    // The guardrail's name in the body, if it stands there once and plainly; else region_bound.
+    std::size_t guardrail_at = 0;
+    std::size_t guardrail_size = 0;  // 0: nowhere
     // Where the number of max_output stands in the body, for rewriting only its bytes.
     std::size_t max_output_at = 0;
     std::size_t max_output_size = 0;       // 0: nowhere

@@ -29,6 +29,7 @@ void read_regions(MapReader& root, Config& config) {
         RegionConfig region;
         MapReader map(root.reading(), node, path);
         map.text("endpoint", region.endpoint);
+        map.text("mantle_endpoint", region.mantle_endpoint);
         map.text("ca", region.ca);
         map.text("proxy", region.proxy);
         if (const YamlNode* credentials = map.find("credentials")) {
@@ -40,15 +41,17 @@ void read_regions(MapReader& root, Config& config) {
     }
 }
 
-void read_aliases(MapReader& root, Config& config) {
-    for (const auto& [name, node] : root.entries("aliases", "model ids, `\"arn:...\": model`")) {
-        const std::string path = join("aliases", name);
+/// `NAME: TEXT` entries; `what` is what a text must be.
+void read_names(MapReader& map, std::string_view key, std::string_view entries,
+                std::string_view what, std::map<std::string, std::string>& out) {
+    for (const auto& [name, node] : map.entries(key, entries)) {
+        const std::string path = join(map.path(key), name);
         if (node->unresolved)
             continue;
         if (node->kind != YamlNode::Kind::scalar)
-            root.reading().spoil(path, node->place, "`" + path + "` must be a model id");
+            map.reading().spoil(path, node->place, "`" + path + "` must be " + std::string(what));
         else
-            config.aliases[name] = node->text;
+            out[name] = node->text;
     }
 }
 
@@ -57,6 +60,7 @@ std::string resolve(const Config& config, const std::string& model) {
     return found == config.aliases.end() ? model : found->second;
 }
 
+const Choices<Endpoint> kEndpoints = {{"runtime", Endpoint::runtime}, {"mantle", Endpoint::mantle}};
 const Choices<Mode> kModes = {{"enforce", Mode::enforce}, {"observe", Mode::observe}};
 
 void read_quotas(MapReader& root, Config& config) {
@@ -81,13 +85,38 @@ void read_quotas(MapReader& root, Config& config) {
         for (std::string& name : quota.models)
             name = resolve(config, name);
         map.text("region", quota.region);
+        map.choice<Endpoint>("endpoint", quota.endpoint, kEndpoints);
+        map.choice<bool>("tier", quota.reserved, {{"reserved", true}});
         map.count("requests_per_minute", quota.requests_per_minute);
         map.count("tokens_per_minute", quota.tokens_per_minute);
         map.count("tokens_per_day", quota.tokens_per_day);
+        map.count("input_tokens_per_minute", quota.input_tokens_per_minute);
+        map.count("output_tokens_per_minute", quota.output_tokens_per_minute);
         map.count("output_burndown", quota.output_burndown);
         map.flag("reserve_burndown", quota.reserve_burndown);
         config.quotas.push_back(std::move(quota));
     }
+}
+
+RouteTarget read_target(Reading& reading, const YamlNode& node, const std::string& path) {
+    MapReader map(reading, &node, path);
+    RouteTarget target;
+    map.text("region", target.region);
+    map.text("model", target.model);
+    map.count("weight", target.weight);
+    map.choice<Endpoint>("endpoint", target.endpoint, kEndpoints);
+    map.choice<Tier>("tier", target.tier,
+                     {{"priority", Tier::priority},
+                      {"default", Tier::standard},
+                      {"flex", Tier::flex},
+                      {"reserved", Tier::reserved}});
+    map.choice<ApiPath>("path", target.path,
+                        {{"/v1", ApiPath::v1}, {"/openai/v1", ApiPath::openai_v1}});
+    read_names(map, "guardrails", "guardrails, `theirs: ours`", "a guardrail's id or ARN",
+               target.guardrails);
+    read_names(map, "profiles", "profiles, `\"arn:...\": \"arn:...\"`", "an ARN or model id",
+               target.profiles);
+    return target;
 }
 
 void read_routes(MapReader& root, Config& config) {
@@ -100,12 +129,8 @@ void read_routes(MapReader& root, Config& config) {
         route.model = resolve(config, route.model);
         const auto& targets = map.list("targets", "maps, each with `region`");
         for (std::size_t j = 0; j < targets.size(); ++j) {
-            MapReader inner(root.reading(), &targets[j], at(join(path, "targets"), j));
-            RouteTarget target;
-            inner.text("region", target.region);
-            inner.text("model", target.model);
-            inner.count("weight", target.weight);
-            route.targets.push_back(std::move(target));
+            route.targets.push_back(
+                read_target(root.reading(), targets[j], at(join(path, "targets"), j)));
         }
         map.duration("spill_after", route.spill_after);
         map.duration("degrade_after", route.degrade_after);
@@ -245,7 +270,7 @@ void read_config(Reading& reading, const YamlNode& node, Config& config) {
     read_credentials(reading, root.find("credentials"), "credentials", config.credentials);
     root.duration("quota_window", config.quota_window);
     root.number("quota_share", config.quota_share);
-    read_aliases(root, config);
+    read_names(root, "aliases", "model ids, `\"arn:...\": model`", "a model id", config.aliases);
     read_quotas(root, config);
     read_routes(root, config);
     read_clients(root, config);

@@ -203,11 +203,13 @@ void print_regions(Printer& out, const Config& config) {
         out.line(0, "regions", "", "");
     }
     for (const auto& [region, value] : config.regions) {
-        const bool bare =
-            value.endpoint.empty() && value.ca.empty() && value.proxy.empty() && !value.credentials;
+        const bool bare = value.endpoint.empty() && value.mantle_endpoint.empty() &&
+                          value.ca.empty() && value.proxy.empty() && !value.credentials;
         out.line(2, quote(region, true), bare ? "{}" : "", "");
         out.text(4, "endpoint", value.endpoint,
                  fmt::format("unset: https://bedrock-runtime.{}.amazonaws.com", region));
+        out.text(4, "mantle_endpoint", value.mantle_endpoint,
+                 fmt::format("unset: https://bedrock-mantle.{}.api.aws", region));
         out.text(4, "ca", value.ca, "PEM file; unset: AWS_CA_BUNDLE, else the system's store");
         if (value.proxy.find('@') == std::string::npos)
             out.text(4, "proxy", value.proxy, "unset: HTTPS_PROXY and NO_PROXY");
@@ -237,6 +239,17 @@ void print_quotas(Printer& out, const Config& config) {
     for (const QuotaConfig& quota : config.quotas) {
         out.line(2, "- models", list(quota.models), "they share this pool");
         out.text(4, "region", quota.region, "unset: a pool of this size in each Region");
+        out.line(4, "endpoint", to_string(quota.endpoint), "runtime, mantle");
+        if (quota.reserved)
+            out.line(4, "tier", "reserved", "the pool of this tier alone");
+        else
+            out.absent(4, "tier", "reserved: the pool of that tier; unset: of all others");
+        if (quota.apart()) {
+            out.maybe("input_tokens_per_minute", quota.input_tokens_per_minute, "unset: learned");
+            out.maybe("output_tokens_per_minute", quota.output_tokens_per_minute,
+                      "unset: not limited; running out of it cuts answers short");
+            continue;
+        }
         out.maybe("requests_per_minute", quota.requests_per_minute, "unset: learned");
         out.maybe("tokens_per_minute", quota.tokens_per_minute, "unset: learned");
         out.maybe("tokens_per_day", quota.tokens_per_day, "unset: learned");
@@ -247,6 +260,41 @@ void print_quotas(Printer& out, const Config& config) {
     }
 }
 
+void print_mapping(Printer& out, std::string_view key,
+                   const std::map<std::string, std::string>& mapping, std::string_view comment) {
+    if (mapping.empty()) {
+        out.absent(8, key, comment);
+        return;
+    }
+    out.line(8, key, "", comment);
+    for (const auto& [theirs, here] : mapping)
+        out.line(10, quote(theirs, true), quote(here), "");
+}
+
+void print_target(Printer& out, const RouteTarget& target) {
+    out.line(6, "- region", quote(target.region), "");
+    out.text(8, "model", target.model,
+             target.endpoint == Endpoint::mantle ? "unset: the route's own, without its prefix"
+                                                 : "unset: the route's own");
+    out.line(8, "endpoint", to_string(target.endpoint),
+             "runtime; mantle: OpenAI and Anthropic paths only");
+    if (target.tier == Tier::unset)
+        out.absent(8, "tier", "priority, default, flex, reserved; unset: as the call says");
+    else
+        out.line(8, "tier", to_string(target.tier), "priority, default, flex, reserved");
+    if (target.path == ApiPath::as_asked)
+        out.absent(8, "path", "/v1, /openai/v1: what the endpoint calls OpenAI's paths");
+    else
+        out.line(8, "path", target.path == ApiPath::v1 ? "/v1" : "/openai/v1",
+                 "what the endpoint calls OpenAI's paths");
+    if (target.weight > 0)
+        out.number("weight", target.weight, "its part among weighted neighbours", 8);
+    else
+        out.absent(8, "weight", "1: shares calls with weighted neighbours");
+    print_mapping(out, "guardrails", target.guardrails, "other Regions' guardrails: this one's");
+    print_mapping(out, "profiles", target.profiles, "other Regions' profile ARNs: this one's");
+}
+
 void print_routes(Printer& out, const Config& config) {
     out.raw(
         "\n# Where else a model may be asked for. A model without a route stays in its Region.");
@@ -254,15 +302,8 @@ void print_routes(Printer& out, const Config& config) {
     for (const RouteConfig& route : config.routes) {
         out.line(2, "- model", quote(route.model), "as the client asks");
         out.line(4, "targets", route.targets.empty() ? "[]" : "", "in order of preference");
-        for (const RouteTarget& target : route.targets) {
-            out.line(6, "- region", quote(target.region), "");
-            out.text(8, "model", target.model, "unset: the route's own");
-            if (target.weight > 0) {
-                out.number("weight", target.weight, "its part among weighted neighbours", 8);
-            } else {
-                out.absent(8, "weight", "1: shares calls with weighted neighbours");
-            }
-        }
+        for (const RouteTarget& target : route.targets)
+            print_target(out, target);
         out.duration("spill_after", route.spill_after,
                      "the same model elsewhere after this wait for quota", 4);
         out.duration("degrade_after", route.degrade_after, "another model after this", 4);

@@ -54,6 +54,10 @@ int run_sim(simulator::Settings settings) {
     for (const auto& [region, address] : settings.regions) {
         fmt::print("{} http://{}:{}\n", region, host_of(address), sim.port(region));
     }
+    for (const auto& [region, address] : settings.mantle) {
+        const std::string place = region + "/mantle";
+        fmt::print("{} http://{}:{}\n", place, host_of(address), sim.port(place));
+    }
     if (!settings.admin.empty()) {
         fmt::print("admin http://{}:{}\n", host_of(settings.admin), sim.admin_port());
     }

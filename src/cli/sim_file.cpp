@@ -44,25 +44,51 @@ void not_zero(MapReader& map, std::string_view key, const T& value) {
         map.wrong(key, *map.find(key), "it must be above 0; leave it out for no limit");
 }
 
-void read_regions(MapReader& root, Settings& settings) {
-    if (!root.has("regions"))
-        return;
-    settings.regions.clear();
-    std::map<std::string, std::string> seen;
-    for (const auto& [name, node] : root.entries("regions", "addresses, `us-east-1: IP:PORT`")) {
-        const std::string path = join("regions", name);
+/// `seen`: addresses, and who has them.
+void read_addresses(MapReader& root, std::string_view key, std::map<std::string, std::string>& out,
+                    std::map<std::string, std::string>& seen) {
+    for (const auto& [name, node] : root.entries(key, "addresses, `us-east-1: IP:PORT`")) {
+        const std::string path = join(std::string(key), name);
         if (node->unresolved)
             continue;
-        settings.regions[name] = node->text;
+        out[name] = node->text;
         check_address(root.reading(), path, node->text);
-        const auto [first, fresh] = seen.emplace(node->text, name);
+        const auto [first, fresh] = seen.emplace(node->text, path);
         const auto address = policy::parse_address(node->text);
         if (!fresh && address && address->port != 0)
             root.reading().spoil(path, node->place,
                                  "`" + path + "` has the address of " + first->second + " already");
     }
-    if (settings.regions.empty() && !root.reading().is_spoilt("regions"))
-        root.wrong("regions", *root.find("regions"), "it needs at least one Region");
+}
+
+void read_regions(MapReader& root, Settings& settings) {
+    std::map<std::string, std::string> seen;
+    if (root.has("regions")) {
+        settings.regions.clear();
+        read_addresses(root, "regions", settings.regions, seen);
+        if (settings.regions.empty() && !root.reading().is_spoilt("regions"))
+            root.wrong("regions", *root.find("regions"), "it needs at least one Region");
+    }
+    read_addresses(root, "mantle", settings.mantle, seen);
+}
+
+void read_split(MapReader& map, simulator::SplitLimits& limits) {
+    const std::pair<std::string_view, std::optional<std::uint64_t>*> all[] = {
+        {"input_tokens_per_minute", &limits.input_tokens_per_minute},
+        {"output_tokens_per_minute", &limits.output_tokens_per_minute}};
+    for (const auto& [key, limit] : all) {
+        map.count(key, *limit);
+        if (limit->has_value())
+            not_zero(map, key, **limit);
+    }
+}
+
+/// Does the stand-in have this place, `REGION` or `REGION/mantle`?
+bool has_place(const Settings& settings, std::string_view place) {
+    constexpr std::string_view kMantle = "/mantle";
+    return place.ends_with(kMantle) ? settings.mantle.contains(std::string(
+                                          place.substr(0, place.size() - kMantle.size())))
+                                    : settings.regions.contains(std::string(place));
 }
 
 void read_model(Reading& reading, const YamlNode& node, const std::string& path,
@@ -86,6 +112,14 @@ void read_model(Reading& reading, const YamlNode& node, const std::string& path,
     if (model.tokens_per_second <= 0)
         map.wrong("tokens_per_second", *map.find("tokens_per_second"), "it must be above 0");
     map.flag("refused_count", model.refused_count);
+    {
+        MapReader mantle(reading, map.find("mantle"), join(path, "mantle"));
+        read_split(mantle, model.mantle);
+        mantle.choice<std::string>("path", model.mantle_path,
+                                   {{"/v1", "/v1"}, {"/openai/v1", "/openai/v1"}});
+        MapReader reserved(reading, map.find("reserved"), join(path, "reserved"));
+        read_split(reserved, model.reserved);
+    }
     MapReader output(reading, map.find("output_tokens"), join(path, "output_tokens"));
     output.number("mean", model.output_mean);
     if (model.output_mean < 1)
@@ -121,8 +155,9 @@ void read_faults(MapReader& root, Settings& settings) {
                           "a fault needs a `kind`; allowed are " + simulator::fault_kind_names());
         else if (!simulator::parse_fault_kind(fault.kind))
             map.wrong("kind", *map.find("kind"), "allowed are " + simulator::fault_kind_names());
-        if (!fault.region.empty() && !settings.regions.contains(fault.region))
-            map.wrong("region", *map.find("region"), "it is not among `regions`");
+        if (!fault.region.empty() && !has_place(settings, fault.region))
+            map.wrong("region", *map.find("region"),
+                      "it is not among `regions`, nor REGION/mantle of one among `mantle`");
         if (fault.probability < 0 || fault.probability > 1)
             map.wrong("probability", *map.find("probability"), "it must be between 0 and 1");
         settings.faults.push_back(std::move(fault));

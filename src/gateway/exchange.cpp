@@ -110,9 +110,10 @@ net::Task<void> Exchange::infer() {
         co_return;
     }
     facts_ = *read;
-    facts_.input_estimate += kept_tokens_;
+    const std::uint64_t kept = kept_ ? kept_->tokens : 0;  // which the body does not repeat
+    facts_.input_estimate += kept;
     count_of(facts_.input_counts, InputClass::frame) +=
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(kept_tokens_, 1'000'000'000));
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(kept, 1'000'000'000));
 
     Call call;
     call.id = id_;
@@ -122,8 +123,7 @@ net::Task<void> Exchange::infer() {
     call.home_region = home_region_;
     call.converse = !bedrock::speaks_for_a_family(match_.operation);
     call.stream = stream_;
-    call.region_bound = facts_.region_bound || stateful_ || match_.model.starts_with("arn:") ||
-                        downstream_.head().find("x-amzn-bedrock-guardrailidentifier") != nullptr;
+    bind(call);
     call.input_estimate = facts_.input_estimate;
     call.input_counts = facts_.input_counts;
     call.conversation = worker_.requests.conversation();
@@ -241,23 +241,23 @@ net::Task<Exchange::End> Exchange::attempt(const Grant& grant) {
     attempt_started_ = now();
     target_region_ = grant.target->region;
     target_model_ = grant.target->model;
+    endpoint_ = grant.target->endpoint;
+    tier_ = grant.target->tier;
     Region* region = worker_.region(target_region_);
     if (region == nullptr) {  // a reload has taken it away meanwhile
         set_failure(FailureClass::network, Stage::not_sent,
                     "Region " + target_region_ + " is no longer declared");
         co_return End::failed;
     }
-    std::string path;
-    std::string_view target = target_;
-    if (renamed(grant)) {
-        path = bedrock::with_model(target_, match_.raw_model, target_model_);
-        target = path;
-    }
+    std::string other_path;
+    const std::string_view target = path_for(grant, other_path);
     std::string rewritten;
     const std::string_view body = body_for(grant, rewritten);
     const codec::Digest digest = body.data() == body_.data() ? digest_ : codec::sha256(body);
+    set_instead(grant);
+    const Service service = endpoint_ == Endpoint::mantle ? Service::mantle : Service::runtime;
 
-    End end = co_await fetch(*region, false, target, body, digest);
+    End end = co_await fetch(*region, service, target, body, digest);
     if (end == End::answered) {
         if (head_.status < 200 || head_.status > 299) {
             end = co_await read_error();
@@ -283,16 +283,16 @@ net::Task<Exchange::End> Exchange::attempt(const Grant& grant) {
 }
 
 /// Connects, signs, sends and reads the response's head. `answered`: head_ is there.
-net::Task<Exchange::End> Exchange::fetch(Region& region, bool control, std::string_view target,
+net::Task<Exchange::End> Exchange::fetch(Region& region, Service service, std::string_view target,
                                          std::string_view body, const codec::Digest& digest) {
-    if (!prepare_head(region, control, target, body.size(), digest)) {
+    if (!prepare_head(region, service, target, body.size(), digest)) {
         set_failure(FailureClass::credentials, Stage::not_sent,
                     "weir has no credentials for " + region.name +
                         ": its start-up log says what was tried");
         co_return End::failed;
     }
     const auto& timeouts = snapshot_->config.timeouts;
-    pool_ = &worker_.pool(region, control);
+    pool_ = &worker_.pool(region, service);
     for (bool fresh = false;;) {
         if (gone_) {
             co_return End::gone;
@@ -383,10 +383,17 @@ net::Task<void> Exchange::pass_on() {
     target_region_ = home_region_;
     target_model_ = model_;
     Region* region = worker_.region(home_region_);
-    const bool control = match_.operation == Operation::control_plane;
+    Service service =
+        match_.operation == Operation::control_plane ? Service::control : Service::runtime;
+    std::string target(target_);
+    if (kept_) {
+        endpoint_ = kept_->endpoint;
+        service = endpoint_ == Endpoint::mantle ? Service::mantle : Service::runtime;
+        target = bedrock::with_api_path(target_, kept_->path);
+    }
     End end = End::failed;
     for (int tries = 0; tries < 2; ++tries) {
-        end = co_await fetch(*region, control, target_, body_, digest_);
+        end = co_await fetch(*region, service, target, body_, digest_);
         if (end == End::answered && (head_.status < 200 || head_.status > 299)) {
             end = co_await read_error();
         } else if (end == End::answered) {

@@ -58,7 +58,7 @@ private:
     net::Task<void> pass_on();
     net::Task<Decision> turn(Decision decision);
     net::Task<End> attempt(const Grant& grant);
-    net::Task<End> fetch(Region& region, bool control, std::string_view target,
+    net::Task<End> fetch(Region& region, Service service, std::string_view target,
                          std::string_view body, const codec::Digest& digest);
     net::Task<End> read_error();
     net::Task<End> relay_whole();
@@ -70,8 +70,8 @@ private:
     net::Task<void> answer(const ErrorAnswer& error);
     net::Task<void> answer_refusal(const Refusal& refusal);
 
-    bool prepare_head(Region& region, bool control, std::string_view target, std::size_t body_size,
-                      const codec::Digest& digest);
+    bool prepare_head(Region& region, Service service, std::string_view target,
+                      std::size_t body_size, const codec::Digest& digest);
     void set_failure(FailureClass cls, Stage stage, std::string message);
     void hold_truncated();
     net::Task<void> answer_truncated();
@@ -79,8 +79,11 @@ private:
     void keep_head(const codec::Head& head);
     void go_where_made(std::string_view response);
     void remember_response(std::string_view id);
+    void bind(Call& call) const;
     std::string_view body_for(const Grant& grant, std::string& changed) const;
-    bool renamed(const Grant& grant) const;
+    std::string_view path_for(const Grant& grant, std::string& changed) const;
+    void set_instead(const Grant& grant);
+    std::string_view other_model(const Grant& grant) const;
     void release(bool reusable);
     void abandon() noexcept;
     void client_gone();
@@ -101,11 +104,11 @@ private:
     bedrock::Match match_;
     bedrock::Dialect dialect_ = bedrock::Dialect::aws;
     bool stream_ = false;
-    bool stateful_ = false;          // leans on what its home Region keeps
-    bool add_usage_ = false;         // weir asks for the stream's usage in the client's stead
-    std::uint64_t kept_tokens_ = 0;  // of the turns before, which the body does not repeat
-    std::string_view target_;        // without the client prefix
-    std::string_view model_;         // aliases resolved
+    bool stateful_ = false;   // leans on what its home Region keeps
+    bool add_usage_ = false;  // weir asks for the stream's usage in the client's stead
+    std::optional<ResponseMemory::Made> kept_;  // what it leans on
+    std::string_view target_;                   // without the client prefix
+    std::string_view model_;                    // aliases resolved
     std::string_view home_region_;
     Priority priority_ = Priority::standard;
     std::optional<Duration> deadline_;
@@ -127,7 +130,10 @@ private:
     Instant attempt_started_{};
     Failure failure_;
     Grant grant_;
-    Target as_it_came_;  // of a call that is only observed
+    Target as_it_came_;                  // of a call that is only observed
+    std::vector<codec::Field> instead_;  // of the client's own fields
+    Endpoint endpoint_ = Endpoint::runtime;
+    Tier tier_ = Tier::unset;
     std::string& target_region_;
     std::string& target_model_;
 

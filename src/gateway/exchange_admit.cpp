@@ -273,10 +273,10 @@ net::Task<bool> Exchange::read_body() {
 }
 
 /// The request's head as it goes upstream, signed. False: there are no credentials.
-bool Exchange::prepare_head(Region& region, bool control, std::string_view target,
+bool Exchange::prepare_head(Region& region, Service service, std::string_view target,
                             std::size_t body_size, const codec::Digest& digest) {
     const auto& head = downstream_.head();
-    const auto& endpoint = control ? region.control : region.runtime;
+    const auto& endpoint = region.endpoint(service);
     keys_ = region.keys->get();
     const bool callers_own =
         snapshot_->config.credentials.source == CredentialsSource::client_bearer;
@@ -297,7 +297,7 @@ bool Exchange::prepare_head(Region& region, bool control, std::string_view targe
         append_field(out, "Content-Length", std::to_string(body_size));
     }
     std::vector<std::string_view> unknown;
-    append_forwarded_request_fields(out, head, unknown);
+    append_forwarded_request_fields(out, head, unknown, instead_);
     for (std::size_t i = 0; i < unknown.size() && attempts_ <= 1; ++i) {
         worker_.shared.metrics->count_unknown_header();
     }
@@ -323,8 +323,8 @@ bool Exchange::prepare_head(Region& region, bool control, std::string_view targe
         request.body = digest;
         const codec::SigningCredentials credentials{keys_->access_key_id, keys_->secret_access_key,
                                                     keys_->session_token};
-        const auto& signature =
-            worker_.signer.sign(request, credentials, region.name, unix_ms() / 1000);
+        auto& signer = service == Service::mantle ? worker_.mantle_signer : worker_.signer;
+        const auto& signature = signer.sign(request, credentials, region.name, unix_ms() / 1000);
         append_field(out, "X-Amz-Date", signature.amz_date);
         if (!keys_->session_token.empty()) {
             append_field(out, "X-Amz-Security-Token", keys_->session_token);

@@ -3,10 +3,17 @@
 #include "gateway/exchange.h"
 
 #include "bedrock/body_head.h"
+#include "bedrock/body_parts.h"
 
 #include <algorithm>
 
 namespace weir::gateway {
+namespace {
+
+/// No guardrail's name: none has a space.
+constexpr std::string_view kSomeGuardrail = "a guardrail";
+
+}  // namespace
 
 /// False: error_ is set.
 bool Exchange::admit_body() {
@@ -32,19 +39,41 @@ bool Exchange::admit_body() {
 
 /// The Region that keeps a response is the call's home, whatever its signature says.
 void Exchange::go_where_made(std::string_view response) {
-    if (const auto made = worker_.shared.responses.find(response)) {
+    if (auto made = worker_.shared.responses.find(response)) {
         if (const auto* region = worker_.region(made->region)) {
             home_region_ = region->name;
-            kept_tokens_ = made->tokens;
+            kept_ = std::move(made);
         }
+    }
+}
+
+/// What keeps the call from going just anywhere.
+void Exchange::bind(Call& call) const {
+    if (bedrock::names_model_in_body(match_.operation)) {
+        call.reach = !kept_                                ? Reach::both
+                     : kept_->endpoint == Endpoint::mantle ? Reach::mantle
+                                                           : Reach::runtime;
+    }
+    if (match_.model.starts_with("arn:")) {
+        call.profile = match_.model;
+    }
+    const std::string_view by_header = text_of(downstream_.head(), bedrock::kGuardrailField);
+    const std::string_view by_body =
+        std::string_view(body_).substr(facts_.guardrail_at, facts_.guardrail_size);
+    call.guardrail = by_body.empty() ? by_header : by_body;
+    call.region_bound = facts_.region_bound || stateful_;
+    if ((facts_.guarded && call.guardrail.empty()) || (!by_header.empty() && !by_body.empty())) {
+        call.guardrail =
+            kSomeGuardrail;  // which one is not clear, so that nothing can stand for it
     }
 }
 
 void Exchange::remember_response(std::string_view id) {
     if (!id.empty()) {
         worker_.shared.responses.remember(
-            id, {target_region_,
-                 usage_.input + usage_.cache_read + usage_.cache_write + usage_.output});
+            id,
+            {target_region_, usage_.input + usage_.cache_read + usage_.cache_write + usage_.output,
+             endpoint_, grant_.path});
     }
 }
 
@@ -57,23 +86,63 @@ std::string_view Exchange::body_for(const Grant& grant, std::string& changed) co
             bedrock::with_max_output(body_, facts_, match_.operation, family_, *grant.max_output);
         as_it_came = false;
     }
+    const auto change = [&](std::string to) {
+        changed = std::move(to);
+        as_it_came = false;
+    };
     if (bedrock::names_model_in_body(match_.operation)) {
-        if (renamed(grant)) {
-            changed = bedrock::with_body_model(current(), grant.target->model);
-            as_it_came = false;
+        if (const std::string_view other = other_model(grant); !other.empty()) {
+            change(bedrock::with_body_model(current(), other));
         }
         if (add_usage_) {
-            changed = bedrock::with_stated_usage(current());
-            as_it_came = false;
+            change(bedrock::with_stated_usage(current()));
         }
+    }
+    if (tier_ != Tier::unset && bedrock::tier_in_body(match_.operation)) {
+        change(bedrock::with_tier(current(), match_.operation, to_string(tier_)));
+    }
+    if (!grant.guardrail.empty() && facts_.guardrail_size > 0) {
+        change(bedrock::with_guardrail(current(), grant.guardrail));
     }
     return current();
 }
 
-/// Another model than the caller wrote: a fallback's, or what a nickname stands for.
-bool Exchange::renamed(const Grant& grant) const {
-    return grant.substituted ||
-           (!match_.model.starts_with("arn:") && match_.model != grant.target->model);
+/// The path as this attempt sends it; `changed` holds it where it is not target_.
+std::string_view Exchange::path_for(const Grant& grant, std::string& changed) const {
+    const std::string_view other = other_model(grant);
+    if (bedrock::names_model_in_body(match_.operation)) {
+        if (grant.path == ApiPath::as_asked) {
+            return target_;
+        }
+        changed = bedrock::with_api_path(target_, grant.path);
+    } else if (!other.empty()) {
+        changed = bedrock::with_model(target_, match_.raw_model, other);
+    } else {
+        return target_;
+    }
+    return changed;
+}
+
+/// Header fields of the place that stand for the client's own.
+void Exchange::set_instead(const Grant& grant) {
+    instead_.clear();
+    if (tier_ != Tier::unset && !bedrock::tier_in_body(match_.operation)) {
+        instead_.push_back({bedrock::kTierField, to_string(tier_)});
+    }
+    if (!grant.guardrail.empty() && facts_.guardrail_size == 0) {
+        instead_.push_back({bedrock::kGuardrailField, grant.guardrail});
+    }
+}
+
+/// Another model than the caller wrote: a fallback's, what a nickname stands for, or the profile
+/// that stands for the caller's here. Empty: as it came.
+std::string_view Exchange::other_model(const Grant& grant) const {
+    if (!grant.profile.empty()) {
+        return grant.profile;
+    }
+    const bool other = grant.substituted ||
+                       (!match_.model.starts_with("arn:") && match_.model != grant.target->model);
+    return other ? std::string_view(grant.target->model) : std::string_view();
 }
 
 }  // namespace weir::gateway

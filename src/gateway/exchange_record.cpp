@@ -34,8 +34,8 @@ void Exchange::record() {
         r.reserved = grant_.reservation;
         r.input_estimate = facts_.input_estimate;
         if (usage_.known) {
-            r.quota_tokens = usage_.input + usage_.cache_write +
-                             usage_.output * snapshot_->burndown(target_region_, target_model_);
+            r.quota_tokens =
+                snapshot_->quota_cost({target_region_, target_model_, endpoint_, tier_}, usage_);
         }
         if (begun_ && (grant_.substituted || target_region_ != home_region_)) {
             r.fallback_from_region = home_region_;
@@ -58,6 +58,10 @@ void Exchange::record() {
     a.model = model_;
     a.target_region = target_region_;
     a.target_model = target_model_;
+    if (attempts_ > 0) {
+        a.endpoint = to_string(endpoint_);
+        a.tier = to_string(tier_);
+    }
     a.status = status_;
     a.error = error_name_;
     a.reason = reason_;

@@ -77,10 +77,16 @@ bool named_by_connection(const codec::Head& head, std::string_view name) {
 }  // namespace
 
 void append_forwarded_request_fields(std::string& out, const codec::Head& head,
-                                     std::vector<std::string_view>& unknown_weir) {
+                                     std::vector<std::string_view>& unknown_weir,
+                                     std::span<const codec::Field> instead) {
     const bool has_connection = head.find("connection") != nullptr;
     for (const auto& [name, value] : head.fields) {
         if (any_of(kNotForwarded, name) || starts_with_ignore_case(name, "proxy-")) {
+            continue;
+        }
+        if (std::ranges::any_of(instead, [&](const codec::Field& field) {
+                return equals_ignore_case(field.name, name);
+            })) {
             continue;
         }
         if (starts_with_ignore_case(name, "x-weir-")) {
@@ -90,6 +96,9 @@ void append_forwarded_request_fields(std::string& out, const codec::Head& head,
         if (has_connection && named_by_connection(head, name)) {
             continue;
         }
+        codec::append_field(out, name, value);
+    }
+    for (const auto& [name, value] : instead) {
         codec::append_field(out, name, value);
     }
 }

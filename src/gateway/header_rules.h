@@ -3,6 +3,7 @@
 
 #include "codec/http1.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,9 +12,11 @@ namespace weir::gateway {
 
 /// Appends the request fields that go on to Bedrock. Left out: what belongs to one hop, what weir
 /// signs or sets anew, what is secret, and every x-weir-* (returned in `unknown_weir` where weir
-/// has no such field).
+/// has no such field). `instead`: fields of weir's own, in the place of the client's of those
+/// names.
 void append_forwarded_request_fields(std::string& out, const codec::Head& head,
-                                     std::vector<std::string_view>& unknown_weir);
+                                     std::vector<std::string_view>& unknown_weir,
+                                     std::span<const codec::Field> instead = {});
 
 /// Appends the response fields that go on to the client: all but one hop's own, the length and the
 /// date.

@@ -30,6 +30,12 @@ std::string limit_phrase(const Refusal& r, std::string_view asked_model) {
         case LimitKind::daily_tokens:
             text = "tokens for the day";
             break;
+        case LimitKind::input_tokens:
+            text = "input tokens per minute";
+            break;
+        case LimitKind::output_tokens:
+            text = "output tokens per minute";
+            break;
         case LimitKind::none:
             text = "quota";
             break;
@@ -102,9 +108,10 @@ ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
             a.status = 400;
             a.type = "ValidationException";
             a.message = "weir: no target of the route of " + std::string(asked_model) +
-                        " may take this call: residency, model family or its Region-bound parts (a "
-                        "guardrail, an "
-                        "ARN, an s3Location) rule all of them out.";
+                        " may take this call: residency, model family, the endpoint "
+                        "(bedrock-mantle takes OpenAI's and Anthropic's paths only) or its "
+                        "Region-bound parts (a guardrail, an ARN, an s3Location) rule all of them "
+                        "out.";
             break;
         case RefusalReason::unavailable:
         case RefusalReason::attempts_exhausted:

@@ -1,5 +1,7 @@
-// Which Region keeps a stored response.
+// Which Region keeps a stored response, and at which endpoint.
 #pragma once
+
+#include <weir/types.h>
 
 #include <cstdint>
 #include <deque>
@@ -11,14 +13,16 @@
 
 namespace weir::gateway {
 
-/// A response of the Responses API is kept by the Region that made it, and found nowhere else: what
-/// leans on it has to go there. Remembers the last 100,000; older ones, and those of another
-/// process, are unknown. Thread-safe.
+/// A response of the Responses API is kept by the endpoint of the Region that made it, and found
+/// nowhere else: what leans on it has to go there. Remembers the last 100,000; older ones, and
+/// those of another process, are unknown. Thread-safe.
 class ResponseMemory {
 public:
     struct Made {
         std::string region;
         std::uint64_t tokens = 0;  // of its turns so far, which the next one is read with
+        Endpoint endpoint = Endpoint::runtime;
+        ApiPath path = ApiPath::as_asked;  // what OpenAI's paths begin with there
     };
     void remember(std::string_view id, Made made);
     std::optional<Made> find(std::string_view id) const;

@@ -1,5 +1,7 @@
 #include "gateway/snapshot.h"
 
+#include "policy/tariff.h"
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -26,6 +28,10 @@ std::string domain_of(std::string_view region) {
     return region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com";
 }
 
+std::string api_domain_of(std::string_view region) {
+    return region.starts_with("cn-") ? ".api.amazonwebservices.com.cn" : ".api.aws";
+}
+
 }  // namespace
 
 bool looks_like_region(std::string_view name) {
@@ -41,8 +47,8 @@ bool looks_like_region(std::string_view name) {
 Result<Region*> RegionDirectory::get(const std::string& name, const RegionConfig& config,
                                      const CredentialsConfig& common) {
     const auto& credentials = config.credentials ? *config.credentials : common;
-    const auto id = name + "\n" + config.endpoint + "\n" + config.ca + "\n" + config.proxy + "\n" +
-                    identity_of(credentials);
+    const auto id = name + "\n" + config.endpoint + "\n" + config.mantle_endpoint + "\n" +
+                    config.ca + "\n" + config.proxy + "\n" + identity_of(credentials);
     const std::lock_guard lock(mutex_);
     if (const auto found = regions_.find(id); found != regions_.end()) {
         return found->second.get();
@@ -63,9 +69,19 @@ Result<Region*> RegionDirectory::get(const std::string& name, const RegionConfig
     if (!control) {
         return std::unexpected(control.error());
     }
+    auto mantle =
+        net::Endpoint::parse(config.mantle_endpoint.empty()
+                                 ? "https://bedrock-mantle" + std::string(fips() ? "-fips." : ".") +
+                                       name + api_domain_of(name)
+                                 : config.mantle_endpoint,
+                             config.ca, config.proxy);
+    if (!mantle) {
+        return std::unexpected(mantle.error());
+    }
     auto region = std::make_unique<Region>();
     region->name = name;
     region->runtime = std::move(*runtime);
+    region->mantle = std::move(*mantle);
     region->control = std::move(*control);
     region->keys = keys(credentials);
     return regions_.emplace(id, std::move(region)).first->second.get();
@@ -107,14 +123,8 @@ bool Snapshot::observes(std::string_view model) const {
     return config.mode == Mode::observe;
 }
 
-std::uint32_t Snapshot::burndown(std::string_view region, std::string_view model) const {
-    for (const auto& quota : config.quotas) {
-        if (quota.output_burndown && (quota.region.empty() || quota.region == region) &&
-            std::ranges::find(quota.models, model) != quota.models.end()) {
-            return *quota.output_burndown;
-        }
-    }
-    return config.models.facts(model).output_burndown;
+std::uint64_t Snapshot::quota_cost(const Target& target, const Usage& usage) const {
+    return policy::tariff_of(config, target).cost(usage);
 }
 
 }  // namespace weir::gateway

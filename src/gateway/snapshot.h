@@ -26,12 +26,21 @@ public:
                          std::function<void()> done) = 0;
 };
 
+/// The services of a Region that weir speaks to.
+enum class Service : std::uint8_t { runtime, mantle, control };
+
 /// A Region as it is reached. Lives as long as the gateway, so that workers may keep pointers to
 /// it.
 struct Region {
     std::string name;
     net::Endpoint runtime;
+    net::Endpoint mantle;
     net::Endpoint control;  // bedrock.{region}; the same as runtime where an endpoint is configured
+    const net::Endpoint& endpoint(Service service) const {
+        return service == Service::runtime  ? runtime
+               : service == Service::mantle ? mantle
+                                            : control;
+    }
     KeySource* keys = nullptr;
     net::PoolCounts counts;  // over all workers
 };
@@ -65,7 +74,8 @@ struct Snapshot {
     /// Aliases resolved, an ARN else reduced to its last segment.
     std::string_view model_name(std::string_view asked) const;
     bool observes(std::string_view model) const;
-    std::uint32_t burndown(std::string_view region, std::string_view model) const;
+    /// Quota tokens that an answer from there cost; of input alone where output is metered apart.
+    std::uint64_t quota_cost(const Target& target, const Usage& usage) const;
 };
 
 /// `us-east-1`, `us-gov-west-1`, `ap-southeast-2`: it becomes part of a host name.

@@ -45,11 +45,10 @@ Region* Worker::region(std::string_view name) {
     return *made;
 }
 
-net::Pool& Worker::pool(Region& region, bool control) {
-    auto& pools = pools_[&region];
-    auto& pool = control ? pools.control : pools.runtime;
+net::Pool& Worker::pool(Region& region, Service service) {
+    auto& pool = pools_[&region][static_cast<std::size_t>(service)];
     if (pool == nullptr) {
-        pool = std::make_unique<net::Pool>(loop, control ? region.control : region.runtime,
+        pool = std::make_unique<net::Pool>(loop, region.endpoint(service),
                                            pool_settings(snapshot->config), &region.counts);
     }
     return *pool;

@@ -14,6 +14,7 @@
 #include "observe/access_log.h"
 #include "observe/metrics.h"
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <random>
@@ -71,11 +72,12 @@ public:
     bedrock::RequestReader requests;
     bedrock::AnswerReader answers;
     codec::Signer signer{"bedrock"};
+    codec::Signer mantle_signer{"bedrock-mantle"};
 
     /// The declared Region of that name; where none are declared, any that looks like one. Null:
     /// neither.
     Region* region(std::string_view name);
-    net::Pool& pool(Region& region, bool control);
+    net::Pool& pool(Region& region, Service service);
 
     /// Calls are found by slot, never by pointer: word for one that has ended reaches nobody.
     CallId enter(Exchange& exchange);
@@ -100,11 +102,7 @@ private:
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
     std::vector<std::unique_ptr<Texts>> texts_;
-    struct Pools {
-        std::unique_ptr<net::Pool> runtime;
-        std::unique_ptr<net::Pool> control;
-    };
-    std::unordered_map<const Region*, Pools> pools_;
+    std::unordered_map<const Region*, std::array<std::unique_ptr<net::Pool>, 3>> pools_;
     std::unordered_map<const Region*, Instant> complained_;
     std::map<std::string, Region*, std::less<>> undeclared_;
     std::mt19937_64 random_;

@@ -162,6 +162,10 @@ void append_access_line(std::string& out, const AccessRecord& record) {
     append_string(out, record.target_region);
     out += R"(,"target_model":)";
     append_string(out, record.target_model);
+    out += R"(,"endpoint":)";
+    append_string(out, record.endpoint);
+    out += R"(,"tier":)";
+    append_string(out, record.tier);
     out += R"(,"status":)";
     append_optional(out,
                     record.status > 0 ? std::optional<std::int64_t>(record.status) : std::nullopt);

@@ -3,6 +3,7 @@
 #include <prometheus/text_serializer.h>
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -62,10 +63,29 @@ void append_targets(std::vector<MetricFamily>& out, const Status& status,
               MetricType::Gauge);
     Read breaker("weir_breaker_state", "0 closed, 1 half-open, 2 open.", MetricType::Gauge,
                  Merge::max);
+    std::set<Target> pools;
     for (const TargetStatus& target : status.targets) {
         const std::string model(model_label(target.model));
-        const Labels place{{"account", "default"}, {"region", target.region}, {"model", model}};
-        breaker.set(place, static_cast<double>(target.breaker));
+        Labels place{{"account", "default"}, {"region", target.region}, {"model", model}};
+        if (target.endpoint != Endpoint::runtime) {
+            place.emplace_back("endpoint", to_string(target.endpoint));
+        }
+        Labels tier = place;
+        if (target.tier != Tier::unset) {
+            tier.emplace_back("tier", to_string(target.tier));
+        }
+        breaker.set(tier, static_cast<double>(target.breaker));
+        const bool reserved = target.tier == Tier::reserved;
+        if (reserved) {
+            place = std::move(tier);
+        }
+        // Tiers that share a pool show it once.
+        if (!pools
+                 .insert({target.region, target.model, target.endpoint,
+                          reserved ? Tier::reserved : Tier::unset})
+                 .second) {
+            continue;
+        }
         for (const LimitStatus& one : target.limits) {
             if (one.kind == LimitKind::none) {
                 continue;

@@ -41,6 +41,9 @@ ordered_json target_json(const TargetStatus& target) {
     ordered_json out;
     out["region"] = target.region;
     out["model"] = target.model;
+    out["endpoint"] = to_string(target.endpoint);
+    out["tier"] =
+        target.tier == Tier::unset ? ordered_json() : ordered_json(to_string(target.tier));
     out["breaker"] = breaker_name(target.breaker);
     out["in_flight"] = target.in_flight;
     out["daily_closed"] = target.daily_closed;

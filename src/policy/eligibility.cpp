@@ -1,5 +1,7 @@
 #include "policy/eligibility.h"
 
+#include "policy/tariff.h"
+
 #include <algorithm>
 
 namespace weir::policy {
@@ -36,43 +38,146 @@ bool resides(std::string_view residency, std::string_view region, std::string_vi
     return prefix_stays && region_within(residency, region);
 }
 
+namespace {
+
+/// What `by` puts in the place of this guardrail; null: it does not know it. A guardrail goes by
+/// its id or by an ARN that ends with it.
+const std::string* guardrail_for(const RouteTarget& by, std::string_view guardrail) {
+    const auto found = std::ranges::find_if(by.guardrails, [&](const auto& entry) {
+        return strip_arn(entry.first) == strip_arn(guardrail);
+    });
+    return found == by.guardrails.end() ? nullptr : &found->second;
+}
+
+class Chooser {
+public:
+    Chooser(const Config& config, const PathKey& key, const RouteConfig& route)
+        : config_(config),
+          key_(key),
+          route_(route),
+          home_(key.home_region.empty() ? config.default_region : key.home_region),
+          base_(split_model(key.model).base),
+          two_endpoints_(std::ranges::any_of(
+              route.targets, [](const RouteTarget& t) { return t.endpoint == Endpoint::mantle; })) {
+    }
+
+    Candidate candidate(const RouteTarget& target) const {
+        const bool mantle = target.endpoint == Endpoint::mantle;
+        Candidate c;
+        c.target.region = target.region;
+        c.target.endpoint = target.endpoint;
+        c.target.tier = target.tier;
+        // Mantle knows no profiles: models go by their plain ids there.
+        c.target.model = !target.model.empty() ? target.model
+                         : mantle              ? std::string(base_)
+                                               : key_.model;
+        c.model = without_alias(config_, c.target.model);
+        c.substituted = c.target.model != key_.model;
+        c.degraded = split_model(c.model).base != base_;
+        c.weight = target.weight;
+        c.path = target.path != ApiPath::as_asked ? target.path
+                 : mantle                         ? ApiPath::v1
+                 : two_endpoints_                 ? ApiPath::openai_v1
+                                                  : ApiPath::as_asked;
+        if (target.region != home_ && !key_.guardrail.empty()) {
+            const std::string* mapped = guardrail_for(target, key_.guardrail);
+            c.guardrail = mapped == nullptr ? std::string() : *mapped;
+        }
+        if (elsewhere(target) && !key_.profile.empty()) {
+            const auto mapped = target.profiles.find(key_.profile);
+            c.profile = mapped == target.profiles.end() ? std::string() : mapped->second;
+        }
+        return c;
+    }
+
+    /// Why the call may not go there; null: it may.
+    const char* objection(const RouteTarget& target, const Candidate& c) const {
+        const bool mantle = target.endpoint == Endpoint::mantle;
+        if (!resides(route_.residency, target.region, c.model)) {
+            return "residency";
+        }
+        if (key_.reach != Reach::both && mantle != (key_.reach == Reach::mantle)) {
+            return "endpoint";
+        }
+        if (key_.region_bound && target.region != home_) {
+            return "guardrail";
+        }
+        if (!key_.guardrail.empty() &&
+            (mantle || (target.region != home_ && c.guardrail.empty()))) {
+            return "guardrail";
+        }
+        if (!key_.profile.empty() && elsewhere(target) && c.profile.empty()) {
+            return "profile";
+        }
+        if (!key_.converse && c.degraded &&
+            config_.models.facts(c.model).family != config_.models.facts(key_.model).family) {
+            return "family";
+        }
+        return nullptr;
+    }
+
+private:
+    /// Where the profile that the call names is not known.
+    bool elsewhere(const RouteTarget& target) const {
+        return target.region != home_ || target.endpoint == Endpoint::mantle;
+    }
+
+    const Config& config_;
+    const PathKey& key_;
+    const RouteConfig& route_;
+    const std::string& home_;
+    std::string_view base_;
+    bool two_endpoints_;
+};
+
+}  // namespace
+
 Candidates candidates(const Config& config, const PathKey& key) {
     Candidates result;
     const std::string_view asked = strip_arn(key.model);
     const auto route = std::ranges::find_if(
         config.routes, [&](const RouteConfig& r) { return strip_arn(r.model) == asked; });
     if (route == config.routes.end()) {
-        std::string region = key.home_region.empty() ? config.default_region : key.home_region;
-        result.usable.push_back(Candidate{std::move(region), key.model, false, false, 0, false});
+        Candidate c;
+        c.target.region = key.home_region.empty() ? config.default_region : key.home_region;
+        c.target.model = key.model;
+        c.model = key.model;
+        if (key.reach == Reach::mantle) {  // what it leans on was made under another configuration
+            result.skipped.push_back(Skipped{c.target.region, c.target.model, "endpoint"});
+        } else {
+            result.usable.push_back(std::move(c));
+        }
         return result;
     }
     result.route = &*route;
-    const std::string& home = key.home_region.empty() ? config.default_region : key.home_region;
+    const Chooser chooser(config, key, *route);
     for (const RouteTarget& target : route->targets) {
-        const std::string& model = target.model.empty() ? key.model : target.model;
-        const char* reason = nullptr;
-        if (!resides(route->residency, target.region, model)) {
-            reason = "residency";
-        } else if (key.region_bound && target.region != home) {
-            reason = "guardrail";
-        } else if (!key.converse && split_model(model).base != split_model(key.model).base &&
-                   config.models.facts(model).family != config.models.facts(key.model).family) {
-            reason = "family";
+        Candidate c = chooser.candidate(target);
+        if (const char* reason = chooser.objection(target, c)) {
+            result.skipped.push_back(Skipped{target.region, c.target.model, reason});
+        } else {
+            result.usable.push_back(std::move(c));
         }
-        if (reason != nullptr) {
-            result.skipped.push_back(Skipped{target.region, model, reason});
-            continue;
-        }
-        Candidate candidate{
-            target.region,      model,
-            model != key.model, split_model(model).base != split_model(key.model).base,
-            target.weight,      false};
-        result.usable.push_back(std::move(candidate));
     }
     for (Candidate& c : result.usable) {
         c.unlike_first = split_model(c.model).base != split_model(result.usable.front().model).base;
     }
     return result;
+}
+
+Mapped mapped_by(const Config& config) {
+    Mapped mapped;
+    for (const RouteConfig& route : config.routes) {
+        for (const RouteTarget& target : route.targets) {
+            for (const auto& [guardrail, here] : target.guardrails) {
+                mapped.guardrails.emplace(strip_arn(guardrail));
+            }
+            for (const auto& [profile, here] : target.profiles) {
+                mapped.profiles.emplace(profile);
+            }
+        }
+    }
+    return mapped;
 }
 
 }  // namespace weir::policy

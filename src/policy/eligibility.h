@@ -4,6 +4,8 @@
 #include <weir/config.h>
 
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,13 +21,19 @@ struct PathKey {
     std::string home_region;
     bool converse = true;
     bool region_bound = false;
+    Reach reach = Reach::runtime;
+    std::string guardrail = {};  // one that some target maps; any other is region_bound
+    std::string profile = {};    // likewise
 
     auto operator<=>(const PathKey&) const = default;
 };
 
 struct Candidate {
-    std::string region;
-    std::string model;
+    Target target;
+    std::string model;  // what target.model stands for
+    ApiPath path = ApiPath::as_asked;
+    std::string guardrail;  // set: in place of the call's own
+    std::string profile;
     bool substituted = false;
     bool degraded = false;
     std::uint32_t weight = 0;   ///< above 0: an equal of its weighted neighbours
@@ -45,5 +53,13 @@ struct Candidates {
 };
 
 Candidates candidates(const Config& config, const PathKey& key);
+
+/// The guardrails and profile ARNs that some target of `config` has something to put in place of.
+/// Kept so that what callers name does not multiply paths.
+struct Mapped {
+    std::set<std::string, std::less<>> guardrails;  // without the rest of an ARN
+    std::set<std::string, std::less<>> profiles;
+};
+Mapped mapped_by(const Config& config);
 
 }  // namespace weir::policy

@@ -76,13 +76,9 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
     r->waited = Duration::zero();
     r->invocation = call.invocation;
     r->first_target = nullptr;
-    const auto view =
-        PathLess::View{call.model, call.home_region, call.converse, call.region_bound};
+    const PathLess::View view = path_key(call);
     const auto known = paths_.find(view);
-    r->path = known != paths_.end()
-                  ? known->second.get()
-                  : path_for(PathKey{std::string(call.model), std::string(call.home_region),
-                                     call.converse, call.region_bound});
+    r->path = known != paths_.end() ? known->second.get() : path_for(PathLess::key(view));
     r->path->last_used = ++uses_;
     ++r->path->refs;
     if (!call.conversation.empty() && !r->path->targets.empty()) {
@@ -101,6 +97,27 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
     r->deadline = r->arrival + patience;
     calls_.emplace(call.id, std::move(record));
     return r;
+}
+
+/// What is mapped nowhere binds a call to its home Region whatever its name: it is left out of the
+/// key, or callers could multiply paths.
+Engine::Impl::PathLess::View Engine::Impl::path_key(const Call& call) const {
+    constexpr std::string_view kUnknown = "*";
+    bool bound = call.region_bound;
+    Reach reach = call.reach;
+    std::string_view guardrail = strip_arn(call.guardrail);
+    std::string_view profile = call.profile;
+    const auto settle_part = [&](std::string_view& part, const auto& mapped) {
+        if (!part.empty() && !mapped.contains(part)) {
+            bound = true;
+            // Never silently to where it means nothing.
+            part = reach == Reach::mantle ? kUnknown : std::string_view();
+            reach = reach == Reach::both ? Reach::runtime : reach;
+        }
+    };
+    settle_part(guardrail, mapped_.guardrails);
+    settle_part(profile, mapped_.profiles);
+    return {call.model, call.home_region, call.converse, bound, reach, guardrail, profile};
 }
 
 /// Forgets a record that is neither waiting nor in flight any more.
@@ -149,12 +166,13 @@ Refusal Engine::Impl::refusal(RefusalReason reason, const CallRecord* call,
     const TargetState* t = call->path->targets[index].state;
     r.region = t->target.region;
     r.model = t->target.model;
-    r.cost = cost(call, t, index);
+    const Amount amount = cost(call, t, index);
+    r.cost = amount.tokens;
     const bool own = reason == RefusalReason::client_limit && call->client->limits;
     const QuotaPool& pool = own ? *call->client->limits : *t->pool;
-    LimitKind kind = pool.blocked_by(r.cost);
+    LimitKind kind = pool.blocked_by(amount);
     if (kind == LimitKind::none && pool.meter(LimitKind::tokens).limit()) {
-        kind = LimitKind::tokens;
+        kind = pool.meter(LimitKind::tokens).kind();
     }
     if (reason == RefusalReason::daily_quota) {
         kind = LimitKind::daily_tokens;

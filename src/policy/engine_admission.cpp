@@ -61,14 +61,21 @@ std::uint64_t Engine::Impl::cheapest(const CallRecord* call, const TargetState* 
            max_output(call, target, index) * factor;
 }
 
-std::uint64_t Engine::Impl::cost(const CallRecord* call, const TargetState* target,
-                                 std::size_t index) const {
+Amount Engine::Impl::cost(const CallRecord* call, const TargetState* target,
+                          std::size_t index) const {
     const std::uint64_t factor = target->reserve_burndown ? target->burndown : 1;
-    const std::uint64_t full =
-        target->estimator->held_input(call->input) + max_output(call, target, index) * factor;
+    const std::uint64_t most = max_output(call, target, index);
+    const QuotaPool& pool = *target->pool;
+    Amount full(target->estimator->held_input(call->input) + most * factor);
     // A call near the whole limit is held at the limit: it gets its turn when nothing else runs.
-    const auto largest = target->pool->largest();
-    return largest ? std::min(full, *largest) : full;
+    full.tokens = std::min(full.tokens, pool.largest().value_or(full.tokens));
+    if (pool.apart()) {
+        // What it will write, not what it may: the service cuts it short only if it writes more.
+        const auto enough = target->estimator->enough_output(call->output_kind);
+        full.output = call->full_output ? most : std::min(most, enough.value_or(most));
+        full.output = std::min(full.output, pool.largest_output().value_or(full.output));
+    }
+    return full;
 }
 
 Instant Engine::Impl::latest_start(const CallRecord* call, Instant now) const {
@@ -112,7 +119,7 @@ std::optional<Refusal> Engine::Impl::turned_away(CallRecord* call, Instant now) 
         Refusal r = refusal(RefusalReason::never_fits, call, 0);
         const QuotaPool& pool = own_too_small ? *call->client->limits : *targets[0].state->pool;
         r.cost = cheapest(call, targets[0].state, 0);
-        r.limit_kind = LimitKind::tokens;
+        r.limit_kind = pool.meter(LimitKind::tokens).kind();
         const auto tokens = pool.meter(LimitKind::tokens).limit();
         const auto daily = pool.meter(LimitKind::daily_tokens).limit();
         if (!tokens || (daily && *daily < *tokens)) {
@@ -138,8 +145,11 @@ bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, b
         }
         for (std::size_t c = cls + 1; c < kPriorities; ++c) {
             const ClassQueue& q = t->classes[c];
-            if (!q.heads.empty() && q.owed >= static_cast<double>(cost(q.heads.top()->lane->head, t,
-                                                                       q.heads.top()->index))) {
+            if (q.heads.empty()) {
+                continue;
+            }
+            const Slot& head = *q.heads.top();
+            if (q.owed >= static_cast<double>(cost(head.lane->head, t, head.index).tokens)) {
                 return false;
             }
         }
@@ -148,7 +158,7 @@ bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, b
         return false;
     }
     t->pool->tick(now);
-    const std::uint64_t c = cost(call, t, index);
+    const Amount c = cost(call, t, index);
     if (t->pool->paused_until() > now || t->pool->try_fit(c) != LimitKind::none) {
         return false;
     }
@@ -187,7 +197,7 @@ Instant Engine::Impl::turn(const CallRecord* call, const Slot& slot, bool queued
         ahead_calls += others;
         ahead += q.waiting > 0 ? q.backlog / std::max(1.0, q.backlog_calls) * others : 0;
     }
-    const double c = static_cast<double>(cost(call, t, slot.index));
+    const auto c = static_cast<double>(cost(call, t, slot.index).tokens);
     const Estimator& e = *t->estimator;
     const double reserved = static_cast<double>(pool.meter(LimitKind::tokens).reserved());
     const double unused = e.answers() > 0 && e.mean_reserved() > 0
@@ -198,6 +208,9 @@ Instant Engine::Impl::turn(const CallRecord* call, const Slot& slot, bool queued
                           .turn_at(ahead + c, reserved * unused, e.mean_service_seconds(), now));
     at = std::max(at, pool.meter(LimitKind::requests).turn_at(ahead_calls + 1, 0, 0, now));
     at = std::max(at, pool.meter(LimitKind::daily_tokens).turn_at(c, 0, 0, now));
+    if (const Meter* output = pool.output()) {
+        at = std::max(at, output->turn_at((ahead_calls + 1) * e.mean_output(), 0, 0, now));
+    }
     return at;
 }
 
@@ -216,8 +229,9 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
     bool backlog = false;
     for (std::size_t i = 0; i < targets.size(); ++i) {
         TargetState* t = targets[i].state;
-        const Instant day_free = std::max(
-            t->daily_until, t->pool->meter(LimitKind::daily_tokens).fits_at(cost(call, t, i), now));
+        const Instant day_free =
+            std::max(t->daily_until,
+                     t->pool->meter(LimitKind::daily_tokens).fits_at(cost(call, t, i).tokens, now));
         day = std::min(day, day_free);
         all_days_gone = all_days_gone && day_free > latest;
         if (t->breaker.open(now)) {
@@ -257,7 +271,7 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
     }
     if (call->client->limits && call->client->waiting > 0) {
         const double need =
-            call->client->backlog + static_cast<double>(cost(call, targets[0].state, 0));
+            call->client->backlog + static_cast<double>(cost(call, targets[0].state, 0).tokens);
         const QuotaPool& own = *call->client->limits;
         const double calls = static_cast<double>(call->client->waiting) + 1;
         const Instant at = std::max(own.meter(LimitKind::tokens).turn_at(need, 0, 0, now),

@@ -21,24 +21,6 @@ std::optional<std::uint64_t> shared(std::optional<std::uint64_t> quota, double s
     return std::max<std::uint64_t>(1, share == 1 ? *quota : static_cast<std::uint64_t>(part));
 }
 
-const QuotaConfig* quota_of(const Config& config, std::string_view region, std::string_view model) {
-    const QuotaConfig* anywhere = nullptr;
-    for (const QuotaConfig& q : config.quotas) {
-        const bool listed = std::ranges::any_of(
-            q.models, [&](const std::string& m) { return strip_arn(m) == strip_arn(model); });
-        if (!listed) {
-            continue;
-        }
-        if (q.region == region) {
-            return &q;
-        }
-        if (q.region.empty() && anywhere == nullptr) {
-            anywhere = &q;
-        }
-    }
-    return anywhere;
-}
-
 }  // namespace
 
 void Engine::Impl::apply(Config config) {
@@ -48,20 +30,27 @@ void Engine::Impl::apply(Config config) {
                                                     : Order::fifo;
     retry_ = resolved(config_.retry);
     breaker_ = resolved(config_.breaker);
+    mapped_ = mapped_by(config_);
 }
 
-QuotaPool* Engine::Impl::pool_for(const std::string& region, const std::string& model) {
-    const QuotaConfig* quota = quota_of(config_, region, model);
+QuotaPool* Engine::Impl::pool_for(const Target& target, const policy::Tariff& tariff) {
+    const QuotaConfig* quota = tariff.quota;
     PoolLimits limits;
-    std::string key = region + '\0';
+    limits.apart = tariff.apart;
+    std::string key = target.region + '\0';
     if (quota != nullptr) {
         limits.requests = shared(quota->requests_per_minute, config_.quota_share);
-        limits.tokens = shared(quota->tokens_per_minute, config_.quota_share);
+        limits.tokens =
+            shared(tariff.apart ? quota->input_tokens_per_minute : quota->tokens_per_minute,
+                   config_.quota_share);
         limits.daily_tokens = shared(quota->tokens_per_day, config_.quota_share);
+        limits.output_tokens = shared(quota->output_tokens_per_minute, config_.quota_share);
         key.append(strip_arn(quota->models.front()));
     } else {
-        key.append(strip_arn(model));
+        key.append(tariff.model);
     }
+    key.append(1, '\0').append(to_string(target.endpoint));
+    key.append(target.tier == Tier::reserved ? to_string(target.tier) : std::string_view());
     auto& pool = pools_[key];
     if (pool && pool->window() != config_.quota_window) {
         // Levels of another window say nothing about this one.
@@ -75,16 +64,12 @@ QuotaPool* Engine::Impl::pool_for(const std::string& region, const std::string& 
 }
 
 void Engine::Impl::set_up(TargetState* target) {
-    const Target& name = target->target;
-    target->facts = config_.models.facts(name.model);
-    target->burndown = target->facts.output_burndown;
-    target->reserve_burndown = false;
-    if (const QuotaConfig* quota = quota_of(config_, name.region, name.model)) {
-        target->burndown = quota->output_burndown.value_or(target->burndown);
-        target->reserve_burndown = quota->reserve_burndown;
-    }
-    target->burndown = std::clamp(target->burndown, 1U, 1000U);
-    QuotaPool* pool = pool_for(name.region, name.model);
+    const policy::Tariff tariff = tariff_of(config_, target->target);
+    target->model = tariff.model;
+    target->facts = config_.models.facts(tariff.model);
+    target->burndown = tariff.burndown;
+    target->reserve_burndown = tariff.reserve_burndown;
+    QuotaPool* pool = pool_for(target->target, tariff);
     if (target->pool != pool) {
         if (target->pool != nullptr) {
             --target->pool->users;
@@ -114,22 +99,23 @@ void Engine::Impl::find_siblings(const QuotaPool* pool) {
     }
 }
 
-TargetState* Engine::Impl::target_for(const std::string& region, const std::string& model) {
-    auto& slot = targets_[{region, model}];
+TargetState* Engine::Impl::target_for(const Target& target) {
+    auto& slot = targets_[target];
     if (!slot) {
         slot = std::make_unique<TargetState>(retry_, breaker_);
-        slot->target = Target{region, model};
-        RegionState& place = regions_[region];
+        slot->target = target;
+        RegionState& place = regions_[target.region];
         ++place.refs;
         place.targets.push_back(slot.get());
         slot->region = &place;
-        std::weak_ptr<Estimator>& learned = estimators_[model];
+        set_up(slot.get());
+        // What a call costs, and so what is learned of it, differs where output is apart.
+        std::weak_ptr<Estimator>& learned = estimators_[{slot->model, slot->pool->apart()}];
         slot->estimator = learned.lock();
         if (!slot->estimator) {
             slot->estimator = std::make_shared<Estimator>();
             learned = slot->estimator;
         }
-        set_up(slot.get());
         if (slot->pool->users > 1) {
             find_siblings(slot->pool);
         }
@@ -153,13 +139,15 @@ Path* Engine::Impl::path_for(const PathKey& key) {
         path->max_output = found.route->max_output;
     }
     for (const Candidate& c : found.usable) {
-        TargetState* target = target_for(c.region, c.model);
+        TargetState* target = target_for(c.target);
         ++target->refs;
         // Weighted neighbours with the same model are one choice.
         const std::size_t at = path->targets.size();
         const bool joins = at > 0 && c.weight > 0 && path->targets.back().candidate.weight > 0 &&
                            path->targets.back().candidate.unlike_first == c.unlike_first;
-        path->targets.push_back(PathTarget{target, c, joins ? path->targets.back().group : at});
+        path->targets.push_back(PathTarget{target, c, joins ? path->targets.back().group : at,
+                                           *mappings_.insert(c.guardrail).first,
+                                           *mappings_.insert(c.profile).first});
     }
     for (const Skipped& s : found.skipped) {
         if (skipped_.size() < kMostSkipped) {

@@ -33,7 +33,8 @@ Slot* Engine::Impl::pick(TargetState* target) {
         Slot* slot = q.heads.top();
         if (first == nullptr) {
             first = slot;
-        } else if (q.owed >= static_cast<double>(cost(slot->lane->head, target, slot->index))) {
+        } else if (q.owed >=
+                   static_cast<double>(cost(slot->lane->head, target, slot->index).tokens)) {
             return slot;
         }
     }
@@ -56,8 +57,8 @@ CallRecord* Engine::Impl::backfill(TargetState* target, const Slot* head, Instan
         if (++looks > kBackfillLooks) {
             break;
         }
-        const std::uint64_t c = cost(call, target, head->index);
-        if (call == lane->head || c > most ||
+        const Amount c = cost(call, target, head->index);
+        if (call == lane->head || c.tokens > most ||
             (head->fallback && call->arrival > lane->head->arrival)) {
             continue;
         }
@@ -161,7 +162,7 @@ std::optional<Grant> Engine::Impl::grant_first_choice(CallRecord* call, Instant 
 Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     const PathTarget& place = call->path->targets[index];
     TargetState* t = place.state;
-    const std::uint64_t c = cost(call, t, index);
+    const Amount c = cost(call, t, index);
     call->state = CallState::granted;
     call->index = index;
     call->target = t;
@@ -185,7 +186,7 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     ++in_flight_;
     ++call->attempts;
     t->budget.note_send(now);
-    t->estimator->learn_reservation(c, max_output(call, t, index));
+    t->estimator->learn_reservation(c.tokens, max_output(call, t, index));
 
     const std::size_t cls = static_cast<std::size_t>(call->priority);
     call->flow = flow_for(t, call->client, cls);
@@ -199,27 +200,22 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
             }
         }
     }
-    const auto tokens = t->pool->meter(LimitKind::tokens).limit();
-    const auto requests = t->pool->meter(LimitKind::requests).limit();
-    call->charged = static_cast<double>(c) / static_cast<double>(tokens.value_or(1'000'000));
-    if (requests) {
-        call->charged = std::max(call->charged, 1.0 / static_cast<double>(*requests));
-    }
+    call->charged = share_of(*t->pool, c);
     t->classes[cls].floor = std::max(t->classes[cls].floor, call->flow->counter);
     charge(call->flow, call->charged);
     for (std::size_t other = 0; other < kPriorities; ++other) {
         ClassQueue& q = t->classes[other];
         if (other == cls) {
-            q.owed = std::max(0.0, q.owed - static_cast<double>(c));
+            q.owed = std::max(0.0, q.owed - static_cast<double>(c.tokens));
         } else if (!q.heads.empty()) {
-            q.owed += kOwedShare * static_cast<double>(c);
+            q.owed += kOwedShare * static_cast<double>(c.tokens);
         }
     }
 
     Grant g;
     g.target = &t->target;
     g.attempt = call->attempts;
-    g.reservation = c;
+    g.reservation = c.tokens;
     call->sent_output = max_output(call, t, index);
     call->right_sized = call->sent_output < allowed_output(call, t, index);
     t->right_sized += call->right_sized ? 1 : 0;
@@ -229,6 +225,9 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     g.right_sized = call->right_sized;
     g.substituted = place.candidate.substituted;
     g.degraded = place.candidate.degraded;
+    g.path = place.candidate.path;
+    g.guardrail = place.guardrail;
+    g.profile = place.profile;
     return g;
 }
 
@@ -255,7 +254,7 @@ void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>&
         Lane* lane = slot->lane;
         CallRecord* call = lane->head;
         const std::size_t index = slot->index;
-        const std::uint64_t c = cost(call, target, index);
+        const Amount c = cost(call, target, index);
         if (ClientState* client = lane->client; client->limits) {
             client->limits->tick(now);
             if (client->limits->blocked_by(c) != LimitKind::none) {

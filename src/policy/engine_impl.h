@@ -6,6 +6,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 
 #include "policy/invocation_memory.h"
 #include "policy/state.h"
+#include "policy/tariff.h"
 
 namespace weir {
 
@@ -64,6 +66,26 @@ private:
         }
     };
 
+    struct PathLess {
+        using is_transparent = void;
+        using View = std::tuple<std::string_view, std::string_view, bool, bool, Reach,
+                                std::string_view, std::string_view>;
+        static View view(const PathKey& k) {
+            return {k.model, k.home_region, k.converse, k.region_bound,
+                    k.reach, k.guardrail,   k.profile};
+        }
+        static View view(const View& v) { return v; }
+        static PathKey key(const View& v) {
+            const auto& [model, home, converse, bound, reach, guardrail, profile] = v;
+            return {std::string(model),     std::string(home),   converse, bound, reach,
+                    std::string(guardrail), std::string(profile)};
+        }
+        template <class A, class B>
+        bool operator()(const A& a, const B& b) const {
+            return view(a) < view(b);
+        }
+    };
+
     // engine.cpp
     Instant tick(Instant now);
     CallRecord* find(CallId id);
@@ -81,7 +103,7 @@ private:
                                  std::size_t index) const;
     std::uint64_t max_output(const CallRecord* call, const TargetState* target,
                              std::size_t index) const;
-    std::uint64_t cost(const CallRecord* call, const TargetState* target, std::size_t index) const;
+    policy::Amount cost(const CallRecord* call, const TargetState* target, std::size_t index) const;
     std::uint64_t cheapest(const CallRecord* call, const TargetState* target,
                            std::size_t index) const;
     std::optional<Refusal> hopeless(CallRecord* call, Instant now);
@@ -120,7 +142,9 @@ private:
 
     // engine_outcome.cpp
     void leave_target(CallRecord* call, Instant now);
-    std::uint64_t settled_cost(const CallRecord* call, const Usage& usage) const;
+    static policy::Amount settled_cost(const CallRecord* call, const Usage& usage,
+                                       const QuotaPool* pool);
+    static double share_of(const QuotaPool& pool, policy::Amount amount);
     void end_attempt(CallRecord* call, const Failure& failure, Instant now);
     void judge_target(CallRecord* call, const Failure& failure, Instant now);
     Decision after_truncation(CallRecord* call, const Failure& failure, Instant now);
@@ -136,11 +160,12 @@ private:
     // engine_config.cpp
     void apply(Config config);
     Path* path_for(const PathKey& key);
+    PathLess::View path_key(const Call& call) const;
     void trim_paths();
-    TargetState* target_for(const std::string& region, const std::string& model);
+    TargetState* target_for(const Target& target);
     void set_up(TargetState* target);
     void find_siblings(const QuotaPool* pool);
-    QuotaPool* pool_for(const std::string& region, const std::string& model);
+    QuotaPool* pool_for(const Target& target, const policy::Tariff& tariff);
     ClientState* client_for(std::string_view name);
     void configure_client(ClientState* client);
     void release_client(ClientState* client);
@@ -152,36 +177,27 @@ private:
             return std::hash<std::string_view>{}(s);
         }
     };
-    struct PathLess {
-        using is_transparent = void;
-        using View = std::tuple<std::string_view, std::string_view, bool, bool>;
-        static View view(const PathKey& k) {
-            return {k.model, k.home_region, k.converse, k.region_bound};
-        }
-        static View view(const View& v) { return v; }
-        template <class A, class B>
-        bool operator()(const A& a, const B& b) const {
-            return view(a) < view(b);
-        }
-    };
-
     enum class Order : std::uint8_t { fifo, adaptive_lifo, small_first };
 
     Config config_;
     Order order_ = Order::fifo;
     RetryConfig retry_;
     BreakerConfig breaker_;
+    policy::Mapped mapped_;
+    /// What targets put in place of a call's guardrail or profile, for grants to point to. Grows
+    /// with configurations only.
+    std::set<std::string, std::less<>> mappings_;
     policy::Random random_;
     Instant now_;
     policy::InvocationMemory invocations_{10'000};
     std::unordered_map<CallId, std::unique_ptr<CallRecord>, IdHash> calls_;
     std::vector<std::unique_ptr<CallRecord>> spare_;
     std::map<PathKey, std::unique_ptr<Path>, PathLess> paths_;
-    std::map<std::pair<std::string, std::string>, std::unique_ptr<TargetState>> targets_;
+    std::map<Target, std::unique_ptr<TargetState>> targets_;
     std::map<std::string, policy::RegionState, std::less<>> regions_;
     std::map<std::string, std::unique_ptr<QuotaPool>> pools_;
     std::vector<std::unique_ptr<QuotaPool>> retired_pools_;
-    std::map<std::string, std::weak_ptr<policy::Estimator>> estimators_;
+    std::map<std::pair<std::string, bool>, std::weak_ptr<policy::Estimator>> estimators_;
     std::unordered_map<std::string, std::unique_ptr<ClientState>, StringHash, std::equal_to<>>
         clients_;
     std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t> skipped_;

@@ -34,9 +34,13 @@ std::uint64_t clamped(std::uint64_t tokens) {
 
 }  // namespace
 
-std::uint64_t Engine::Impl::settled_cost(const CallRecord* call, const Usage& usage) const {
-    return clamped(usage.input) + clamped(usage.cache_write) +
-           clamped(usage.output) * call->target->burndown;
+/// By the pool that holds the reservation: a client's own limit has one meter, whatever the service
+/// has.
+Amount Engine::Impl::settled_cost(const CallRecord* call, const Usage& usage,
+                                  const QuotaPool* pool) {
+    const std::uint64_t input = clamped(usage.input) + clamped(usage.cache_write);
+    const std::uint64_t output = clamped(usage.output);
+    return pool->apart() ? Amount(input, output) : Amount(input + output * call->target->burndown);
 }
 
 /// The attempt is over at its target: counters only, the reservation has been ended before.
@@ -87,9 +91,12 @@ void Engine::Impl::end_attempt(CallRecord* call, const Failure& failure, Instant
         call->client->limits->tick(now);
     }
     if (failure.cls == FailureClass::truncated) {
-        const std::uint64_t seen =
-            failure.seen ? settled_cost(call, *failure.seen) : call->reservation.tokens;
-        each([&](Reservation& r) { r.pool->settle(r, seen, now); });
+        each([&](Reservation& r) {
+            r.pool->settle(r,
+                           failure.seen ? settled_cost(call, *failure.seen, r.pool)
+                                        : Amount(r.tokens, r.output),
+                           now);
+        });
         return;
     }
     if (!may_be_paid(failure) &&
@@ -97,8 +104,10 @@ void Engine::Impl::end_attempt(CallRecord* call, const Failure& failure, Instant
         each([&](Reservation& r) { r.pool->give_back_all(r, now); });
         charge(call->flow, -call->charged);
     } else if (may_be_paid(failure)) {
-        const std::uint64_t seen = failure.seen ? settled_cost(call, *failure.seen) : 0;
-        each([&](Reservation& r) { r.pool->keep(r, seen, now); });
+        each([&](Reservation& r) {
+            r.pool->keep(r, failure.seen ? settled_cost(call, *failure.seen, r.pool) : Amount(),
+                         now);
+        });
     } else {
         if (is_quota(failure.cls)) {
             const bool requests = failure.cls == FailureClass::quota_requests;
@@ -257,7 +266,8 @@ Decision Engine::Impl::repeat(CallRecord* call, const Failure& failure, Instant 
 /// late.
 Decision Engine::Impl::after_truncation(CallRecord* call, const Failure& failure, Instant now) {
     call->full_output = true;
-    if (call->attempts >= std::max(retry_.max_attempts, 1U) || now >= call->deadline) {
+    if (call->path->targets.empty() ||  // a reload has left it nowhere to go
+        call->attempts >= std::max(retry_.max_attempts, 1U) || now >= call->deadline) {
         return final_error(call, failure, RefusalReason::attempts_exhausted, now);
     }
     if (auto g = grant_anywhere(call, now)) {
@@ -268,7 +278,7 @@ Decision Engine::Impl::after_truncation(CallRecord* call, const Failure& failure
 }
 
 Decision Engine::Impl::after_quota(CallRecord* call, const Failure& failure, Instant now) {
-    if (call->attempts >= std::max(retry_.max_attempts, 1U)) {
+    if (call->path->targets.empty() || call->attempts >= std::max(retry_.max_attempts, 1U)) {
         return final_error(call, failure, RefusalReason::attempts_exhausted, now);
     }
     Instant soonest = Instant::max();
@@ -415,23 +425,19 @@ void Engine::Impl::settle(CallId id, const Usage& usage, Instant now) {
     }
     TargetState* t = call->target;
     t->pool->tick(now);
-    const std::uint64_t held = call->reservation.tokens;
-    const std::uint64_t actual = usage.known ? settled_cost(call, usage) : held;
     // After a reload the target may draw on another pool than the one that gave the reservation.
-    call->reservation.pool->settle(call->reservation, actual, now);
-    if (call->client_reservation.pool != nullptr) {
-        call->client_reservation.pool->settle(call->client_reservation, actual, now);
+    for (Reservation* r : {&call->reservation, &call->client_reservation}) {
+        if (r->pool != nullptr) {
+            r->pool->settle(
+                *r, usage.known ? settled_cost(call, usage, r->pool) : Amount(r->tokens, r->output),
+                now);
+        }
     }
     if (usage.known) {
-        t->estimator->learn_usage(call->input, usage, actual);
+        const Amount actual = settled_cost(call, usage, t->pool);
+        t->estimator->learn_usage(call->input, usage, actual.tokens);
         learn_output(call, usage);
-        const auto tokens = t->pool->meter(LimitKind::tokens).limit();
-        const auto requests = t->pool->meter(LimitKind::requests).limit();
-        double due = static_cast<double>(actual) / static_cast<double>(tokens.value_or(1'000'000));
-        if (requests) {
-            due = std::max(due, 1.0 / static_cast<double>(*requests));
-        }
-        charge(call->flow, due - call->charged);
+        charge(call->flow, share_of(*t->pool, actual) - call->charged);
     }
     t->estimator->learn_complete(now - call->sent_at, call->stream);
     invocations_.forget(call->client->name, call->invocation);

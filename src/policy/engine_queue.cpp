@@ -84,6 +84,21 @@ void Engine::Impl::release_flow(Flow* flow) {
     }
 }
 
+/// The part of a window's quota that this is, by the limit it takes most of.
+double Engine::Impl::share_of(const QuotaPool& pool, Amount amount) {
+    const auto part = [](std::uint64_t of, std::optional<std::uint64_t> limit) {
+        return static_cast<double>(of) / static_cast<double>(limit.value_or(1'000'000));
+    };
+    double share = part(amount.tokens, pool.meter(LimitKind::tokens).limit());
+    if (const auto requests = pool.meter(LimitKind::requests).limit()) {
+        share = std::max(share, 1.0 / static_cast<double>(*requests));
+    }
+    if (const Meter* output = pool.output(); output != nullptr && output->limit()) {
+        share = std::max(share, part(amount.output, output->limit()));
+    }
+    return share;
+}
+
 void Engine::Impl::charge(Flow* flow, double amount) {
     flow->counter += amount / flow->client->share;
     for (Slot* slot : flow->slots) {
@@ -136,11 +151,11 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
     call->wait_since = now;
     arm(call->timer, latest_start(call, now));
     TargetState* first = call->path->targets.front().state;
-    call->expected =
-        first->estimator->expected_cost(call->input, max_output(call, first, 0), first->burndown);
+    call->expected = first->estimator->expected_cost(call->input, max_output(call, first, 0),
+                                                     first->pool->apart() ? 0 : first->burndown);
     if (first->estimator->answers() < 5) {
         // Nothing is known of the outputs yet; a guess must not turn anybody away.
-        call->expected = std::min(call->expected, static_cast<double>(cost(call, first, 0)));
+        call->expected = std::min(call->expected, static_cast<double>(cost(call, first, 0).tokens));
     }
     if (lane->head == nullptr) {
         lane->busy_since = now;

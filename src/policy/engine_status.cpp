@@ -12,11 +12,7 @@ namespace {
 std::vector<LimitStatus> limits_of(QuotaPool& pool, Instant now) {
     pool.tick(now);
     std::vector<LimitStatus> all;
-    for (const Meter& meter : pool.meters()) {
-        // A day nobody limits is noise; requests and tokens are shown even while they are learned.
-        if (meter.kind() == LimitKind::daily_tokens && !meter.limit()) {
-            continue;
-        }
+    const auto add = [&](const Meter& meter) {
         LimitStatus s;
         s.kind = meter.kind();
         s.limit = meter.limit().value_or(0);
@@ -24,6 +20,18 @@ std::vector<LimitStatus> limits_of(QuotaPool& pool, Instant now) {
         s.reserved = meter.reserved();
         s.learned = meter.learned();
         all.push_back(s);
+    };
+    for (const Meter& meter : pool.meters()) {
+        // A day nobody limits is noise, and so are requests where none are counted; else requests
+        // and tokens are shown even while they are learned.
+        const bool noise = meter.kind() == LimitKind::daily_tokens ||
+                           (meter.kind() == LimitKind::requests && pool.apart());
+        if (!noise || meter.limit()) {
+            add(meter);
+        }
+    }
+    if (pool.output() != nullptr) {
+        add(*pool.output());
     }
     return all;
 }
@@ -37,6 +45,8 @@ Status Engine::Impl::status(Instant now) {
         TargetStatus s;
         s.region = t->target.region;
         s.model = t->target.model;
+        s.endpoint = t->target.endpoint;
+        s.tier = t->target.tier;
         s.limits = limits_of(*t->pool, now);
         s.breaker = t->breaker.state(now);
         s.in_flight = t->in_flight;

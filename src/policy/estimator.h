@@ -74,6 +74,7 @@ public:
     double mean_settled() const { return settled_.value(); }
     double mean_reserved() const { return reserved_.value(); }
     double mean_max_output() const { return max_output_.value(); }
+    double mean_output() const { return output_.value(); }
     std::uint64_t answers() const { return settled_.samples(); }
 
     /// A max_tokens that all but one in a thousand answers of this kind stay well below; nullopt:

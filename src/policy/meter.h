@@ -101,7 +101,9 @@ private:
     bool shaped() const { return whose_ == Window::service && configured_.has_value(); }
     /// Requests are charged once and for good: no shape serves more of them over time than the log
     /// does, so there is nothing to be won by going beyond it.
-    bool goes_beyond() const { return kind_ == LimitKind::tokens; }
+    bool goes_beyond() const {
+        return kind_ == LimitKind::tokens || kind_ == LimitKind::input_tokens;
+    }
     void set_doubts(double squares);
     /// Of one that ends; returns what of `amount` was expected.
     std::uint64_t end_doubt(std::uint64_t amount, Trial& trial);

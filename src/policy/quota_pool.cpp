@@ -23,8 +23,12 @@ Duration QuotaPool::slack_for(Duration window) {
 
 QuotaPool::QuotaPool(Duration window, Meter::Window whose, PoolLimits limits)
     : meters_{Meter(LimitKind::requests, window, slack_for(window), whose),
-              Meter(LimitKind::tokens, window, slack_for(window), whose),
-              Meter(LimitKind::daily_tokens, kDay, kDaySlack, Meter::Window::ours)} {
+              Meter(limits.apart ? LimitKind::input_tokens : LimitKind::tokens, window,
+                    slack_for(window), whose),
+              Meter(LimitKind::daily_tokens, kDay, kDaySlack, Meter::Window::ours)},
+      output_(limits.apart ? std::make_unique<Meter>(LimitKind::output_tokens, window,
+                                                     slack_for(window), Meter::Window::ours)
+                           : nullptr) {
     configure(limits);
 }
 
@@ -32,26 +36,35 @@ void QuotaPool::configure(PoolLimits limits) {
     meters_[0].configure(limits.requests);
     meters_[1].configure(limits.tokens);
     meters_[2].configure(limits.daily_tokens);
+    if (output_) {
+        output_->configure(limits.output_tokens);
+    }
 }
 
 void QuotaPool::tick(Instant now) {
     for (Meter& meter : meters_) {
         meter.tick(now);
     }
+    if (output_) {
+        output_->tick(now);
+    }
 }
 
-LimitKind QuotaPool::blocked_by(std::uint64_t tokens) const {
-    if (!meters_[2].fits(tokens)) {
+LimitKind QuotaPool::blocked_by(Amount amount) const {
+    if (!meters_[2].fits(amount.tokens)) {
         return LimitKind::daily_tokens;
     }
-    if (!meters_[1].fits(tokens)) {
-        return LimitKind::tokens;
+    if (!meters_[1].fits(amount.tokens)) {
+        return meters_[1].kind();
+    }
+    if (output_ && !output_->fits(amount.output)) {
+        return LimitKind::output_tokens;
     }
     return meters_[0].fits(1) ? LimitKind::none : LimitKind::requests;
 }
 
-LimitKind QuotaPool::try_fit(std::uint64_t tokens) {
-    const LimitKind kind = blocked_by(tokens);
+LimitKind QuotaPool::try_fit(Amount amount) {
+    const LimitKind kind = blocked_by(amount);
     for (Meter& meter : meters_) {
         if (meter.kind() == kind) {
             meter.bind();
@@ -60,18 +73,22 @@ LimitKind QuotaPool::try_fit(std::uint64_t tokens) {
     return kind;
 }
 
-std::uint64_t QuotaPool::spare_beside(std::uint64_t tokens) const {
-    if (!meters_[0].fits(1) || !meters_[2].fits(tokens)) {
+std::uint64_t QuotaPool::spare_beside(Amount amount) const {
+    if (!meters_[0].fits(1) || !meters_[2].fits(amount.tokens) ||
+        (output_ && !output_->fits(amount.output))) {
         return 0;
     }
-    return meters_[1].spare_beside(tokens);
+    return meters_[1].spare_beside(amount.tokens);
 }
 
-Instant QuotaPool::fits_at(std::uint64_t tokens, Instant now) const {
+Instant QuotaPool::fits_at(Amount amount, Instant now) const {
     Instant at = std::max(now, pause_until_);
     at = std::max(at, meters_[0].fits_at(1, now));
-    at = std::max(at, meters_[1].fits_at(tokens, now));
-    return std::max(at, meters_[2].fits_at(tokens, now));
+    at = std::max(at, meters_[1].fits_at(amount.tokens, now));
+    if (output_) {
+        at = std::max(at, output_->fits_at(amount.output, now));
+    }
+    return std::max(at, meters_[2].fits_at(amount.tokens, now));
 }
 
 std::optional<std::uint64_t> QuotaPool::largest() const {
@@ -87,13 +104,20 @@ std::optional<std::uint64_t> QuotaPool::hard_limit() const {
     return most && day ? std::min(most, day) : (most ? most : day);
 }
 
-Reservation QuotaPool::hold(std::uint64_t tokens, std::uint64_t doubt) {
-    Reservation made{this, tokens, {}, false, {}};
+std::optional<std::uint64_t> QuotaPool::largest_output() const {
+    return output_ ? output_->ceiling() : std::nullopt;
+}
+
+Reservation QuotaPool::hold(Amount amount, std::uint64_t doubt) {
+    Reservation made{this, amount.tokens, output_ ? amount.output : 0, {}, false, {}, {}};
     made.trials[1].doubt = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>({doubt, tokens, std::numeric_limits<std::uint32_t>::max()}));
+        std::min<std::uint64_t>({doubt, amount.tokens, std::numeric_limits<std::uint32_t>::max()}));
     meters_[0].hold(1, made.trials[0]);
-    meters_[1].hold(tokens, made.trials[1]);
-    meters_[2].hold(tokens, made.trials[2]);
+    meters_[1].hold(amount.tokens, made.trials[1]);
+    meters_[2].hold(amount.tokens, made.trials[2]);
+    if (output_) {
+        output_->hold(made.output, made.output_trial);
+    }
     ++outstanding_;
     return made;
 }
@@ -105,6 +129,9 @@ void QuotaPool::sent(Reservation& reservation, Instant now) {
     meters_[0].stamp(1, now, reservation.trials[0]);
     meters_[1].stamp(reservation.tokens, now, reservation.trials[1]);
     meters_[2].stamp(reservation.tokens, now, reservation.trials[2]);
+    if (output_) {
+        output_->stamp(reservation.output, now, reservation.output_trial);
+    }
     reservation.stamped = now;
     reservation.is_stamped = true;
 }
@@ -135,10 +162,14 @@ void QuotaPool::give_back_all(Reservation& reservation, Instant now) {
         meters_[0].refund(1, reservation.stamped, reservation.trials[0]);
         meters_[1].refund(reservation.tokens, reservation.stamped, reservation.trials[1]);
         meters_[2].refund(reservation.tokens, reservation.stamped, reservation.trials[2]);
+        refund_output(reservation);
     } else {
         meters_[0].release(1, reservation.trials[0]);
         meters_[1].release(reservation.tokens, reservation.trials[1]);
         meters_[2].release(reservation.tokens, reservation.trials[2]);
+        if (output_) {
+            output_->release(reservation.output, reservation.output_trial);
+        }
     }
     end(reservation, now);
 }
@@ -148,23 +179,41 @@ void QuotaPool::give_back_tokens(Reservation& reservation, Instant now) {
     meters_[0].keep(1, 0, now, reservation.trials[0]);
     meters_[1].refund(reservation.tokens, reservation.stamped, reservation.trials[1]);
     meters_[2].refund(reservation.tokens, reservation.stamped, reservation.trials[2]);
+    refund_output(reservation);
     end(reservation, now);
 }
 
-void QuotaPool::keep(Reservation& reservation, std::uint64_t seen, Instant now) {
+/// Of a reservation that was stamped.
+void QuotaPool::refund_output(Reservation& reservation) {
+    if (output_) {
+        output_->refund(reservation.output, reservation.stamped, reservation.output_trial);
+    }
+}
+
+void QuotaPool::keep(Reservation& reservation, Amount seen, Instant now) {
     stamp_if_needed(reservation, now);
-    const std::uint64_t surplus = seen > reservation.tokens ? seen - reservation.tokens : 0;
+    const std::uint64_t surplus =
+        seen.tokens > reservation.tokens ? seen.tokens - reservation.tokens : 0;
     meters_[0].keep(1, 0, now, reservation.trials[0]);
     meters_[1].keep(reservation.tokens, surplus, now, reservation.trials[1]);
     meters_[2].keep(reservation.tokens, surplus, now, reservation.trials[2]);
+    if (output_) {
+        const std::uint64_t more =
+            seen.output > reservation.output ? seen.output - reservation.output : 0;
+        output_->keep(reservation.output, more, now, reservation.output_trial);
+    }
     end(reservation, now);
 }
 
-void QuotaPool::settle(Reservation& reservation, std::uint64_t actual, Instant now) {
+void QuotaPool::settle(Reservation& reservation, Amount actual, Instant now) {
     stamp_if_needed(reservation, now);
+    const Instant stamped = reservation.stamped;
     meters_[0].keep(1, 0, now, reservation.trials[0]);
-    meters_[1].settle(reservation.tokens, actual, reservation.stamped, now, reservation.trials[1]);
-    meters_[2].settle(reservation.tokens, actual, reservation.stamped, now, reservation.trials[2]);
+    meters_[1].settle(reservation.tokens, actual.tokens, stamped, now, reservation.trials[1]);
+    meters_[2].settle(reservation.tokens, actual.tokens, stamped, now, reservation.trials[2]);
+    if (output_) {
+        output_->settle(reservation.output, actual.output, stamped, now, reservation.output_trial);
+    }
     end(reservation, now);
 }
 
@@ -172,11 +221,14 @@ Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
                            std::optional<Duration> retry_after, Random& random, Instant now) {
     stamp_if_needed(reservation, now);
     const std::uint64_t tokens = reservation.tokens;
+    const Amount amount(tokens, reservation.output);
     meters_[0].keep(1, 0, now, reservation.trials[0]);
     meters_[1].refund(tokens, reservation.stamped, reservation.trials[1]);
     meters_[2].refund(tokens, reservation.stamped, reservation.trials[2]);
+    refund_output(reservation);
     const auto answer = Meter::Answer::refused;
-    if (kind == LimitKind::requests) {
+    if (kind == LimitKind::requests &&
+        !apart()) {  // there no requests are counted, whatever it says
         meters_[0].answered(reservation.trials[0], answer, 1, now);
         meters_[0].refused(1, true, now);
     } else {
@@ -186,7 +238,7 @@ Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
         meters_[0].tick(now);
     }
     end(reservation, now);
-    const Instant computed = fits_at(tokens, now);
+    const Instant computed = fits_at(amount, now);
     Instant pause = now;
     if (retry_after) {
         pause = now + std::clamp<Duration>(*retry_after, Duration::zero(), kLongestPause);
@@ -210,7 +262,13 @@ const Meter& QuotaPool::meter(LimitKind kind) const {
             return meters_[0];
         case LimitKind::daily_tokens:
             return meters_[2];
+        case LimitKind::output_tokens:
+            if (output_) {
+                return *output_;
+            }
+            break;
         case LimitKind::tokens:
+        case LimitKind::input_tokens:
         case LimitKind::none:
             break;
     }

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,22 +17,43 @@ namespace weir::policy {
 
 class QuotaPool;
 
+/// What a call takes of a pool. A bare number is tokens; `output` counts where the pool meters it
+/// apart, and nowhere else.
+struct Amount {
+    constexpr Amount(std::uint64_t of_tokens = 0, std::uint64_t of_output = 0)
+        : tokens(of_tokens), output(of_output) {}
+
+    std::uint64_t tokens;
+    std::uint64_t output;
+
+    bool operator==(const Amount&) const = default;
+};
+
 /// What one attempt holds. Belongs to the pool that gave it; ended exactly once by that pool.
 struct Reservation {
     QuotaPool* pool = nullptr;
     std::uint64_t tokens = 0;
+    std::uint64_t output = 0;
     Instant stamped{};
     bool is_stamped = false;
     std::array<Meter::Trial, 3> trials;  ///< one a meter
+    Meter::Trial output_trial;
 };
 
 struct PoolLimits {
     std::optional<std::uint64_t> requests;
-    std::optional<std::uint64_t> tokens;
+    std::optional<std::uint64_t> tokens;  ///< of input, where output is metered apart
     std::optional<std::uint64_t> daily_tokens;
+    bool apart = false;  ///< output has a meter of its own
+    std::optional<std::uint64_t> output_tokens = std::nullopt;
 };
 
 /// Requests, tokens and tokens a day of one quota: several models of a Region may share it.
+///
+/// A pool with output `apart` (bedrock-mantle, the reserved tier) has two token meters: a call is
+/// let in by input + max_tokens against the first, pays its input there and its output at the
+/// second. Running out of the second is no refusal: the service cuts the answer short. So output is
+/// held beforehand, against an exact log.
 ///
 /// Promises that a reservation is given only if it fits every limit at that instant, and that each
 /// reservation ends once. After a refusal by the service it pauses, the longer the more often that
@@ -49,29 +71,31 @@ public:
     void tick(Instant now);
 
     /// The kind of limit that keeps `tokens` out now; none: it fits.
-    LimitKind blocked_by(std::uint64_t tokens) const;
+    LimitKind blocked_by(Amount amount) const;
     /// As blocked_by, and remembers that the limit binds.
-    LimitKind try_fit(std::uint64_t tokens);
+    LimitKind try_fit(Amount amount);
 
-    /// The most that may go ahead of a call of `tokens` without making it later; 0: nothing.
-    std::uint64_t spare_beside(std::uint64_t tokens) const;
+    /// The most tokens that may go ahead of a call of `amount` without making it later; 0: nothing.
+    std::uint64_t spare_beside(Amount amount) const;
 
     /// When it fits if nothing but expiry happens, the pause included.
-    Instant fits_at(std::uint64_t tokens, Instant now) const;
+    Instant fits_at(Amount amount, Instant now) const;
     Instant paused_until() const { return pause_until_; }
 
     /// The most one call can hold at all; nullopt: no limit known.
     std::optional<std::uint64_t> largest() const;
     /// As above by the full limits, without head-room.
     std::optional<std::uint64_t> hard_limit() const;
+    /// The most output one call can hold; nullopt: not metered apart, or no limit.
+    std::optional<std::uint64_t> largest_output() const;
 
     /// `doubt`: the part of the tokens that is margin, not expected to be used.
-    Reservation hold(std::uint64_t tokens, std::uint64_t doubt = 0);
+    Reservation hold(Amount amount, std::uint64_t doubt = 0);
     void sent(Reservation& reservation, Instant now);
     void give_back_all(Reservation& reservation, Instant now);
     void give_back_tokens(Reservation& reservation, Instant now);
-    void keep(Reservation& reservation, std::uint64_t seen, Instant now);
-    void settle(Reservation& reservation, std::uint64_t actual, Instant now);
+    void keep(Reservation& reservation, Amount seen, Instant now);
+    void settle(Reservation& reservation, Amount actual, Instant now);
 
     /// Ends a reservation that the service refused by quota: its tokens are back, its request is
     /// kept. Returns when to try again.
@@ -80,8 +104,12 @@ public:
     /// The service took it: its answer has begun. True if others may go now that could not before.
     bool accepted(Reservation& reservation, Instant now);
 
+    /// `tokens`, `input_tokens`, `none`: the meter that calls are let in by.
     const Meter& meter(LimitKind kind) const;
     const std::array<Meter, 3>& meters() const { return meters_; }
+    /// Null: output is not metered apart.
+    const Meter* output() const { return output_.get(); }
+    bool apart() const { return output_ != nullptr; }
     std::uint64_t outstanding() const { return outstanding_; }
     /// Targets that draw on this pool; the engine counts them here.
     std::uint32_t users = 0;
@@ -90,9 +118,11 @@ public:
 private:
     Meter& requests() { return meters_[0]; }
     void stamp_if_needed(Reservation& reservation, Instant now);
+    void refund_output(Reservation& reservation);
     void end(Reservation& reservation, Instant now);
 
     std::array<Meter, 3> meters_;  // requests, tokens, daily tokens
+    std::unique_ptr<Meter> output_;
     std::uint64_t outstanding_ = 0;
     Instant pause_until_ = Instant::min();
     std::uint32_t refusals_in_a_row_ = 0;

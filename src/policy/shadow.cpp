@@ -73,13 +73,8 @@ void Shadow::decided(CallId id, const Decision& decision, Instant now) {
     entry.start = now;
     entry.reservation = grant->reservation;
     entry.max_output = grant->max_output;
-    entry.burndown = std::max(1U, config_.models.facts(grant->target->model).output_burndown);
-    for (const QuotaConfig& quota : config_.quotas) {
-        if (quota.output_burndown &&
-            std::ranges::find(quota.models, grant->target->model) != quota.models.end()) {
-            entry.burndown = *quota.output_burndown;
-        }
-    }
+    entry.tariff = tariff_of(config_, *grant->target);
+    entry.tariff.quota = nullptr;  // a reload may take it away
     engine_.sent(id, now);
     if (entry.outcome) {
         ends_.emplace(now + entry.outcome->service, id);
@@ -99,7 +94,7 @@ void Shadow::finish(Entries::iterator at, Instant now) {
     } else if (usage.known) {
         usage.output = std::min(usage.output, entry.max_output.value_or(usage.output));
         entry.counts->reserved += entry.reservation;
-        entry.counts->settled += usage.input + usage.cache_write + entry.burndown * usage.output;
+        entry.counts->settled += entry.tariff.cost(usage);
     }
     engine_.settle(at->first, usage, now);
     entries_.erase(at);

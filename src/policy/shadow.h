@@ -3,6 +3,8 @@
 
 #include <weir/engine.h>
 
+#include "policy/tariff.h"
+
 #include <cstdint>
 #include <map>
 #include <string>
@@ -68,7 +70,7 @@ private:
         std::uint64_t input_estimate = 0;
         Instant arrival{};
         Instant start{};
-        std::uint32_t burndown = 1;
+        Tariff tariff;
         std::uint64_t reservation = 0;
         std::optional<std::uint64_t> max_output;
         std::optional<Outcome> outcome;

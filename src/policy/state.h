@@ -121,6 +121,7 @@ struct ClassQueue {
 
 struct TargetState {
     Target target;
+    std::string model;  ///< what target.model stands for
     ModelFacts facts;
     std::uint32_t burndown = 1;
     bool reserve_burndown = false;
@@ -151,7 +152,9 @@ struct TargetState {
 struct PathTarget {
     TargetState* state = nullptr;
     Candidate candidate;
-    std::size_t group = 0;  ///< index of the first of its equals
+    std::size_t group = 0;       ///< index of the first of its equals
+    std::string_view guardrail;  ///< the candidate's, for as long as the engine lives
+    std::string_view profile;
 };
 
 struct Path {

@@ -84,8 +84,32 @@ std::string_view to_string(LimitKind kind) {
             return "tokens";
         case LimitKind::daily_tokens:
             return "daily_tokens";
+        case LimitKind::input_tokens:
+            return "input_tokens";
+        case LimitKind::output_tokens:
+            return "output_tokens";
     }
     return "none";
+}
+
+std::string_view to_string(Endpoint endpoint) {
+    return endpoint == Endpoint::mantle ? "mantle" : "runtime";
+}
+
+std::string_view to_string(Tier tier) {
+    switch (tier) {
+        case Tier::unset:
+            return {};
+        case Tier::standard:
+            return "default";
+        case Tier::priority:
+            return "priority";
+        case Tier::flex:
+            return "flex";
+        case Tier::reserved:
+            return "reserved";
+    }
+    return {};
 }
 
 }  // namespace weir

@@ -178,6 +178,9 @@ void validate_regions(const Config& config, Problems& problems) {
             " is not a URL; allowed is http:// or https:// with host, port and path";
         problems.require(region.endpoint.empty() || is_http_url(region.endpoint),
                          path + ".endpoint", quoted(region.endpoint) + std::string(kUrl));
+        problems.require(region.mantle_endpoint.empty() || is_http_url(region.mantle_endpoint),
+                         path + ".mantle_endpoint",
+                         quoted(region.mantle_endpoint) + std::string(kUrl));
         // A proxy's URL may carry a password: not shown, and `user:password@` is its own affair.
         problems.require(region.proxy.empty() || region.proxy.starts_with("http://") ||
                              region.proxy.starts_with("https://"),

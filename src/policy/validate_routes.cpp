@@ -47,6 +47,75 @@ std::string_view arn_region(std::string_view model) {
     return end == std::string_view::npos ? std::string_view() : model.substr(0, end);
 }
 
+/// What the target asks for, as it goes on the wire.
+std::string model_of(const RouteConfig& route, const RouteTarget& target) {
+    if (!target.model.empty())
+        return target.model;
+    return target.endpoint == Endpoint::mantle ? std::string(split_model(route.model).base)
+                                               : route.model;
+}
+
+/// What may go into a header and a JSON text as it is.
+bool is_plain_id(std::string_view text) {
+    return !text.empty() && text.size() <= 2048 && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("-_.:/").find(c) != std::string_view::npos;
+    });
+}
+
+void validate_mantle(const Config& config, const RouteTarget& target, const std::string& path,
+                     Problems& problems) {
+    if (target.endpoint != Endpoint::mantle)
+        return;
+    const auto region = config.regions.find(target.region);
+    problems.require(
+        region == config.regions.end() || region->second.endpoint.empty() ||
+            !region->second.mantle_endpoint.empty(),
+        path + ".endpoint",
+        "regions." + target.region +
+            " has an `endpoint` of its own and no `mantle_endpoint`: this target would "
+            "lead elsewhere; set both or neither");
+    problems.require(!target.model.starts_with("arn:") && split_model(target.model).geo.empty(),
+                     path + ".model",
+                     quoted(target.model) +
+                         " is a profile, and bedrock-mantle has none; allowed is a plain model id "
+                         "such as anthropic.claude-opus-5");
+    problems.require(target.guardrails.empty(), path + ".guardrails",
+                     "bedrock-mantle has no guardrails: calls that carry one never go there");
+}
+
+void validate_mappings(const RouteTarget& target, const std::string& path, Problems& problems) {
+    const auto validate_here = [&](const std::string& here, const std::string& where) {
+        if (!problems.require(is_plain_id(here), where,
+                              quoted(here) + " is no id and no ARN; allowed are letters, digits, "
+                                             "'-', '_', '.', ':' and '/'"))
+            return;
+        const std::string_view region = arn_region(here);
+        problems.require(region.empty() || target.region.empty() || region == target.region, where,
+                         "the ARN names the Region " + quoted(region) + ", the target " +
+                             quoted(target.region) + "; allowed is the same");
+        problems.require(target.endpoint != Endpoint::mantle || !here.starts_with("arn:"), where,
+                         "bedrock-mantle has no profiles; allowed is a plain model id");
+    };
+    std::set<std::string_view> ids;
+    for (const auto& [theirs, here] : target.guardrails) {
+        const std::string where = path + ".guardrails." + theirs;
+        problems.require(is_plain_id(theirs), where, quoted(theirs) + " is no guardrail");
+        problems.require(ids.insert(strip_arn(theirs)).second, where,
+                         quoted(theirs) + " is mapped already, as an id or as an ARN");
+        validate_here(here, where);
+    }
+    for (const auto& [theirs, here] : target.profiles) {
+        const std::string where = path + ".profiles." + theirs;
+        problems.require(theirs.starts_with("arn:") && is_plain_id(theirs), where,
+                         quoted(theirs) + " is no profile's ARN; allowed is one of another Region");
+        validate_here(here, where);
+    }
+    problems.require(target.profiles.empty() || target.model.empty(), path + ".profiles",
+                     "`model` and `profiles` both say what is asked for here; allowed is one of "
+                     "them");
+}
+
 void validate_residency(const RouteConfig& route, const RouteTarget& target,
                         const std::string& path, Problems& problems) {
     const std::string& residency = route.residency;
@@ -55,7 +124,7 @@ void validate_residency(const RouteConfig& route, const RouteTarget& target,
     problems.require(target.region.empty() || lies_in(target.region, residency), path + ".region",
                      quoted(target.region) + " lies outside `residency: " + residency +
                          "`; this target could never be used");
-    const std::string& model = target.model.empty() ? route.model : target.model;
+    const std::string model = model_of(route, target);
     const std::string_view geo = split_model(model).geo;
     const bool inside =
         geo.empty() || geo == residency || (residency == "apac" && (geo == "jp" || geo == "au"));
@@ -70,7 +139,7 @@ void validate_target(const Config& config, const RouteConfig& route, const Route
         problems.require(
             config.regions.contains(target.region), path + ".region",
             quoted(target.region) + " is not declared; declared are " + declared_regions(config));
-    const std::string& model = target.model.empty() ? route.model : target.model;
+    const std::string model = model_of(route, target);
     const std::string_view named = arn_region(model);
     problems.require(named.empty() || target.region.empty() || named == target.region,
                      path + (target.model.empty() ? ".region" : ".model"),
@@ -78,6 +147,8 @@ void validate_target(const Config& config, const RouteConfig& route, const Route
                          quoted(target.region) + "; allowed is the same");
     problems.require(target.weight <= 1000, path + ".weight", "must be between 1 and 1000");
     validate_residency(route, target, path, problems);
+    validate_mantle(config, target, path, problems);
+    validate_mappings(target, path, problems);
 }
 
 // A Bedrock key is good in the Region that made it only: with it, a second Region is no way out.
@@ -104,6 +175,28 @@ void validate_bearer(const Config& config, const RouteConfig& route, const std::
                      "targets lie in several");
 }
 
+constexpr std::string_view kApart =
+    "is not counted there: bedrock-mantle and the reserved tier have quotas of input and of output "
+    "tokens, without requests, days and burndown; allowed are input_tokens_per_minute and "
+    "output_tokens_per_minute";
+constexpr std::string_view kTogether =
+    "is for `endpoint: mantle` or `tier: reserved`; elsewhere input and output share "
+    "tokens_per_minute";
+
+struct Limit {
+    std::string_view key;
+    const std::optional<std::uint64_t>* value;
+    bool apart;  // of quotas that count input and output apart
+};
+
+std::array<Limit, 5> limits_of(const QuotaConfig& quota) {
+    return {{{".requests_per_minute", &quota.requests_per_minute, false},
+             {".tokens_per_minute", &quota.tokens_per_minute, false},
+             {".tokens_per_day", &quota.tokens_per_day, false},
+             {".input_tokens_per_minute", &quota.input_tokens_per_minute, true},
+             {".output_tokens_per_minute", &quota.output_tokens_per_minute, true}}};
+}
+
 }  // namespace
 
 void validate_routes(const Config& config, Problems& problems) {
@@ -119,14 +212,14 @@ void validate_routes(const Config& config, Problems& problems) {
         }
         problems.require(!route.targets.empty(), path + ".targets",
                          "a route needs at least one target");
-        std::set<std::pair<std::string, std::string>> targets;
+        std::set<Target> targets;
         for (std::size_t j = 0; j < route.targets.size(); ++j) {
             const RouteTarget& target = route.targets[j];
             const std::string where = element(path + ".targets", j);
             validate_target(config, route, target, where, problems);
-            const std::string& model = target.model.empty() ? route.model : target.model;
-            problems.require(targets.emplace(target.region, strip_arn(model)).second, where,
-                             "this target is listed already");
+            const Target place{target.region, std::string(strip_arn(model_of(route, target))),
+                               target.endpoint, target.tier};
+            problems.require(targets.insert(place).second, where, "this target is listed already");
         }
         problems.require(route.spill_after >= Duration::zero(), path + ".spill_after",
                          "must not be negative");
@@ -142,8 +235,8 @@ void validate_routes(const Config& config, Problems& problems) {
 }
 
 void validate_quotas(const Config& config, Problems& problems) {
-    // (Region or empty, model) -> the quota that has it
-    std::map<std::pair<std::string, std::string>, std::size_t> pools;
+    // Place and model -> the quota that has it; without a Region: each.
+    std::map<Target, std::size_t> pools;
     for (std::size_t i = 0; i < config.quotas.size(); ++i) {
         const QuotaConfig& quota = config.quotas[i];
         const std::string path = element("quotas", i);
@@ -157,25 +250,38 @@ void validate_quotas(const Config& config, Problems& problems) {
                                   "is empty; allowed is a model id"))
                 continue;
             const auto [first, fresh] =
-                pools.emplace(std::pair(quota.region, std::string(strip_arn(quota.models[j]))), i);
+                pools.emplace(Target{quota.region, std::string(strip_arn(quota.models[j])),
+                                     quota.endpoint, quota.reserved ? Tier::reserved : Tier::unset},
+                              i);
+            problems.require(
+                quota.endpoint != Endpoint::mantle || split_model(quota.models[j]).geo.empty(),
+                where,
+                quoted(quota.models[j]) +
+                    " is a profile, and bedrock-mantle has none; allowed is a plain "
+                    "model id such as anthropic.claude-opus-5");
             problems.require(fresh, where,
                              quoted(quota.models[j]) + " has a quota in " +
                                  (quota.region.empty() ? "each Region" : quota.region) +
                                  " already, " + element("quotas", first->second));
         }
-        const std::pair<std::string_view, const std::optional<std::uint64_t>*> limits[] = {
-            {".requests_per_minute", &quota.requests_per_minute},
-            {".tokens_per_minute", &quota.tokens_per_minute},
-            {".tokens_per_day", &quota.tokens_per_day}};
         bool says_something = quota.output_burndown.has_value() || quota.reserve_burndown;
-        for (const auto& [key, limit] : limits) {
+        for (const auto& [key, limit, apart] : limits_of(quota)) {
             says_something = says_something || limit->has_value();
             problems.require(*limit != 0U, path + std::string(key),
                              "is 0, which lets nothing through; leave it out and it is learned");
+            problems.require(!limit->has_value() || apart == quota.apart(), path + std::string(key),
+                             apart ? kTogether : kApart);
         }
+        problems.require(!quota.apart() || !quota.output_burndown, path + ".output_burndown",
+                         kApart);
+        problems.require(!quota.apart() || !quota.reserve_burndown, path + ".reserve_burndown",
+                         kApart);
         problems.require(says_something, path,
-                         "sets nothing; allowed are requests_per_minute, tokens_per_minute, "
-                         "tokens_per_day, output_burndown, reserve_burndown");
+                         quota.apart() ? "sets nothing; allowed are input_tokens_per_minute, "
+                                         "output_tokens_per_minute"
+                                       : "sets nothing; allowed are requests_per_minute, "
+                                         "tokens_per_minute, tokens_per_day, output_burndown, "
+                                         "reserve_burndown");
         problems.require(!quota.output_burndown ||
                              (*quota.output_burndown >= 1 && *quota.output_burndown <= 1000),
                          path + ".output_burndown", "must be between 1 and 1000");

@@ -133,7 +133,12 @@ std::string truth_json(const std::vector<Ledger*>& ledgers) {
                              {"output_tokens", truth.output_tokens},
                              {"delivered_tokens", truth.delivered_tokens},
                              {"in_flight", truth.in_flight},
-                             {"max_in_flight", truth.max_in_flight}};
+                             {"max_in_flight", truth.max_in_flight},
+                             {"broken", truth.broken},
+                             {"cut_short", truth.cut_short},
+                             {"overflowed", truth.overflowed},
+                             {"tiers", truth.tiers},
+                             {"guardrails", truth.guardrails}};
         }
         all[ledger->region()] = std::move(region);
     }

@@ -42,6 +42,16 @@ Json converse_usage(const Generation& generation) {
     return usage;
 }
 
+/// What an answer says of itself, whole or at a stream's end.
+Json converse_end(const Generation& generation) {
+    Json end{{"usage", converse_usage(generation)},
+             {"metrics", {{"latencyMs", to_ms(generation.duration())}}}};
+    if (!generation.tier.empty()) {
+        end["serviceTier"] = {{"type", generation.tier}};
+    }
+    return end;
+}
+
 Json anthropic_usage(const Generation& generation, std::uint64_t output) {
     return {{"input_tokens", generation.use.input},
             {"cache_creation_input_tokens", generation.use.cache_write},
@@ -188,11 +198,12 @@ std::string answer_body(const Generation& generation, Language language) {
     const TokenUse& use = generation.use;
     const std::string_view short_reason = generation.cut ? "length" : "stop";
     switch (language) {
-        case Language::converse:
-            return dump({{"output", converse_message(generation)},
-                         {"stopReason", stop_reason(generation)},
-                         {"usage", converse_usage(generation)},
-                         {"metrics", {{"latencyMs", to_ms(generation.duration())}}}});
+        case Language::converse: {
+            Json whole = converse_end(generation);
+            whole["output"] = converse_message(generation);
+            whole["stopReason"] = stop_reason(generation);
+            return dump(whole);
+        }
         case Language::anthropic: {
             Json message = anthropic_message(
                 generation, Json::array({{{"type", "text"}, {"text", text}}}), use.output);
@@ -301,9 +312,7 @@ std::string stream_tail(const Generation& generation, Language language) {
         case Language::converse:
             return converse_event("contentBlockStop", {{"contentBlockIndex", 0}}) +
                    converse_event("messageStop", {{"stopReason", stop_reason(generation)}}) +
-                   converse_event("metadata",
-                                  {{"usage", converse_usage(generation)},
-                                   {"metrics", {{"latencyMs", to_ms(generation.duration())}}}});
+                   converse_event("metadata", converse_end(generation));
         case Language::anthropic:
             return chunk({{"type", "content_block_stop"}, {"index", 0}}) +
                    chunk({{"type", "message_delta"},

@@ -21,6 +21,7 @@ struct Generation {
     Duration ttft{};
     double rate = 1;  ///< tokens a second
     std::string echo;
+    std::string tier;  ///< that serves it; empty: none was asked for
 
     Duration duration() const {
         return ttft + from_seconds(static_cast<double>(use.output) / rate);

@@ -104,6 +104,9 @@ Json finished_response(const Generation& generation) {
         object["incomplete_details"] = {{"reason", "max_output_tokens"}};
     }
     object["usage"] = responses_usage(generation);
+    if (!generation.tier.empty()) {
+        object["service_tier"] = generation.tier;
+    }
     return object;
 }
 
@@ -254,6 +257,9 @@ std::string api_answer(Action action, const Generation& generation) {
                       {"message", {{"role", "assistant"}, {"content", whole_text(generation)}}},
                       {"finish_reason", finish_reason(generation)}}}));
     body["usage"] = chat_usage(generation);
+    if (!generation.tier.empty()) {
+        body["service_tier"] = generation.tier;
+    }
     return dump(body);
 }
 

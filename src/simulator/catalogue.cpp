@@ -35,10 +35,6 @@ std::string_view base_of(std::string_view model) {
     return model;
 }
 
-bool is_profile(std::string_view model) {
-    return base_of(model).size() != model.size();
-}
-
 std::string model_arn(const std::string& region, std::string_view base) {
     return "arn:aws:bedrock:" + region + "::foundation-model/" + std::string(base);
 }
@@ -87,6 +83,10 @@ Answer apply_guardrail(std::string_view body) {
 }
 
 }  // namespace
+
+bool is_profile(std::string_view model) {
+    return base_of(model).size() != model.size();
+}
 
 std::string iso_date(std::int64_t unix_seconds) {
     const std::time_t time = unix_seconds;

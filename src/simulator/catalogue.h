@@ -58,6 +58,9 @@ private:
     std::deque<Kept> kept_;               // likewise
 };
 
+/// Has the id a geography's prefix, such as `us.`?
+bool is_profile(std::string_view model);
+
 /// 2026-11-24T01:02:03Z
 std::string iso_date(std::int64_t unix_seconds);
 

@@ -91,9 +91,20 @@ private:
     std::string garbage() const;
     void keep();
     std::optional<ErrorAnswer> find_model();
+    std::optional<ErrorAnswer> read_fields();
     std::string fields(std::string_view content_type) const {
         return "x-amzn-RequestId: " + request_id_ +
                "\r\nContent-Type: " + std::string(content_type) + "\r\n";
+    }
+
+    /// The tier that serves the call, where its body does not say it.
+    std::string tier_field() const {
+        const bool says =
+            !admission_.generation.tier.empty() &&
+            (path_.action == Action::invoke || path_.action == Action::invoke_stream ||
+             path_.action == Action::messages);
+        return says ? "X-Amzn-Bedrock-Service-Tier: " + admission_.generation.tier + "\r\n"
+                    : std::string();
     }
 
     net::Downstream& down_;
@@ -166,6 +177,10 @@ net::Task<void> Exchange::run() {
     if (!good) {
         co_return;
     }
+    if (desk_.ledger.side() == Side::mantle && !is_body_api(path_.action) &&
+        !is_kept_response(path_.action)) {
+        path_.action = Action::unknown;
+    }
     switch (path_.action) {
         case Action::converse:
         case Action::converse_stream:
@@ -221,11 +236,17 @@ std::optional<ErrorAnswer> Exchange::find_model() {
         id = body_ask_.model;
         language_ = language_of(path_.action);
     }
-    auto model = desk_.ledger.find(id);
+    const bool mantle = desk_.ledger.side() == Side::mantle;
+    auto model = mantle && is_profile(id) ? std::nullopt : desk_.ledger.find(id);
     if (!model) {
         return unknown_model();
     }
     model_ = std::move(*model);
+    if (mantle && !path_.openai.empty() &&
+        path_.openai != desk_.ledger.settings(model_).mantle_path) {
+        return make_error(400, "ValidationException",
+                          "model `" + model_ + "` isn't supported on this route");
+    }
     if (body_ask_.background) {
         return make_error(400, "ValidationException", "background mode is not supported");
     }
@@ -267,6 +288,9 @@ std::optional<ErrorAnswer> Exchange::prepare() {
     }
     ask_ = std::move(*ask);
     std::string().swap(body_);
+    if (auto refusal = read_fields()) {
+        return refusal;
+    }
     if (!body_ask_.previous_response.empty()) {
         const auto kept = desk_.catalogue.kept_tokens(body_ask_.previous_response);
         if (!kept) {
@@ -284,6 +308,29 @@ std::optional<ErrorAnswer> Exchange::prepare() {
                               std::to_string(most) +
                               ". Try again with a maximum tokens value that is lower than " +
                               std::to_string(most) + ".");
+    }
+    return std::nullopt;
+}
+
+/// What some bodies say stands in header fields for others.
+std::optional<ErrorAnswer> Exchange::read_fields() {
+    if (const std::string_view* guardrail =
+            down_.head().find("x-amzn-bedrock-guardrailidentifier")) {
+        ask_.guardrail = *guardrail;
+    }
+    if (const std::string_view* tier = down_.head().find("x-amzn-bedrock-service-tier");
+        tier != nullptr && ask_.tier.empty()) {
+        ask_.tier = *tier;
+    }
+    if (!ask_.tier.empty() && !is_tier(ask_.tier)) {
+        return make_error(
+            400, "ValidationException",
+            "Value '" + ask_.tier +
+                "' at 'serviceTier' failed to satisfy constraint: Member must satisfy "
+                "enum value set: [priority, default, flex, reserved]");
+    }
+    if (desk_.ledger.side() == Side::mantle && !ask_.guardrail.empty()) {
+        return make_error(400, "ValidationException", "Guardrails are not supported");
     }
     return std::nullopt;
 }
@@ -345,7 +392,7 @@ net::Task<bool> Exchange::fail_inside() {
     input_only.output = 0;
     if (fault_ == FaultKind::hang) {
         co_await pause_.for_ever();
-        settle_and_end(input_only, Ending::faulted);
+        settle_and_end(input_only, Ending::broken);
         down_.abort();
         co_return true;
     }
@@ -357,7 +404,7 @@ net::Task<bool> Exchange::fail_inside() {
         co_return false;
     }
     const bool there = co_await pause_.until(started_ + generation.ttft);
-    settle_and_end(input_only, there ? Ending::faulted : Ending::cancelled);
+    settle_and_end(input_only, there ? Ending::broken : Ending::cancelled);
     if (there) {
         ErrorAnswer answer = fault_error(*fault_, model_);
         co_await refuse(std::move(answer));
@@ -387,13 +434,13 @@ net::Task<void> Exchange::answer_whole() {
     std::string body =
         speaks_sse() ? api_answer(path_.action, generation) : answer_body(generation, language_);
     if (fault_ == FaultKind::mid_stream_reset) {
-        settle_and_end(generation.use, Ending::faulted);
+        settle_and_end(generation.use, Ending::broken);
         co_await break_whole(std::move(body));
         co_return;
     }
     const std::string head =
         fields("application/json") +
-        (path_.action == Action::invoke ? count_fields(generation) : std::string());
+        (path_.action == Action::invoke ? count_fields(generation) : std::string()) + tier_field();
     settle(generation.use);
     keep();
     const auto sent = co_await down_.send(200, head, body);
@@ -415,6 +462,7 @@ net::Task<void> Exchange::answer_stream() {
     if (path_.action == Action::invoke_stream) {
         head += "X-Amzn-Bedrock-Content-Type: application/json\r\n";
     }
+    head += tier_field();
     const auto begun = co_await down_.begin(200, head, std::nullopt);
     if (!begun) {
         settle_and_end(used, Ending::cancelled);
@@ -432,7 +480,7 @@ net::Task<void> Exchange::answer_stream() {
         out += garbage();
     }
     if (fault_ == FaultKind::first_event || fault_ == FaultKind::garbage) {
-        settle_and_end(used, Ending::faulted);
+        settle_and_end(used, Ending::broken);
         co_await down_.write(out);
         co_await down_.end();
         co_return;
@@ -456,7 +504,7 @@ net::Task<void> Exchange::answer_stream() {
         }
     }
     if (breaks) {
-        settle_and_end(used, Ending::faulted);
+        settle_and_end(used, Ending::broken);
         if (fault_ == FaultKind::mid_stream) {
             const std::string event = stream_failure();
             co_await down_.write(event);

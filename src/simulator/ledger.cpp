@@ -16,10 +16,21 @@ Duration phase_of(std::uint64_t seed, std::string_view region, std::string_view 
         random.below(static_cast<std::uint64_t>(std::max<Duration::rep>(1, window.count())))));
 }
 
+/// Names that callers choose are counted up to here.
+constexpr std::size_t kMaxNames = 100;
+
+void count(std::map<std::string, std::uint64_t>& counts, const std::string& name) {
+    if (!name.empty() && (counts.size() < kMaxNames || counts.contains(name))) {
+        ++counts[name];
+    }
+}
+
 }  // namespace
 
-Ledger::Ledger(std::string region, const Settings& settings, std::uint64_t seed, Instant start)
-    : region_(std::move(region)),
+Ledger::Ledger(std::string region, const Settings& settings, std::uint64_t seed, Instant start,
+               Side side)
+    : region_(side == Side::mantle ? region + "/mantle" : std::move(region)),
+      side_(side),
       configured_(settings.models),
       kind_(settings.window_kind),
       window_(settings.quota_window),
@@ -55,8 +66,17 @@ std::optional<std::string> Ledger::find(std::string_view id) {
         if (models_.size() >= kMaxModels) {
             return std::nullopt;
         }
-        Quota quota(*settings, kind_, window_, phase_of(seed_, region_, name, window_), start_);
-        models_.emplace(name, Model{.settings = *settings, .quota = std::move(quota), .truth = {}});
+        const Duration phase = phase_of(seed_, region_, name, window_);
+        const bool mantle = side_ == Side::mantle;
+        const SplitLimits& split = mantle ? settings->mantle : settings->reserved;
+        Model made{.settings = *settings,
+                   .quota = Quota(*settings, kind_, window_, phase, start_),
+                   .split = {},
+                   .truth = {}};
+        if (mantle || split.any()) {
+            made.split.emplace(split, kind_, window_, phase, start_);
+        }
+        models_.emplace(name, std::move(made));
     }
     return name;
 }
@@ -75,19 +95,64 @@ std::vector<std::string> Ledger::models() const {
     return names;
 }
 
+const ModelSettings& Ledger::settings(const std::string& model) const {
+    const std::lock_guard lock(mutex_);
+    return models_.find(model)->second.settings;  // never changed, never moved
+}
+
+/// False: there is no room.
+bool Ledger::admit_split(Model& model, const Ask& ask, std::uint64_t maximum, Instant now,
+                         Admission& admission) {
+    SplitQuota::Ticket ticket;
+    if (!model.split->start(ask.input, maximum, now, ticket)) {
+        return false;
+    }
+    admission.generation = draw_generation(ask, model.settings, maximum, random_);
+    TokenUse& use = admission.generation.use;
+    if (const std::uint64_t room = model.split->output_room(now); use.output > room) {
+        use.output = room;
+        admission.generation.cut = true;
+        model.truth.cut_short += 1;
+    }
+    model.split->write(use.output, now, ticket);
+    admission.ticket.split = ticket;
+    return true;
+}
+
 Ledger::Admission Ledger::admit(const std::string& model, const Ask& ask, std::uint64_t maximum,
                                 Instant now) {
     const std::lock_guard lock(mutex_);
     Model& entry = models_.find(model)->second;
     Admission admission;
-    admission.verdict = entry.quota.start(ask.input, maximum, now, admission.ticket);
+    std::string tier = ask.tier == "auto" ? "default" : ask.tier;
+    bool admitted = false;
+    if (side_ == Side::mantle) {
+        admitted = admit_split(entry, ask, maximum, now, admission);
+        admission.verdict = admitted ? Verdict::accepted : Verdict::tokens;
+    } else if (tier == "reserved") {
+        // Beyond what is reserved nobody is cut short: the call is served as any other.
+        admitted = entry.split && entry.split->output_room(now) >= maximum &&
+                   admit_split(entry, ask, maximum, now, admission);
+    }
+    if (!admitted && side_ == Side::runtime) {
+        admission.verdict = entry.quota.start(ask.input, maximum, now, admission.ticket.shared);
+        if (admission.verdict == Verdict::accepted) {
+            admission.generation = draw_generation(ask, entry.settings, maximum, random_);
+            if (tier == "reserved") {
+                entry.truth.overflowed += 1;
+                tier = "default";
+            }
+        }
+    }
     switch (admission.verdict) {
         case Verdict::accepted:
             entry.truth.accepted += 1;
             entry.truth.in_flight += 1;
             entry.truth.max_in_flight = std::max(entry.truth.max_in_flight, entry.truth.in_flight);
-            admission.generation = draw_generation(ask, entry.settings, maximum, random_);
+            count(entry.truth.tiers, ask.tier);
+            count(entry.truth.guardrails, ask.guardrail);
             admission.generation.model = model;
+            admission.generation.tier = tier;
             break;
         case Verdict::requests:
             entry.truth.throttled_requests += 1;
@@ -102,10 +167,15 @@ Ledger::Admission Ledger::admit(const std::string& model, const Ask& ask, std::u
     return admission;
 }
 
-void Ledger::settle(const std::string& model, const Quota::Ticket& ticket, const TokenUse& used,
+void Ledger::settle(const std::string& model, const Tickets& ticket, const TokenUse& used,
                     Instant now) {
     const std::lock_guard lock(mutex_);
-    models_.find(model)->second.quota.settle(ticket, used, now);
+    Model& entry = models_.find(model)->second;
+    if (ticket.split) {
+        entry.split->settle(*ticket.split, used, now);
+    } else {
+        entry.quota.settle(ticket.shared, used, now);
+    }
 }
 
 void Ledger::end(const std::string& model, const TokenUse& used, Ending ending) {
@@ -123,8 +193,8 @@ void Ledger::end(const std::string& model, const TokenUse& used, Ending ending) 
         case Ending::cancelled:
             truth.cancelled += 1;
             break;
-        case Ending::faulted:
-            truth.faulted += 1;
+        case Ending::broken:
+            truth.broken += 1;
             break;
     }
 }

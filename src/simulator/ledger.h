@@ -15,31 +15,42 @@
 
 namespace weir::simulator {
 
-enum class Ending : std::uint8_t { delivered, cancelled, faulted };
+enum class Ending : std::uint8_t { delivered, cancelled, broken };
+
+/// Whether a ledger is a Region's bedrock-runtime or its bedrock-mantle.
+enum class Side : std::uint8_t { runtime, mantle };
 
 /// Thread-safe. Every admission ends exactly once: settle(), then end().
 class Ledger {
 public:
-    Ledger(std::string region, const Settings& settings, std::uint64_t seed, Instant start);
+    Ledger(std::string region, const Settings& settings, std::uint64_t seed, Instant start,
+           Side side = Side::runtime);
 
+    /// `REGION`, or `REGION/mantle`: its name in faults and truths.
     const std::string& region() const { return region_; }
+    Side side() const { return side_; }
+    const ModelSettings& settings(const std::string& model) const;
 
     /// The name under which a model or its ARN is kept; nullopt: this Region does not have it.
     std::optional<std::string> find(std::string_view id);
     /// Configured models, or a few well-known ones where everything goes.
     std::vector<std::string> models() const;
 
+    /// One of the two is charged.
+    struct Tickets {
+        Quota::Ticket shared;
+        std::optional<SplitQuota::Ticket> split;
+    };
     struct Admission {
         Verdict verdict = Verdict::accepted;
-        Quota::Ticket ticket;
+        Tickets ticket;
         Generation generation;
     };
     /// `model` as find() gave it.
     Admission admit(const std::string& model, const Ask& ask, std::uint64_t maximum, Instant now);
     /// The model has stopped: the quota pays for what had been read and written by then. Comes
     /// before the answer's last byte, so that whoever has read it finds the room it freed.
-    void settle(const std::string& model, const Quota::Ticket& ticket, const TokenUse& used,
-                Instant now);
+    void settle(const std::string& model, const Tickets& ticket, const TokenUse& used, Instant now);
     /// The exchange is over.
     void end(const std::string& model, const TokenUse& used, Ending ending);
 
@@ -58,10 +69,14 @@ private:
     struct Model {
         ModelSettings settings;
         Quota quota;
+        std::optional<SplitQuota> split;  // of mantle, or of the reserved tier
         Truth truth;
     };
+    bool admit_split(Model& model, const Ask& ask, std::uint64_t maximum, Instant now,
+                     Admission& admission);
 
     const std::string region_;
+    const Side side_;
     const std::map<std::string, ModelSettings> configured_;
     const WindowKind kind_;
     const Duration window_;

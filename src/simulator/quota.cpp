@@ -1,5 +1,8 @@
 #include "simulator/quota.h"
 
+#include <algorithm>
+#include <limits>
+
 namespace weir::simulator {
 namespace {
 
@@ -61,6 +64,45 @@ void Quota::settle(const Ticket& ticket, const TokenUse& use, Instant now) {
     }
     if (ticket.daily) {
         daily_->settle(*ticket.daily, cost(use), now);
+    }
+}
+
+SplitQuota::SplitQuota(const SplitLimits& limits, WindowKind kind, Duration window, Duration phase,
+                       Instant now)
+    : input_(window_of(limits.input_tokens_per_minute, kind, window, phase, now)),
+      output_(window_of(limits.output_tokens_per_minute, kind, window, phase, now)) {}
+
+bool SplitQuota::start(std::uint64_t input, std::uint64_t max_output, Instant now, Ticket& ticket) {
+    const std::uint64_t reservation = input + max_output;
+    if (input_ && !input_->fits(reservation, now)) {
+        return false;
+    }
+    if (input_) {
+        ticket.input = input_->charge(reservation, now);
+    }
+    return true;
+}
+
+std::uint64_t SplitQuota::output_room(Instant now) {
+    if (!output_) {
+        return std::numeric_limits<std::uint64_t>::max();
+    }
+    const std::uint64_t used = output_->used(now);
+    return std::max<std::uint64_t>(1, output_->limit() - std::min(used, output_->limit()));
+}
+
+void SplitQuota::write(std::uint64_t output, Instant now, Ticket& ticket) {
+    if (output_) {
+        ticket.output = output_->charge(output, now);
+    }
+}
+
+void SplitQuota::settle(const Ticket& ticket, const TokenUse& use, Instant now) {
+    if (ticket.input) {
+        input_->settle(*ticket.input, use.input + use.cache_write, now);
+    }
+    if (ticket.output) {
+        output_->settle(*ticket.output, use.output, now);
     }
 }
 

@@ -16,6 +16,32 @@ struct TokenUse {
     std::uint64_t cache_write = 0;
 };
 
+/// As bedrock-mantle and the reserved tier count: input + max_tokens must fit the input quota for a
+/// call to begin, of which its input alone is paid. What it writes is paid from the output quota; a
+/// call that finds too little there is cut short, not refused.
+class SplitQuota {
+public:
+    struct Ticket {
+        std::optional<Window::Charge> input;
+        std::optional<Window::Charge> output;
+    };
+
+    SplitQuota(const SplitLimits& limits, WindowKind kind, Duration window, Duration phase,
+               Instant now);
+
+    /// True: accepted; `ticket` must be settled once.
+    bool start(std::uint64_t input, std::uint64_t max_output, Instant now, Ticket& ticket);
+    /// The most that may be written now; a started call writes one token at least.
+    std::uint64_t output_room(Instant now);
+    /// What the call is going to write counts from its beginning.
+    void write(std::uint64_t output, Instant now, Ticket& ticket);
+    void settle(const Ticket& ticket, const TokenUse& use, Instant now);
+
+private:
+    std::optional<Window> input_;
+    std::optional<Window> output_;
+};
+
 /// Charges a call twice: what it could cost when it starts (its whole input and the output it asked
 /// for, unmultiplied), what it did cost when it ends (input, cache writes, output times burndown).
 ///

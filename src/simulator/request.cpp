@@ -62,18 +62,23 @@ std::string_view openai_path(std::string_view path) {
 
 Path parse_post(std::string_view path) {
     if (path == "/anthropic/v1/messages") {
-        return {.action = Action::messages, .id = {}};
+        return {.action = Action::messages, .id = {}, .openai = {}};
     }
     if (const auto rest = openai_path(path); !rest.empty()) {
-        return rest == "/chat/completions" ? Path{.action = Action::chat, .id = {}}
-               : rest == "/responses"      ? Path{.action = Action::responses, .id = {}}
-                                           : Path{};
+        const std::string_view openai = path.substr(0, path.size() - rest.size());
+        return rest == "/chat/completions"
+                   ? Path{.action = Action::chat, .id = {}, .openai = openai}
+               : rest == "/responses"
+                   ? Path{.action = Action::responses, .id = {}, .openai = openai}
+                   : Path{};
     }
     if (path == "/async-invoke") {
-        return {.action = Action::async_start, .id = {}};
+        return {.action = Action::async_start, .id = {}, .openai = {}};
     }
     if (take_prefix(path, "/guardrail/")) {
-        return take_suffix(path, "/apply") ? Path{.action = Action::guardrail, .id = {}} : Path{};
+        return take_suffix(path, "/apply")
+                   ? Path{.action = Action::guardrail, .id = {}, .openai = {}}
+                   : Path{};
     }
     if (!take_prefix(path, "/model/")) {
         return {};
@@ -87,7 +92,7 @@ Path parse_post(std::string_view path) {
     };
     for (const auto& [suffix, action] : kSuffixes) {
         if (take_suffix(path, suffix)) {
-            return {.action = action, .id = percent_decode(path)};
+            return {.action = action, .id = percent_decode(path), .openai = {}};
         }
     }
     return {};
@@ -99,27 +104,28 @@ Path parse_response(std::string_view method, std::string_view path) {
         return {};
     }
     return {.action = method == "GET" ? Action::response_get : Action::response_delete,
-            .id = std::string(rest)};
+            .id = std::string(rest),
+            .openai = path.substr(0, path.find("/responses/"))};
 }
 
 Path parse_get(std::string_view path) {
     if (path == "/async-invoke") {
-        return {.action = Action::async_list, .id = {}};
+        return {.action = Action::async_list, .id = {}, .openai = {}};
     }
     if (path == "/inference-profiles") {
-        return {.action = Action::profiles, .id = {}};
+        return {.action = Action::profiles, .id = {}, .openai = {}};
     }
     if (path == "/foundation-models") {
-        return {.action = Action::models, .id = {}};
+        return {.action = Action::models, .id = {}, .openai = {}};
     }
     if (take_prefix(path, "/async-invoke/")) {
-        return {.action = Action::async_get, .id = percent_decode(path)};
+        return {.action = Action::async_get, .id = percent_decode(path), .openai = {}};
     }
     if (take_prefix(path, "/inference-profiles/")) {
-        return {.action = Action::profile, .id = percent_decode(path)};
+        return {.action = Action::profile, .id = percent_decode(path), .openai = {}};
     }
     if (take_prefix(path, "/foundation-models/")) {
-        return {.action = Action::model, .id = percent_decode(path)};
+        return {.action = Action::model, .id = percent_decode(path), .openai = {}};
     }
     return {};
 }
@@ -178,6 +184,11 @@ const Json* member(const Json& object, std::string_view key) {
     }
     const auto it = object.find(key);
     return it == object.end() || it->is_null() ? nullptr : &*it;
+}
+
+std::string text_member(const Json* object, std::string_view key) {
+    const Json* value = object ? member(*object, key) : nullptr;
+    return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
 }
 
 const Json* max_member(const Json& body, Language language) {
@@ -243,6 +254,12 @@ Result<Ask> read_document(const Json& body, Language language) {
     ask.last_text = std::move(counter.last);
     if (ask.directives.input) {
         ask.input = *ask.directives.input;
+    }
+    if (language == Language::converse) {
+        ask.tier = text_member(member(body, "serviceTier"), "type");
+        ask.guardrail = text_member(member(body, "guardrailConfig"), "guardrailIdentifier");
+    } else if (language == Language::openai || language == Language::responses) {
+        ask.tier = text_member(&body, "service_tier");
     }
     if (const Json* max = max_member(body, language)) {
         if (!max->is_number_integer() || *max < 1) {
@@ -346,6 +363,12 @@ Path parse_path(std::string_view method, std::string_view target) {
         }
     }
     return method == "GET" ? parse_get(path) : Path{};
+}
+
+bool is_tier(std::string_view name) {
+    static constexpr std::array<std::string_view, 5> kTiers{"priority", "default", "flex",
+                                                            "reserved", "auto"};
+    return std::ranges::find(kTiers, name) != kTiers.end();
 }
 
 std::string_view model_of(std::string_view id) {

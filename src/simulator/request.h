@@ -40,6 +40,7 @@ enum class Action : std::uint8_t {
 struct Path {
     Action action = Action::unknown;
     std::string id;
+    std::string_view openai;  ///< of OpenAI's paths: `/v1` or `/openai/v1`
 };
 Path parse_path(std::string_view method, std::string_view target);
 
@@ -75,7 +76,12 @@ struct Ask {
     std::optional<std::uint64_t> max_output;
     Directives directives;
     std::string last_text;  ///< the last piece of text, for echo
+    std::string tier;       ///< as asked for; empty: not
+    std::string guardrail;  ///< likewise
 };
+
+/// The tiers there are, by their names; `auto`, which OpenAI's SDK knows, is `default`.
+bool is_tier(std::string_view name);
 
 /// The error's message is what the service says to a malformed body.
 Result<Ask> read_body(std::string_view body, Language language);

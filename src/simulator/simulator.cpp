@@ -34,8 +34,9 @@ struct Simulator::Impl {
         std::unique_ptr<Verifier> verifier;
     };
     struct Region {
-        Region(const std::string& name, const Settings& settings, std::uint64_t seed, Instant start)
-            : ledger(name, settings, seed, start), catalogue(name, ledger.models()) {}
+        Region(const std::string& name, const Settings& settings, std::uint64_t seed, Instant start,
+               Side side)
+            : ledger(name, settings, seed, start, side), catalogue(name, ledger.models()) {}
         Ledger ledger;
         Catalogue catalogue;
         std::map<net::Loop*, Place> places;
@@ -45,6 +46,29 @@ struct Simulator::Impl {
     Impl(std::vector<net::Loop*> the_loops, Settings the_settings)
         : loops(std::move(the_loops)), settings(std::move(the_settings)) {
         seed = settings.seed != 0 ? settings.seed : draw_seed();
+    }
+
+    void open(const std::string& name, const std::string& address, Side side, Instant start) {
+        auto region = std::make_unique<Region>(name, settings, seed, start, side);
+        const std::string service = side == Side::mantle ? "bedrock-mantle" : "bedrock";
+        for (net::Loop* loop : loops) {
+            Place& place = region->places[loop];
+            if (settings.verify) {
+                place.verifier = std::make_unique<Verifier>(name, service, settings.access_key_id,
+                                                            settings.secret_access_key);
+            }
+        }
+        Region* raw = region.get();
+        region->server = std::make_unique<net::Server>(
+            loops, server_settings(address), [raw](net::Downstream& down) {
+                Place& place = raw->places.at(&down.loop());
+                return serve(down, Desk{.ledger = raw->ledger,
+                                        .catalogue = raw->catalogue,
+                                        .verifier = place.verifier.get(),
+                                        .pauses = place.pauses});
+            });
+        ledgers.push_back(&raw->ledger);
+        regions.emplace(raw->ledger.region(), std::move(region));
     }
 
     std::vector<net::Loop*> loops;
@@ -59,25 +83,10 @@ Simulator::Simulator(std::vector<net::Loop*> loops, Settings settings)
     : impl_(std::make_unique<Impl>(std::move(loops), std::move(settings))) {
     const Instant start = std::chrono::steady_clock::now();
     for (const auto& [name, address] : impl_->settings.regions) {
-        auto region = std::make_unique<Impl::Region>(name, impl_->settings, impl_->seed, start);
-        for (net::Loop* loop : impl_->loops) {
-            Impl::Place& place = region->places[loop];
-            if (impl_->settings.verify) {
-                place.verifier = std::make_unique<Verifier>(name, impl_->settings.access_key_id,
-                                                            impl_->settings.secret_access_key);
-            }
-        }
-        Impl::Region* raw = region.get();
-        region->server = std::make_unique<net::Server>(
-            impl_->loops, server_settings(address), [raw](net::Downstream& down) {
-                Impl::Place& place = raw->places.at(&down.loop());
-                return serve(down, Desk{.ledger = raw->ledger,
-                                        .catalogue = raw->catalogue,
-                                        .verifier = place.verifier.get(),
-                                        .pauses = place.pauses});
-            });
-        impl_->ledgers.push_back(&raw->ledger);
-        impl_->regions.emplace(name, std::move(region));
+        impl_->open(name, address, Side::runtime, start);
+    }
+    for (const auto& [name, address] : impl_->settings.mantle) {
+        impl_->open(name, address, Side::mantle, start);
     }
     if (!impl_->settings.admin.empty()) {
         Impl* impl = impl_.get();

@@ -18,6 +18,14 @@ namespace weir::simulator {
 
 enum class WindowKind : std::uint8_t { sliding, fixed, bucket, short_bucket };
 
+/// Quotas that count input and output apart.
+struct SplitLimits {
+    std::optional<std::uint64_t> input_tokens_per_minute;
+    std::optional<std::uint64_t> output_tokens_per_minute;
+
+    bool any() const { return input_tokens_per_minute || output_tokens_per_minute; }
+};
+
 struct ModelSettings {
     std::optional<std::uint64_t> requests_per_minute;
     std::optional<std::uint64_t> tokens_per_minute;
@@ -28,6 +36,9 @@ struct ModelSettings {
     double output_mean = 250;  // log-normal
     double output_spread = 0.8;
     bool refused_count = true;  // refused calls count against requests per minute
+    SplitLimits mantle;         // on the mantle port, in place of the limits above
+    SplitLimits reserved;       // of the tier `reserved`; beyond it, a call is served as `default`
+    std::string mantle_path = "/v1";  // what the mantle port calls OpenAI's paths for this model
 };
 
 struct Fault {
@@ -41,6 +52,7 @@ struct Fault {
 
 struct Settings {
     std::map<std::string, std::string> regions;  // name -> address:port; port 0: any
+    std::map<std::string, std::string> mantle;   // likewise: bedrock-mantle of those Regions
     std::string access_key_id = "AKIDEXAMPLE";
     std::string secret_access_key = "example";
     bool verify = true;
@@ -53,14 +65,20 @@ struct Settings {
     std::uint64_t seed = 0;  // 0: drawn, and told at start
 };
 
-/// What happened, per Region and model: GET /truth.
+/// What happened, per Region and model: GET /truth. The mantle port of a Region has books of its
+/// own, under `REGION/mantle`. A call counts once in the first line or the second; what was
+/// accepted ends once in the third, unless it is in flight.
 struct Truth {
-    std::uint64_t accepted = 0, throttled_requests = 0, throttled_tokens = 0, throttled_daily = 0,
-                  faulted = 0;
-    std::uint64_t delivered = 0, cancelled = 0,
-                  rejected = 0;  // rejected: 4xx of the caller's own making
+    std::uint64_t accepted = 0;
+    std::uint64_t throttled_requests = 0, throttled_tokens = 0, throttled_daily = 0, faulted = 0,
+                  rejected = 0;  // faulted: at the door; rejected: 4xx of the caller's own making
+    std::uint64_t delivered = 0, cancelled = 0, broken = 0;  // broken: by a fault after acceptance
     std::uint64_t input_tokens = 0, output_tokens = 0, delivered_tokens = 0, max_in_flight = 0,
                   in_flight = 0;
+    std::uint64_t cut_short = 0;                 // accepted, and ended by the output quota
+    std::uint64_t overflowed = 0;                // accepted as `default` for want of `reserved`
+    std::map<std::string, std::uint64_t> tiers;  // accepted, by the tier that was asked for
+    std::map<std::string, std::uint64_t> guardrails;  // accepted, by the guardrail that was named
 };
 
 class Simulator {
@@ -70,7 +88,7 @@ public:
     ~Simulator();
 
     Result<void> start();
-    std::uint16_t port(const std::string& region) const;  // as bound
+    std::uint16_t port(const std::string& region) const;  // as bound; `REGION/mantle` likewise
     std::uint16_t admin_port() const;
     std::map<std::string, std::map<std::string, Truth>> truth()
         const;                           // region -> model; thread-safe

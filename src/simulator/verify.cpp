@@ -79,12 +79,14 @@ std::optional<std::int64_t> parse_amz_date(std::string_view text) {
     return std::chrono::seconds(days).count() + *hour * 3600 + *minute * 60 + *second;
 }
 
-Verifier::Verifier(std::string region, std::string access_key_id, std::string secret_access_key)
+Verifier::Verifier(std::string region, std::string service, std::string access_key_id,
+                   std::string secret_access_key)
     : region_(std::move(region)),
+      service_(std::move(service)),
       credentials_{.access_key_id = std::move(access_key_id),
                    .secret_access_key = std::move(secret_access_key),
                    .session_token = {}},
-      signer_("bedrock") {}
+      signer_(service_) {}
 
 std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec::Digest& body,
                                            std::int64_t unix_seconds) {
@@ -131,8 +133,8 @@ std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec:
     if (parsed->region != region_) {
         return bad_signature("Credential should be scoped to a valid region.");
     }
-    if (parsed->service != "bedrock") {
-        return bad_signature("Credential should be scoped to correct service: 'bedrock'.");
+    if (parsed->service != service_) {
+        return bad_signature("Credential should be scoped to correct service: '" + service_ + "'.");
     }
     const auto fields = signed_fields(head, parsed->signed_headers);
     if (fields) {

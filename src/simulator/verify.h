@@ -12,10 +12,12 @@
 
 namespace weir::simulator {
 
-/// Verifies SigV4 for one Region and one pair of keys. Not thread-safe: one a loop.
+/// Verifies SigV4 for one service of a Region and one pair of keys. Not thread-safe: one a loop.
 class Verifier {
 public:
-    Verifier(std::string region, std::string access_key_id, std::string secret_access_key);
+    /// `service`: as it stands in the credential scope, `bedrock` or `bedrock-mantle`.
+    Verifier(std::string region, std::string service, std::string access_key_id,
+             std::string secret_access_key);
 
     /// nullopt: good. `unix_seconds`: wall time, against which the request's date may be 5 minutes
     /// off. A bearer key is good when it is the secret access key; a session token of "expired" is.
@@ -24,6 +26,7 @@ public:
 
 private:
     std::string region_;
+    std::string service_;
     codec::SigningCredentials credentials_;
     codec::Signer signer_;
 };

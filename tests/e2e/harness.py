@@ -123,9 +123,11 @@ def ask(port, method, path, body=None, headers=None, timeout=20):
 class Sim(Process):
     def __init__(self, folder, settings=None, regions=(EAST, WEST)):
         self.ports = {region: free_port() for region in regions}
+        self.mantle_ports = {region: free_port() for region in regions}
         self.admin = free_port()
         config = {
             "regions": {r: f"127.0.0.1:{p}" for r, p in self.ports.items()},
+            "mantle": {r: f"127.0.0.1:{p}" for r, p in self.mantle_ports.items()},
             "credentials": {"access_key_id": "AKIDEXAMPLE", "secret_access_key": SECRET},
             "admin": f"127.0.0.1:{self.admin}",
             "models": {"*": ROOMY},
@@ -163,7 +165,7 @@ class Sim(Process):
         )
 
     def arrived(self, region=None, model=None):
-        """Grows with every inference call that reaches the simulator (by 2 if it fails after admission)."""
+        """Grows by one with every inference call that reaches the simulator."""
         keys = ("accepted", "throttled_requests", "throttled_tokens", "throttled_daily", "faulted")
         return sum(self.truth(region, model, key) for key in keys)
 
@@ -189,7 +191,10 @@ class Gateway(Process):
             "listen": [f"127.0.0.1:{self.port}"],
             "admin": f"127.0.0.1:{self.admin}",
             "workers": 2,
-            "regions": {r: {"endpoint": f"http://127.0.0.1:{p}"} for r, p in sim.ports.items()},
+            "regions": {
+                r: {"endpoint": f"http://127.0.0.1:{p}", "mantle_endpoint": f"http://127.0.0.1:{sim.mantle_ports[r]}"}
+                for r, p in sim.ports.items()
+            },
             "default_region": next(iter(sim.ports)),
             "credentials": {
                 "source": "static",

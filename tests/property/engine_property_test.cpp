@@ -17,6 +17,8 @@ using test::Dice;
 const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const std::string kHaiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
+const std::string kProfile = "arn:aws:bedrock:us-east-1:1:application-inference-profile/p";
+
 Config random_config(Dice& dice) {
     Config c;
     c.regions = {{"us-east-1", {}}, {"us-west-2", {}}};
@@ -26,6 +28,28 @@ Config random_config(Dice& dice) {
     route.targets = {{"us-east-1", ""}, {"us-west-2", ""}};
     if (dice.one_in(2)) {
         route.targets.push_back({"us-east-1", kHaiku});
+    }
+    if (dice.one_in(2)) {
+        for (RouteTarget& target : route.targets) {
+            target.tier = static_cast<Tier>(dice.below(5));
+        }
+        RouteTarget mantle;
+        mantle.region = "us-west-2";
+        mantle.endpoint = Endpoint::mantle;
+        mantle.profiles = {{kProfile, "anthropic.claude-sonnet-4-5-20250929-v1:0"}};
+        route.targets.insert(route.targets.begin() + static_cast<std::ptrdiff_t>(dice.below(3)),
+                             mantle);
+        for (RouteTarget& target : route.targets) {
+            if (target.endpoint == Endpoint::runtime && dice.one_in(2)) {
+                target.guardrails = {{"gr-a", "gr-b"}};
+            }
+        }
+        QuotaConfig q;
+        q.models = {"anthropic.claude-sonnet-4-5-20250929-v1:0"};
+        q.endpoint = Endpoint::mantle;
+        q.input_tokens_per_minute = 10'000 + dice.below(50'000);
+        q.output_tokens_per_minute = 1'000 + dice.below(20'000);
+        c.quotas.push_back(q);
     }
     c.routes.push_back(route);
     if (!dice.one_in(4)) {
@@ -59,6 +83,10 @@ struct Shadow {
     CallId id;
     enum { waiting, granted, sent, begun } state = waiting;
     Instant deadline;
+    std::string home;
+    Reach reach = Reach::runtime;
+    bool guarded = false;
+    bool profiled = false;
 };
 
 /// Drives an engine with every event in random order and keeps its own books of what must be true.
@@ -76,14 +104,28 @@ public:
     }
 
 private:
-    void decided(CallId id, const Decision& d, Instant deadline) {
+    void decided(CallId id, const Decision& d) {
+        const auto known = calls_.find(id.generation);
+        const Shadow before = known != calls_.end() ? known->second : offered_;
         if (std::holds_alternative<Grant>(d)) {
             const auto& g = std::get<Grant>(d);
             ASSERT_NE(g.target, nullptr);
             ASSERT_FALSE(g.target->region.empty());
-            calls_[id.generation] = Shadow{id, Shadow::granted, deadline};
+            const bool mantle = g.target->endpoint == Endpoint::mantle;
+            ASSERT_TRUE(!mantle || before.reach != Reach::runtime);
+            ASSERT_TRUE(mantle || before.reach != Reach::mantle);
+            if (before.guarded) {
+                ASSERT_FALSE(mantle) << "a guardrail is never dropped";
+                ASSERT_NE(g.target->region == before.home, !g.guardrail.empty());
+            }
+            if (before.profiled) {
+                ASSERT_NE(g.target->region == before.home && !mantle, !g.profile.empty());
+            }
+            calls_[id.generation] = before;
+            calls_[id.generation].state = Shadow::granted;
         } else if (std::holds_alternative<Wait>(d)) {
-            calls_[id.generation] = Shadow{id, Shadow::waiting, deadline};
+            calls_[id.generation] = before;
+            calls_[id.generation].state = Shadow::waiting;
         } else {
             calls_.erase(id.generation);
         }
@@ -127,8 +169,22 @@ private:
         if (dice_.one_in(3)) {
             call.invocation = invocation;
         }
+        call.reach = static_cast<Reach>(dice_.below(3));
+        if (dice_.one_in(5)) {
+            call.guardrail = dice_.one_in(2) ? "gr-a" : "gr-other";
+        }
+        if (dice_.one_in(5)) {
+            call.profile = kProfile;
+        }
         const Instant deadline = now_ + call.deadline.value_or(55s);
-        decided(call.id, engine_.offer(call, now_), deadline);
+        offered_ = Shadow{call.id,
+                          Shadow::waiting,
+                          deadline,
+                          std::string(call.home_region),
+                          call.reach,
+                          !call.guardrail.empty(),
+                          !call.profile.empty()};
+        decided(call.id, engine_.offer(call, now_));
     }
 
     Failure random_failure(bool begun) {
@@ -168,7 +224,7 @@ private:
                 if (std::holds_alternative<Grant>(w.decision)) {
                     ASSERT_LE(now_, at->second.deadline) << "granted past its deadline";
                 }
-                decided(w.id, w.decision, at->second.deadline);
+                decided(w.id, w.decision);
             }
             if (woken.size() < 64) {
                 break;
@@ -216,7 +272,7 @@ private:
                     if (begun) {
                         ASSERT_TRUE(std::holds_alternative<Refusal>(d));
                     }
-                    decided(copy.id, d, copy.deadline);
+                    decided(copy.id, d);
                 }
                 break;
             case 11:
@@ -239,6 +295,7 @@ private:
                 engine_.cancel(ghost, std::nullopt, now_);
                 if (dice_.one_in(20)) {
                     engine_.reconfigure(random_config(dice_), now_);
+                    advance();  // whoever has nowhere to go now is told so
                 }
                 break;
             }
@@ -319,6 +376,7 @@ private:
     Instant now_;
     Engine engine_;
     std::map<std::uint64_t, Shadow> calls_;
+    Shadow offered_;
     std::uint64_t generation_ = 0;
 };
 

@@ -25,7 +25,7 @@ TEST(Families, RegionBoundParts) {
     const auto bound = [](std::string body) {
         return facts_of(Operation::converse, Family::nova, std::move(body)).region_bound;
     };
-    EXPECT_TRUE(bound(R"({"guardrailConfig":{"guardrailIdentifier":"g"},"messages":[]})"));
+    EXPECT_TRUE(bound(R"({"guardrailConfig":{"guardrailIdentifier":7},"messages":[]})"));
     EXPECT_TRUE(bound(
         R"({"messages":[{"content":[{"video":{"source":{"s3Location":{"uri":"s3://b/k"}}}}]}]})"));
     EXPECT_TRUE(bound(

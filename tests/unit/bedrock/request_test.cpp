@@ -58,12 +58,41 @@ TEST(Request, RegionBoundParts) {
     EXPECT_FALSE(
         read(R"({"messages":[{"role":"user","content":[{"text":"s3Location arn:aws:x"}]}]})")
             ->region_bound);
-    EXPECT_TRUE(
-        read(R"({"messages":[],"guardrailConfig":{"guardrailIdentifier":"g"}})")->region_bound);
+    EXPECT_FALSE(
+        read(R"({"messages":[],"guardrailConfig":{"guardrailIdentifier":"g"}})")->region_bound)
+        << "it has a name, so that another may stand for it";
     EXPECT_TRUE(
         read(
             R"({"messages":[{"content":[{"video":{"source":{"s3Location":{"uri":"s3://b/k"}}}}]}]})")
             ->region_bound);
+}
+
+TEST(Request, AGuardrailsNameIsFoundWhereItStandsOnceAndPlainly) {
+    const auto name_in = [](const std::string& body) {
+        const auto facts = read(body);
+        EXPECT_TRUE(facts->guarded) << body;
+        EXPECT_EQ(facts->region_bound, facts->guardrail_size == 0) << body;
+        return body.substr(facts->guardrail_at, facts->guardrail_size);
+    };
+    EXPECT_EQ(name_in(R"({"guardrailConfig":{"trace":"enabled","guardrailIdentifier": "gr-1" }})"),
+              "gr-1");
+    EXPECT_EQ(name_in(R"({"guardrailConfig":{"guardrailIdentifier":"a","guardrailVersion":"1"},)"
+                      R"("messages":[{"content":[{"text":"guardrailIdentifier"}]}]})"),
+              "a");
+    for (const char* unclear :
+         {R"({"guardrailConfig":{}})", R"({"guardrailConfig":null})",
+          R"({"guardrailConfig":{"guardrailIdentifier":7}})",
+          R"({"guardrailConfig":{"guardrailIdentifier":""}})",
+          R"({"guardrailConfig":{"guardrailIdentifier":"a\u0062"}})",
+          R"({"guardrailConfig":{"guardrailIdentifier":"a","guardrailIdentifier":"b"}})"}) {
+        EXPECT_EQ(name_in(unclear), "") << unclear;
+    }
+    const auto twice = read(R"({"guardrailConfig":{"guardrailIdentifier":"a"},)"
+                            R"("guardrailConfig":{"guardrailIdentifier":"b"}})");
+    EXPECT_TRUE(twice->region_bound) << "which of the two holds is not known";
+    const auto by_header = read(R"({"amazon-bedrock-guardrailConfig":{"tagSuffix":"x"}})");
+    EXPECT_TRUE(by_header->guarded && !by_header->region_bound);
+    EXPECT_FALSE(read(R"({"messages":[]})")->guarded);
 }
 
 TEST(Request, DepthAndSizeDoNotHurt) {

@@ -97,7 +97,59 @@ const Case kCases[] = {
     {"quotas: [{model: m, output_burndown: 0}]\n", ":1:38: ", "between 1 and 1000"},
     {"regions: {us-east-1: }\nquotas: [{model: m, region: us-east-2, requests_per_minute: 1}]\n",
      ":2:29: ", "declared are us-east-1"},
+    {"quotas: [{model: m, endpoint: mantle}]\n", ":1:10: ", "allowed are input_tokens_per_minute"},
+    {"quotas: [{model: m, endpoint: mantle, requests_per_minute: 5}]\n",
+     ":1:60: ", "without requests, days and burndown"},
+    {"quotas: [{model: m, endpoint: mantle, input_tokens_per_minute: 5, output_burndown: 5}]\n",
+     ":1:84: ", "is not counted there"},
+    {"quotas: [{model: m, tier: reserved, tokens_per_minute: 5}]\n",
+     ":1:56: ", "is not counted there"},
+    {"quotas: [{model: m, tier: flex, tokens_per_minute: 5}]\n", ":1:27: ", "allowed are reserved"},
+    {"quotas: [{model: m, output_tokens_per_minute: 5}]\n",
+     ":1:47: ", "is for `endpoint: mantle` or `tier: reserved`"},
+    {"quotas: [{model: us.m, endpoint: mantle, input_tokens_per_minute: 5}]\n",
+     ":1:18: ", "bedrock-mantle has none"},
+    {"quotas:\n- {model: m, endpoint: mantle, input_tokens_per_minute: 5}\n"
+     "- {model: m, endpoint: mantle, input_tokens_per_minute: 6}\n",
+     ":3:11: ", "already, quotas[0]"},
     // Routes
+    {"regions: {us-east-1: {mantle_endpoint: localhost}}\n", ":1:40: ", "is not a URL"},
+    {"regions: {us-east-1: {endpoint: 'http://127.0.0.1:1'}}\n"
+     "routes: [{model: m, targets: [{region: us-east-1, endpoint: mantle}]}]\n",
+     ":2:61: ", "no `mantle_endpoint`"},
+    {"regions: {us-east-1: {}}\n"
+     "routes: [{model: m, targets: [{region: us-east-1, endpoint: moon}]}]\n",
+     ":2:61: ", "allowed are runtime, mantle"},
+    {"regions: {us-east-1: {}}\n"
+     "routes: [{model: m, targets: [{region: us-east-1, endpoint: mantle, model: us.m}]}]\n",
+     ":2:76: ", "allowed is a plain model id"},
+    {"regions: {us-east-1: {}}\n"
+     "routes: [{model: m, targets: [{region: us-east-1, endpoint: mantle, guardrails: {a: b}}]}]\n",
+     ":2:81: ", "has no guardrails"},
+    {"regions: {us-east-1: {}}\n"
+     "routes: [{model: m, targets: [{region: us-east-1, tier: fast}]}]\n",
+     ":2:57: ", "allowed are priority, default, flex, reserved"},
+    {"regions: {us-east-1: {}}\n"
+     "routes: [{model: m, targets: [{region: us-east-1, path: /v2}]}]\n",
+     ":2:57: ", "allowed are /v1, /openai/v1"},
+    {"regions: {us-east-1: {}}\nroutes: [{model: m, targets: [{region: us-east-1, tier: flex}, "
+     "{region: us-east-1, tier: flex}]}]\n",
+     ":2:64: ", "listed already"},
+    {"regions: {us-east-1: {}}\n"
+     "routes: [{model: m, targets: [{region: us-east-1, guardrails: {a: 'b c'}}]}]\n",
+     ":2:67: ", "is no id and no ARN"},
+    {"regions: {us-east-1: {}}\nroutes: [{model: m, targets: [{region: us-east-1, guardrails: {a: "
+     "'arn:aws:bedrock:us-west-2:1:guardrail/b'}}]}]\n",
+     ":2:67: ", "the ARN names the Region `us-west-2`"},
+    {"regions: {us-east-1: {}}\nroutes: [{model: m, targets: [{region: us-east-1, guardrails: {a: "
+     "b, 'arn:aws:bedrock:us-west-2:1:guardrail/a': c}}]}]\n",
+     ":2:", "is mapped already"},
+    {"regions: {us-east-1: {}}\n"
+     "routes: [{model: m, targets: [{region: us-east-1, profiles: {a: b}}]}]\n",
+     ":2:65: ", "is no profile's ARN"},
+    {"regions: {us-east-1: {}}\nroutes: [{model: m, targets: [{region: us-east-1, model: n, "
+     "profiles: {'arn:aws:bedrock:us-west-2:1:inference-profile/a': b}}]}]\n",
+     ":2:71: ", "allowed is one of them"},
     {"routes: [{model: m, targets: [{region: us-east-1}]}]\n", ":1:40: ", "not declared"},
     {"regions: {a-1: {}, b-1: {}}\ncredentials: {source: bearer}\n"
      "routes: [{model: m, targets: [{region: a-1}, {region: b-1}]}]\n",

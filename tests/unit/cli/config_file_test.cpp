@@ -31,7 +31,7 @@ workers: 2
 tls: {certificate: server.pem, key: server.key}
 regions:
   us-east-1: {}
-  us-west-2: {endpoint: "http://127.0.0.1:9002", ca: ca.pem, proxy: "http://proxy:3128",
+  us-west-2: {endpoint: "http://127.0.0.1:9002", mantle_endpoint: "http://127.0.0.1:9003", ca: ca.pem, proxy: "http://proxy:3128",
               credentials: {source: static, access_key_id: AKID, secret_access_key: hush}}
 default_region: us-east-1
 credentials: {source: default, profile: work}
@@ -48,12 +48,17 @@ quotas:
     reserve_burndown: true
   - models: [us.a, us.b]
     tokens_per_minute: 7
+  - {model: big, endpoint: mantle, input_tokens_per_minute: 20, output_tokens_per_minute: 4}
+  - {model: us.big, tier: reserved, input_tokens_per_minute: 10}
 routes:
   - model: us.big
     targets:
       - {region: us-east-1}
       - {region: us-west-2}
-      - {region: us-east-1, model: us.small}
+      - {region: us-east-1, model: us.small, tier: flex}
+      - {region: us-west-2, endpoint: mantle, path: /openai/v1,
+         profiles: {"arn:aws:bedrock:us-east-1:1:inference-profile/p": big}}
+      - {region: us-west-2, tier: reserved, guardrails: {gr-a: gr-b}}
     spill_after: 3s
     degrade_after: 11s
     residency: us
@@ -93,7 +98,12 @@ TEST(ConfigFile, EveryKeyArrives) {
     EXPECT_FALSE(c.regions.at("us-east-1").credentials.has_value());
     EXPECT_EQ(c.credentials.profile, "work");
     EXPECT_EQ(c.quota_share, 0.5);
-    ASSERT_EQ(c.quotas.size(), 2U);
+    EXPECT_EQ(west.mantle_endpoint, "http://127.0.0.1:9003");
+    ASSERT_EQ(c.quotas.size(), 4U);
+    EXPECT_EQ(c.quotas[2].endpoint, Endpoint::mantle);
+    EXPECT_EQ(c.quotas[2].input_tokens_per_minute, 20U);
+    EXPECT_EQ(c.quotas[2].output_tokens_per_minute, 4U);
+    EXPECT_TRUE(c.quotas[3].reserved);
     EXPECT_EQ(c.quotas[0].models, std::vector<std::string>{"us.big"}) << "aliases are resolved";
     EXPECT_EQ(c.quotas[0].region, "us-east-1");
     EXPECT_EQ(c.quotas[0].requests_per_minute, 200U);
@@ -104,7 +114,13 @@ TEST(ConfigFile, EveryKeyArrives) {
     EXPECT_EQ(c.quotas[1].models, (std::vector<std::string>{"us.a", "us.b"}));
     EXPECT_FALSE(c.quotas[1].requests_per_minute.has_value());
     ASSERT_EQ(c.routes.size(), 1U);
-    ASSERT_EQ(c.routes[0].targets.size(), 3U);
+    ASSERT_EQ(c.routes[0].targets.size(), 5U);
+    EXPECT_EQ(c.routes[0].targets[2].tier, Tier::flex);
+    const RouteTarget& mantle = c.routes[0].targets[3];
+    EXPECT_EQ(mantle.endpoint, Endpoint::mantle);
+    EXPECT_EQ(mantle.path, ApiPath::openai_v1);
+    EXPECT_EQ(mantle.profiles.at("arn:aws:bedrock:us-east-1:1:inference-profile/p"), "big");
+    EXPECT_EQ(c.routes[0].targets[4].guardrails.at("gr-a"), "gr-b");
     EXPECT_EQ(c.routes[0].targets[2].model, "us.small");
     EXPECT_EQ(c.routes[0].spill_after, 3s);
     EXPECT_EQ(c.routes[0].degrade_after, 11s);
@@ -245,6 +261,14 @@ TEST(PrintConfig, ReadsBackToTheSame) {
         EXPECT_EQ(back.listen, config.listen);
         EXPECT_EQ(back.aliases, config.aliases);
         EXPECT_EQ(back.quotas.size(), config.quotas.size());
+        for (std::size_t i = 0; i < std::min(back.routes.size(), config.routes.size()); ++i) {
+            for (std::size_t j = 0; j < config.routes[i].targets.size(); ++j) {
+                const RouteTarget& a = config.routes[i].targets[j];
+                const RouteTarget& b = back.routes[i].targets.at(j);
+                EXPECT_EQ(std::tie(a.endpoint, a.tier, a.path, a.guardrails, a.profiles),
+                          std::tie(b.endpoint, b.tier, b.path, b.guardrails, b.profiles));
+            }
+        }
         EXPECT_EQ(back.retry.preset, config.retry.preset);
         EXPECT_EQ(back.retry.base_delay, config.retry.base_delay);
         EXPECT_EQ(back.limits.max_header, config.limits.max_header);
@@ -264,7 +288,8 @@ TEST(PrintConfig, NeverShowsASecret) {
 TEST(PrintConfig, ExplainsEveryKey) {
     const std::string printed = print_config(good(kWhole));
     for (const char* key : {"spill_after", "reserve_burndown", "repeat_timeouts", "drain_delay",
-                            "max_buffered", "admin_open", "quota_share"}) {
+                            "max_buffered", "admin_open", "quota_share", "mantle_endpoint",
+                            "guardrails", "profiles", "tier", "path", "output_tokens_per_minute"}) {
         const std::size_t at = printed.find(std::string(key) + ":");
         ASSERT_NE(at, std::string::npos) << key;
         EXPECT_NE(printed.substr(at, printed.find('\n', at) - at).find(" # "), std::string::npos)

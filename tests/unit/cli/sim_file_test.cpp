@@ -17,6 +17,7 @@ std::vector<std::string> sim_complaints(const std::string& text) {
 TEST(SimFile, EveryKeyArrives) {
     const auto loaded = parse_sim(R"(
 regions: {us-east-1: 127.0.0.1:9001, us-west-2: "[::1]:0"}
+mantle: {us-east-1: 127.0.0.1:9011}
 credentials: {access_key_id: AKID, secret_access_key: hush}
 verify: false
 quota_window: 6s
@@ -25,11 +26,13 @@ models:
   us.big:
     {requests_per_minute: 200, tokens_per_minute: 200000, tokens_per_day: 0, output_burndown: 5,
      time_to_first_token: 40ms, tokens_per_second: 600, refused_count: false,
+     mantle: {input_tokens_per_minute: 20, output_tokens_per_minute: 4, path: /openai/v1},
+     reserved: {output_tokens_per_minute: 3},
      output_tokens: {mean: 250, spread: 0.8}}
   "*": {}
 faults:
   - {from: 10, to: 20, region: us-east-1, kind: unavailable, probability: 0.5}
-  - {from: 1.5, to: 2, model: us.big, kind: mid_stream}
+  - {from: 1.5, to: 2, model: us.big, region: us-east-1/mantle, kind: mid_stream}
 admin: 127.0.0.1:9000
 seed: 7
 )",
@@ -53,6 +56,11 @@ seed: 7
     EXPECT_EQ(model.output_mean, 250);
     EXPECT_EQ(model.output_spread, 0.8);
     EXPECT_FALSE(model.refused_count);
+    EXPECT_EQ(s.mantle.at("us-east-1"), "127.0.0.1:9011");
+    EXPECT_EQ(model.mantle.input_tokens_per_minute, 20U);
+    EXPECT_EQ(model.mantle.output_tokens_per_minute, 4U);
+    EXPECT_EQ(model.mantle_path, "/openai/v1");
+    EXPECT_EQ(model.reserved.output_tokens_per_minute, 3U);
     ASSERT_EQ(s.faults.size(), 2U);
     EXPECT_EQ(s.faults[0].probability, 0.5);
     EXPECT_EQ(s.faults[1].from, 1.5);

@@ -40,6 +40,7 @@ TEST(AccessLine, HoldsEveryFieldInItsOrder) {
     record.model = "m";
     record.target_region = "us-west-2";
     record.target_model = "n";
+    record.endpoint = "mantle";
     record.status = 429;
     record.error = "ThrottlingException";
     record.reason = "quota";
@@ -56,14 +57,15 @@ TEST(AccessLine, HoldsEveryFieldInItsOrder) {
     record.max_tokens = 7;
     record.stream = true;
     record.outcome = "throttled";
-    EXPECT_EQ(line_of(record),
-              R"({"ts":"2025-11-24T16:00:00.123Z","id":"r1","upstream_request_id":"u1",)"
-              R"("sdk_invocation_id":"i1","sdk_attempt":2,"client":"chat",)"
-              R"("operation":"ConverseStream","model":"m","target_region":"us-west-2",)"
-              R"("target_model":"n","status":429,"error":"ThrottlingException",)"
-              R"("reason":"quota","attempts":3,"queued_ms":40,"ttft_ms":50,"total_ms":60,)"
-              R"("estimated_input":1,"reserved":2,"input":3,"output":4,"cache_read":5,)"
-              R"("cache_write":6,"max_tokens":7,"stream":true,"outcome":"throttled"})");
+    EXPECT_EQ(
+        line_of(record),
+        R"({"ts":"2025-11-24T16:00:00.123Z","id":"r1","upstream_request_id":"u1",)"
+        R"("sdk_invocation_id":"i1","sdk_attempt":2,"client":"chat",)"
+        R"("operation":"ConverseStream","model":"m","target_region":"us-west-2",)"
+        R"("target_model":"n","endpoint":"mantle","tier":null,"status":429,"error":"ThrottlingException",)"
+        R"("reason":"quota","attempts":3,"queued_ms":40,"ttft_ms":50,"total_ms":60,)"
+        R"("estimated_input":1,"reserved":2,"input":3,"output":4,"cache_read":5,)"
+        R"("cache_write":6,"max_tokens":7,"stream":true,"outcome":"throttled"})");
 }
 
 TEST(AccessLine, WhatIsUnknownIsNull) {

@@ -113,14 +113,14 @@ TEST(Eligibility, FamilyRegionBoundAndResidencyArePassedOverWithTheirReason) {
     EXPECT_STREQ(invoke.skipped[0].reason, "family");
     const auto bound = candidates(config, {"us.anthropic.a", "us-west-2", true, true});
     ASSERT_EQ(bound.usable.size(), 1U);
-    EXPECT_EQ(bound.usable[0].region, "us-west-2");
+    EXPECT_EQ(bound.usable[0].target.region, "us-west-2");
     const auto converse = candidates(config, {"us.anthropic.a", "us-east-1", true, false});
     ASSERT_EQ(converse.usable.size(), 3U);
     EXPECT_TRUE(converse.usable[2].degraded);
     EXPECT_FALSE(converse.usable[1].degraded);
     const auto stray = candidates(config, {"x.y", "eu-west-1", true, false});
     ASSERT_EQ(stray.usable.size(), 1U);
-    EXPECT_EQ(stray.usable[0].region, "eu-west-1");
+    EXPECT_EQ(stray.usable[0].target.region, "eu-west-1");
 }
 
 struct Item {

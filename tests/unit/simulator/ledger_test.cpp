@@ -114,5 +114,61 @@ TEST(Ledger, BooksEveryEnding) {
     EXPECT_EQ(truth.max_in_flight, 2U);
 }
 
+TEST(Ledger, MantleLetsInByItsInputQuotaAndCutsShortByItsOutputQuota) {
+    ModelSettings model;
+    model.tokens_per_minute = 1;  // of the runtime: nothing to mantle
+    model.mantle = {.input_tokens_per_minute = 1'000, .output_tokens_per_minute = 150};
+    Ledger ledger("r", settings_with("m", model), 1, kStart, Side::mantle);
+    EXPECT_EQ(ledger.region(), "r/mantle");
+    const std::string name = ledger.find("m").value();
+    Ask asked = ask(100);
+    asked.directives.output = 100;
+    const auto first = ledger.admit(name, asked, 800, kStart);
+    EXPECT_EQ(first.verdict, Verdict::accepted);
+    EXPECT_FALSE(first.generation.cut);
+    EXPECT_EQ(ledger.admit(name, asked, 800, kStart).verdict, Verdict::tokens)
+        << "max_tokens counts while it runs";
+    ledger.settle(name, first.ticket, first.generation.use, kStart + 1s);
+    const auto second = ledger.admit(name, asked, 800, kStart + 1s);
+    ASSERT_EQ(second.verdict, Verdict::accepted) << "what it held is back, but for its input";
+    EXPECT_TRUE(second.generation.cut);
+    EXPECT_EQ(second.generation.use.output, 50U);
+    ledger.settle(name, second.ticket, second.generation.use, kStart + 2s);
+    EXPECT_EQ(ledger.admit(name, asked, 700, kStart + 2s).generation.use.output, 1U);
+    const Truth truth = ledger.truth().at("m");
+    EXPECT_EQ(truth.cut_short, 2U);
+    EXPECT_EQ(truth.throttled_tokens, 1U);
+}
+
+TEST(Ledger, WhatIsReservedIsItsOwnAndTheRestIsServedAsDefault) {
+    ModelSettings model;
+    model.tokens_per_minute = 1'000;
+    model.reserved = {.input_tokens_per_minute = 1'000, .output_tokens_per_minute = {}};
+    Ledger ledger("r", settings_with("m", model), 1, kStart);
+    const std::string name = ledger.find("m").value();
+    Ask asked = ask(100);
+    asked.tier = "reserved";
+    EXPECT_EQ(ledger.admit(name, asked, 800, kStart).generation.tier, "reserved");
+    EXPECT_EQ(ledger.admit(name, asked, 800, kStart).generation.tier, "default");
+    EXPECT_EQ(ledger.admit(name, asked, 800, kStart).verdict, Verdict::tokens);
+    const Truth truth = ledger.truth().at("m");
+    EXPECT_EQ(truth.overflowed, 1U);
+    EXPECT_EQ(truth.tiers.at("reserved"), 2U);
+}
+
+TEST(Ledger, CountsTheTiersAndGuardrailsThatWereNamed) {
+    Ledger ledger("r", settings_with("m", {}), 1, kStart);
+    const std::string name = ledger.find("m").value();
+    for (int i = 0; i < 300; ++i) {
+        Ask asked = ask(1);
+        asked.tier = "flex";
+        asked.guardrail = "gr-" + std::to_string(i);
+        ledger.admit(name, asked, 1, kStart);
+    }
+    const Truth truth = ledger.truth().at("m");
+    EXPECT_EQ(truth.tiers.at("flex"), 300U);
+    EXPECT_EQ(truth.guardrails.size(), 100U) << "callers choose their names";
+}
+
 }  // namespace
 }  // namespace weir::simulator

@@ -136,7 +136,7 @@ TEST_F(Sockets, HangsUntilTheClientLeaves) {
                                              prompt("[[fault=hang]]"))));
     ASSERT_TRUE(eventually([&] { return truth().in_flight == 1; }));
     socket.close();
-    EXPECT_TRUE(eventually([&] { return truth().faulted == 1; }));
+    EXPECT_TRUE(eventually([&] { return truth().broken == 1; }));
 }
 
 TEST_F(Sockets, StopsWithCallsUnderWay) {
