@@ -290,7 +290,7 @@ def test_usage_far_above_the_reservation_is_booked_and_bounded(tmp_path):
         assert pair.weir.converse().status == 200
         used = pair.weir.metrics().sum("weir_quota_used", kind="tokens")
         assert used >= 200_000, "what was used is used, though nobody had reserved it"
-        refused = pair.weir.converse()
+        refused = pair.weir.converse("something else")
         assert (refused.status, refused.error) == (429, "ThrottlingException")
         assert len(pair.east.requests) == 1
 
