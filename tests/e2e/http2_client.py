@@ -62,7 +62,12 @@ class Http2:
         fields = [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority), *headers]
         self.h2.send_headers(number, fields, end_stream=end and not body)
         for at in range(0, len(body), 16384):
-            self.h2.send_data(number, body[at:at + 16384], end_stream=end and at + 16384 >= len(body))
+            piece = body[at:at + 16384]
+            while self.h2.local_flow_control_window(number) < len(piece):
+                self.flush()
+                if not self.read() or self.streams[number].ended or self.streams[number].reset is not None:
+                    return number
+            self.h2.send_data(number, piece, end_stream=end and at + 16384 >= len(body))
         self.flush()
         return number
 
