@@ -85,6 +85,9 @@ struct RouteConfig {
 struct ClientConfig {
     std::string name;
     std::vector<std::string> key_sha256;  ///< lower-case hex; any of them lets the client in
+    /// A pair with which the client's SDK signs, as it would for AWS: both or neither.
+    std::string access_key_id;
+    std::string secret_access_key;
     Priority priority = Priority::standard;
     double share = 1;
     std::optional<std::uint64_t> tokens_per_minute;
@@ -92,6 +95,9 @@ struct ClientConfig {
     std::optional<std::uint64_t> max_output;  ///< the most a call may ask for, whatever it says
     std::vector<std::string> models;          ///< globs with *; empty: all
     std::vector<std::string> regions;         ///< empty: all
+
+    /// It shows who it is. As soon as one client does, nobody is let in without.
+    bool keyed() const { return !key_sha256.empty() || !access_key_id.empty(); }
 };
 
 struct QueueConfig {
@@ -133,6 +139,8 @@ struct TimeoutsConfig {
     Duration client_idle = std::chrono::seconds(75);
     Duration drain_delay = std::chrono::seconds(5);
     Duration drain = std::chrono::seconds(30);
+    /// `100 Continue` to HTTP/1.1 clients that wait, this often; unset: never. At least 1 s.
+    std::optional<Duration> interim_100;
 };
 
 struct PoolConfig {

@@ -159,6 +159,9 @@ void read_clients(MapReader& root, Config& config) {
         map.text("name", client.name);
         map.texts("key_sha256", client.key_sha256, true);
         std::ranges::for_each(client.key_sha256, to_lower);
+        map.text("access_key_id", client.access_key_id);
+        map.text("secret_access_key", client.secret_access_key);
+        root.reading().complaints.hide(client.secret_access_key, "(a secret)");
         map.choice<Priority>("priority", client.priority,
                              {{"interactive", Priority::interactive},
                               {"standard", Priority::standard},
@@ -217,6 +220,7 @@ void read_times_and_bounds(MapReader& root, Config& config) {
         map.duration("client_idle", out.client_idle);
         map.duration("drain_delay", out.drain_delay);
         map.duration("drain", out.drain);
+        map.duration("interim_100", out.interim_100);
     }
     {
         PoolConfig& out = config.pool;

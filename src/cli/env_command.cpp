@@ -16,11 +16,13 @@ constexpr std::string_view kSdk =
     "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=@URL@\n"
     "# The SDK signs with whatever credentials and Region it has; without any, dummies will do:\n"
     "# export AWS_ACCESS_KEY_ID=weir AWS_SECRET_ACCESS_KEY=weir AWS_REGION=us-east-1\n"
-    "# With a client key (`weir key new`) instead:\n"
+    "# Where weir's `clients` demand a key, a pair that the SDK signs with (`weir key new NAME "
+    "--sigv4`):\n"
+    "# export AWS_ACCESS_KEY_ID=WEIR... AWS_SECRET_ACCESS_KEY=...\n"
+    "# or a bearer key (`weir key new NAME`), if weir has `tls`: botocore 1.44 and the Go SDK send "
+    "none\n"
+    "# over plain http:\n"
     "# export AWS_BEARER_TOKEN_BEDROCK=weir_...\n"
-    "# (over https only: botocore 1.44 and the Go SDK send no bearer key over plain http; give "
-    "weir\n"
-    "# `tls`, or send the key in the header x-api-key)\n"
     "# A name for this program in weir's metrics and shares:\n"
     "# export AWS_SDK_UA_APP_ID=my-program\n";
 
@@ -33,8 +35,7 @@ constexpr std::array<Recipe, 9> kRecipes{{
     {"go",
      "# The Go SDK refuses bearer keys over plain http: sign as usual, or give weir `tls` and use\n"
      "# an https address.\n"},
-    {"java",
-     "# The AWS SDK for Java 2.x reads this variable in recent versions.\n"},
+    {"java", "# The AWS SDK for Java 2.x reads this variable in recent versions.\n"},
     {"langchain",
      "# langchain-aws uses boto3. In code: ChatBedrockConverse(base_url=\"@URL@\", ...).\n"},
     {"claude-code",

@@ -53,6 +53,21 @@ int key_new(const std::string& name) {
     return kDone;
 }
 
+int key_new_pair(const std::string& name) {
+    const auto pair = weir::cli::new_pair();
+    if (!pair) {
+        std::cerr << "weir key: " << pair.error().message << '\n';
+        return kFailed;
+    }
+    const auto text = weir::cli::pair_text(name, *pair);
+    if (!text) {
+        std::cerr << "weir key: " << text.error().message << '\n';
+        return kWrongUse;
+    }
+    std::cout << *text;
+    return kDone;
+}
+
 int sim(const std::string& path) {
     auto loaded = weir::cli::load_sim(path, environment);
     for (const auto& complaint : loaded.complaints)
@@ -65,6 +80,7 @@ struct Arguments {
     std::string client;
     std::string url = "http://127.0.0.1:7070";
     std::string key_name;
+    bool key_pair = false;
     std::string help_topic;
     weir::cli::DemoOptions demo;
     weir::cli::PlanOptions plan;
@@ -160,6 +176,8 @@ int run(int argc, char** argv) {
     key->require_subcommand(1);
     CLI::App* key_make = key->add_subcommand("new", "makes a key and shows it once");
     key_make->add_option("name", arguments.key_name, "the client's name")->required();
+    key_make->add_flag("--sigv4", arguments.key_pair,
+                       "an access key id and secret that the client's AWS SDK signs with");
     CLI::App* help_command = app.add_subcommand("help", "what a command does");
     help_command->add_option("command", arguments.help_topic, "its name");
 
@@ -185,7 +203,7 @@ int run(int argc, char** argv) {
     if (env_command->parsed())
         return env(arguments.client, arguments.url);
     if (key_make->parsed())
-        return key_new(arguments.key_name);
+        return arguments.key_pair ? key_new_pair(arguments.key_name) : key_new(arguments.key_name);
     if (help_command->parsed())
         return help(app, overview, arguments.help_topic);
     std::cerr << overview;

@@ -66,6 +66,7 @@ public:
     void flag(std::string_view key, bool& out);
     void number(std::string_view key, double& out);
     void duration(std::string_view key, Duration& out);
+    void duration(std::string_view key, std::optional<Duration>& out);
     void size(std::string_view key, std::uint64_t& out);
 
     template <std::unsigned_integral T>

@@ -325,7 +325,11 @@ void print_clients(Printer& out, const Config& config) {
     out.line(0, "clients", config.clients.empty() ? "[]" : "", "");
     for (const ClientConfig& client : config.clients) {
         out.line(2, "- name", quote(client.name), "");
-        out.line(4, "key_sha256", list(client.key_sha256), "from `weir key new`");
+        out.line(4, "key_sha256", list(client.key_sha256), "from `weir key new NAME`");
+        out.text(4, "access_key_id", client.access_key_id,
+                 "of a pair its SDK signs with; from `weir key new NAME --sigv4`");
+        out.secret(4, "secret_access_key", client.secret_access_key,
+                   "of that pair; best as ${NAME} or ${file:/path}");
         out.line(4, "priority", name(client.priority), "interactive, standard, batch");
         out.number("share", client.share, "weight against the others", 4);
         out.maybe("tokens_per_minute", client.tokens_per_minute, "unset: no limit of its own");
@@ -377,6 +381,12 @@ void print_times_and_bounds(Printer& out, const Config& config) {
     out.duration("drain_delay", config.timeouts.drain_delay,
                  "after SIGTERM accepting goes on this long");
     out.duration("drain", config.timeouts.drain, "then what is under way may finish");
+    constexpr std::string_view kInterim =
+        "send HTTP/1.1 clients that wait `100 Continue` this often; unset: never";
+    if (config.timeouts.interim_100)
+        out.duration("interim_100", *config.timeouts.interim_100, kInterim);
+    else
+        out.absent(2, "interim_100", kInterim);
     out.line(0, "pool", "", "");
     out.number("max_connections", config.pool.max_connections, "to Bedrock, per Region");
     out.duration("idle", config.pool.idle, "below 350s");

@@ -85,11 +85,15 @@ net::Task<void> Exchange::run() {
         co_await answer(error);
     } else if (const bool read = co_await read_body(); !read) {
         // the exchange is over
-    } else if (bedrock::names_model_in_body(match_.operation) && !admit_body()) {
+    } else if (!admit_signature() ||
+               (bedrock::names_model_in_body(match_.operation) && !admit_body())) {
         const ErrorAnswer error = *error_;
         co_await answer(error);
     } else {
         downstream_.watch([](void* self) { static_cast<Exchange*>(self)->client_gone(); }, this);
+        if (const auto every = snapshot_->config.timeouts.interim_100) {
+            downstream_.reassure(*every);
+        }
         if (bedrock::is_inference(match_.operation)) {
             co_await infer();
         } else {

@@ -49,6 +49,7 @@ private:
     bool admit();
     bool admit_client();
     bool admit_region();
+    bool admit_signature();
     bool admit_body();
     bool read_directives();
 

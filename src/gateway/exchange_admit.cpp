@@ -83,7 +83,7 @@ bool Exchange::admit() {
     }
     const auto prefix = bedrock::split_client_prefix(head.target);
     target_ = prefix.rest;
-    identity_ = identify(snapshot_->clients, head, prefix.name);
+    identity_ = identify(snapshot_->clients, head, prefix.name, unix_ms() / 1000);
     match_ = bedrock::match(head.method, target_);
     dialect_ = bedrock::dialect_of(target_);
     stream_ = bedrock::is_stream(match_.operation);
@@ -99,7 +99,8 @@ bool Exchange::admit() {
     if (match_.operation == Operation::bidirectional_stream) {
         refuse(501, "NotImplementedException",
                "weir: InvokeModelWithBidirectionalStream is not passed on: it speaks both ways at "
-               "once over HTTP/2, which weir does not do. Send these calls to Bedrock directly");
+               "once, which takes HTTP/2 to Bedrock, and weir's calls go there over HTTP/1.1. Send "
+               "these calls to Bedrock directly");
         return false;
     }
     if (const auto* expect = head.find("expect"); expect != nullptr && !head.expect_continue) {
@@ -134,12 +135,16 @@ bool Exchange::admit() {
 }
 
 bool Exchange::admit_client() {
+    if (identity_.fault) {
+        refuse(403, identity_.fault->type, "weir: " + identity_.fault->message, "key");
+        return false;
+    }
     if (!identity_.admitted) {
         refuse(403, "AccessDeniedException",
                identity_.key_given ? "weir: no client has this key"
                                    : "weir: a client key is needed here: Authorization: Bearer KEY "
-                                     "(AWS_BEARER_TOKEN_BEDROCK) or "
-                                     "x-api-key: KEY",
+                                     "(AWS_BEARER_TOKEN_BEDROCK), "
+                                     "x-api-key: KEY, or the signature of a pair that weir knows",
                "key");
         return false;
     }

@@ -1,5 +1,5 @@
-// What the OpenAI and Anthropic paths settle only once the body is there: model, stream, and where
-// what they lean on is kept.
+// What is settled only once the body is there: a client's signature; on the OpenAI and Anthropic
+// paths model, stream, and where what they lean on is kept.
 #include "gateway/exchange.h"
 
 #include "bedrock/body_head.h"
@@ -14,6 +14,22 @@ namespace {
 constexpr std::string_view kSomeGuardrail = "a guardrail";
 
 }  // namespace
+
+/// The caller is known from here on. False: error_ is set.
+bool Exchange::admit_signature() {
+    if (identity_.pair == nullptr) {
+        return true;
+    }
+    auto fault = codec::check_claim(worker_.verifier, downstream_.head(), identity_.claim,
+                                    identity_.pair->key, digest_);
+    if (fault) {
+        identity_.client = nullptr;
+        refuse(403, fault->type, "weir: " + fault->message, "key");
+        return false;
+    }
+    identity_.name = identity_.client->name;
+    return true;
+}
 
 /// False: error_ is set.
 bool Exchange::admit_body() {

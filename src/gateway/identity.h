@@ -2,9 +2,13 @@
 #pragma once
 
 #include "codec/http1.h"
+#include "codec/sigv4_verify.h"
 
 #include <weir/config.h>
 
+#include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,11 +21,19 @@ class ClientDirectory {
 public:
     explicit ClientDirectory(const std::vector<ClientConfig>& clients);
 
+    /// A client's access key id and secret.
+    struct Pair {
+        codec::SigningCredentials key;
+        const ClientConfig* client;
+    };
+
     /// True where at least one client has a key: then nobody gets in without one.
-    bool keys_required() const { return !keys_.empty(); }
+    bool keys_required() const { return !keys_.empty() || !pairs_.empty(); }
+    bool has_pairs() const { return !pairs_.empty(); }
 
     /// The client whose key this is; null: nobody's. Compares all keys in constant time.
     const ClientConfig* by_key(std::string_view key) const;
+    const Pair* by_access_key_id(std::string_view id) const;
     const ClientConfig* by_name(std::string_view name) const;
 
 private:
@@ -31,6 +43,7 @@ private:
     };
     std::vector<ClientConfig> clients_;
     std::vector<Key> keys_;
+    std::map<std::string, Pair, std::less<>> pairs_;
     std::unordered_map<std::string_view, const ClientConfig*> names_;
 };
 
@@ -39,12 +52,19 @@ struct Identity {
     std::string_view name;                 // empty: nobody in particular
     bool admitted = true;  // false: a key is required and was not given, or is wrong
     bool key_given = false;
+    /// A caller that signs is nobody until its body is there: `claim` is still to be checked with
+    /// `pair`, whose client `client` is.
+    const ClientDirectory::Pair* pair = nullptr;
+    codec::Claim claim;
+    std::optional<codec::SignatureFault> fault;  // why its signature is not taken
 };
 
-/// In the order of the interface: a key where clients demand one, else path prefix, x-weir-client,
-/// the User-Agent's app/NAME. Names are taken only if they are 1 to 64 of [A-Za-z0-9._-].
+/// In the order of the interface: a key or a signature where clients demand one, else path prefix,
+/// x-weir-client, the User-Agent's app/NAME. Names are taken only if they are 1 to 64 of
+/// [A-Za-z0-9._-]. `unix_seconds`: wall time, by which signatures are dated. A bearer key or
+/// x-api-key goes before a signature: SDKs sign with dummies where a key is what counts.
 Identity identify(const ClientDirectory& directory, const codec::Head& head,
-                  std::string_view path_name);
+                  std::string_view path_name, std::int64_t unix_seconds);
 
 /// The key of `Authorization: Bearer` or `x-api-key`; empty: none.
 std::string_view bearer_key(const codec::Head& head);

@@ -88,7 +88,9 @@ ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
         case RefusalReason::deadline:
             throttle("weir: this call waited until its deadline. " + limit_phrase(r, asked_model) +
                      free_when(r) + ".");
-            a.outcome = Outcome::deadline;
+            if (r.retry_after == Duration::zero()) {  // no limit stood in its way
+                a.outcome = Outcome::deadline;
+            }
             break;
         case RefusalReason::daily_quota:
             a.status = 400;

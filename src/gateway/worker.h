@@ -73,6 +73,7 @@ public:
     bedrock::AnswerReader answers;
     codec::Signer signer{"bedrock"};
     codec::Signer mantle_signer{"bedrock-mantle"};
+    codec::Signer verifier{"bedrock"};  // of clients that sign, whose keys do not push out ours
 
     /// The declared Region of that name; where none are declared, any that looks like one. Null:
     /// neither.

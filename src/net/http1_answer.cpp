@@ -67,12 +67,37 @@ Task<NetResult<void>> Http1Connection::put(std::string_view content, std::string
     co_return NetResult<void>();
 }
 
+void Http1Connection::reassure(Duration every) {
+    if (head_.minor_version == 0 || answered_) {
+        return;  // RFC 9110 15.2: HTTP/1.0 has no interim answers
+    }
+    const auto fire = [](void* self) { static_cast<Http1Connection*>(self)->send_interim(); };
+    interim_.reset(new Interim{{home_.loop.wheel(), fire, this}, every});
+    interim_->timer.set_after(every);
+}
+
+/// What a client that does not read leaves of it stays in out_, before whatever comes next; it
+/// gets no other until it has taken this one.
+void Http1Connection::send_interim() {
+    if (out_.empty()) {
+        out_ = kContinue;
+    }
+    std::string_view held = out_;
+    std::string_view none;
+    if (!stream_.try_write(held, none, none)) {
+        return;  // whoever writes next is told
+    }
+    out_.erase(0, out_.size() - held.size());
+    interim_->timer.set_after(interim_->every);
+}
+
 Task<NetResult<void>> Http1Connection::send(int status, std::string_view fields,
                                             std::string_view body) {
     if (answered_) {
         co_return std::unexpected(failed(NetError::protocol));
     }
     answered_ = true;
+    interim_.reset();
     answer_ = Answer::whole;
     append_head(status, fields, body.size());
     const bool without = head_request_ || bodiless(status);
@@ -89,6 +114,7 @@ Task<NetResult<void>> Http1Connection::begin(int status, std::string_view fields
         co_return std::unexpected(failed(NetError::protocol));
     }
     answered_ = true;
+    interim_.reset();
     if (bodiless(status)) {
         answer_ = Answer::whole;
     } else if (length) {

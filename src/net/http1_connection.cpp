@@ -101,6 +101,7 @@ Task<bool> Http1Connection::run() {
             what = "unknown";
         }
         stream_.unwatch();
+        interim_.reset();
         bool again = false;
         if (threw) {
             state_->log("a request from " + std::string(peer()) +
@@ -263,7 +264,7 @@ Task<NetResult<std::string_view>> Http1Connection::read_body() {
         }
         if (!continued_) {
             continued_ = true;
-            const auto told = co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
+            const auto told = co_await stream_.write(kContinue);
             if (!told) {
                 broken_ = body_failed_ = true;
                 body_error_ = told.error().error;
@@ -338,7 +339,6 @@ Task<void> Http1Connection::refuse(int status, std::string message) {
         body = state_->settings.error_body(status, message);
     }
     close_ = true;
-    out_.clear();
     append_head(status, state_->settings.error_fields, body.size());
     const auto sent = co_await stream_.write(out_, head_request_ ? std::string_view() : body);
     if (sent) {

@@ -10,6 +10,8 @@
 
 namespace weir::net {
 
+inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
 /// Between requests it holds no buffer. The next request is parsed only after the former's answer
 /// has ended; what cannot be taken for a request or an answer in full ends the connection.
 class Http1Connection final : public Downstream, public Speaker {
@@ -39,9 +41,15 @@ public:
     bool answered() const override { return answered_; }
     void watch(Gone gone, void* context) override;
     void unwatch() override { stream_.unwatch(); }
+    void reassure(Duration every) override;
 
 private:
     enum class Answer : std::uint8_t { none, whole, length, chunked, until_close };
+
+    struct Interim {
+        Timer timer;
+        Duration every;
+    };
 
     Task<bool> next_request();
     Task<bool> wait_for_bytes();
@@ -52,6 +60,7 @@ private:
     Task<void> linger();
     Task<NetResult<void>> put(std::string_view content, std::string_view tail);
     void append_head(int status, std::string_view fields, std::optional<std::uint64_t> length);
+    void send_interim();
     void recycle();
     bool bodiless(int status) const { return status == 204 || status == 304 || status < 200; }
 
@@ -66,7 +75,8 @@ private:
     codec::Head head_;
     codec::BodyReader body_;
     BodyPace pace_;
-    std::string out_;  // bytes of ours not yet sent: a head, a chunk's size
+    std::string out_;  // bytes of ours not yet sent: a head, a chunk's size, an interim's rest
+    std::unique_ptr<Interim> interim_;  // only while a client is to be reassured
     std::uint64_t left_ = 0;
     Answer answer_ = Answer::none;
     NetError body_error_ = NetError::closed;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <utility>
 
 namespace weir::net {
@@ -41,7 +42,12 @@ Http2Connection::Http2Connection(Connection& connection)
       walk_(NGHTTP2_CLIENT_MAGIC_LEN),
       resets_(kResets, kResetsPerSecond, std::chrono::steady_clock::now()),
       chores_(kChores, kChoresPerSecond, std::chrono::steady_clock::now()) {
-    session_ = make_http2_session(*this, state_.settings.max_head);
+    try {
+        session_ = make_http2_session(*this, state_.settings.max_head);
+    } catch (const std::bad_alloc&) {
+        no_memory_ = true;
+        over_ = true;
+    }
     connection_.speak(this);
 }
 
@@ -57,6 +63,11 @@ Http2Connection::~Http2Connection() {
 }
 
 Task<void> Http2Connection::run(ReadBuffer& first) {
+    if (no_memory_) {
+        state_.log("closed the connection of " + std::string(connection_.peer()) +
+                   ": there is no memory for an HTTP/2 session");
+        co_return;
+    }
     if (state_.draining.load(std::memory_order_relaxed)) {
         drain();
     }
@@ -135,7 +146,7 @@ bool Http2Connection::feed(std::string_view bytes) {
     in_session_ = false;
     if (taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
         terminate(NGHTTP2_PROTOCOL_ERROR, "not HTTP/2 after all");
-    } else if (taken == NGHTTP2_ERR_NOMEM) {
+    } else if (taken == NGHTTP2_ERR_NOMEM || no_memory_) {
         terminate(NGHTTP2_INTERNAL_ERROR, "out of memory");
     } else if (taken == NGHTTP2_ERR_CALLBACK_FAILURE) {
         terminate(NGHTTP2_ENHANCE_YOUR_CALM, "a header list without end");
@@ -184,7 +195,7 @@ void Http2Connection::terminate(std::uint32_t code, std::string_view why) {
         state_.log("the HTTP/2 connection of " + std::string(connection_.peer()) +
                    " was ended: " + std::string(why));
     }
-    nghttp2_session_terminate_session(session_, code);
+    must(nghttp2_session_terminate_session(session_, code));
 }
 
 void Http2Connection::pump() {
@@ -272,6 +283,12 @@ void Http2Connection::lose() {
     end();
 }
 
+void Http2Connection::must(int result) {
+    if (result == NGHTTP2_ERR_NOMEM) {
+        lose();
+    }
+}
+
 /// run() goes on from here.
 void Http2Connection::end() {
     over_ = true;
@@ -319,7 +336,7 @@ void Http2Connection::leave(Http2Stream& stream) {
             nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
         }
         if (!stream.incoming_.empty()) {
-            nghttp2_session_consume_connection(session_, stream.incoming_.size());
+            must(nghttp2_session_consume_connection(session_, stream.incoming_.size()));
         }
         set_clock();
         flush_soon();
@@ -391,8 +408,8 @@ void Http2Connection::drain() {
         return;
     }
     draining_ = true;
-    nghttp2_submit_shutdown_notice(session_);
-    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+    must(nghttp2_submit_shutdown_notice(session_));
+    must(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr));
     drain_timer_.set_after(kDrainNotice);
     flush_soon();
 }
@@ -403,9 +420,9 @@ void Http2Connection::finish_drain() {
     }
     drained_ = true;
     drain_timer_.clear();
-    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
-                          nullptr, 0);
+    must(nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                               nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
+                               nullptr, 0));
     flush_soon();
 }
 

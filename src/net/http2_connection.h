@@ -64,6 +64,9 @@ private:
     Task<void> write_rest();
     void settle();
     void lose();
+    /// Takes what nghttp2 returns where it can refuse for want of memory alone: then there is none
+    /// left to say anything with either, and the connection ends.
+    void must(int result);
     void end();
     void terminate(std::uint32_t code, std::string_view why);
     void fail_all(NetError why);
@@ -108,7 +111,8 @@ private:
     bool terminated_ = false;
     bool drained_ = false;  // the last GOAWAY is submitted
     bool over_ = false;
-    bool lost_ = false;  // the socket is no more
+    bool lost_ = false;       // the socket is no more
+    bool no_memory_ = false;  // within nghttp2: the session is of no use
 };
 
 }  // namespace weir::net

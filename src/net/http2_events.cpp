@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
+#include <new>
 #include <string_view>
+#include <tuple>
 
 namespace weir::net {
 
@@ -17,6 +20,51 @@ std::string_view text(const std::uint8_t* bytes, std::size_t size) {
 
 Instant now() {
     return std::chrono::steady_clock::now();
+}
+
+/// nghttp2 is C and knows nothing of operator new's handler, which may have memory set aside: its
+/// memory is asked for in the same way. Null: there really is none.
+template <class Ask>
+void* obtain(Ask ask) {
+    for (;;) {
+        if (void* const block = ask()) {
+            return block;
+        }
+        const auto handler = std::get_new_handler();
+        if (handler == nullptr) {
+            return nullptr;
+        }
+        try {
+            handler();
+        } catch (const std::bad_alloc&) {
+            return nullptr;
+        }
+    }
+}
+
+// NOLINTBEGIN(cppcoreguidelines-no-malloc): this is C's memory
+void* get(std::size_t size, void* /*user*/) {
+    return obtain([=] { return std::malloc(size); });
+}
+void* get_zeroed(std::size_t count, std::size_t size, void* /*user*/) {
+    return obtain([=] { return std::calloc(count, size); });
+}
+void* get_more(void* block, std::size_t size, void* /*user*/) {
+    return obtain([=] { return std::realloc(block, size); });
+}
+void give_back(void* block, void* /*user*/) {
+    std::free(block);
+}
+// NOLINTEND(cppcoreguidelines-no-malloc)
+
+/// What nghttp2 has made, or bad_alloc: its makers return an error that is none but that.
+template <class T>
+T* made_by(int (*make)(T**)) {
+    T* made = nullptr;
+    if (make(&made) != 0) {
+        throw std::bad_alloc();
+    }
+    return made;
 }
 
 }  // namespace
@@ -57,7 +105,8 @@ struct Http2Events {
 
     static int malformed(nghttp2_session* session, Http2Connection& connection, std::int32_t id) {
         connection.head_open_ = false;
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_PROTOCOL_ERROR);
+        connection.must(
+            nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_PROTOCOL_ERROR));
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
 
@@ -115,15 +164,15 @@ struct Http2Events {
             stream.head_error_ = read.error();
             if (read.error() != codec::Http2Error::head_too_large &&
                 read.error() != codec::Http2Error::too_many_fields) {
-                nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                          NGHTTP2_PROTOCOL_ERROR);
+                connection.must(nghttp2_submit_rst_stream(
+                    session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR));
                 return;
             }
             stream.head_.clear();
         }
         if (connection.crowded()) {
-            nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                      NGHTTP2_REFUSED_STREAM);
+            connection.must(nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
+                                                      frame->hd.stream_id, NGHTTP2_REFUSED_STREAM));
             return;
         }
         connection.accept(stream);
@@ -167,11 +216,11 @@ struct Http2Events {
     }
 
     static int data(nghttp2_session* session, std::uint8_t /*flags*/, std::int32_t id,
-                    const std::uint8_t* bytes, std::size_t size, void* /*user*/) {
+                    const std::uint8_t* bytes, std::size_t size, void* user) {
         if (Http2Stream* const stream = find(session, id)) {
             stream->add_body(text(bytes, size));
         } else {
-            nghttp2_session_consume_connection(session, size);
+            of(user).must(nghttp2_session_consume_connection(session, size));
         }
         return 0;
     }
@@ -207,10 +256,10 @@ struct Http2Events {
     }
 
     static int not_sent(nghttp2_session* session, const nghttp2_frame* frame, int /*error*/,
-                        void* /*user*/) {
+                        void* user) {
         if (frame->hd.type == NGHTTP2_HEADERS && find(session, frame->hd.stream_id) != nullptr) {
-            nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                      NGHTTP2_INTERNAL_ERROR);
+            of(user).must(nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                                    NGHTTP2_INTERNAL_ERROR));
         }
         return 0;
     }
@@ -261,25 +310,35 @@ struct Http2Events {
 
     static constexpr std::size_t kFrameHead = 9;
 
+    /// A callback as nghttp2 gets it: an exception must not pass through C. There is only the one
+    /// that memory has run out; the session is of no use then.
+    template <auto kWork, class... Given>
+    static int safe(Given... given) {
+        try {
+            return kWork(given...);
+        } catch (const std::bad_alloc&) {
+            of(std::get<sizeof...(given) - 1>(std::tie(given...))).no_memory_ = true;
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        }
+    }
+
     static nghttp2_session_callbacks* callbacks() {
-        nghttp2_session_callbacks* made = nullptr;
-        nghttp2_session_callbacks_new(&made);
-        nghttp2_session_callbacks_set_on_begin_headers_callback(made, begin_headers);
-        nghttp2_session_callbacks_set_on_header_callback(made, field);
-        nghttp2_session_callbacks_set_on_invalid_header_callback(made, invalid_field);
-        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made, invalid_frame);
-        nghttp2_session_callbacks_set_on_frame_recv_callback(made, frame);
-        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, data);
-        nghttp2_session_callbacks_set_on_stream_close_callback(made, stream_closed);
-        nghttp2_session_callbacks_set_on_frame_send_callback(made, sent);
-        nghttp2_session_callbacks_set_on_frame_not_send_callback(made, not_sent);
-        nghttp2_session_callbacks_set_send_data_callback(made, send_data);
+        auto* const made = made_by(nghttp2_session_callbacks_new);
+        nghttp2_session_callbacks_set_on_begin_headers_callback(made, safe<begin_headers>);
+        nghttp2_session_callbacks_set_on_header_callback(made, safe<field>);
+        nghttp2_session_callbacks_set_on_invalid_header_callback(made, safe<invalid_field>);
+        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made, safe<invalid_frame>);
+        nghttp2_session_callbacks_set_on_frame_recv_callback(made, safe<frame>);
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, safe<data>);
+        nghttp2_session_callbacks_set_on_stream_close_callback(made, safe<stream_closed>);
+        nghttp2_session_callbacks_set_on_frame_send_callback(made, safe<sent>);
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(made, safe<not_sent>);
+        nghttp2_session_callbacks_set_send_data_callback(made, safe<send_data>);
         return made;
     }
 
     static nghttp2_option* options() {
-        nghttp2_option* made = nullptr;
-        nghttp2_option_new(&made);
+        auto* const made = made_by(nghttp2_option_new);
         nghttp2_option_set_no_auto_window_update(made, 1);
         nghttp2_option_set_no_closed_streams(made, 1);
         nghttp2_option_set_server_fallback_rfc7540_priorities(made, 1);
@@ -298,16 +357,23 @@ nghttp2_data_provider http2_answer_body() {
 nghttp2_session* make_http2_session(Http2Connection& connection, std::size_t max_head) {
     static const nghttp2_session_callbacks* const callbacks = Http2Events::callbacks();
     static const nghttp2_option* const options = Http2Events::options();
+    static nghttp2_mem memory{nullptr, get, give_back, get_zeroed, get_more};
     nghttp2_session* session = nullptr;
-    nghttp2_session_server_new2(&session, callbacks, &connection, options);
+    if (nghttp2_session_server_new3(&session, callbacks, &connection, options, &memory) != 0) {
+        throw std::bad_alloc();
+    }
     const std::array<nghttp2_settings_entry, 4> settings{{
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kHttp2Streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(kHttp2StreamWindow)},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(max_head)},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     }};
-    nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, kHttp2Window);
+    if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) !=
+            0 ||
+        nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, kHttp2Window) != 0) {
+        nghttp2_session_del(session);
+        throw std::bad_alloc();
+    }
     return session;
 }
 

@@ -11,6 +11,7 @@ namespace weir::net {
 class Http2Connection;
 
 /// A server's session that tells `connection` what happens in it; its SETTINGS are submitted.
+/// Throws bad_alloc.
 nghttp2_session* make_http2_session(Http2Connection& connection, std::size_t max_head);
 
 /// Where an answer's body comes from: the stream's `pending_`.

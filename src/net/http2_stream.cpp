@@ -195,7 +195,8 @@ Task<NetResult<std::string_view>> Http2Stream::read_body() {
             std::swap(given_, incoming_);
             pace_.received(given_.size());
             if (!closed_) {
-                nghttp2_session_consume(connection_->session_, id_, given_.size());
+                connection_->must(
+                    nghttp2_session_consume(connection_->session_, id_, given_.size()));
                 connection_->flush_soon();
             }
             co_return std::string_view(given_);
@@ -210,8 +211,9 @@ Task<NetResult<std::string_view>> Http2Stream::read_body() {
             if (!answered_) {
                 FieldList fields{std::string_view()};
                 fields.add(":status", "100");
-                nghttp2_submit_headers(connection_->session_, NGHTTP2_FLAG_NONE, id_, nullptr,
-                                       fields.data(), fields.size(), nullptr);
+                connection_->must(nghttp2_submit_headers(connection_->session_, NGHTTP2_FLAG_NONE,
+                                                         id_, nullptr, fields.data(), fields.size(),
+                                                         nullptr));
                 connection_->flush_soon();
             }
         }
@@ -240,8 +242,8 @@ void Http2Stream::submit(int status, std::string_view fields, std::optional<std:
     }
     submitted_ = true;
     const nghttp2_data_provider body = http2_answer_body();
-    nghttp2_submit_response(connection_->session_, id_, list.data(), list.size(),
-                            with_body ? &body : nullptr);
+    connection_->must(nghttp2_submit_response(connection_->session_, id_, list.data(), list.size(),
+                                              with_body ? &body : nullptr));
     if (!with_body) {
         ended_ = true;  // the head's frame says so
     }
@@ -352,14 +354,15 @@ Task<NetResult<void>> Http2Stream::end() {
 void Http2Stream::resume() {
     if (deferred_) {
         deferred_ = false;
-        nghttp2_session_resume_data(connection_->session_, id_);
+        connection_->must(nghttp2_session_resume_data(connection_->session_, id_));
     }
 }
 
 void Http2Stream::reset(std::uint32_t code) {
     if (!closed_ && !reset_) {
         reset_ = true;
-        nghttp2_submit_rst_stream(connection_->session_, NGHTTP2_FLAG_NONE, id_, code);
+        connection_->must(
+            nghttp2_submit_rst_stream(connection_->session_, NGHTTP2_FLAG_NONE, id_, code));
         connection_->flush_soon();
     }
 }

@@ -14,6 +14,8 @@ struct Server::Impl {
     std::atomic<std::size_t> listening{0};
 };
 
+void Downstream::reassure(Duration /*every*/) {}
+
 Server::Server(std::vector<Loop*> loops, ServerSettings settings, Handler handler)
     : impl_(std::make_unique<Impl>()) {
     impl_->state->settings = std::move(settings);

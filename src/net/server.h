@@ -56,6 +56,11 @@ public:
     using Gone = void (*)(void* context);
     virtual void watch(Gone gone, void* context) = 0;
     virtual void unwatch() = 0;
+
+    /// The answer will take its time: until its head is sent, or the handler returns, the client
+    /// gets an interim answer (`100 Continue`) this often, which keeps its read timeout from
+    /// running out. HTTP/1.1 alone; to others it does nothing.
+    virtual void reassure(Duration every);
 };
 
 struct ServerTls {

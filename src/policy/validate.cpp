@@ -107,9 +107,7 @@ std::string declared_regions(const Config& config) {
 
 void validate_listeners(const Config& config, Problems& problems) {
     problems.require(!config.listen.empty(), "listen", "lists no address; allowed is at least one");
-    // As soon as one client has a key, nobody is let in without one.
-    const bool keyed = std::ranges::any_of(
-        config.clients, [](const ClientConfig& client) { return !client.key_sha256.empty(); });
+    const bool keyed = std::ranges::any_of(config.clients, &ClientConfig::keyed);
     std::set<std::string> seen;
     for (std::size_t i = 0; i < config.listen.size(); ++i) {
         const std::string path = element("listen", i);
@@ -123,7 +121,8 @@ void validate_listeners(const Config& config, Problems& problems) {
         problems.require(address->loopback || config.open || keyed, path,
                          quoted(config.listen[i]) +
                              " can be reached from other machines; that needs `clients` with "
-                             "`key_sha256`, or `open: true` to let everybody in");
+                             "`key_sha256` or `access_key_id`, or `open: true` to let everybody "
+                             "in");
     }
     if (!config.admin.empty()) {
         const auto admin = parse_address(config.admin);
@@ -209,9 +208,48 @@ void validate_regions(const Config& config, Problems& problems) {
     }
 }
 
+/// The pair that a client signs with. Nothing here may show the secret.
+void validate_pair(const Config& config, std::size_t i, std::map<std::string, std::size_t>& known,
+                   Problems& problems) {
+    const ClientConfig& client = config.clients[i];
+    const std::string& id = client.access_key_id;
+    const std::string& secret = client.secret_access_key;
+    const std::string path = element("clients", i);
+    if (id.empty() && secret.empty())
+        return;
+    problems.require(!id.empty(), path + ".access_key_id",
+                     "`secret_access_key` needs an `access_key_id` beside it; `weir key new NAME "
+                     "--sigv4` makes both");
+    problems.require(!secret.empty(), path + ".secret_access_key",
+                     "`access_key_id` needs a `secret_access_key` beside it; `weir key new NAME "
+                     "--sigv4` makes both");
+    problems.require(std::ranges::none_of(secret,
+                                          [](char c) {
+                                              const auto byte = static_cast<unsigned char>(c);
+                                              return byte <= 0x20 || byte >= 0x7F;
+                                          }),
+                     path + ".secret_access_key",
+                     "has a blank or a character that is no ASCII; allowed is what `weir key new "
+                     "NAME --sigv4` prints");
+    problems.require(config.credentials.source != CredentialsSource::client_bearer,
+                     path + ".access_key_id",
+                     "a client that signs sends no key of Bedrock's, which `credentials: {source: "
+                     "client_bearer}` would pass on; allowed is one of the two");
+    if (id.empty())
+        return;
+    if (!problems.require(is_plain_name(id, 128), path + ".access_key_id",
+                          quoted(id) + " is not an access key id; allowed are up to 128 letters, "
+                                       "digits, '-', '_' and '.'"))
+        return;
+    const auto [first, fresh] = known.emplace(id, i);
+    problems.require(fresh, path + ".access_key_id",
+                     quoted(id) + " is that of " + element("clients", first->second) + " already");
+}
+
 void validate_clients(const Config& config, Problems& problems) {
     std::map<std::string, std::size_t> names;
     std::map<std::string, std::string> keys;
+    std::map<std::string, std::size_t> pairs;
     for (std::size_t i = 0; i < config.clients.size(); ++i) {
         const ClientConfig& client = config.clients[i];
         const std::string path = element("clients", i);
@@ -235,6 +273,7 @@ void validate_clients(const Config& config, Problems& problems) {
             const auto [first, fresh] = keys.emplace(client.key_sha256[j], where);
             problems.require(fresh, where, "is the same key as " + first->second);
         }
+        validate_pair(config, i, pairs, problems);
         problems.require(std::isfinite(client.share) && client.share > 0 && client.share <= 1e6,
                          path + ".share", "must be above 0, at most 1000000");
         problems.require(client.max_output != 0U, path + ".max_output",
@@ -301,6 +340,8 @@ void validate_bounds(const Config& config, Problems& problems) {
     positive(timeouts.answer, "timeouts.answer");
     positive(timeouts.client_head, "timeouts.client_head");
     positive(timeouts.client_idle, "timeouts.client_idle");
+    problems.require(!timeouts.interim_100 || *timeouts.interim_100 >= std::chrono::seconds(1),
+                     "timeouts.interim_100", "must be 1s or longer; leave it out for none");
     problems.require(timeouts.drain_delay >= Duration::zero(), "timeouts.drain_delay",
                      "must not be negative");
     problems.require(timeouts.drain >= Duration::zero(), "timeouts.drain", "must not be negative");

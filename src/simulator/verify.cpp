@@ -1,6 +1,7 @@
 #include "simulator/verify.h"
 
-#include <chrono>
+#include "codec/sigv4_verify.h"
+
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -12,17 +13,6 @@ constexpr std::int64_t kSkew = 5 * 60;
 
 ErrorAnswer bad_signature(std::string_view message) {
     return make_error(403, "InvalidSignatureException", message);
-}
-
-std::optional<int> digits(std::string_view text, std::size_t from, std::size_t count) {
-    int value = 0;
-    for (const char c : text.substr(from, count)) {
-        if (c < '0' || c > '9') {
-            return std::nullopt;
-        }
-        value = value * 10 + (c - '0');
-    }
-    return value;
 }
 
 /// The fields that `names` ("content-type;host;x-amz-date") lists; nullopt: one is missing.
@@ -56,29 +46,6 @@ bool lists(std::string_view names, std::string_view wanted) {
 
 }  // namespace
 
-std::optional<std::int64_t> parse_amz_date(std::string_view text) {
-    if (text.size() != 16 || text[8] != 'T' || text[15] != 'Z') {
-        return std::nullopt;
-    }
-    const auto year = digits(text, 0, 4);
-    const auto month = digits(text, 4, 2);
-    const auto day = digits(text, 6, 2);
-    const auto hour = digits(text, 9, 2);
-    const auto minute = digits(text, 11, 2);
-    const auto second = digits(text, 13, 2);
-    if (!year || !month || !day || !hour || !minute || !second) {
-        return std::nullopt;
-    }
-    const std::chrono::year_month_day date{std::chrono::year(*year),
-                                           std::chrono::month(static_cast<unsigned>(*month)),
-                                           std::chrono::day(static_cast<unsigned>(*day))};
-    if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) {
-        return std::nullopt;
-    }
-    const auto days = std::chrono::sys_days(date).time_since_epoch();
-    return std::chrono::seconds(days).count() + *hour * 3600 + *minute * 60 + *second;
-}
-
 Verifier::Verifier(std::string region, std::string service, std::string access_key_id,
                    std::string secret_access_key)
     : region_(std::move(region)),
@@ -106,7 +73,7 @@ std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec:
     const auto parsed = codec::parse_authorization(*authorization);
     const std::string_view* date = head.find("x-amz-date");
     constexpr std::int64_t kNone = -1;
-    const std::int64_t signed_at = date ? parse_amz_date(*date).value_or(kNone) : kNone;
+    const std::int64_t signed_at = date ? codec::parse_amz_date(*date).value_or(kNone) : kNone;
     if (!parsed || signed_at == kNone || !lists(parsed->signed_headers, "host") ||
         !lists(parsed->signed_headers, "x-amz-date")) {
         return make_error(

@@ -31,7 +31,4 @@ private:
     codec::Signer signer_;
 };
 
-/// "20150830T123600Z" as seconds since 1970.
-std::optional<std::int64_t> parse_amz_date(std::string_view text);
-
 }  // namespace weir::simulator

@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import Stack  # noqa: E402
+from harness import Gateway, Stack, ask_http2  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,14 @@ def no_aws_environment(monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+
+
+@pytest.fixture(params=["http1", "http2"])
+def protocol(request, monkeypatch):
+    """What Gateway.ask and Gateway.converse speak in this test."""
+    if request.param == "http2":
+        monkeypatch.setattr(Gateway, "asks", staticmethod(ask_http2))
+    return request.param
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,8 +25,8 @@ class Stream:
 class Http2:
     """`careful=False` sends what h2 would refuse to. `reads=False` gives nothing back to the windows."""
 
-    def __init__(self, port, tls=None, careful=True, window=None, reads=True):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+    def __init__(self, port, tls=None, careful=True, window=None, reads=True, timeout=20):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
             assert self.socket.selected_alpn_protocol() == "h2"
@@ -37,7 +37,7 @@ class Http2:
         if window is not None:
             self.h2.local_settings[h2.settings.SettingCodes.INITIAL_WINDOW_SIZE] = window
         self.reads, self.streams = reads, {}
-        self.gone, self.code, self.last = False, None, None
+        self.gone, self.code, self.last, self.interims = False, None, None, 0
         self.h2.initiate_connection()
         self.flush()
 
@@ -55,14 +55,19 @@ class Http2:
         if data:
             self.socket.sendall(data)
 
-    def ask(self, path, body=b"", method="POST", headers=(), end=True):
+    def ask(self, path, body=b"", method="POST", headers=(), end=True, authority="localhost"):
         """Starts a request; the number of its stream."""
         number = self.h2.get_next_available_stream_id()
         self.streams[number] = Stream()
-        fields = [(":method", method), (":scheme", "http"), (":path", path), (":authority", "localhost"), *headers]
+        fields = [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority), *headers]
         self.h2.send_headers(number, fields, end_stream=end and not body)
         for at in range(0, len(body), 16384):
-            self.h2.send_data(number, body[at:at + 16384], end_stream=end and at + 16384 >= len(body))
+            piece = body[at:at + 16384]
+            while self.h2.local_flow_control_window(number) < len(piece):
+                self.flush()
+                if not self.read() or self.streams[number].ended or self.streams[number].reset is not None:
+                    return number
+            self.h2.send_data(number, piece, end_stream=end and at + 16384 >= len(body))
         self.flush()
         return number
 
@@ -81,6 +86,8 @@ class Http2:
                 self.code, self.last = event.error_code, event.last_stream_id
             elif stream is None:
                 continue
+            elif isinstance(event, h2.events.InformationalResponseReceived):
+                self.interims += 1
             elif isinstance(event, h2.events.ResponseReceived):
                 stream.headers = dict(event.headers)
                 stream.status = int(stream.headers[":status"])

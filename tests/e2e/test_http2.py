@@ -252,3 +252,58 @@ def test_garbage_after_the_preface(plain):
         while s.recv(65536):
             pass
     assert plain.weir.converse().status == 200
+
+
+def test_a_body_that_trickles_is_given_up(limited):
+    with Http2(limited.weir.port) as client:
+        number = client.ask(CONVERSE, headers=[*JSON, ("content-length", "1000")], end=False)
+        client.socket.settimeout(0.2)
+        began = time.monotonic()
+        while time.monotonic() - began < 8 and client.streams[number].status is None and not client.gone:
+            try:
+                client.h2.send_data(number, b" ")
+                client.flush()
+                client.read()
+            except TimeoutError:
+                continue
+        assert client.streams[number].status == 408
+        assert time.monotonic() - began < 5
+        client.socket.settimeout(10)
+        assert client.answer(client.ask(CONVERSE, BODY, headers=JSON)).status == 200, "the others go on"
+
+
+def test_a_head_that_trickles_is_given_up(limited):
+    """A HEADERS frame without END_HEADERS, and its CONTINUATION never comes whole."""
+    with Http2(limited.weir.port) as client:
+        client.read()
+        client.socket.sendall(b"\0\0\1\1\0\0\0\0\1\x83")  # HEADERS, one indexed field, no flags
+        began = time.monotonic()
+        client.socket.settimeout(0.2)
+        while not client.gone and time.monotonic() - began < 8:
+            try:
+                client.socket.sendall(b"\0\0\0\x09\0\0\0\0\1")  # CONTINUATION, empty
+                client.read()
+            except TimeoutError:
+                continue
+            except OSError:
+                client.gone = True
+        assert client.gone and time.monotonic() - began < 5
+    assert limited.weir.converse().status == 200
+
+
+def test_thousands_of_idle_connections_and_a_burst(start):
+    """Half of each protocol, silent; meanwhile two hundred requests at once."""
+    s = start()
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\4" + bytes(5)
+    idle = [socket.create_connection(("127.0.0.1", s.weir.port), timeout=10) for _ in range(1000)]
+    for connection in idle[::2]:
+        connection.sendall(preface)
+    wait_until(lambda: s.weir.metrics().sum("weir_connections", side="client") >= 1000, 10, "a thousand connections")
+    began = time.monotonic()
+    with Http2(s.weir.port) as client:
+        numbers = [client.ask(CONVERSE, BODY, headers=JSON) for _ in range(200)]
+        assert all(client.answer(number).status == 200 for number in numbers)
+    assert time.monotonic() - began < 10
+    for connection in idle:
+        connection.close()
+    wait_until(lambda: s.weir.metrics().sum("weir_connections", side="client") <= 2, 10, "their end")

@@ -67,6 +67,14 @@ def test_a_broken_stream_is_an_error(healthy, js):
         assert "messageStop" not in answer["events"]
 
 
+def test_speaking_both_ways_is_refused(plain):
+    """Over HTTP/2 alone, as the SDK does it; the service's own name for it is the best it could know."""
+    arrived = plain.sim.arrived()
+    answer = node("client.mjs", url=plain.weir.url, operation="bothWays", model=SONNET, text="", attempts=1)
+    assert (answer["error"], answer["status"]) == ("NotImplementedException", 501)
+    assert plain.sim.arrived() == arrived
+
+
 def test_errors_have_their_names(start, js):
     s = start(sim={"faults": [{"from": 0, "to": 3600, "kind": "access_denied"}]})
     assert js(s.weir, "converse")["error"] == "AccessDeniedException"

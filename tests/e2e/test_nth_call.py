@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from harness import SONNET, WEIR, Stack, raw, say, wait_until
+from http2_client import Http2
 
 HERE = Path(__file__).parent
 KINDS = {"allocation": 0, "system-call": 1}
@@ -57,19 +58,28 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def request(stream):
-    body = json.dumps(say("hi [[output=5]]")).encode()
-    path = "converse-stream" if stream else "converse"
-    return (
-        f"POST /model/{SONNET}/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
+BODY = json.dumps(say("hi [[output=5]]")).encode()
+
+
+def over_http1(port, path):
+    """The status of one request on a connection of its own; None: there was no answer."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    answer = raw(port, head.encode() + BODY, timeout=5)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 "), answer[:200]
+    return int(answer.split(b" ", 2)[1]) if answer else None
+
+
+def over_http2(port, path):
+    with Http2(port, timeout=5) as client:
+        answer = client.answer(client.ask(path, BODY, headers=[("content-type", "application/json")]))
+        return answer.status if answer.ended else None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_every_nth_call_may_fail(preload, tmp_path, kind, stream):
-    file = tmp_path / "control"
+@pytest.mark.parametrize("operation", ["converse", "converse-stream"])
+@pytest.mark.parametrize("send", [over_http1, over_http2], ids=["http1", "http2"])
+def test_every_nth_call_may_fail(preload, tmp_path, kind, operation, send):
+    path, file = f"/model/{SONNET}/{operation}", tmp_path / "control"
     control = Control(file)
     index = KINDS[kind]
     settings = {
@@ -86,11 +96,14 @@ def test_every_nth_call_may_fail(preload, tmp_path, kind, stream):
     ) as stack:
         port, pid = stack.weir.port, stack.weir.popen.pid
 
-        def served():
+        def status():
             try:
-                return raw(port, request(stream), timeout=5).startswith(b"HTTP/1.1 200 ")
+                return send(port, path)
             except OSError:
-                return False
+                return None
+
+        def served():
+            return status() == 200
 
         for _ in range(20):  # what is made once is made
             assert served()
@@ -102,16 +115,12 @@ def test_every_nth_call_may_fail(preload, tmp_path, kind, stream):
             n += 1
             control.arm(index, n)
             began = time.monotonic()
-            try:
-                answer = raw(port, request(stream), timeout=5)
-            except OSError:
-                answer = b""
+            came = status()
             unhit = unhit + 1 if control.armed(index) > 0 else 0
             control.arm(index, 0)
             stack.weir.check_alive()
-            assert time.monotonic() - began < 4.5, f"the {n}-th {kind} ({control.failed()}) hangs its request: {answer[:2000]!r}"
-            assert answer == b"" or answer.startswith(b"HTTP/1.1 "), f"the {n}-th {kind}: {answer[:200]!r}"
-            if not answer.startswith(b"HTTP/1.1 200 "):
+            assert time.monotonic() - began < 4.5, f"the {n}-th {kind} ({control.failed()}) hangs its request ({came})"
+            if came != 200:
                 assert served(), f"after the {n}-th {kind} failed, the next request was not served"
         assert unhit >= 3, f"{n} {kind}s and still not through one request"
         assert n > 10, "the shim sees no calls"

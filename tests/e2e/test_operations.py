@@ -92,7 +92,36 @@ def test_async_invoke(plain):
     assert arn in [one["invocationArn"] for one in listed]
 
 
-def test_speaking_both_ways_is_refused_with_its_reason(plain):
+def test_what_is_not_limited_goes_on_though_the_quota_is_gone(start, protocol):
+    s = start(weir={"quotas": [{"model": SONNET, "requests_per_minute": 1, "tokens_per_minute": 1000}],
+                    "quota_window": "60s", "queue": {"deadline": "300ms"},
+                    "routes": [{"model": SONNET, "targets": [{"region": EAST}]}]})
+    assert s.weir.converse().status == 200
+    assert s.weir.converse().status == 429
+    count = s.weir.ask("POST", f"/model/{SONNET}/count-tokens", {"input": {"converse": {"messages": say("hi")["messages"]}}})
+    assert count.status == 200 and count.json()["inputTokens"] > 0
+    content = [{"text": {"text": "x"}}]
+    guarded = s.weir.ask("POST", "/guardrail/gr1/version/1/apply", {"source": "INPUT", "content": content})
+    assert guarded.status == 200 and guarded.json()["action"] == "NONE"
+    begun = s.weir.ask("POST", "/async-invoke", {"modelId": "amazon.nova-reel-v1:0", "modelInput": {"taskType": "TEXT_VIDEO"},
+                                                 "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://bucket/key"}}})
+    arn = begun.json()["invocationArn"]
+    one = s.weir.ask("GET", f"/async-invoke/{arn.replace(':', '%3A').replace('/', '%2F')}")
+    assert one.status == 200 and one.json()["invocationArn"] == arn
+    listed = s.weir.ask("GET", "/async-invoke?maxResults=5&sortOrder=Descending")
+    assert [summary["invocationArn"] for summary in listed.json()["asyncInvokeSummaries"]] == [arn]
+    for operation in ("CountTokens", "ApplyGuardrail", "StartAsyncInvoke", "GetAsyncInvoke", "ListAsyncInvokes"):
+        line = s.weir.line(operation=operation)
+        assert (line["outcome"], line["target_region"], line["reserved"]) == ("ok", EAST, None)
+
+
+def test_the_services_errors_on_them_come_as_they_are(plain, protocol):
+    unknown = plain.weir.ask("GET", "/async-invoke/" + "arn:aws:bedrock:us-east-1:123456789012:async-invoke/zzzzzzzzzzzz".replace("/", "%2F"))
+    assert unknown.status in (400, 404) and unknown.error in ("ResourceNotFoundException", "ValidationException")
+    assert plain.weir.ask("POST", f"/model/{SONNET}/count-tokens", "{}").error == "ValidationException"
+
+
+def test_speaking_both_ways_is_refused_with_its_reason(plain, protocol):
     arrived = plain.sim.arrived()
     reply = plain.weir.ask("POST", f"/model/{SONNET}/invoke-with-bidirectional-stream", "")
     assert (reply.status, reply.error) == (501, "NotImplementedException")

@@ -12,6 +12,7 @@ import time
 
 import pytest
 from harness import SONNET, WEIR, Load, ask, converse, free_port, raw, say, wait_until
+from http2_client import Http2
 from test_nth_call import sanitized
 
 PATH = f"/model/{SONNET}/converse"
@@ -26,6 +27,8 @@ def resident(pid):
 
 def test_without_descriptors_accepting_pauses_and_comes_back(start):
     s = start(weir={"workers": 1})
+    early = Http2(s.weir.port)
+    early.read()
     pid = s.weir.popen.pid
     used = len(os.listdir(f"/proc/{pid}/fd"))
     hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
@@ -34,6 +37,8 @@ def test_without_descriptors_accepting_pauses_and_comes_back(start):
     wait_until(lambda: "accepting pauses" in s.weir.log(), 5, "the pause in the log")
     held[0].sendall(HEALTH)
     assert held[0].recv(100).startswith(b"HTTP/1.1 200"), "who is in is served"
+    assert early.answer(early.ask("/healthz", method="GET")).status == 200, "over HTTP/2, too"
+    early.close()
     time.sleep(1.2)
     assert s.weir.log().count("accepting pauses") <= 4, "once a second is enough"
     for connection in held:
@@ -42,7 +47,7 @@ def test_without_descriptors_accepting_pauses_and_comes_back(start):
     wait_until(lambda: s.weir.converse().status == 200, 5, "service as before")
 
 
-def test_without_memory_new_work_is_refused_and_the_old_goes_on(start):
+def test_without_memory_new_work_is_refused_and_the_old_goes_on(start, protocol):
     if sanitized():
         pytest.skip("a sanitizer's shadow needs all the address space")
     s = start(weir={"workers": 1, "limits": {"max_body": "32MiB", "max_buffered": "8GiB"}})
@@ -57,7 +62,7 @@ def test_without_memory_new_work_is_refused_and_the_old_goes_on(start):
     def large():
         body = json.dumps(say("x" * (20 << 20))).encode()
         try:
-            outcomes.append(ask(s.weir.port, "POST", PATH, body, timeout=20).status)
+            outcomes.append(s.weir.ask("POST", PATH, body, timeout=20).status)
         except OSError:
             outcomes.append(None)
 

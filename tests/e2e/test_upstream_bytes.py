@@ -11,6 +11,7 @@ from harness import EAST, SONNET, WEST, Gateway, ask, say, wait_until
 from scripted import OK, Endpoints, Scripted, answer, reset
 
 BODY = json.dumps(say("hi")).encode()
+pytestmark = pytest.mark.usefixtures("protocol")  # each over HTTP/1.1 and HTTP/2
 
 
 class Pair:
@@ -238,6 +239,60 @@ def test_a_stream_without_its_end_is_flagged(tmp_path):
         reply = converse_stream(pair.weir)
         assert reply.body.startswith(START + DELTA) and b":exception-type" in reply.body
         assert pair.weir.line(operation="ConverseStream", outcome="broken_stream")
+
+
+@pytest.mark.parametrize("after", ["the head", "an event"])
+def test_a_stream_that_stalls_is_cut_with_a_typed_event(tmp_path, after):
+    def behave(connection, request):
+        connection.sendall(EVENT_STREAM + (chunk(START + DELTA) if after == "an event" else b""))
+        time.sleep(5)
+
+    began = time.monotonic()
+    with Pair(tmp_path, behave, lambda c, r: streamed(START, DELTA, STOP, META),
+              timeouts={"idle": "500ms", "first_event": "500ms", "connect": "1s"}) as pair:
+        reply = converse_stream(pair.weir)
+        assert reply.status == 200 and time.monotonic() - began < 4
+        if after == "an event":
+            assert reply.body.startswith(START + DELTA) and b":exception-type" in reply.body
+            assert pair.weir.line(operation="ConverseStream", outcome="broken_stream")
+        else:
+            assert reply.body == START + DELTA + STOP + META
+        assert len(pair.west.requests) == (0 if after == "an event" else 1)
+
+
+def test_a_slow_503_leaves_time_for_the_other_region(tmp_path):
+    def behave(connection, request):
+        time.sleep(1)
+        return answer(b'{"message":"slow"}', "503 Service Unavailable")
+
+    with Pair(tmp_path, behave, timeouts={"first_event": "300ms", "answer": "20s"},
+              queue={"deadline": "5s"}) as pair:
+        assert pair.weir.converse().headers["x-weir-target"].startswith(WEST)
+        pair.west.behave = lambda c, r: streamed(START, DELTA, STOP, META)
+        began = time.monotonic()
+        assert converse_stream(pair.weir).body == START + DELTA + STOP + META
+        assert time.monotonic() - began < 0.9, "a stream need not wait for it"
+
+
+def test_a_whole_answer_that_never_comes_is_not_paid_for_twice(tmp_path):
+    with Pair(tmp_path, lambda c, r: time.sleep(5), timeouts={"answer": "500ms"}) as pair:
+        began = time.monotonic()
+        reply = pair.weir.converse()
+        assert (reply.status, reply.error) == (503, "ServiceUnavailableException")
+        assert time.monotonic() - began < 3
+        assert (len(pair.east.requests), len(pair.west.requests)) == (1, 0)
+
+
+def test_usage_far_above_the_reservation_is_booked_and_bounded(tmp_path):
+    body = OK.replace(b'"inputTokens":3', b'"inputTokens":300000')
+    quotas = [{"model": SONNET, "region": EAST, "requests_per_minute": 1000, "tokens_per_minute": 200_000}]
+    with one_region(tmp_path, lambda c, r: answer(body), quotas=quotas, queue={"deadline": "1s"}) as pair:
+        assert pair.weir.converse().status == 200
+        used = pair.weir.metrics().sum("weir_quota_used", kind="tokens")
+        assert used >= 200_000, "what was used is used, though nobody had reserved it"
+        refused = pair.weir.converse("something else")
+        assert (refused.status, refused.error) == (429, "ThrottlingException")
+        assert len(pair.east.requests) == 1
 
 
 def test_an_exception_frame_goes_through_byte_for_byte(tmp_path):

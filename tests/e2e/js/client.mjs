@@ -5,16 +5,28 @@ import {
   ConverseCommand,
   ConverseStreamCommand,
   InvokeModelCommand,
+  InvokeModelWithBidirectionalStreamCommand,
   InvokeModelWithResponseStreamCommand,
 } from "@aws-sdk/client-bedrock-runtime";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 
-const { url, operation, model, text, attempts, count, http1, leave } = JSON.parse(process.argv[2]);
+const { url, operation, model, text, attempts, count, http1, leave, key, secret, clock, patience } = JSON.parse(process.argv[2]);
+if (clock) {  // this machine's, off by so many milliseconds
+  const Real = Date;
+  globalThis.Date = class extends Real {
+    constructor(...given) {
+      super(...(given.length > 0 ? given : [Real.now() + clock]));
+    }
+    static now() {
+      return Real.now() + clock;
+    }
+  };
+}
 const client = new BedrockRuntimeClient({
   endpoint: url,
   region: "us-east-1",
-  credentials: { accessKeyId: "dummy", secretAccessKey: "dummy" },
-  ...(http1 ? { requestHandler: new NodeHttpHandler({ requestTimeout: 30_000 }) } : {}),
+  credentials: { accessKeyId: key ?? "dummy", secretAccessKey: secret ?? "dummy" },
+  ...(http1 ? { requestHandler: new NodeHttpHandler({ requestTimeout: 30_000, ...(patience ? { socketTimeout: patience } : {}) }) } : {}),
   ...(attempts ? { maxAttempts: attempts } : {}),
 });
 
@@ -56,6 +68,12 @@ const calls = {
       out.broken = error.name;
     }
     return out;
+  },
+  async bothWays() {
+    async function* events() {
+      yield { chunk: { bytes: new TextEncoder().encode("{}") } };
+    }
+    return await client.send(new InvokeModelWithBidirectionalStreamCommand({ modelId: model, body: events() }));
   },
   async invoke() {
     const answer = await client.send(new InvokeModelCommand(invoke));

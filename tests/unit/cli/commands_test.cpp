@@ -88,6 +88,39 @@ TEST(KeyCommand, TheEntryCanBePasted) {
         EXPECT_FALSE(key_text(name, *key).has_value()) << name;
 }
 
+TEST(KeyCommand, PairsAreWhatTheyPromise) {
+    std::set<std::string> ids;
+    for (int i = 0; i < 100; ++i) {
+        const auto pair = new_pair();
+        ASSERT_TRUE(pair.has_value());
+        EXPECT_EQ(pair->access_key_id.size(), 20U);
+        EXPECT_TRUE(pair->access_key_id.starts_with("WEIR"));
+        EXPECT_EQ(pair->access_key_id.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+                  std::string::npos);
+        EXPECT_EQ(pair->secret_access_key.size(), 40U);
+        ids.insert(pair->access_key_id);
+    }
+    EXPECT_EQ(ids.size(), 100U);
+}
+
+TEST(KeyCommand, ThePairsEntryCanBePasted) {
+    const auto pair = new_pair();
+    const auto text = pair_text("chat", *pair);
+    ASSERT_TRUE(text.has_value());
+    EXPECT_NE(text->find("AWS_ACCESS_KEY_ID=" + pair->access_key_id), std::string::npos);
+    const auto loaded =
+        parse_config("clients:\n" + text->substr(text->find("  - {name:")), "f", {});
+    EXPECT_TRUE(loaded.complaints.empty());
+    ASSERT_EQ(loaded.config.clients.size(), 1U);
+    EXPECT_EQ(loaded.config.clients[0].access_key_id, pair->access_key_id);
+    EXPECT_EQ(loaded.config.clients[0].secret_access_key, pair->secret_access_key);
+    const std::string printed = print_config(loaded.config);
+    EXPECT_NE(printed.find(pair->access_key_id), std::string::npos);
+    EXPECT_EQ(printed.find(pair->secret_access_key), std::string::npos);
+    EXPECT_NE(printed.find("# set, and not shown"), std::string::npos) << printed;
+    EXPECT_FALSE(pair_text("a b", *pair).has_value());
+}
+
 TEST(CheckCommand, ExitCodesAndPlaces) {
     std::ostringstream out;
     std::ostringstream err;

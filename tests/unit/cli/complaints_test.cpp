@@ -182,6 +182,18 @@ const Case kCases[] = {
     {"clients: [{name: a b}]\n", ":1:18: ", "is not a name"},
     {"clients: [{share: 2}]\n", ":1:11: ", "needs a `name`"},
     {"clients: [{name: a, key_sha256: [abcd]}]\n", ":1:34: ", "64 hexadecimal digits"},
+    {"clients: [{name: a, access_key_id: AK}]\n", ":1:11: ", "needs a `secret_access_key`"},
+    {"clients: [{name: a, secret_access_key: hush}]\n", ":1:11: ", "needs an `access_key_id`"},
+    {"clients: [{name: a, access_key_id: A/K, secret_access_key: hush}]\n",
+     ":1:36: ", "is not an access key id"},
+    {"clients: [{name: a, access_key_id: AK, secret_access_key: 'h sh'}]\n",
+     ":1:59: ", "has a blank"},
+    {"clients: [{name: a, access_key_id: AK, secret_access_key: x}, {name: b, access_key_id: AK, "
+     "secret_access_key: y}]\n",
+     ":1:88: ", "is that of clients[0] already"},
+    {"credentials: {source: client_bearer}\nclients: [{name: a, access_key_id: AK, "
+     "secret_access_key: x}]\n",
+     ":2:36: ", "client_bearer"},
     {"clients: [{name: a, share: 0}]\n", ":1:28: ", "above 0"},
     {"clients: [{name: a, requests_per_minute: 0}]\n", ":1:42: ", "lets nothing through"},
     {"clients: [{name: a, priority: urgent}]\n", ":1:31: ", "interactive, standard, batch"},
@@ -195,6 +207,8 @@ const Case kCases[] = {
     {"retry: {jitter: some}\n", ":1:17: ", "allowed are full, none"},
     {"breaker: {preset: none}\n", ":1:19: ", "allowed are weir, article"},
     {"breaker: {probes: 0}\n", ":1:19: ", "1 or more"},
+    {"timeouts: {interim_100: 500ms}\n", ":1:25: ", "1s or longer"},
+    {"timeouts: {interim_100: often}\n", ":1:25: ", "duration"},
     {"pool: {idle: 400s}\n", ":1:14: ", "350s"},
     {"pool: {max_connections: 0}\n", ":1:25: ", "1 or more"},
     {"limits: {max_body: 2GiB}\n", ":1:9: ", "not be smaller than max_body"},
@@ -251,6 +265,10 @@ TEST(Complaints, NeverShowASecret) {
         "default_region: ${S}\nregions: {us-east-1: {}}\n",
         "clients: [{name: 'a ${S}', key_sha256: ['${S}'], share: '${S}', priority: '${S}'}]\n",
         "credentials: {secret_access_key: '${S}'}\n",
+        "clients: [{name: a, secret_access_key: '${S}'}]\n",
+        "clients: [{name: a, access_key_id: AK, secret_access_key: 'TOPSECRETVALUE '}]\n",
+        "clients: [{name: TOPSECRETVALUE, access_key_id: A/K, secret_access_key: "
+        "TOPSECRETVALUE}]\nlog: {format: TOPSECRETVALUE}\n",
         "credentials: {secret_access_key: TOPSECRETVALUE, source: static}\nlog: {format: "
         "TOPSECRETVALUE}\n",
         "regions: {us-east-1: {endpoint: '${S}', proxy: 'user:${S}@x'}}\n",

@@ -66,6 +66,7 @@ routes:
 clients:
   - {name: chat, key_sha256: "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
      priority: interactive, share: 3}
+  - {name: sdk, access_key_id: WEIRABC, secret_access_key: hush}
   - {name: etl, priority: batch, share: 1, tokens_per_minute: 50000, requests_per_minute: 100,
      models: ["us.anthropic.*"], regions: [us-east-1]}
 queue: {deadline: 50s, max_wait: 40s, max_waiting: 100, order: fifo}
@@ -74,7 +75,7 @@ retry: {preset: article, max_attempts: 7, base_delay: 60ms, max_delay: 6s, jitte
 breaker: {preset: article, failures: 6, failure_share: 0.6, window: 11s, open_for: 6s,
           max_open: 31s, probes: 4}
 timeouts: {connect: 6s, first_event: 301s, idle: 302s, answer: 1h, client_head: 11s,
-           client_idle: 76s, drain_delay: 6s, drain: 31s}
+           client_idle: 76s, drain_delay: 6s, drain: 31s, interim_100: 45s}
 pool: {max_connections: 4097, idle: 301s, keepalive: 46s}
 limits: {max_body: 33MiB, max_buffered: 2GiB, max_connections: 20001, max_header: 65KiB}
 log: {level: warn, format: json}
@@ -125,14 +126,17 @@ TEST(ConfigFile, EveryKeyArrives) {
     EXPECT_EQ(c.routes[0].spill_after, 3s);
     EXPECT_EQ(c.routes[0].degrade_after, 11s);
     EXPECT_EQ(c.routes[0].residency, "us");
-    ASSERT_EQ(c.clients.size(), 2U);
+    ASSERT_EQ(c.clients.size(), 3U);
+    EXPECT_EQ(c.clients[1].access_key_id, "WEIRABC");
+    EXPECT_EQ(c.clients[1].secret_access_key, "hush");
+    EXPECT_EQ(c.timeouts.interim_100, 45s);
     EXPECT_EQ(c.clients[0].key_sha256.size(), 1U);
     EXPECT_EQ(c.clients[0].priority, Priority::interactive);
-    EXPECT_EQ(c.clients[1].priority, Priority::batch);
-    EXPECT_EQ(c.clients[1].tokens_per_minute, 50'000U);
-    EXPECT_EQ(c.clients[1].requests_per_minute, 100U);
-    EXPECT_EQ(c.clients[1].models, std::vector<std::string>{"us.anthropic.*"});
-    EXPECT_EQ(c.clients[1].regions, std::vector<std::string>{"us-east-1"});
+    EXPECT_EQ(c.clients[2].priority, Priority::batch);
+    EXPECT_EQ(c.clients[2].tokens_per_minute, 50'000U);
+    EXPECT_EQ(c.clients[2].requests_per_minute, 100U);
+    EXPECT_EQ(c.clients[2].models, std::vector<std::string>{"us.anthropic.*"});
+    EXPECT_EQ(c.clients[2].regions, std::vector<std::string>{"us-east-1"});
     EXPECT_EQ(c.queue.deadline, 50s);
     EXPECT_EQ(c.queue.max_wait, 40s);
     EXPECT_EQ(c.queue.max_waiting, 100U);
@@ -255,6 +259,8 @@ TEST(PrintConfig, ReadsBackToTheSame) {
         Config config = good(text);
         if (config.regions.contains("us-west-2"))
             config.regions["us-west-2"].credentials.reset();  // secrets are not printed
+        for (ClientConfig& client : config.clients)
+            client.access_key_id = client.secret_access_key = "";
         const std::string printed = print_config(config);
         const Config back = good(printed);
         EXPECT_EQ(print_config(back), printed);
@@ -279,7 +285,8 @@ TEST(PrintConfig, NeverShowsASecret) {
     const Config config = good(
         "regions: {a-1: {proxy: 'http://me:hunter2@p:1'}}\n"
         "credentials: {source: static, access_key_id: AKID, secret_access_key: hunter2, "
-        "session_token: hunter2}\n");
+        "session_token: hunter2}\n"
+        "clients: [{name: a, access_key_id: AK, secret_access_key: hunter2}]\n");
     const std::string printed = print_config(config);
     EXPECT_EQ(printed.find("hunter2"), std::string::npos) << printed;
     EXPECT_NE(printed.find("set, and not shown"), std::string::npos);
@@ -287,9 +294,10 @@ TEST(PrintConfig, NeverShowsASecret) {
 
 TEST(PrintConfig, ExplainsEveryKey) {
     const std::string printed = print_config(good(kWhole));
-    for (const char* key : {"spill_after", "reserve_burndown", "repeat_timeouts", "drain_delay",
-                            "max_buffered", "admin_open", "quota_share", "mantle_endpoint",
-                            "guardrails", "profiles", "tier", "path", "output_tokens_per_minute"}) {
+    for (const char* key :
+         {"spill_after", "reserve_burndown", "repeat_timeouts", "drain_delay", "max_buffered",
+          "admin_open", "quota_share", "mantle_endpoint", "guardrails", "profiles", "tier", "path",
+          "output_tokens_per_minute", "access_key_id", "interim_100"}) {
         const std::size_t at = printed.find(std::string(key) + ":");
         ASSERT_NE(at, std::string::npos) << key;
         EXPECT_NE(printed.substr(at, printed.find('\n', at) - at).find(" # "), std::string::npos)

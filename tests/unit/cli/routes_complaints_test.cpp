@@ -68,6 +68,10 @@ TEST(ListenComplaints, OneKeyIsEnoughToBeReachable) {
                             "}, {name: b}]\n")
                   .size(),
               0U);
+    EXPECT_EQ(complaints_of("listen: 0.0.0.0:1\nclients: [{name: a, access_key_id: AK, "
+                            "secret_access_key: hush}]\n")
+                  .size(),
+              0U);
     EXPECT_EQ(complaints_of("admin: 0.0.0.0:1\nadmin_key_sha256: " + key + "\n").size(), 0U);
     EXPECT_EQ(complaints_of("admin: 0.0.0.0:1\nadmin_open: [metrics]\n").size(), 0U);
     EXPECT_EQ(complaints_of("admin: ''\n").size(), 0U);

@@ -62,6 +62,8 @@ TEST(HeaderRules, ViaFindsTheLoop) {
     EXPECT_FALSE(via_names_weir(""));
 }
 
+constexpr std::int64_t kNow = 1440938160;  // 2015-08-30T12:36:00Z
+
 std::vector<ClientConfig> two_clients(bool keys) {
     ClientConfig chat;
     chat.name = "chat";
@@ -77,28 +79,80 @@ std::vector<ClientConfig> two_clients(bool keys) {
 
 TEST(Identity, KeysWhereClientsDemandThem) {
     const ClientDirectory directory(two_clients(true));
-    EXPECT_EQ(identify(directory, head_with({{"authorization", "Bearer chat-key"}}), "").name,
+    EXPECT_EQ(identify(directory, head_with({{"authorization", "Bearer chat-key"}}), "", kNow).name,
               "chat");
-    EXPECT_EQ(identify(directory, head_with({{"authorization", "bearer older"}}), "").name, "chat");
-    EXPECT_EQ(identify(directory, head_with({{"x-api-key", "etl-key"}}), "").name, "etl");
-    EXPECT_FALSE(identify(directory, head_with({{"x-api-key", "wrong"}}), "").admitted);
-    EXPECT_FALSE(identify(directory, head_with({}), "etl").admitted);
-    EXPECT_FALSE(identify(directory, head_with({{"x-weir-client", "etl"}}), "").admitted);
-    EXPECT_FALSE(identify(directory, head_with({{"authorization", "Bearer "}}), "").admitted);
+    EXPECT_EQ(identify(directory, head_with({{"authorization", "bearer older"}}), "", kNow).name,
+              "chat");
+    EXPECT_EQ(identify(directory, head_with({{"x-api-key", "etl-key"}}), "", kNow).name, "etl");
+    EXPECT_FALSE(identify(directory, head_with({{"x-api-key", "wrong"}}), "", kNow).admitted);
+    EXPECT_FALSE(identify(directory, head_with({}), "etl", kNow).admitted);
+    EXPECT_FALSE(identify(directory, head_with({{"x-weir-client", "etl"}}), "", kNow).admitted);
+    EXPECT_FALSE(identify(directory, head_with({{"authorization", "Bearer "}}), "", kNow).admitted);
+}
+
+std::string signed_by(std::string_view id, std::string_view service = "bedrock") {
+    return "AWS4-HMAC-SHA256 Credential=" + std::string(id) + "/20150830/us-east-1/" +
+           std::string(service) +
+           "/aws4_request, SignedHeaders=content-type;host;x-amz-date, Signature=00";
+}
+
+TEST(Identity, SignersAreLookedUpBeforeTheirBodyIsThere) {
+    auto clients = two_clients(true);
+    clients[1].access_key_id = "WEIRETL";
+    clients[1].secret_access_key = "secret";
+    const ClientDirectory directory(clients);
+    const auto of = [&](std::string_view authorization, std::string_view name = "x-a",
+                        std::string_view value = "") {
+        return identify(directory,
+                        head_with({{"host", "h"},
+                                   {"x-amz-date", "20150830T123600Z"},
+                                   {"authorization", authorization},
+                                   {name, value}}),
+                        "", kNow);
+    };
+    const auto known = of(signed_by("WEIRETL"));
+    EXPECT_TRUE(known.admitted);
+    ASSERT_NE(known.pair, nullptr);
+    EXPECT_EQ(known.pair->key.secret_access_key, "secret");
+    EXPECT_EQ(known.client->name, "etl");
+    EXPECT_EQ(known.name, "") << "nobody until the signature is checked";
+
+    const auto fault_of = [](const Identity& identity) {
+        EXPECT_FALSE(identity.admitted);
+        EXPECT_EQ(identity.client, nullptr);
+        EXPECT_EQ(identity.pair, nullptr);
+        return identity.fault ? identity.fault->type : std::string_view();
+    };
+    EXPECT_EQ(fault_of(of(signed_by("WEIROTHER"))), "UnrecognizedClientException");
+    EXPECT_EQ(fault_of(of(signed_by("WEIRETL", "s3"))), "InvalidSignatureException");
+    EXPECT_EQ(fault_of(of("AWS4-HMAC-SHA256 nonsense")), "IncompleteSignatureException");
+    EXPECT_EQ(fault_of(of(signed_by("WEIRETL"), "x-amz-security-token", "t")),
+              "UnrecognizedClientException");
+    EXPECT_EQ(fault_of(of("Basic x")), "");
+
+    // An SDK signs with dummies beside the key that counts.
+    EXPECT_EQ(of(signed_by("WEIROTHER"), "x-api-key", "chat-key").name, "chat");
+    EXPECT_FALSE(of(signed_by("WEIRETL"), "x-api-key", "wrong").admitted);
+    // Where no client has a pair a signature says nothing about who asks.
+    EXPECT_FALSE(identify(ClientDirectory(two_clients(true)),
+                          head_with({{"authorization", signed_by("WEIRETL")}}), "", kNow)
+                     .fault);
 }
 
 TEST(Identity, NamesInTheirOrder) {
     const ClientDirectory directory(two_clients(false));
     const auto head =
         head_with({{"x-weir-client", "etl"}, {"user-agent", "Boto3/1 app/notebook lang/python"}});
-    EXPECT_EQ(identify(directory, head, "chat").name, "chat");
-    EXPECT_EQ(identify(directory, head, "").name, "etl");
-    EXPECT_NE(identify(directory, head, "").client, nullptr);
-    EXPECT_EQ(identify(directory, head_with({{"user-agent", "Boto3/1 app/notebook"}}), "").name,
-              "notebook");
-    EXPECT_EQ(identify(directory, head_with({{"x-weir-client", "a b\"c"}}), "").name, "");
-    EXPECT_EQ(identify(directory, head_with({{"x-weir-client", std::string(65, 'a')}}), "").name,
-              "");
+    EXPECT_EQ(identify(directory, head, "chat", kNow).name, "chat");
+    EXPECT_EQ(identify(directory, head, "", kNow).name, "etl");
+    EXPECT_NE(identify(directory, head, "", kNow).client, nullptr);
+    EXPECT_EQ(
+        identify(directory, head_with({{"user-agent", "Boto3/1 app/notebook"}}), "", kNow).name,
+        "notebook");
+    EXPECT_EQ(identify(directory, head_with({{"x-weir-client", "a b\"c"}}), "", kNow).name, "");
+    EXPECT_EQ(
+        identify(directory, head_with({{"x-weir-client", std::string(65, 'a')}}), "", kNow).name,
+        "");
 }
 
 TEST(Identity, GlobsMatchWithoutBacktrackingForever) {
@@ -160,6 +214,12 @@ TEST(Refusals, TheTableOfTheInterface) {
     EXPECT_EQ(status(RefusalReason::client_limit), 429);
     EXPECT_EQ(status(RefusalReason::queue_full), 429);
     EXPECT_EQ(status(RefusalReason::deadline), 429);
+    Refusal late;
+    late.reason = RefusalReason::deadline;
+    EXPECT_EQ(refusal_answer(late, "m").outcome, observe::Outcome::deadline);
+    late.retry_after = std::chrono::seconds(3);
+    EXPECT_EQ(refusal_answer(late, "m").outcome, observe::Outcome::throttled)
+        << "what it waited for in vain was a limit";
     EXPECT_EQ(status(RefusalReason::daily_quota), 400);
     EXPECT_EQ(status(RefusalReason::never_fits), 400);
     EXPECT_EQ(status(RefusalReason::unavailable), 503);

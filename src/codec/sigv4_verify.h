@@ -1,0 +1,45 @@
+// The other side of Signature Version 4: was this request signed with the key it names? The wording
+// of what is refused is AWS's, because SDKs act upon it: they set their clock by "Signature
+// expired".
+#pragma once
+
+#include "codec/http1.h"
+#include "codec/sigv4.h"
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::codec {
+
+/// Why a signature is not taken.
+struct SignatureFault {
+    std::string_view type;  // AWS's exception; its status is 403
+    std::string message;
+};
+
+/// What a request's head says of its signature. Views into the head.
+struct Claim {
+    ParsedAuthorization authorization;
+    std::int64_t signed_at = 0;  // seconds since 1970
+};
+
+/// "20150830T123600Z" as seconds since 1970.
+std::optional<std::int64_t> parse_amz_date(std::string_view text);
+
+/// All that can be judged before the body and the key are known: the header is whole, host (or
+/// :authority) and x-amz-date are signed, its date is that of the scope and at most five minutes
+/// off, it is for `service`. The Region is the caller's to judge. `unix_seconds`: wall time.
+std::expected<Claim, SignatureFault> read_claim(const Head& head, std::string_view service,
+                                                std::int64_t unix_seconds);
+
+/// Whether the claim's signature is the one that `key` makes of this head and body; nullopt: it is.
+/// Compares in constant time. An x-amz-content-sha256 must be the body's: Bedrock hashes what
+/// arrives, so UNSIGNED-PAYLOAD is none. `signer` is of the service that read_claim() was told.
+std::optional<SignatureFault> check_claim(Signer& signer, const Head& head, const Claim& claim,
+                                          const SigningCredentials& key, const Digest& body,
+                                          const SigningOptions& options = {});
+
+}  // namespace weir::codec
