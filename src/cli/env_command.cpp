@@ -33,8 +33,7 @@ constexpr std::array<Recipe, 9> kRecipes{{
     {"go",
      "# The Go SDK refuses bearer keys over plain http: sign as usual, or give weir `tls` and use\n"
      "# an https address.\n"},
-    {"java",
-     "# The AWS SDK for Java 2.x reads this variable in recent versions.\n"},
+    {"java", "# The AWS SDK for Java 2.x reads this variable in recent versions.\n"},
     {"langchain",
      "# langchain-aws uses boto3. In code: ChatBedrockConverse(base_url=\"@URL@\", ...).\n"},
     {"claude-code",
