@@ -85,10 +85,13 @@ def peers(weir, folder, root, seconds, rounds):
             wait_for(to)
             try:
                 port, child, fields = start(run, root, to)
+                wait_for(port, 120)
             except Unavailable as why:
                 result["left_out"].append(str(why))
                 continue
-            wait_for(port, 120)
+            except SystemExit as why:
+                result["left_out"].append(f"{name} did not start: {why}")
+                continue
             script = lua(run, REQUEST, {"Content-Type": "application/json", **fields})
             wrk(port, script, 3, CHAT)
             costs, rates = [], []
