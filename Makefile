@@ -5,6 +5,8 @@
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 ARGS ?=
+# Not empty: `make bench` measures other gateways too.
+PEERS ?=
 
 need = @tools/install_packages
 ctest = ctest --output-on-failure --no-tests=error --timeout 900 -j $(JOBS) --test-dir
@@ -69,10 +71,10 @@ fuzz:
 	@tools/fuzz build/fuzz $(FUZZ_SECONDS) $(JOBS)
 
 bench:
-	$(need) build bench
+	$(need) build bench $(if $(PEERS),peers)
 	@cmake --preset release -DWEIR_BENCH=ON
 	@ninja -j $(JOBS) -C build/release
-	@tests/bench/run build/release $(ARGS)
+	@tests/bench/run build/release $(if $(PEERS),--peers) $(ARGS)
 
 fmt:
 	$(need) fmt

@@ -2,6 +2,7 @@
 // Config. Secrets are the exception: they are left out, with a line that says so.
 
 #include "cli/config_file.h"
+#include "cli/logging.h"
 
 #include <fmt/format.h>
 
@@ -121,32 +122,6 @@ std::string_view name(CredentialsSource source) {
             return "client_bearer";
     }
     return "default";
-}
-
-std::string_view name(Priority priority) {
-    switch (priority) {
-        case Priority::interactive:
-            return "interactive";
-        case Priority::standard:
-            return "standard";
-        case Priority::batch:
-            return "batch";
-    }
-    return "standard";
-}
-
-std::string_view name(LogLevel level) {
-    switch (level) {
-        case LogLevel::debug:
-            return "debug";
-        case LogLevel::info:
-            return "info";
-        case LogLevel::warn:
-            return "warn";
-        case LogLevel::error:
-            return "error";
-    }
-    return "info";
 }
 
 std::string_view name(Preset preset) {
@@ -330,7 +305,7 @@ void print_clients(Printer& out, const Config& config) {
                  "of a pair its SDK signs with; from `weir key new NAME --sigv4`");
         out.secret(4, "secret_access_key", client.secret_access_key,
                    "of that pair; best as ${NAME} or ${file:/path}");
-        out.line(4, "priority", name(client.priority), "interactive, standard, batch");
+        out.line(4, "priority", to_string(client.priority), "interactive, standard, batch");
         out.number("share", client.share, "weight against the others", 4);
         out.maybe("tokens_per_minute", client.tokens_per_minute, "unset: no limit of its own");
         out.maybe("max_output", client.max_output, "unset: max_tokens as the caller says");
@@ -397,7 +372,7 @@ void print_times_and_bounds(Printer& out, const Config& config) {
     out.number("max_connections", config.limits.max_connections, "from clients");
     out.line(2, "max_header", format_size(config.limits.max_header), "a request's head");
     out.line(0, "log", "", "");
-    out.line(2, "level", name(config.log.level), "debug, info, warn, error");
+    out.line(2, "level", level_name(config.log.level), "debug, info, warn, error");
     out.line(2, "format", quote(config.log.format), "auto (text on a terminal), text, json");
 }
 

@@ -36,7 +36,8 @@ std::size_t quoted_length(std::string_view text) {
     return 0;
 }
 
-/// *( ";" name [ "=" value ] ), blanks allowed round ";" and "=" but not right behind the size.
+/// *( ";" name [ "=" value ] ), blanks allowed round ";" and "=" but not right behind the size, nor
+/// at the end.
 bool extensions_are_sound(std::string_view text) {
     const auto token_length = [](std::string_view from) {
         const auto end = std::ranges::find_if_not(from, grammar::is_token_char);
@@ -47,6 +48,8 @@ bool extensions_are_sound(std::string_view text) {
             text.remove_prefix(1);
     };
     if (grammar::find_control(text, 0) != text.size())
+        return false;
+    if (!text.empty() && grammar::is_blank(text.back()))
         return false;
     while (!text.empty()) {
         if (text.front() != ';')

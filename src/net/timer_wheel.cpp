@@ -2,6 +2,7 @@
 
 #include <asio/basic_waitable_timer.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <limits>
@@ -11,8 +12,9 @@ namespace weir::net {
 namespace {
 
 constexpr std::int64_t kTick = 5'000'000;  // ns
-constexpr std::int64_t kSlots = 1024;      // one turn is 5.12 s; whatever is later goes round again
-constexpr std::uint32_t kDeferred = kSlots;
+constexpr std::int64_t kSlots = 1024;      // a tick each: one turn is 5.12 s
+constexpr std::int64_t kTurns = 64;  // a turn each, 5 min 28 s; whatever is later goes round again
+constexpr std::uint32_t kDeferred = kSlots + kTurns;
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t tick_before(Instant at) {
@@ -29,11 +31,20 @@ std::uint32_t slot_of(std::int64_t tick) {
     return static_cast<std::uint32_t>(static_cast<std::uint64_t>(tick) % kSlots);
 }
 
+std::int64_t turn_of(std::int64_t tick) {
+    return tick >> std::countr_zero(static_cast<std::uint64_t>(kSlots));
+}
+
+std::uint32_t slot_of_turn(std::int64_t turn) {
+    return static_cast<std::uint32_t>(kSlots + (turn & (kTurns - 1)));
+}
+
 }  // namespace
 
 /// A timer sits in the slot of some tick that comes no later than its deadline's; when that tick
 /// comes it either fires or moves to a slot nearer its deadline. So a deadline that moves later
-/// costs nothing until then.
+/// costs nothing until then. What is more than a turn away sits in the slot of its turn, which is
+/// looked at when that begins: thousands of deadlines that are minutes away wake nobody.
 struct TimerWheel::Impl {
     using AsioTimer =
         asio::basic_waitable_timer<std::chrono::steady_clock,
@@ -42,8 +53,9 @@ struct TimerWheel::Impl {
     explicit Impl(asio::io_context& context) : driver(context.get_executor()) {}
 
     AsioTimer driver;
-    std::array<Timer*, kSlots + 1> heads{};
-    std::array<std::uint64_t, kSlots / 64> occupied{};  // may say so of a slot emptied since
+    std::array<Timer*, kDeferred + 1> heads{};
+    std::array<std::uint64_t, (kSlots + kTurns) / 64>
+        occupied{};  // may say so of a slot emptied since
     std::size_t count = 0;
     bool started = false;     // `cursor` means something
     std::int64_t cursor = 0;  // the last tick that has been worked off
@@ -53,6 +65,10 @@ struct TimerWheel::Impl {
 
     /// The tick at which this slot is looked at next.
     std::int64_t next_visit(std::uint32_t slot) const {
+        if (slot >= kSlots) {
+            const std::int64_t turn = turn_of(cursor);
+            return (turn + 1 + ((slot - kSlots - turn - 1) & (kTurns - 1))) * kSlots;
+        }
         const std::int64_t ahead =
             static_cast<std::int64_t>((slot + kSlots - slot_of(cursor)) % kSlots);
         return cursor + (ahead == 0 ? kSlots : ahead);
@@ -84,9 +100,12 @@ struct TimerWheel::Impl {
         if (started && tick <= cursor) {
             tick = cursor + 1;  // overdue: the next tick takes it
         }
-        link(timer, slot_of(tick));
-        if (!advancing && tick < wake) {
-            sleep_until(started ? std::min(tick, cursor + kSlots) : tick);
+        const bool far = started && tick - cursor > kSlots;
+        const std::uint32_t slot = far ? slot_of_turn(turn_of(tick)) : slot_of(tick);
+        link(timer, slot);
+        const std::int64_t visit = far ? next_visit(slot) : tick;
+        if (!advancing && visit < wake) {
+            sleep_until(visit);
         }
     }
 
@@ -105,15 +124,25 @@ struct TimerWheel::Impl {
         if (count == 0) {
             return;
         }
+        std::int64_t next = kNever;
         const std::int64_t from = cursor + 1;
         for (std::int64_t tick = from; tick < from + kSlots;) {
             const std::uint32_t slot = slot_of(tick);
             const std::uint64_t word = occupied[slot / 64] >> (slot % 64);
             if (word != 0) {
-                sleep_until(tick + std::countr_zero(word));
-                return;
+                next = tick + std::countr_zero(word);
+                break;
             }
             tick += 64 - slot % 64;
+        }
+        const std::uint64_t turns = occupied[kSlots / 64];
+        if (turns != 0) {
+            const std::int64_t turn = turn_of(cursor) + 1;
+            const auto by = static_cast<int>(turn & (kTurns - 1));
+            next = std::min(next, (turn + std::countr_zero(std::rotr(turns, by))) * kSlots);
+        }
+        if (next != kNever) {
+            sleep_until(next);
         }
     }
 
@@ -154,10 +183,16 @@ void TimerWheel::advance(Instant now) {
             wheel.cursor = now_tick;
             wheel.visit(slot_of(tick), now_tick);
         }
+        for (std::int64_t turn = 0; turn < kTurns; ++turn) {
+            wheel.visit(slot_of_turn(turn), now_tick);
+        }
     }
     while (wheel.cursor < now_tick) {
         ++wheel.cursor;
         const std::uint32_t slot = slot_of(wheel.cursor);
+        if (slot == 0) {
+            wheel.visit(slot_of_turn(turn_of(wheel.cursor)), now_tick);
+        }
         if ((wheel.occupied[slot / 64] >> (slot % 64) & 1) != 0) {
             wheel.visit(slot, now_tick);
         }

@@ -123,9 +123,8 @@ void advise_models(const Scenario& scenario, const Survey& survey, std::uint32_t
         row.of_now = row.tokens_per_minute / std::max(1.0, advice.busiest_tokens_per_minute);
         advice.models.push_back(row);
     }
-    std::ranges::sort(advice.models, {}, [](const ModelAdvice& row) {
-        return std::tie(row.of_now, row.model);
-    });
+    std::ranges::sort(advice.models, {},
+                      [](const ModelAdvice& row) { return std::tie(row.of_now, row.model); });
 }
 
 /// The models that the trace asks for.

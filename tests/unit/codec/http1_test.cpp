@@ -278,6 +278,8 @@ TEST(Http1Chunks, BadOnes) {
                             "1;a=\r\na\r\n",
                             "1;a=\"b\r\na\r\n",
                             "1;a b\r\na\r\n",
+                            "1;a \r\nb\r\n",
+                            "1;a=\"b\"\t\r\nc\r\n",
                             "1;\x01\r\na\r\n",
                             "1\r\nab\r\n",
                             "1\r\na\n0\r\n\r\n",

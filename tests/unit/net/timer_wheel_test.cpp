@@ -64,8 +64,12 @@ TEST(TimerWheel, RandomSchedulesAgainstAModel) {
         for (int step = 0; step < 400; ++step) {
             const std::size_t which = below(timers.size());
             Modelled& one = *timers[which];
-            const auto after = Duration(static_cast<std::int64_t>(
-                below(below(4) == 0 ? 60'000'000'000ULL : 300'000'000ULL)));
+            // Within a turn of the wheel, within some turns, and beyond them all.
+            constexpr std::array<std::uint64_t, 6> kLongest{300'000'000,    300'000'000,
+                                                            300'000'000,    6'000'000'000,
+                                                            60'000'000'000, 600'000'000'000};
+            const auto after =
+                Duration(static_cast<std::int64_t>(below(kLongest[below(kLongest.size())])));
             switch (below(8)) {
                 case 0:
                     one.clear();
@@ -84,8 +88,9 @@ TEST(TimerWheel, RandomSchedulesAgainstAModel) {
                     one.set(now - after);  // overdue from the start
                     break;
                 default:
-                    now += Duration(static_cast<std::int64_t>(
-                        below(below(8) == 0 ? 20'000'000'000ULL : 40'000'000ULL)));
+                    now += Duration(static_cast<std::int64_t>(below(below(64) == 0 ? 400'000'000'000
+                                                                    : below(8) == 0 ? 20'000'000'000
+                                                                                    : 40'000'000)));
                     wheel.advance(now);
                     for (const auto& timer : timers) {
                         ASSERT_EQ(timer->timer.armed(), timer->deadline.has_value());
@@ -95,9 +100,9 @@ TEST(TimerWheel, RandomSchedulesAgainstAModel) {
                     }
             }
         }
-        now += seconds(200);
+        now += seconds(601);
         wheel.advance(now);
-        now += seconds(200);
+        now += seconds(601);
         wheel.advance(now);
         for (const auto& timer : timers) {
             EXPECT_FALSE(timer->timer.armed());
@@ -137,6 +142,22 @@ TEST(TimerWheel, AFiringTimerMayDestroyAnother) {
     killer.set(at);  // the one set last stands first
     wheel.advance(at + seconds(1));
     EXPECT_EQ(fired, 0);
+}
+
+TEST(TimerWheel, DeadlinesFarAwayWakeNobody) {
+    Loop loop(0);
+    const auto nothing = [](void*) {};
+    Timer first(loop.wheel(), nothing, nullptr);  // sets the wheel going
+    first.set_after(milliseconds(1));
+    loop.context().run_for(std::chrono::milliseconds(20));
+    ASSERT_FALSE(first.armed());
+    std::vector<std::unique_ptr<Timer>> timers;
+    for (int i = 0; i < 1000; ++i) {
+        timers.push_back(std::make_unique<Timer>(loop.wheel(), nothing, nullptr));
+        timers.back()->set_after(seconds(300) + i * milliseconds(5));
+    }
+    // One wake belongs to the first deadline set, another to a turn that may begin just now.
+    EXPECT_LE(loop.context().run_for(std::chrono::milliseconds(300)), 3U);
 }
 
 TEST(TimerWheel, DrivesItselfOnALoop) {
