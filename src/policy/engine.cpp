@@ -44,8 +44,11 @@ Instant Engine::Impl::tick(Instant now) {
 }
 
 Engine::Impl::CallRecord* Engine::Impl::find(CallId id) {
-    const auto at = calls_.find(id);
-    return at == calls_.end() ? nullptr : at->second.get();
+    if (recent_ == nullptr || recent_->id != id) {
+        const auto at = calls_.find(id);
+        recent_ = at == calls_.end() ? nullptr : at->second.get();
+    }
+    return recent_;
 }
 
 Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now) {
@@ -127,6 +130,7 @@ void Engine::Impl::end(CallRecord* call) {
     --client->calls;
     call->ordeal.reset();
     call->state = CallState::idle;
+    recent_ = nullptr;
     const auto at = calls_.find(call->id);
     if (spare_.size() < kSpareRecords) {
         spare_.push_back(std::move(at->second));

@@ -164,6 +164,7 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     TargetState* t = place.state;
     const Amount c = cost(call, t, index);
     call->state = CallState::granted;
+    recent_ = call;
     call->index = index;
     call->target = t;
     if (call->first_target == nullptr) {

@@ -191,6 +191,7 @@ private:
     Instant now_;
     policy::InvocationMemory invocations_{10'000};
     std::unordered_map<CallId, std::unique_ptr<CallRecord>, IdHash> calls_;
+    CallRecord* recent_ = nullptr;  // granted or looked up last, and mostly asked for next
     std::vector<std::unique_ptr<CallRecord>> spare_;
     std::map<PathKey, std::unique_ptr<Path>, PathLess> paths_;
     std::map<Target, std::unique_ptr<TargetState>> targets_;

@@ -77,6 +77,12 @@ Meter::Meter(LimitKind kind, Duration window, Duration slack, Window whose)
 
 void Meter::configure(std::optional<std::uint64_t> limit) {
     configured_ = limit;
+    set_ceiling();
+}
+
+void Meter::set_ceiling() {
+    const auto whole = limit();
+    ceiling_ = whole ? std::optional(*whole - *whole / kHeadRoom) : std::nullopt;
 }
 
 void Meter::tick(Instant now) {
@@ -91,19 +97,12 @@ void Meter::tick(Instant now) {
     if (bound_ && !refused_this_window_) {
         learned_ = std::max(*learned_ + 1,
                             static_cast<std::uint64_t>(static_cast<double>(*learned_) * kRaise));
+        set_ceiling();
     }
     anchor_ = *learned_;
     window_start_ = now;
     bound_ = false;
     refused_this_window_ = false;
-}
-
-std::optional<std::uint64_t> Meter::ceiling() const {
-    const auto whole = limit();
-    if (!whole) {
-        return std::nullopt;
-    }
-    return *whole - *whole / kHeadRoom;
 }
 
 double Meter::foreign_at(Instant at) const {
@@ -124,7 +123,7 @@ bool Meter::suspects() const {
 
 std::optional<std::uint64_t> Meter::top() const {
     auto most = ceiling();
-    if (most) {
+    if (most && foreign_ > 0) {
         *most -= std::min(*most, foreign());
     }
     return most;
@@ -441,6 +440,7 @@ void Meter::refused(std::uint64_t amount, bool still_logged, Instant now) {
         anchor_ = 0;
     }
     learned_ = std::max<std::uint64_t>(limit, 1);
+    set_ceiling();
     window_start_ = now;
     bound_ = false;
     refused_this_window_ = true;

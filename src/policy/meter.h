@@ -54,7 +54,7 @@ public:
     void tick(Instant now);
 
     /// The limit less half a per cent of head-room; nullopt: open.
-    std::optional<std::uint64_t> ceiling() const;
+    std::optional<std::uint64_t> ceiling() const { return ceiling_; }
     std::optional<std::uint64_t> limit() const { return configured_ ? configured_ : learned_; }
     bool learned() const { return !configured_ && learned_; }
     LimitKind kind() const { return kind_; }
@@ -104,6 +104,7 @@ private:
     bool goes_beyond() const {
         return kind_ == LimitKind::tokens || kind_ == LimitKind::input_tokens;
     }
+    void set_ceiling();
     void set_doubts(double squares);
     /// Of one that ends; returns what of `amount` was expected.
     std::uint64_t end_doubt(std::uint64_t amount, Trial& trial);
@@ -143,7 +144,8 @@ private:
     double returned_ = 0;       // by a call when it is settled, in the mean
     std::optional<std::uint64_t> configured_;
     std::optional<std::uint64_t> learned_;
-    std::uint64_t anchor_ = 0;  // the learned limit when its present window began
+    std::optional<std::uint64_t> ceiling_;  // of limit(), whichever of the two that is
+    std::uint64_t anchor_ = 0;              // the learned limit when its present window began
     Instant window_start_{};
     bool bound_ = false;
     bool refused_this_window_ = false;
