@@ -210,7 +210,8 @@ class Gateway(Process):
             "admin": f"127.0.0.1:{self.admin}",
             "workers": 2,
             "regions": {
-                r: {"endpoint": f"http://127.0.0.1:{p}", "mantle_endpoint": f"http://127.0.0.1:{sim.mantle_ports[r]}"}
+                r: {"endpoint": f"http://127.0.0.1:{p}"}
+                | ({"mantle_endpoint": f"http://127.0.0.1:{sim.mantle_ports[r]}"} if r in sim.mantle_ports else {})
                 for r, p in sim.ports.items()
             },
             "default_region": next(iter(sim.ports)),
