@@ -32,7 +32,7 @@ Task<void> speak_http2(Connection& connection, ReadBuffer& first) {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ServerState> state, ServerLoop& home, TcpSocket socket,
+Connection::Connection(std::shared_ptr<ServerState> state, ServerLoop& home, Socket socket,
                        asio::ip::tcp::endpoint peer)
     : state_(std::move(state)),
       home_(home),
@@ -109,12 +109,8 @@ Task<void> Connection::linger(Duration longest) {
 
 Task<void> serve_connection(std::shared_ptr<ServerState> state, ServerLoop* home, int descriptor,
                             asio::ip::tcp::endpoint peer) {
-    TcpSocket socket(home->loop.executor());
-    std::error_code code;
-    socket.assign(peer.protocol(), descriptor, code);
-    if (code) {
-        ::close(descriptor);
-    } else if (!state->closing.load(std::memory_order_relaxed)) {
+    Socket socket(descriptor);
+    if (!state->closing.load(std::memory_order_relaxed)) {
         Connection connection(state, *home, std::move(socket), std::move(peer));
         co_await connection.run();
     }

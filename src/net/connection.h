@@ -21,7 +21,7 @@ public:
 /// client speaks HTTP/1.1 or HTTP/2 (ALPN, or the preface) and lets that one speak.
 class Connection {
 public:
-    Connection(std::shared_ptr<ServerState> state, ServerLoop& home, TcpSocket socket,
+    Connection(std::shared_ptr<ServerState> state, ServerLoop& home, Socket socket,
                asio::ip::tcp::endpoint peer);
     ~Connection();
     Connection(const Connection&) = delete;

@@ -95,7 +95,7 @@ Task<NetResult<Addresses>> look_up(Loop& loop, const std::string& name, Resolver
         co_return Addresses(1, numeric);
     }
     // No socket yet; the stream is what a deadline and the interrupt can act on.
-    Stream waiting(loop, TcpSocket(loop.executor()));
+    Stream waiting(loop, Socket());
     const Exposed exposed(interrupt, waiting);
     waiting.set_deadline(until - clock_now());
     Asking asking(loop, waiting);
@@ -110,8 +110,8 @@ Task<NetResult<Addresses>> look_up(Loop& loop, const std::string& name, Resolver
     co_return Addresses(asking.answer());
 }
 
-void keep_alive(TcpSocket& socket, Duration idle) {
-    const int fd = socket.native_handle();
+void keep_alive(const Socket& socket, Duration idle) {
+    const int fd = socket.descriptor();
     const int on = 1;
     const int seconds = std::max<int>(1, static_cast<int>(to_seconds(idle)));
     const int interval = std::max(1, seconds / 3);
@@ -124,18 +124,15 @@ void keep_alive(TcpSocket& socket, Duration idle) {
 
 Task<NetResult<std::unique_ptr<Stream>>> connect_to(Loop& loop, asio::ip::tcp::endpoint peer,
                                                     Pool::Interrupt& interrupt, Duration longest) {
-    TcpSocket socket(loop.executor());
-    std::error_code code;
-    socket.open(peer.protocol(), code);
-    if (!code) {
-        socket.native_non_blocking(true, code);
+    Socket socket(
+        ::socket(peer.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket.is_open()) {
+        co_return std::unexpected(
+            failed(NetError::connect, std::error_code(errno, std::system_category())));
     }
-    if (code) {
-        co_return std::unexpected(failed(NetError::connect, code));
-    }
+    const int fd = socket.descriptor();
     auto stream = std::make_unique<Stream>(loop, std::move(socket));
     const Exposed exposed(interrupt, *stream);
-    const int fd = stream->socket().native_handle();
     if (::connect(fd, peer.data(), static_cast<socklen_t>(peer.size())) != 0) {
         if (errno != EINPROGRESS) {
             co_return std::unexpected(

@@ -7,7 +7,6 @@
 #include <cstddef>
 
 #include <asio/awaitable.hpp>
-#include <asio/basic_stream_socket.hpp>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -23,8 +22,6 @@ using Executor = asio::io_context::executor_type;
 
 template <class T>
 using Task = asio::awaitable<T, Executor>;
-
-using TcpSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 
 /// Completion token: `auto [ec, n] = co_await socket.async_read_some(buffer, kTask);`
 inline constexpr asio::experimental::as_tuple_t<asio::use_awaitable_t<Executor>> kTask{

@@ -81,6 +81,7 @@ Loop::Loop(unsigned index)
     : context_(ASIO_CONCURRENCY_HINT_UNSAFE_IO),
       work_(context_.get_executor()),
       wheel_(context_),
+      poller_(context_),
       index_(index) {}
 
 Loop::~Loop() {

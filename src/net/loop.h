@@ -2,6 +2,7 @@
 #pragma once
 
 #include "net/io.h"
+#include "net/poller.h"
 #include "net/timer_wheel.h"
 
 #include <asio/executor_work_guard.hpp>
@@ -53,6 +54,7 @@ public:
     asio::io_context& context() { return context_; }
     Executor executor() { return context_.get_executor(); }
     TimerWheel& wheel() { return wheel_; }
+    Poller& poller() { return poller_; }
     unsigned index() const { return index_; }
 
     /// Starts the thread; stop() ends it once what is running has returned. run() uses the
@@ -78,7 +80,7 @@ public:
 
 private:
     friend class Parked;
-    // Frames left over refer to the wheel: they are unwound before it goes.
+    // Frames left over refer to the wheel and the poller: they are unwound before those go.
     struct Context : asio::io_context {
         using asio::io_context::io_context;
         using asio::io_context::shutdown;
@@ -87,6 +89,7 @@ private:
     Context context_;
     asio::executor_work_guard<Executor> work_;
     TimerWheel wheel_;
+    Poller poller_;
     unsigned index_;
     Parked* parked_ = nullptr;
     std::thread thread_;

@@ -2,6 +2,9 @@
 
 #include "net/tls.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -26,11 +29,12 @@ NetFailure from_errno(int code) {
 
 }  // namespace
 
-/// Reads and writes are system calls tried at once; only the wait for readiness is asio's. A wait
-/// for reading, once with the reactor, stays there until it fires: the next reader, the watch and
-/// the idle connection share it. Hence Impl outlives its Stream while a wait is held (refs).
-struct Stream::Impl {
-    Impl(Loop& on, TcpSocket with)
+/// Reads and writes are system calls tried at once; the poller says when to try again. It tells of
+/// a change once, so `read_dry` keeps what is known: nothing to read until it tells again. With the
+/// peer's end behind the bytes a short read leaves something, which is told of no second time:
+/// nothing is dry once `ended`.
+struct Stream::Impl final : Watched {
+    Impl(Loop& on, Socket with)
         : loop(on),
           socket(std::move(with)),
           reader(on),
@@ -43,7 +47,7 @@ struct Stream::Impl {
               this) {}
 
     Loop& loop;
-    TcpSocket socket;
+    Socket socket;
     Parked reader;
     Parked writer;
     Timer deadline;
@@ -53,9 +57,11 @@ struct Stream::Impl {
     Gone gone = nullptr;
     void* gone_context = nullptr;
     unsigned refs = 1;
-    bool read_held = false;  // the reactor holds a wait
-    bool write_held = false;
+    std::uint32_t watched = 0;  // events that the poller tells of
+    bool look_posted = false;
+    bool write_awaited = false;
     bool read_dry = false;  // the last read took all there was
+    bool ended = false;     // no more will come, or the connection is broken
     bool woken = false;
     bool failed = false;  // `sticky` counts
     NetError sticky = NetError::closed;
@@ -77,21 +83,56 @@ struct Stream::Impl {
         return Ref(this);
     }
 
-    void hold_read() {
-        if (!read_held) {
-            read_held = true;
-            socket.async_wait(TcpSocket::wait_read,
-                              [impl = keep()](const std::error_code&) { impl->readable(); });
+    void watch_for(std::uint32_t events) {
+        if ((watched | events) == watched) {
+            return;
+        }
+        const std::uint32_t all = watched | events;
+        Poller& poller = loop.poller();
+        const int code = watched == 0 ? poller.add(socket.descriptor(), all, *this)
+                                      : poller.modify(socket.descriptor(), all, *this);
+        if (code != 0) {
+            fail(NetError::reset);
+        } else {
+            watched = all;
         }
     }
 
-    void hold_write() {
-        if (!write_held) {
-            write_held = true;
-            socket.async_wait(TcpSocket::wait_write, [impl = keep()](const std::error_code&) {
-                impl->write_held = false;
-                impl->writer.resume_now();
+    /// readable() comes when there is something, soon if there may be already.
+    void await_read() {
+        if (watched == 0) {
+            watch_for(EPOLLIN | EPOLLRDHUP);
+        } else if (!read_dry) {
+            look_soon();
+        }
+    }
+
+    void look_soon() {
+        if (!std::exchange(look_posted, true)) {
+            asio::post(loop.executor(), [impl = keep()] {
+                impl->look_posted = false;
+                impl->readable();
             });
+        }
+    }
+
+    void await_write() {
+        write_awaited = true;
+        watch_for(EPOLLIN | EPOLLRDHUP | EPOLLOUT);
+    }
+
+    void ready(std::uint32_t events) override {
+        const Ref kept = keep();
+        if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+            ended = true;
+        }
+        if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0 && write_awaited) {
+            write_awaited = false;
+            writer.resume_now();
+        }
+        if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
+            read_dry = false;
+            readable();
         }
     }
 
@@ -104,8 +145,6 @@ struct Stream::Impl {
     }
 
     void readable() {
-        read_held = false;
-        read_dry = false;
         if (reader.waiting()) {
             reader.resume_now();
         } else if (gone != nullptr) {
@@ -117,9 +156,9 @@ struct Stream::Impl {
     void look() {
         bool left = !socket.is_open();
         if (!left) {
-            const IoStep step = tls != nullptr ? tls->peek() : peek();
+            const IoStep step = peek();
             if (step.kind == IoStep::Kind::want_read || step.kind == IoStep::Kind::want_write) {
-                hold_read();
+                read_dry = true;
                 return;
             }
             left = step.kind == IoStep::Kind::failed;
@@ -131,8 +170,11 @@ struct Stream::Impl {
     }
 
     IoStep peek() {
+        if (tls != nullptr) {
+            return tls->peek();
+        }
         char byte = 0;
-        const auto n = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        const auto n = ::recv(socket.descriptor(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
         IoStep step;
         if (n > 0) {
             step.bytes = 1;
@@ -162,17 +204,33 @@ struct Stream::Impl {
         return reason;
     }
 
+    /// Before a wait that is to end only when there is something.
+    bool has_some() {
+        if (watched != 0 && !read_dry) {
+            read_dry = peek().kind == IoStep::Kind::want_read;
+            return !read_dry;
+        }
+        return false;
+    }
+
+    void let_go() {
+        if (std::exchange(watched, 0) != 0) {
+            loop.poller().remove(socket.descriptor(), *this);
+        }
+        socket.close();
+    }
+
     void shut() {
-        std::error_code ignored;
-        socket.close(ignored);
+        let_go();
         fail(NetError::closed);
+        look_soon();  // a watch ends with the connection
     }
 };
 
-Stream::Stream(Loop& loop, TcpSocket socket) : impl_(new Impl(loop, std::move(socket))) {
+Stream::Stream(Loop& loop, Socket socket) : impl_(new Impl(loop, std::move(socket))) {
     if (impl_->socket.is_open()) {
-        std::error_code ignored;
-        impl_->socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+        const int on = 1;
+        ::setsockopt(impl_->socket.descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
 }
 
@@ -180,8 +238,7 @@ Stream::~Stream() {
     impl_->gone = nullptr;
     impl_->deadline.clear();
     impl_->stall.clear();
-    std::error_code ignored;
-    impl_->socket.close(ignored);
+    impl_->let_go();
     impl_->release();
 }
 
@@ -194,6 +251,7 @@ NetResult<std::optional<std::size_t>> Stream::try_read(std::span<char> into) {
         const IoStep step = s.tls->read(into);
         switch (step.kind) {
             case IoStep::Kind::done:
+                s.read_dry = !s.ended && s.tls->drained();
                 return std::optional(step.bytes);
             case IoStep::Kind::failed:
                 return std::unexpected(step.failure);
@@ -206,11 +264,10 @@ NetResult<std::optional<std::size_t>> Stream::try_read(std::span<char> into) {
         return std::optional<std::size_t>();
     }
     for (;;) {
-        const auto n = ::recv(s.socket.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
+        const auto n = ::recv(s.socket.descriptor(), into.data(), into.size(), MSG_DONTWAIT);
         if (n > 0) {
-            // A short read has emptied the socket, so asking again would be a call in vain. (If
-            // the end has come with it, the wait fires at once.)
-            s.read_dry = static_cast<std::size_t>(n) < into.size();
+            // A short read has emptied the socket, so asking again would be a call in vain.
+            s.read_dry = !s.ended && static_cast<std::size_t>(n) < into.size();
             return std::optional(static_cast<std::size_t>(n));
         }
         if (n == 0) {
@@ -235,7 +292,7 @@ Task<NetResult<std::size_t>> Stream::read_some(std::span<char> into) {
         if (*got) {
             co_return **got;
         }
-        impl_->hold_read();
+        impl_->await_read();
         co_await impl_->reader.wait();
     }
 }
@@ -294,7 +351,7 @@ NetResult<bool> Stream::try_write(std::string_view& head, std::string_view& body
         msghdr message{};
         message.msg_iov = blocks.data();
         message.msg_iovlen = count;
-        const auto n = ::sendmsg(s.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const auto n = ::sendmsg(s.socket.descriptor(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             advance(static_cast<std::size_t>(n));
         } else if (errno == EAGAIN) {
@@ -324,15 +381,15 @@ Task<NetResult<void>> Stream::write(std::string_view head, std::string_view body
         if (impl_->stall_after > Duration::zero() && (progress || !impl_->stall.armed())) {
             impl_->stall.set_after(impl_->stall_after);
         }
-        impl_->hold_write();
+        impl_->await_write();
         co_await impl_->writer.wait();
     }
 }
 
 Task<NetResult<void>> Stream::wait_readable() {
     Impl& s = *impl_;
-    if (!s.failed && (s.tls == nullptr || !s.tls->pending())) {
-        s.hold_read();
+    if (!s.failed && (s.tls == nullptr || !s.tls->pending()) && !s.has_some()) {
+        s.await_read();
         co_await s.reader.wait();
     }
     if (s.failed) {
@@ -344,7 +401,7 @@ Task<NetResult<void>> Stream::wait_readable() {
 Task<NetResult<void>> Stream::wait_writable() {
     Impl& s = *impl_;
     if (!s.failed) {
-        s.hold_write();
+        s.await_write();
         co_await s.writer.wait();
     }
     if (s.failed) {
@@ -373,7 +430,7 @@ void Stream::wake() {
 Task<NetResult<void>> Stream::start_tls(std::unique_ptr<TlsState> tls) {
     Impl& s = *impl_;
     s.tls = std::move(tls);
-    s.tls->attach(s.socket.native_handle());
+    s.tls->attach(s.socket.descriptor());
     for (;;) {
         if (s.failed) {
             co_return std::unexpected(s.why());
@@ -386,10 +443,10 @@ Task<NetResult<void>> Stream::start_tls(std::unique_ptr<TlsState> tls) {
             co_return std::unexpected(step.failure);
         }
         if (step.kind == IoStep::Kind::want_read) {
-            s.hold_read();
+            s.await_read();
             co_await s.reader.wait();
         } else {
-            s.hold_write();
+            s.await_write();
             co_await s.writer.wait();
         }
     }
@@ -403,7 +460,7 @@ void Stream::watch(Gone gone, void* context) {
         s.gone = nullptr;
         return;
     }
-    s.hold_read();
+    s.await_read();
 }
 
 void Stream::unwatch() {
@@ -443,16 +500,15 @@ bool Stream::idle_and_healthy() {
     if (s.failed || !s.socket.is_open()) {
         return false;
     }
-    const IoStep step = s.tls != nullptr ? s.tls->peek() : s.peek();
+    const IoStep step = s.peek();
     return step.kind == IoStep::Kind::want_read;
 }
 
 void Stream::shutdown_write() {
-    std::error_code ignored;
     if (impl_->tls != nullptr) {
         impl_->tls->close_notify();
     }
-    impl_->socket.shutdown(TcpSocket::shutdown_send, ignored);
+    ::shutdown(impl_->socket.descriptor(), SHUT_WR);
 }
 
 void Stream::close() {
@@ -466,13 +522,13 @@ void Stream::close() {
 
 void Stream::abort() {
     if (impl_->socket.is_open()) {
-        std::error_code ignored;
-        impl_->socket.set_option(asio::socket_base::linger(true, 0), ignored);
+        const linger reset{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(impl_->socket.descriptor(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         impl_->shut();
     }
 }
 
-TcpSocket& Stream::socket() {
+Socket& Stream::socket() {
     return impl_->socket;
 }
 

@@ -3,6 +3,7 @@
 
 #include "net/io.h"
 #include "net/loop.h"
+#include "net/socket.h"
 
 #include <weir/time.h>
 
@@ -22,7 +23,7 @@ class TlsState;
 /// Must outlive its operations: destroy it only when none is under way.
 class Stream {
 public:
-    Stream(Loop& loop, TcpSocket socket);
+    Stream(Loop& loop, Socket socket);
     ~Stream();
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
@@ -71,7 +72,7 @@ public:
     void close();           // orderly, where TLS allows without waiting
     void abort();           // RST: the peer must not take this for a clean end
     void shutdown_write();  // "no more from here", the other direction stays open
-    TcpSocket& socket();
+    Socket& socket();
     Loop& loop();
     bool secure() const;
 
@@ -80,7 +81,7 @@ public:
 
 private:
     struct Impl;
-    Impl* impl_;  // shared with the wait that the reactor may still hold
+    Impl* impl_;  // shared with what is posted to the loop
 };
 
 }  // namespace weir::net

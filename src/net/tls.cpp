@@ -18,48 +18,12 @@ namespace weir::net {
 
 namespace {
 
-// OpenSSL's own socket BIO writes without MSG_NOSIGNAL; a library must not raise SIGPIPE in the
-// program it lives in.
-int bio_descriptor(BIO* bio) {
-    return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
-}
-
 bool would_block() {
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
-int bio_read(BIO* bio, char* into, int size) {
-    BIO_clear_retry_flags(bio);
-    const auto n = ::recv(bio_descriptor(bio), into, static_cast<std::size_t>(size), MSG_DONTWAIT);
-    if (n < 0 && would_block()) {
-        BIO_set_retry_read(bio);
-    }
-    return static_cast<int>(n);
-}
-
-int bio_write(BIO* bio, const char* from, int size) {
-    BIO_clear_retry_flags(bio);
-    const auto n = ::send(bio_descriptor(bio), from, static_cast<std::size_t>(size),
-                          MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n < 0 && would_block()) {
-        BIO_set_retry_write(bio);
-    }
-    return static_cast<int>(n);
-}
-
 long bio_control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
     return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-BIO_METHOD* socket_method() {
-    static BIO_METHOD* const method = [] {
-        BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir socket");
-        BIO_meth_set_read(made, bio_read);
-        BIO_meth_set_write(made, bio_write);
-        BIO_meth_set_ctrl(made, bio_control);
-        return made;
-    }();
-    return method;
 }
 
 constexpr int kVerifyBase = 1 << 28;  // X.509 results, told apart from OpenSSL's reasons
@@ -144,9 +108,45 @@ TlsState::~TlsState() {
     SSL_free(ssl_);
 }
 
+int TlsState::receive(BIO* bio, char* into, int size) {
+    auto* self = static_cast<TlsState*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    const auto n = ::recv(self->descriptor_, into, static_cast<std::size_t>(size), MSG_DONTWAIT);
+    self->drained_ = n < size;
+    if (n < 0 && would_block()) {
+        BIO_set_retry_read(bio);
+    }
+    return static_cast<int>(n);
+}
+
+int TlsState::send(BIO* bio, const char* from, int size) {
+    const auto* self = static_cast<const TlsState*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    const auto n = ::send(self->descriptor_, from, static_cast<std::size_t>(size),
+                          MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && would_block()) {
+        BIO_set_retry_write(bio);
+    }
+    return static_cast<int>(n);
+}
+
+/// OpenSSL's own socket BIO writes without MSG_NOSIGNAL; a library must not raise SIGPIPE in the
+/// program it lives in.
+BIO_METHOD* TlsState::socket_method() {
+    static BIO_METHOD* const method = [] {
+        BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir socket");
+        BIO_meth_set_read(made, receive);
+        BIO_meth_set_write(made, send);
+        BIO_meth_set_ctrl(made, bio_control);
+        return made;
+    }();
+    return method;
+}
+
 void TlsState::attach(int descriptor) {
+    descriptor_ = descriptor;
     BIO* bio = BIO_new(socket_method());
-    BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(descriptor)));
+    BIO_set_data(bio, this);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_, bio, bio);
 }

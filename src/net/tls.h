@@ -38,6 +38,8 @@ public:
     /// Reads far enough to know: bytes (done), the end (failed, closed) or nothing yet.
     IoStep peek();
     bool pending() const;
+    /// The last call for bytes took all that the socket had.
+    bool drained() const { return drained_; }
     void close_notify();
     bool session_reused() const;
     /// The protocol agreed on in the handshake (ALPN); empty: none.
@@ -45,7 +47,13 @@ public:
 
 private:
     IoStep result(int returned, std::size_t bytes);
+    static int receive(BIO* bio, char* into, int size);
+    static int send(BIO* bio, const char* from, int size);
+    static BIO_METHOD* socket_method();
+
     SSL* ssl_;
+    int descriptor_ = -1;
+    bool drained_ = false;
 };
 
 /// Settings shared by many connections. A client's context remembers one session of its peer and

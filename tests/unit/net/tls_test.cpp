@@ -83,9 +83,9 @@ TEST(Tls, SessionsAreTakenUpAgain) {
     const auto visit = [](Loop& on, TlsContext& tls, std::uint16_t port,
                           std::vector<bool>& seen) -> Task<void> {
         for (int i = 0; i < 3; ++i) {
-            TcpSocket socket(on.executor());
-            std::error_code code;
-            socket.connect(asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), port), code);
+            Socket socket(::socket(AF_INET, SOCK_STREAM, 0));
+            const asio::ip::tcp::endpoint to(asio::ip::address_v4::loopback(), port);
+            EXPECT_EQ(::connect(socket.descriptor(), to.data(), to.size()), 0);
             Stream stream(on, std::move(socket));
             auto state = tls.connect_to("localhost");
             const TlsState* const kept = state.get();
