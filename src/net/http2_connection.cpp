@@ -210,7 +210,12 @@ void Http2Connection::pump() {
             lost_ = lost_ || size < 0;
             break;
         }
-        out_.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+        try {
+            out_.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+        } catch (const std::bad_alloc&) {
+            lost_ = true;  // a frame that is made and cannot be kept is missing for good
+            break;
+        }
     }
     in_session_ = false;
 }
@@ -232,6 +237,10 @@ void Http2Connection::flush_soon() {
 void Http2Connection::flush() {
     while (!writing_ && !over_) {
         pump();
+        if (lost_) {  // nghttp2 can make no more frames
+            lose();
+            return;
+        }
         std::string_view rest = std::string_view(out_).substr(sent_);
         if (rest.empty()) {
             settle();
@@ -240,7 +249,7 @@ void Http2Connection::flush() {
         std::string_view nothing;
         std::string_view no_more;
         const auto all = stream_.try_write(rest, nothing, no_more);
-        if (!all || lost_) {
+        if (!all) {
             lose();
         } else if (*all) {
             out_.clear();

@@ -46,6 +46,7 @@ struct SuiteRequest {
 
     std::vector<Field> views() const {
         std::vector<Field> out;
+        out.reserve(fields.size());
         for (const auto& [name, value] : fields)
             out.push_back({name, value});
         return out;
