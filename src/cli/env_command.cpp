@@ -79,6 +79,7 @@ bool uses_aws_sdk(std::string_view client) {
 
 std::vector<std::string> known_clients() {
     std::vector<std::string> names;
+    names.reserve(kRecipes.size());
     for (const Recipe& recipe : kRecipes)
         names.emplace_back(recipe.client);
     return names;

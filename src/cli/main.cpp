@@ -72,7 +72,7 @@ int sim(const std::string& path) {
     auto loaded = weir::cli::load_sim(path, environment);
     for (const auto& complaint : loaded.complaints)
         std::cerr << weir::cli::to_string(complaint) << '\n';
-    return loaded.complaints.empty() ? weir::cli::run_sim(std::move(loaded.settings)) : kWrongUse;
+    return loaded.complaints.empty() ? weir::cli::run_sim(loaded.settings) : kWrongUse;
 }
 
 struct Arguments {

@@ -36,7 +36,7 @@ std::string_view name_of(simulator::WindowKind kind) {
 
 }  // namespace
 
-int run_sim(simulator::Settings settings) {
+int run_sim(const simulator::Settings& settings) {
     std::vector<std::unique_ptr<net::Loop>> loops;
     std::vector<net::Loop*> pointers;
     for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {

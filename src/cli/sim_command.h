@@ -7,6 +7,6 @@ namespace weir::cli {
 
 /// Runs until SIGTERM or SIGINT. Says on stdout where each Region listens and which seed it has.
 /// Returns the exit code.
-int run_sim(simulator::Settings settings);
+int run_sim(const simulator::Settings& settings);
 
 }  // namespace weir::cli

@@ -11,7 +11,6 @@ namespace {
 using namespace weir::codec;
 using weir::codec::testing::Message;
 using weir::codec::testing::read_bytewise;
-using weir::codec::testing::read_stream;
 using weir::codec::testing::read_whole;
 using weir::codec::testing::Session;
 using weir::codec::testing::Transcript;

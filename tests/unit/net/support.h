@@ -161,6 +161,7 @@ public:
             loops_.push_back(std::make_unique<Loop>(i));
         }
         std::vector<Loop*> pointers;
+        pointers.reserve(loops_.size());
         for (const auto& loop : loops_) {
             pointers.push_back(loop.get());
         }

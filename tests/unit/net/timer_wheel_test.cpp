@@ -58,6 +58,7 @@ TEST(TimerWheel, RandomSchedulesAgainstAModel) {
         // Any clock: also one whose time is negative or far in the future.
         Instant now{Duration(static_cast<std::int64_t>(below(1ULL << 60)) - (1LL << 59))};
         std::vector<std::unique_ptr<Modelled>> timers;
+        timers.reserve(40);
         for (int i = 0; i < 40; ++i) {
             timers.push_back(std::make_unique<Modelled>(wheel, now));
         }
@@ -152,6 +153,7 @@ TEST(TimerWheel, DeadlinesFarAwayWakeNobody) {
     loop.context().run_for(std::chrono::milliseconds(20));
     ASSERT_FALSE(first.armed());
     std::vector<std::unique_ptr<Timer>> timers;
+    timers.reserve(1000);
     for (int i = 0; i < 1000; ++i) {
         timers.push_back(std::make_unique<Timer>(loop.wheel(), nothing, nullptr));
         timers.back()->set_after(seconds(300) + i * milliseconds(5));
