@@ -147,6 +147,7 @@ struct Grant {
     bool right_sized = false;  ///< lower by what was learned, not by a limit: see truncated
     bool substituted = false;  ///< target->model differs from what the caller asked
     bool degraded = false;     ///< another model than asked, not just the same one elsewhere
+    bool fallback = false;     ///< the target is not among the route's first choices
     ApiPath path = ApiPath::as_asked;
     /// Set: to be named in place of the call's own. These two live as long as the engine.
     std::string_view guardrail;

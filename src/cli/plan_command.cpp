@@ -147,6 +147,11 @@ int run_plan(const PlanOptions& options, const Getenv& getenv, std::ostream& out
         err << "weir plan: " << setup.error().message << '\n';
         return 2;
     }
+    if (setup->left_out > 0) {
+        err << "weir plan: " << setup->left_out
+            << " targets and quotas of bedrock-mantle and of the reserved tier are left out: a trace "
+               "does not say which calls they could serve\n";
+    }
     const auto findings = find_out(options, *setup, err);
     if (!findings) {
         err << "weir plan: " << findings.error().message << '\n';

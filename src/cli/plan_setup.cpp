@@ -110,6 +110,19 @@ Result<Config> read_config(const PlanOptions& options, const Getenv& getenv) {
     return std::move(loaded.config);
 }
 
+/// A trace does not say which calls could go to bedrock-mantle, and the model of the service has one
+/// quota a model and Region: what counts input and output apart is left out. Returns how much.
+std::size_t leave_out_apart(Config& config) {
+    std::size_t gone = std::erase_if(config.quotas, [](const QuotaConfig& q) { return q.apart(); });
+    for (RouteConfig& route : config.routes) {
+        gone += std::erase_if(route.targets, [](const RouteTarget& target) {
+            return target.endpoint == Endpoint::mantle || target.tier == Tier::reserved;
+        });
+    }
+    std::erase_if(config.routes, [](const RouteConfig& route) { return route.targets.empty(); });
+    return gone;
+}
+
 /// Of rows that name no model: the option's, else the first that the configuration knows.
 std::string default_model(const PlanOptions& options, const Config& config) {
     if (!options.model.empty()) {
@@ -232,6 +245,7 @@ Result<PlanSetup> set_up_plan(const PlanOptions& options, const Getenv& getenv) 
     plan::Scenario& scenario = setup.scenario;
     scenario.names = setup.names.get();
     scenario.config = std::move(*config);
+    setup.left_out = leave_out_apart(scenario.config);
     scenario.home_region = !scenario.config.default_region.empty() ? scenario.config.default_region
                            : scenario.config.regions.empty()
                                ? kDefaultRegion

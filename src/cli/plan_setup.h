@@ -41,6 +41,7 @@ struct PlanSetup {
     std::unique_ptr<plan::Names> names = std::make_unique<plan::Names>();
     plan::Scenario scenario;
     plan::Survey survey;
+    std::size_t left_out = 0;  ///< targets and quotas of mantle and of the reserved tier
 };
 
 /// Reads the configuration, looks through the trace once and fits the quotas to it. An error is a

@@ -37,7 +37,7 @@ void Exchange::record() {
             r.quota_tokens =
                 snapshot_->quota_cost({target_region_, target_model_, endpoint_, tier_}, usage_);
         }
-        if (begun_ && (grant_.substituted || target_region_ != home_region_)) {
+        if (begun_ && grant_.fallback) {
             r.fallback_from_region = home_region_;
             r.fallback_from_model = model_;
         }

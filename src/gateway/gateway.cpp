@@ -27,6 +27,8 @@ std::vector<std::string> model_labels(const Config& config) {
         for (const auto& target : route.targets) {
             if (!target.model.empty()) {
                 models.push_back(target.model);
+            } else if (target.endpoint == Endpoint::mantle) {
+                models.emplace_back(split_model(route.model).base);
             }
         }
     }

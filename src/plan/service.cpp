@@ -21,10 +21,8 @@ const QuotaConfig* quota_of(const std::vector<QuotaConfig>& quotas, std::string_
                             std::string_view model) {
     const QuotaConfig* everywhere = nullptr;
     for (const QuotaConfig& quota : quotas) {
-        const bool names =
-            !quota.apart() && std::ranges::any_of(quota.models, [&](const std::string& m) {
-                return strip_arn(m) == strip_arn(model);
-            });
+        const bool names = std::ranges::any_of(
+            quota.models, [&](const std::string& m) { return strip_arn(m) == strip_arn(model); });
         if (names && quota.region == region) {
             return &quota;
         }

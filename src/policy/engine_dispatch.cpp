@@ -226,6 +226,7 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     g.right_sized = call->right_sized;
     g.substituted = place.candidate.substituted;
     g.degraded = place.candidate.degraded;
+    g.fallback = place.group > 0;
     g.path = place.candidate.path;
     g.guardrail = place.guardrail;
     g.profile = place.profile;

@@ -209,11 +209,7 @@ class Gateway(Process):
             "listen": [f"127.0.0.1:{self.port}"],
             "admin": f"127.0.0.1:{self.admin}",
             "workers": 2,
-            "regions": {
-                r: {"endpoint": f"http://127.0.0.1:{p}"}
-                | ({"mantle_endpoint": f"http://127.0.0.1:{sim.mantle_ports[r]}"} if r in sim.mantle_ports else {})
-                for r, p in sim.ports.items()
-            },
+            "regions": {r: {"endpoint": f"http://127.0.0.1:{p}"} for r, p in sim.ports.items()},
             "default_region": next(iter(sim.ports)),
             "credentials": {
                 "source": "static",
@@ -226,6 +222,8 @@ class Gateway(Process):
             "timeouts": {"drain_delay": "300ms", "drain": "10s"},
             "log": {"level": "debug", "format": "text"},
         }
+        for region, port in getattr(sim, "mantle_ports", {}).items():  # other stand-ins have none
+            self.config["regions"][region]["mantle_endpoint"] = f"http://127.0.0.1:{port}"
         self.write(settings)
         super().__init__(folder, "weir", ["serve", "-c", str(self.file)], env)
 

@@ -85,4 +85,3 @@ class Endpoints:
 
     def __init__(self, **ports):
         self.ports = {name.replace("_", "-"): port for name, port in ports.items()}
-        self.mantle_ports = {}
