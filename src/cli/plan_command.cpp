@@ -149,7 +149,8 @@ int run_plan(const PlanOptions& options, const Getenv& getenv, std::ostream& out
     }
     if (setup->left_out > 0) {
         err << "weir plan: " << setup->left_out
-            << " targets and quotas of bedrock-mantle and of the reserved tier are left out: a trace "
+            << " targets and quotas of bedrock-mantle and of the reserved tier are left out: a "
+               "trace "
                "does not say which calls they could serve\n";
     }
     const auto findings = find_out(options, *setup, err);

@@ -110,8 +110,8 @@ Result<Config> read_config(const PlanOptions& options, const Getenv& getenv) {
     return std::move(loaded.config);
 }
 
-/// A trace does not say which calls could go to bedrock-mantle, and the model of the service has one
-/// quota a model and Region: what counts input and output apart is left out. Returns how much.
+/// A trace does not say which calls could go to bedrock-mantle, and the model of the service has
+/// one quota a model and Region: what counts input and output apart is left out. Returns how much.
 std::size_t leave_out_apart(Config& config) {
     std::size_t gone = std::erase_if(config.quotas, [](const QuotaConfig& q) { return q.apart(); });
     for (RouteConfig& route : config.routes) {

@@ -176,6 +176,27 @@ TEST_F(PlanCommand, ThePictureIsWellFormedAndNamesItsAxes) {
     EXPECT_NE(err_.str().find("cannot be written"), std::string::npos);
 }
 
+TEST_F(PlanCommand, WhatATraceCannotTellApartIsLeftOutAndSaid) {
+    const std::string model = kModel;
+    options_.config =
+        write("weir.yaml",
+              "regions: {us-east-1: {}}\nquotas:\n- {model: " + model +
+                  ", tokens_per_minute: 50000}\n- {model: " + model.substr(3) +
+                  ", endpoint: mantle, input_tokens_per_minute: 1}\nroutes:\n- model: " + model +
+                  "\n  targets: [{region: us-east-1, tier: reserved}, {region: " +
+                  "us-east-1, endpoint: mantle}, {region: us-east-1}]\n");
+    ASSERT_EQ(run(), 0) << err_.str();
+    EXPECT_NE(err_.str().find("3 targets and quotas of bedrock-mantle"), std::string::npos)
+        << err_.str();
+    const std::string report = out_.str();
+    options_.config =
+        write("plain.yaml", "regions: {us-east-1: {}}\nquotas: [{model: " + model +
+                                ", tokens_per_minute: 50000}]\nroutes: [{model: " + model +
+                                ", targets: [{region: us-east-1}]}]\n");
+    ASSERT_EQ(run(), 0) << err_.str();
+    EXPECT_EQ(out_.str(), report);
+}
+
 TEST_F(PlanCommand, WrongUseIsSaidWithWhatIsAllowed) {
     using Change = void (*)(PlanOptions&);
     const std::pair<Change, const char*> cases[] = {

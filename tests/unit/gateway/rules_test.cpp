@@ -43,6 +43,16 @@ TEST(HeaderRules, OneHopsFieldsAndSecretsStayHere) {
     EXPECT_EQ(unknown, std::vector<std::string_view>{"x-weir-frobnicate"});
 }
 
+TEST(HeaderRules, AFieldOfThePlaceStandsForTheClients) {
+    codec::Head head;
+    head.fields = {{"x-amzn-bedrock-service-tier", "priority"}, {"Accept", "*/*"}};
+    std::string out;
+    std::vector<std::string_view> unknown;
+    const codec::Field tier{"X-Amzn-Bedrock-Service-Tier", "flex"};
+    append_forwarded_request_fields(out, head, unknown, std::span(&tier, 1));
+    EXPECT_EQ(out, "Accept: */*\r\nX-Amzn-Bedrock-Service-Tier: flex\r\n");
+}
+
 TEST(HeaderRules, AnswersLoseTheirHopAndOurNames) {
     const auto head = head_with({{"Content-Type", "a/b"},
                                  {"Transfer-Encoding", "chunked"},
