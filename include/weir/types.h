@@ -148,6 +148,8 @@ struct Grant {
     bool substituted = false;  ///< target->model differs from what the caller asked
     bool degraded = false;     ///< another model than asked, not just the same one elsewhere
     bool fallback = false;     ///< the target is not among the route's first choices
+    /// Quota tokens that a token of output costs there; 0: output has a quota of its own.
+    std::uint32_t output_burndown = 0;
     ApiPath path = ApiPath::as_asked;
     /// Set: to be named in place of the call's own. These two live as long as the engine.
     std::string_view guardrail;

@@ -42,6 +42,15 @@ bool plain_segments(std::string_view path) {
     }
 }
 
+/// Printable ASCII without what would decode again or end the path.
+constexpr auto kIdCharacter = [] {
+    std::array<bool, 256> table{};
+    for (std::size_t c = '!'; c < 0x7f; ++c) {
+        table[c] = c != '%' && c != '\\' && c != '?' && c != '#';
+    }
+    return table;
+}();
+
 /// An identifier decoded once, or nullopt if its encoding is broken, something is left that would
 /// decode again, or it could be read as another path. Raw slashes are for ARNs alone.
 std::optional<std::string> decode_id(std::string_view raw) {
@@ -49,25 +58,25 @@ std::optional<std::string> decode_id(std::string_view raw) {
         return std::nullopt;
     }
     const bool raw_slash = raw.find('/') != std::string_view::npos;
-    std::string id(raw.size(), '\0');
-    std::size_t size = 0;
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-        char c = raw[i];
-        if (c == '%') {
-            const int high = i + 2 < raw.size() ? hex_digit(raw[i + 1]) : -1;
-            const int low = i + 2 < raw.size() ? hex_digit(raw[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                return std::nullopt;
-            }
-            c = static_cast<char>(high * 16 + low);
-            i += 2;
+    std::string id;
+    id.reserve(raw.size());
+    for (std::size_t i = 0; i < raw.size();) {
+        const std::size_t plain = i;
+        while (i < raw.size() && kIdCharacter[static_cast<unsigned char>(raw[i])]) {
+            ++i;
         }
-        if (c <= ' ' || c >= 0x7f || c == '%' || c == '\\' || c == '?' || c == '#') {
+        id.append(raw, plain, i - plain);
+        if (i == raw.size()) {
+            break;
+        }
+        const int high = raw[i] == '%' && i + 2 < raw.size() ? hex_digit(raw[i + 1]) : -1;
+        const int low = high >= 0 ? hex_digit(raw[i + 2]) : -1;
+        if (low < 0 || !kIdCharacter[static_cast<std::size_t>(high * 16 + low)]) {
             return std::nullopt;
         }
-        id[size++] = c;
+        id += static_cast<char>(high * 16 + low);
+        i += 3;
     }
-    id.resize(size);
     if (id.size() > kMaxId || (raw_slash && !id.starts_with("arn:")) || !plain_segments(id)) {
         return std::nullopt;
     }

@@ -6,6 +6,9 @@
 
 #include <openssl/crypto.h>
 
+#include <array>
+#include <cstring>
+
 namespace weir::codec {
 
 namespace {
@@ -75,13 +78,20 @@ Digest hmac_sha256(std::string_view key, std::string_view bytes) {
 }
 
 void append_hex(std::string& out, std::span<const std::uint8_t> bytes) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
+    static constexpr auto kPairs = [] {
+        constexpr std::string_view kDigits = "0123456789abcdef";
+        std::array<std::array<char, 2>, 256> pairs{};
+        for (std::size_t byte = 0; byte < pairs.size(); ++byte) {
+            pairs[byte] = {kDigits[byte >> 4], kDigits[byte & 0xF]};
+        }
+        return pairs;
+    }();
     const std::size_t start = out.size();
     out.resize(start + 2 * bytes.size());
     char* at = out.data() + start;
     for (const std::uint8_t byte : bytes) {
-        *at++ = kDigits[byte >> 4];
-        *at++ = kDigits[byte & 0xF];
+        std::memcpy(at, kPairs[byte].data(), 2);
+        at += 2;
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 
 namespace weir::gateway {
 namespace {
@@ -27,9 +28,9 @@ Instant now() {
 }
 
 std::int64_t unix_ms() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
+    timespec time{};  // to the kernel's tick: it dates signatures and log lines
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &time);
+    return std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
 }
 
 std::string_view text_of(const codec::Head& head, std::string_view name) {
@@ -191,6 +192,7 @@ net::Task<void> Exchange::observe(const Call& call) {
     as_it_came_ = Target{std::string(home_region_), std::string(model_)};
     grant_.target = &as_it_came_;
     grant_.attempt = 1;
+    grant_.output_burndown = snapshot_->output_burndown(as_it_came_);
     const End end = co_await attempt(grant_);
     using Kind = policy::Shadow::Outcome::Kind;
     policy::Shadow::Outcome outcome;

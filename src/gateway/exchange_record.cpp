@@ -35,7 +35,7 @@ void Exchange::record() {
         r.input_estimate = facts_.input_estimate;
         if (usage_.known) {
             r.quota_tokens =
-                snapshot_->quota_cost({target_region_, target_model_, endpoint_, tier_}, usage_);
+                usage_.input + usage_.cache_write + usage_.output * grant_.output_burndown;
         }
         if (begun_ && grant_.fallback) {
             r.fallback_from_region = home_region_;

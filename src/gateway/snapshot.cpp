@@ -123,8 +123,9 @@ bool Snapshot::observes(std::string_view model) const {
     return config.mode == Mode::observe;
 }
 
-std::uint64_t Snapshot::quota_cost(const Target& target, const Usage& usage) const {
-    return policy::tariff_of(config, target).cost(usage);
+std::uint32_t Snapshot::output_burndown(const Target& target) const {
+    const policy::Tariff tariff = policy::tariff_of(config, target);
+    return tariff.apart ? 0 : tariff.burndown;
 }
 
 }  // namespace weir::gateway

@@ -74,8 +74,8 @@ struct Snapshot {
     /// Aliases resolved, an ARN else reduced to its last segment.
     std::string_view model_name(std::string_view asked) const;
     bool observes(std::string_view model) const;
-    /// Quota tokens that an answer from there cost; of input alone where output is metered apart.
-    std::uint64_t quota_cost(const Target& target, const Usage& usage) const;
+    /// Quota tokens that a token of output costs there; 0: output is metered apart.
+    std::uint32_t output_burndown(const Target& target) const;
 };
 
 /// `us-east-1`, `us-gov-west-1`, `ap-southeast-2`: it becomes part of a host name.

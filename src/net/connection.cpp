@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <new>
 #include <utility>
 
 namespace weir::net {
@@ -111,8 +112,12 @@ Task<void> serve_connection(std::shared_ptr<ServerState> state, ServerLoop* home
                             asio::ip::tcp::endpoint peer) {
     Socket socket(descriptor);
     if (!state->closing.load(std::memory_order_relaxed)) {
-        Connection connection(state, *home, std::move(socket), std::move(peer));
-        co_await connection.run();
+        try {
+            Connection connection(state, *home, std::move(socket), std::move(peer));
+            co_await connection.run();
+        } catch (const std::bad_alloc&) {
+            state->log("out of memory: a connection is closed");
+        }
     }
     home->connections.fetch_sub(1, std::memory_order_relaxed);
 }

@@ -3,11 +3,13 @@
 #include <asio/ip/v6_only.hpp>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace weir::net {
@@ -160,7 +162,12 @@ void Listener::hand_over(int descriptor, const asio::ip::tcp::endpoint& peer) {
             ->get();
     fewest->connections.fetch_add(1, std::memory_order_relaxed);
     fewest->loop.post([state = state_, fewest, descriptor, peer] {
-        fewest->loop.spawn(serve_connection(state, fewest, descriptor, peer));
+        try {
+            fewest->loop.spawn(serve_connection(state, fewest, descriptor, peer));
+        } catch (const std::bad_alloc&) {
+            ::close(descriptor);
+            fewest->connections.fetch_sub(1, std::memory_order_relaxed);
+        }
     });
 }
 

@@ -41,7 +41,8 @@ private:
     bool armed_ = false;
 };
 
-/// Resolution 5 ms: a timer fires at its deadline or up to 5 ms later, never before. Sleeps while
+/// Resolution 5 ms: a timer fires at its deadline or up to 5 ms later, never before; after
+/// set_after() up to a tick of the kernel (4 ms) later still. Sleeps while
 /// nothing is armed. The wheel itself reads no clock except in its driver; advance() takes the
 /// time, for tests.
 class TimerWheel {

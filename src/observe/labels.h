@@ -44,8 +44,11 @@ public:
     using Names = std::array<std::string_view, N>;
 
     Handle* find(const Names& names) {
-        const auto at = map_.find(names);
-        return at == map_.end() ? nullptr : &at->second;
+        if (last_ == nullptr || !Equal()(last_->first, names)) {
+            const auto at = map_.find(names);
+            last_ = at == map_.end() ? nullptr : &*at;
+        }
+        return last_ == nullptr ? nullptr : &last_->second;
     }
 
     Handle* insert(const Names& names, Handle handle) {
@@ -56,7 +59,10 @@ public:
         return &map_.insert_or_assign(std::move(owned), std::move(handle)).first->second;
     }
 
-    void clear() { map_.clear(); }
+    void clear() {
+        last_ = nullptr;
+        map_.clear();
+    }
 
 private:
     using Owned = std::array<std::string, N>;
@@ -86,6 +92,7 @@ private:
     };
 
     std::unordered_map<Owned, Handle, Hash, Equal> map_;
+    std::pair<const Owned, Handle>* last_ = nullptr;  // traffic repeats itself
 };
 
 }  // namespace weir::observe

@@ -227,6 +227,7 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     g.substituted = place.candidate.substituted;
     g.degraded = place.candidate.degraded;
     g.fallback = place.group > 0;
+    g.output_burndown = t->pool->apart() ? 0 : t->burndown;
     g.path = place.candidate.path;
     g.guardrail = place.guardrail;
     g.profile = place.profile;
