@@ -91,10 +91,10 @@ struct Stream::Impl final : Watched {
         Poller& poller = loop.poller();
         const int code = watched == 0 ? poller.add(socket.descriptor(), all, *this)
                                       : poller.modify(socket.descriptor(), all, *this);
-        if (code != 0) {
-            fail(NetError::reset);
-        } else {
+        if (code == 0) {
             watched = all;
+        } else {  // once who asks is waiting
+            asio::post(loop.executor(), [impl = keep()] { impl->fail(NetError::reset); });
         }
     }
 
