@@ -71,10 +71,11 @@ std::optional<std::string> decode_id(std::string_view raw) {
         }
         const int high = raw[i] == '%' && i + 2 < raw.size() ? hex_digit(raw[i + 1]) : -1;
         const int low = high >= 0 ? hex_digit(raw[i + 2]) : -1;
-        if (low < 0 || !kIdCharacter[static_cast<std::size_t>(high * 16 + low)]) {
+        const char decoded = static_cast<char>(high * 16 + low);
+        if (low < 0 || !kIdCharacter[static_cast<unsigned char>(decoded)]) {
             return std::nullopt;
         }
-        id += static_cast<char>(high * 16 + low);
+        id += decoded;
         i += 3;
     }
     if (id.size() > kMaxId || (raw_slash && !id.starts_with("arn:")) || !plain_segments(id)) {

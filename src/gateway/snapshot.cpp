@@ -98,6 +98,7 @@ KeySource* RegionDirectory::keys(const CredentialsConfig& config) {
 std::vector<const KeySource*> RegionDirectory::key_sources() const {
     const std::lock_guard lock(mutex_);
     std::vector<const KeySource*> sources;
+    sources.reserve(keys_.size());
     for (const auto& [id, source] : keys_) {
         sources.push_back(source.get());
     }

@@ -14,10 +14,8 @@ namespace weir::net {
 /// and its registration meanwhile.
 class Watched {
 public:
+    virtual ~Watched() = default;
     virtual void ready(std::uint32_t events) = 0;  // EPOLLIN, ...
-
-protected:
-    ~Watched() = default;
 };
 
 /// An epoll set of our own inside asio's. Asio asks the kernel anew for every wait for readiness,
