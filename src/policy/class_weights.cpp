@@ -19,8 +19,10 @@ constexpr double kMediaNoise = 0.4;  // of the media's share: sizes are not look
 constexpr double kOutlier = 9;       // squared deviations beyond which an answer counts less
 constexpr double kUnstable = 6;      // mean of the last squared deviations, each at most 16
 constexpr std::uint64_t kTrial = 12;
-constexpr std::uint64_t kEachSolved = 64;  // answers that change much; later the weights are
-constexpr std::uint64_t kSolveEvery = 16;  // solved for with every sixteenth
+// Early answers change much, later ones little: the weights are solved for with each of the first,
+// then with every sixteenth, then with every sixty-fourth.
+constexpr std::uint64_t kEachSolved = 64;
+constexpr std::uint64_t kOftenSolved = 1024;
 
 constexpr std::size_t row(std::size_t i) {
     return i * (i + 1) / 2;
@@ -183,7 +185,8 @@ bool ClassWeights::learn(const Shares& z, const Estimate& before, double actual)
     }
     const double weight = deviation > kOutlier ? std::sqrt(deviation / kOutlier) : 1;
     add(z, ratio, (noise_ + own) * (holds ? weight : 1));
-    if ((samples_ < kEachSolved || samples_ % kSolveEvery == 0) && !solve()) {
+    const std::uint64_t every = samples_ < kEachSolved ? 1 : samples_ < kOftenSolved ? 16 : 64;
+    if (samples_ % every == 0 && !solve()) {
         forget_all();
         return false;
     }
