@@ -45,14 +45,13 @@ void append_request_line(std::string& out, std::string_view method, std::string_
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-    require_one_line(name);
-    require_one_line(value);
     const std::size_t start = out.size();
     out.resize(start + name.size() + value.size() + 4);
     char* at = std::copy_n(name.data(), name.size(), out.data() + start);
     at = std::copy_n(": ", 2, at);
     at = std::copy_n(value.data(), value.size(), at);
     std::copy_n("\r\n", 2, at);
+    require_one_line(std::string_view(out).substr(start, name.size() + value.size() + 2));
 }
 
 void append_chunk(std::string& out, std::string_view content) {
