@@ -1,7 +1,6 @@
 #include "cli/sim_command.h"
 
 #include <fmt/core.h>
-#include <asio/signal_set.hpp>
 
 #include <algorithm>
 #include <csignal>
@@ -42,9 +41,11 @@ int run_sim(const simulator::Settings& settings) {
     for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
         pointers.push_back(loops.emplace_back(std::make_unique<net::Loop>(i)).get());
     }
-    // Signals have a context of their own, so that stopping may wait for the loops.
-    asio::io_context signals_context(1);
-    asio::signal_set signals(signals_context, SIGTERM, SIGINT);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before there are threads, which inherit it
 
     simulator::Simulator sim(pointers, settings);
     if (const auto started = sim.start(); !started) {
@@ -68,8 +69,9 @@ int run_sim(const simulator::Settings& settings) {
     for (net::Loop* loop : pointers) {
         loop->start();
     }
-    signals.async_wait([](std::error_code, int) {});
-    signals_context.run();
+    int caught = 0;
+    while (sigwait(&signals, &caught) != 0) {
+    }
     sim.stop();
     for (net::Loop* loop : pointers) {
         loop->stop();

@@ -34,11 +34,8 @@ Task<void> speak_http2(Connection& connection, ReadBuffer& first) {
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerState> state, ServerLoop& home, Socket socket,
-                       asio::ip::tcp::endpoint peer)
-    : state_(std::move(state)),
-      home_(home),
-      stream_(home.loop, std::move(socket)),
-      address_(std::move(peer)) {
+                       Address peer)
+    : state_(std::move(state)), home_(home), stream_(home.loop, std::move(socket)), address_(peer) {
     stream_.set_write_stall(state_->settings.write_timeout);
     next_ = home_.first;
     if (next_ != nullptr) {
@@ -56,9 +53,7 @@ Connection::~Connection() {
 
 std::string_view Connection::peer() const {
     if (peer_.empty()) {
-        const std::string host = address_.address().to_string();
-        peer_ = (address_.address().is_v6() ? "[" + host + "]" : host) + ":" +
-                std::to_string(address_.port());
+        peer_ = address_.to_string();
     }
     return peer_;
 }
@@ -109,11 +104,11 @@ Task<void> Connection::linger(Duration longest) {
 }
 
 Task<void> serve_connection(std::shared_ptr<ServerState> state, ServerLoop* home, int descriptor,
-                            asio::ip::tcp::endpoint peer) {
+                            Address peer) {
     Socket socket(descriptor);
     if (!state->closing.load(std::memory_order_relaxed)) {
         try {
-            Connection connection(state, *home, std::move(socket), std::move(peer));
+            Connection connection(state, *home, std::move(socket), peer);
             co_await connection.run();
         } catch (const std::bad_alloc&) {
             state->log("out of memory: a connection is closed");

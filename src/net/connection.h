@@ -21,8 +21,7 @@ public:
 /// client speaks HTTP/1.1 or HTTP/2 (ALPN, or the preface) and lets that one speak.
 class Connection {
 public:
-    Connection(std::shared_ptr<ServerState> state, ServerLoop& home, Socket socket,
-               asio::ip::tcp::endpoint peer);
+    Connection(std::shared_ptr<ServerState> state, ServerLoop& home, Socket socket, Address peer);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -53,7 +52,7 @@ private:
     std::shared_ptr<ServerState> state_;
     ServerLoop& home_;
     Stream stream_;
-    asio::ip::tcp::endpoint address_;
+    Address address_;
     mutable std::string peer_;
     Speaker* speaker_ = nullptr;
     Connection* previous_ = nullptr;

@@ -89,10 +89,8 @@ private:
 
 Task<NetResult<Addresses>> look_up(Loop& loop, const std::string& name, Resolver& resolver,
                                    Pool::Interrupt& interrupt, Instant until) {
-    std::error_code not_numeric;
-    const auto numeric = asio::ip::make_address(name, not_numeric);
-    if (!not_numeric) {
-        co_return Addresses(1, numeric);
+    if (const auto numeric = Address::parse(name)) {
+        co_return Addresses(1, *numeric);
     }
     // No socket yet; the stream is what a deadline and the interrupt can act on.
     Stream waiting(loop, Socket());
@@ -122,10 +120,9 @@ void keep_alive(const Socket& socket, Duration idle) {
     ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
-Task<NetResult<std::unique_ptr<Stream>>> connect_to(Loop& loop, asio::ip::tcp::endpoint peer,
+Task<NetResult<std::unique_ptr<Stream>>> connect_to(Loop& loop, Address peer,
                                                     Pool::Interrupt& interrupt, Duration longest) {
-    Socket socket(
-        ::socket(peer.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    Socket socket(::socket(peer.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket.is_open()) {
         co_return std::unexpected(
             failed(NetError::connect, std::error_code(errno, std::system_category())));
@@ -133,7 +130,7 @@ Task<NetResult<std::unique_ptr<Stream>>> connect_to(Loop& loop, asio::ip::tcp::e
     const int fd = socket.descriptor();
     auto stream = std::make_unique<Stream>(loop, std::move(socket));
     const Exposed exposed(interrupt, *stream);
-    if (::connect(fd, peer.data(), static_cast<socklen_t>(peer.size())) != 0) {
+    if (::connect(fd, peer.data(), peer.size()) != 0) {
         if (errno != EINPROGRESS) {
             co_return std::unexpected(
                 failed(NetError::connect, std::error_code(errno, std::system_category())));
@@ -241,7 +238,7 @@ Task<NetResult<std::unique_ptr<Stream>>> dial(Loop& loop, const Endpoint& endpoi
         }
         // The last one may use all that is left; a silent first address cannot eat it up.
         const Duration share = left / static_cast<std::int64_t>(addresses->size() - i);
-        const asio::ip::tcp::endpoint peer((*addresses)[i], port);
+        const Address peer = (*addresses)[i].with_port(port);
         auto stream = co_await connect_to(loop, peer, interrupt, share);
         if (!stream) {
             last = stream.error();

@@ -1,5 +1,7 @@
 #include "net/upstream.h"
 
+#include "net/address.h"
+
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
@@ -57,9 +59,7 @@ Result<Url> parse_url(std::string_view text) {
             return failure("'" + whole + "' has a '[' without its ']'");
         }
         url.host = authority.substr(1, close - 1);
-        std::error_code wrong;
-        asio::ip::make_address_v6(url.host, wrong);
-        if (wrong) {
+        if (const auto address = Address::parse(url.host); !address || !address->is_v6()) {
             return failure("'" + whole + "': '" + url.host + "' is not an IPv6 address");
         }
         port = authority.substr(close + 1);

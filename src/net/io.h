@@ -1,31 +1,14 @@
-// The few Asio names that everything on sockets uses. Concrete executors: any_io_executor costs
-// more than parsing a request does.
+// What everything on sockets returns.
 #pragma once
 
-// First of all: Asio asks a macro of the standard library's how to allocate, and must get the same
-// answer in every file, or one frees what another allocated differently.
-#include <cstddef>
+#include "net/task.h"
 
-#include <asio/awaitable.hpp>
-#include <asio/experimental/as_tuple.hpp>
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/use_awaitable.hpp>
-
+#include <cstdint>
 #include <expected>
 #include <string_view>
 #include <system_error>
 
 namespace weir::net {
-
-using Executor = asio::io_context::executor_type;
-
-template <class T>
-using Task = asio::awaitable<T, Executor>;
-
-/// Completion token: `auto [ec, n] = co_await socket.async_read_some(buffer, kTask);`
-inline constexpr asio::experimental::as_tuple_t<asio::use_awaitable_t<Executor>> kTask{
-    asio::use_awaitable_t<Executor>{}};
 
 enum class NetError : std::uint8_t {
     closed,       // orderly end of file

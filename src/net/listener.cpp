@@ -1,7 +1,6 @@
 #include "net/listener.h"
 
-#include <asio/ip/v6_only.hpp>
-
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,7 +18,7 @@ namespace {
 constexpr Duration kPause = std::chrono::milliseconds(50);
 constexpr int kBatch = 64;  // accepted in one go before others on the loop have their turn
 
-Result<asio::ip::tcp::endpoint> parse_address(const std::string& text) {
+Result<Address> parse_address(const std::string& text) {
     const auto wrong = [&text](const char* what) {
         return failure("'" + text + "': " + what + "; write 127.0.0.1:7070 or [::1]:7070");
     };
@@ -42,12 +41,11 @@ Result<asio::ip::tcp::endpoint> parse_address(const std::string& text) {
     if (host == "localhost") {
         host = "127.0.0.1";
     }
-    std::error_code code;
-    const auto address = asio::ip::make_address(host, code);
-    if (code) {
+    const auto address = Address::parse(host, port);
+    if (!address) {
         return wrong("not an address");
     }
-    return asio::ip::tcp::endpoint(address, port);
+    return *address;
 }
 
 }  // namespace
@@ -55,48 +53,43 @@ Result<asio::ip::tcp::endpoint> parse_address(const std::string& text) {
 Listener::Listener(std::shared_ptr<ServerState> state, Loop& loop)
     : state_(std::move(state)),
       loop_(loop),
-      acceptor_(loop.executor()),
       resume_(loop.wheel(), [](void* self) { static_cast<Listener*>(self)->accept_all(); }, this) {}
 
 Result<void> Listener::open(const std::string& address) {
-    const auto endpoint = parse_address(address);
-    if (!endpoint) {
-        return std::unexpected(endpoint.error());
+    const auto wanted = parse_address(address);
+    if (!wanted) {
+        return std::unexpected(wanted.error());
     }
-    std::error_code code;
-    acceptor_.open(endpoint->protocol(), code);
-    if (!code) {
-        acceptor_.set_option(asio::socket_base::reuse_address(true), code);
+    socket_ = Socket(::socket(wanted->family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    const int fd = socket_.descriptor();
+    const int on = 1;
+    sockaddr_in6 got{};  // room for either family
+    socklen_t size = sizeof got;
+    auto* const name = reinterpret_cast<sockaddr*>(&got);
+    if (!socket_.is_open() || ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        (wanted->is_v6() && ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+        ::bind(fd, wanted->data(), wanted->size()) != 0 || ::listen(fd, SOMAXCONN) != 0 ||
+        ::getsockname(fd, name, &size) != 0) {
+        return failure("cannot listen on " + address + ": " +
+                       std::system_category().message(errno));
     }
-    if (!code && endpoint->address().is_v6()) {
-        acceptor_.set_option(asio::ip::v6_only(true), code);
-    }
-    if (!code) {
-        acceptor_.bind(*endpoint, code);
-    }
-    if (!code) {
-        acceptor_.listen(asio::socket_base::max_listen_connections, code);
-    }
-    if (!code) {
-        acceptor_.native_non_blocking(true, code);
-    }
-    if (code) {
-        return failure("cannot listen on " + address + ": " + code.message());
-    }
-    port_ = acceptor_.local_endpoint(code).port();
+    port_ = Address::from(*name)->port();
     return {};
 }
 
-void Listener::start() {
-    arm();
+Listener::~Listener() {
+    stop_listening();
 }
 
-void Listener::arm() {
-    acceptor_.async_wait(Acceptor::wait_read, [this](const std::error_code& code) {
-        if (!code) {  // else cancelled: `this` may be gone
-            accept_all();
-        }
-    });
+Result<void> Listener::start() {
+    if (const int code = loop_.poller().add(socket_.descriptor(), EPOLLIN, *this); code != 0) {
+        return failure("cannot listen: " + std::system_category().message(code));
+    }
+    return {};
+}
+
+void Listener::ready(std::uint32_t /*events*/) {
+    accept_all();
 }
 
 bool Listener::full() const {
@@ -116,13 +109,13 @@ void Listener::accept_all() {
             pause("the limit of connections is reached; new ones wait");
             return;
         }
-        asio::ip::tcp::endpoint peer;
-        auto size = static_cast<socklen_t>(peer.capacity());
+        sockaddr_in6 from{};  // room for either family
+        socklen_t size = sizeof from;
+        auto* const name = reinterpret_cast<sockaddr*>(&from);
         const int descriptor =
-            ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            ::accept4(socket_.descriptor(), name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (descriptor >= 0) {
-            peer.resize(size);
-            hand_over(descriptor, peer);
+            hand_over(descriptor, Address::from(*name).value_or(Address()));
             continue;
         }
         switch (errno) {
@@ -136,11 +129,11 @@ void Listener::accept_all() {
             case ECONNABORTED:
                 continue;
             default:
-                break;
+                return;  // no more for now
         }
-        break;
     }
-    arm();  // tells at once if there are more
+    // The kernel tells once of what came: of the rest, let it tell again.
+    loop_.poller().modify(socket_.descriptor(), EPOLLIN, *this);
 }
 
 void Listener::pause(std::string_view why) {
@@ -152,7 +145,7 @@ void Listener::pause(std::string_view why) {
     resume_.set_after(kPause);
 }
 
-void Listener::hand_over(int descriptor, const asio::ip::tcp::endpoint& peer) {
+void Listener::hand_over(int descriptor, const Address& peer) {
     ServerLoop* const fewest =
         std::min_element(state_->loops.begin(), state_->loops.end(),
                          [](const auto& a, const auto& b) {
@@ -176,8 +169,14 @@ void Listener::stop() {
         accept_all();
         stopped_ = true;
         resume_.clear();
-        std::error_code ignored;
-        acceptor_.close(ignored);
+        stop_listening();
+    }
+}
+
+void Listener::stop_listening() {
+    if (socket_.is_open()) {
+        loop_.poller().remove(socket_.descriptor(), *this);
+        socket_.close();
     }
 }
 

@@ -3,8 +3,6 @@
 
 #include "net/server_state.h"
 
-#include <asio/basic_socket_acceptor.hpp>
-
 #include <memory>
 #include <string>
 
@@ -12,28 +10,30 @@ namespace weir::net {
 
 /// Accepts on its loop and hands each connection to the loop with the fewest. At
 /// `max_connections`, and without descriptors, it pauses: clients wait in the kernel's queue.
-class Listener {
+class Listener final : Watched {
 public:
     Listener(std::shared_ptr<ServerState> state, Loop& loop);
+    ~Listener() override;
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
 
     Result<void> open(const std::string& address);
     std::uint16_t port() const { return port_; }
-    void start();
+    Result<void> start();
     /// Takes what has been connected already, then stops for good. On the loop.
     void stop();
 
 private:
-    using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
-
-    void arm();
+    void ready(std::uint32_t events) override;
     void accept_all();
+    void stop_listening();
     void pause(std::string_view why);
-    void hand_over(int descriptor, const asio::ip::tcp::endpoint& peer);
+    void hand_over(int descriptor, const Address& peer);
     bool full() const;
 
     std::shared_ptr<ServerState> state_;
     Loop& loop_;
-    Acceptor acceptor_;
+    Socket socket_;
     Timer resume_;
     std::uint16_t port_ = 0;
     Instant said_{};

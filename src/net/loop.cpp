@@ -1,13 +1,31 @@
 #include "net/loop.h"
 
-#include <asio/co_spawn.hpp>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <utility>
 
 namespace weir::net {
+
+namespace {
+
+constinit thread_local const Loop* current = nullptr;
+
+int make_wake(Poller& poller, Watched& whom) {
+    const int made = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (made < 0 || poller.add(made, EPOLLIN, whom) != 0) {
+        std::perror("weir: eventfd");
+        std::abort();  // a loop that cannot be woken can do nothing
+    }
+    return made;
+}
+
+}  // namespace
 
 std::string_view to_string(NetError error) {
     switch (error) {
@@ -35,74 +53,138 @@ std::string_view to_string(NetError error) {
 
 Parked::~Parked() {
     if (waiting()) {
-        auto dropped = take();
+        loop_.doomed_.push(take().outermost());
     }
 }
 
-Task<void> Parked::wait() {
-    return asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(
-        [this](Handler handler) {
-            handler_.emplace(std::move(handler));
-            previous_ = nullptr;
-            next_ = loop_.parked_;
-            if (next_ != nullptr) {
-                next_->previous_ = this;
-            }
-            loop_.parked_ = this;
-        },
-        asio::use_awaitable_t<Executor>{});
+void Parked::hold(Frame& frame) noexcept {
+    frame_ = &frame;
+    previous_ = nullptr;
+    next_ = loop_.parked_;
+    if (next_ != nullptr) {
+        next_->previous_ = this;
+    }
+    loop_.parked_ = this;
 }
 
-Parked::Handler Parked::take() {
+Frame& Parked::take() {
     (previous_ != nullptr ? previous_->next_ : loop_.parked_) = next_;
     if (next_ != nullptr) {
         next_->previous_ = previous_;
     }
     previous_ = next_ = nullptr;
-    Handler handler = std::move(*handler_);
-    handler_.reset();
-    return handler;
+    return *std::exchange(frame_, nullptr);
 }
 
 void Parked::resume_now() {
     if (waiting()) {
-        auto handler = take();
-        handler();
+        take().handle.resume();
     }
 }
 
 void Parked::resume() {
     if (waiting()) {
-        asio::post(loop_.executor(), take());
+        loop_.ready_.push(take());
     }
 }
 
+void Loop::Queue::push(Frame& frame) {
+    frame.next = nullptr;
+    (first != nullptr ? last->next : first) = &frame;
+    last = &frame;
+}
+
+/// Says whose thread this is.
+class Loop::Running {
+public:
+    explicit Running(const Loop& loop) : before_(std::exchange(current, &loop)) {}
+    ~Running() { current = before_; }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+private:
+    const Loop* before_;
+};
+
 Loop::Loop(unsigned index)
-    : context_(ASIO_CONCURRENCY_HINT_UNSAFE_IO),
-      work_(context_.get_executor()),
-      wheel_(context_),
-      poller_(context_),
-      index_(index) {}
+    : wheel_(poller_), index_(index), wake_descriptor_(make_wake(poller_, woken_)) {
+    // A peer that is gone is an error of a write; OpenSSL cannot ask for that call by call.
+    std::signal(SIGPIPE, SIG_IGN);
+}
 
 Loop::~Loop() {
     stop();
     join();
-    while (parked_ != nullptr) {
-        auto dropped = parked_->take();  // its frame is now the context's to destroy
+    {
+        const Running here(*this);  // what is unwound may post
+        from_others_.clear();
+        while (parked_ != nullptr || !idle()) {
+            while (parked_ != nullptr) {
+                doomed_.push(parked_->take().outermost());
+            }
+            for (Frame* frame = ready_.take().first; frame != nullptr;) {
+                doomed_.push(std::exchange(frame, frame->next)->outermost());
+            }
+            const std::vector<Work> never = std::move(posted_);
+            posted_.clear();
+            for (Frame* frame = doomed_.take().first; frame != nullptr;) {
+                std::exchange(frame, frame->next)->handle.destroy();
+            }
+        }
     }
-    context_.shutdown();
+    poller_.remove(wake_descriptor_, woken_);
+    ::close(wake_descriptor_);
 }
 
 void Loop::start() {
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+        run();
+        Frame::release_kept();
+    });
 }
 
 void Loop::run() {
-    context_.run();
+    const Running here(*this);
+    while (!stopped_.load(std::memory_order_acquire)) {
+        poller_.tell(idle());
+        for (int i = 0; i < 8 && !idle(); ++i) {
+            run_queued();
+        }
+    }
+}
+
+std::size_t Loop::poll() {
+    const Running here(*this);
+    std::size_t total = 0;
+    for (std::size_t ran = 1; ran != 0; total += ran) {
+        ran = poller_.tell(false) + run_queued();
+    }
+    return total;
+}
+
+std::size_t Loop::run_queued() {
+    std::size_t ran = 0;
+    for (Frame* frame = ready_.take().first; frame != nullptr; ++ran) {
+        std::exchange(frame, frame->next)->handle.resume();
+    }
+    if (!posted_.empty()) {
+        running_.swap(posted_);
+        for (Work& work : running_) {
+            work();
+            work = nullptr;
+        }
+        ran += running_.size();
+        running_.clear();
+    }
+    for (Frame* frame = doomed_.take().first; frame != nullptr; ++ran) {
+        std::exchange(frame, frame->next)->handle.destroy();
+    }
+    return ran;
 }
 
 void Loop::stop() {
-    context_.stop();
+    stopped_.store(true, std::memory_order_release);
+    wake();
 }
 
 void Loop::join() {
@@ -111,20 +193,48 @@ void Loop::join() {
     }
 }
 
+bool Loop::here() const {
+    return current == this;
+}
+
+void Loop::post(Work work) {
+    if (here()) {
+        posted_.push_back(std::move(work));
+        return;
+    }
+    bool first = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        first = from_others_.empty();
+        from_others_.push_back(std::move(work));
+    }
+    if (first) {
+        wake();
+    }
+}
+
+void Loop::wake() const {
+    const std::uint64_t one = 1;
+    // Fails only when it is full of wakes that nobody has seen yet.
+    [[maybe_unused]] const auto written = ::write(wake_descriptor_, &one, sizeof one);
+}
+
+void Loop::Woken::ready(std::uint32_t /*events*/) {
+    std::uint64_t times = 0;
+    [[maybe_unused]] const auto got = ::read(loop.wake_descriptor_, &times, sizeof times);
+    const std::scoped_lock lock(loop.mutex_);
+    for (Work& work : loop.from_others_) {
+        loop.posted_.push_back(std::move(work));
+    }
+    loop.from_others_.clear();
+}
+
 void Loop::spawn(Task<void> task) {
-    asio::co_spawn(context_, std::move(task), [](const std::exception_ptr& failure) {
-        if (!failure) {
-            return;
-        }
-        try {
-            std::rethrow_exception(failure);
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "weir: a coroutine ended with an exception: %s\n", error.what());
-        } catch (...) {
-            std::fprintf(stderr, "weir: a coroutine ended with an unknown exception\n");
-        }
-        std::abort();
-    });
+    if (here()) {
+        std::move(task).detach().handle.resume();
+    } else {
+        post([start = std::move(task)]() mutable { std::move(start).detach().handle.resume(); });
+    }
 }
 
 Task<void> Loop::sleep(Duration duration) {

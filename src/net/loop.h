@@ -1,15 +1,15 @@
-// One worker: an io_context, its timer wheel, its thread.
+// One worker: its sockets, its timer wheel, its coroutines, its thread.
 #pragma once
 
 #include "net/io.h"
 #include "net/poller.h"
 #include "net/timer_wheel.h"
 
-#include <asio/executor_work_guard.hpp>
-#include <asio/post.hpp>
-
-#include <optional>
+#include <atomic>
+#include <functional>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 namespace weir::net {
 
@@ -24,8 +24,9 @@ public:
     Parked(const Parked&) = delete;
     Parked& operator=(const Parked&) = delete;
 
-    bool waiting() const { return handler_.has_value(); }
-    Task<void> wait();
+    bool waiting() const { return frame_ != nullptr; }
+    /// `co_await parked.wait();`
+    auto wait() { return Waiting(*this); }
     /// Runs the coroutine at once, inside this call. For a completion that comes from the loop.
     void resume_now();
     /// Runs it soon, so that the caller's own state stays as it is.
@@ -33,17 +34,31 @@ public:
 
 private:
     friend class Loop;
-    using Handler =
-        asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;  // NOLINT
-    Handler take();
+    class Waiting {
+    public:
+        explicit Waiting(Parked& parked) : parked_(parked) {}
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> handle) const noexcept {
+            parked_.hold(handle.promise());
+        }
+        void await_resume() const noexcept {}
+
+    private:
+        Parked& parked_;
+    };
+    void hold(Frame& frame) noexcept;
+    Frame& take();
 
     Loop& loop_;
+    Frame* frame_ = nullptr;
     Parked* previous_ = nullptr;
     Parked* next_ = nullptr;
-    std::optional<Handler> handler_;
 };
 
-/// Everything on a loop runs on its one thread; only post() may be called from another.
+/// Everything on a loop runs on its one thread; only post() and stop() may be called from another.
+/// A turn: what the kernel has of news is told, then what is queued runs, oldest first; what that
+/// queues waits for the next turn.
 class Loop {
 public:
     explicit Loop(unsigned index);
@@ -51,8 +66,6 @@ public:
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
-    asio::io_context& context() { return context_; }
-    Executor executor() { return context_.get_executor(); }
     TimerWheel& wheel() { return wheel_; }
     Poller& poller() { return poller_; }
     unsigned index() const { return index_; }
@@ -63,16 +76,18 @@ public:
     void run();
     void stop();
     void join();
+    /// On a loop that no thread runs: what can run without waiting. How much that was.
+    std::size_t poll();
 
-    /// Runs `work` on this loop's thread. Thread-safe.
-    template <class Work>
-    void post(Work&& work) {
-        asio::post(context_, std::forward<Work>(work));
-    }
+    /// Runs `work` on this loop's thread, soon. Thread-safe.
+    void post(std::move_only_function<void()> work);
 
     /// Starts a coroutine that nobody waits for; an exception in it ends the process with its
-    /// message. Call it on the loop's thread or before start().
+    /// message. On the loop's thread it runs at once, until it waits; else as if posted.
     void spawn(Task<void> task);
+
+    /// `co_await loop.soon();` lets run first what else this turn brought.
+    auto soon() { return Soon(*this); }
 
     /// Suspends for `duration`. Not interruptible: for the simulator and the demo, not for
     /// requests.
@@ -80,18 +95,59 @@ public:
 
 private:
     friend class Parked;
-    // Frames left over refer to the wheel and the poller: they are unwound before those go.
-    struct Context : asio::io_context {
-        using asio::io_context::io_context;
-        using asio::io_context::shutdown;
+    using Work = std::move_only_function<void()>;
+
+    /// Frames in the order they came.
+    struct Queue {
+        Frame* first = nullptr;
+        Frame* last = nullptr;
+        void push(Frame& frame);
+        Queue take() { return std::exchange(*this, Queue()); }
     };
 
-    Context context_;
-    asio::executor_work_guard<Executor> work_;
-    TimerWheel wheel_;
+    /// Told when another thread has posted.
+    struct Woken final : Watched {
+        explicit Woken(Loop& of) : loop(of) {}
+        void ready(std::uint32_t events) override;
+        Loop& loop;
+    };
+
+    class Soon {
+    public:
+        explicit Soon(Loop& loop) : loop_(loop) {}
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> handle) const noexcept {
+            loop_.ready_.push(handle.promise());
+        }
+        void await_resume() const noexcept {}
+
+    private:
+        Loop& loop_;
+    };
+
+    class Running;
+
+    bool here() const;
+    bool idle() const {
+        return ready_.first == nullptr && posted_.empty() && doomed_.first == nullptr;
+    }
+    std::size_t run_queued();
+    void wake() const;
+
     Poller poller_;
+    TimerWheel wheel_;
     unsigned index_;
     Parked* parked_ = nullptr;
+    Queue ready_;
+    Queue doomed_;  // outermost frames whose coroutine can never be resumed
+    std::vector<Work> posted_;
+    std::vector<Work> running_;  // keeps its memory from turn to turn
+    int wake_descriptor_;
+    Woken woken_{*this};
+    std::mutex mutex_;
+    std::vector<Work> from_others_;
+    std::atomic<bool> stopped_{false};
     std::thread thread_;
 };
 

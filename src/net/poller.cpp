@@ -18,7 +18,7 @@ int make_epoll() {
     const int made = ::epoll_create1(EPOLL_CLOEXEC);
     if (made < 0) {
         std::perror("weir: epoll_create1");
-        std::abort();  // a loop without it can do nothing, and asio's own has just been made
+        std::abort();  // a loop without it can do nothing
     }
     return made;
 }
@@ -38,12 +38,11 @@ void Socket::close() {
     }
 }
 
-Poller::Poller(asio::io_context& context)
-    : epoll_(make_epoll()), descriptor_(context.get_executor(), epoll_) {
-    arm();
-}
+Poller::Poller() : epoll_(make_epoll()) {}
 
-Poller::~Poller() = default;
+Poller::~Poller() {
+    ::close(epoll_);
+}
 
 int Poller::add(int descriptor, std::uint32_t events, Watched& whom) {
     return control(epoll_, EPOLL_CTL_ADD, descriptor, events, whom);
@@ -61,19 +60,10 @@ void Poller::remove(int descriptor, const Watched& whom) {
                  static_cast<void*>(const_cast<Watched*>(&whom)), static_cast<void*>(nullptr));
 }
 
-void Poller::arm() {
-    descriptor_.async_wait(asio::posix::descriptor_base::wait_read,
-                           [this](const std::error_code& code) {
-                               if (!code) {
-                                   tell();
-                                   arm();
-                               }
-                           });
-}
-
-void Poller::tell() {
+std::size_t Poller::tell(bool wait) {
     std::array<epoll_event, 128> events;
-    const int found = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
+    const int found =
+        ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait ? -1 : 0);
     total_ = static_cast<std::size_t>(std::max(found, 0));
     for (std::size_t i = 0; i < total_; ++i) {
         telling_[i] = events[i].data.ptr;
@@ -84,7 +74,9 @@ void Poller::tell() {
             static_cast<Watched*>(telling_[i])->ready(events[i].events);
         }
     }
+    const std::size_t told = total_;
     told_ = total_ = 0;
+    return told;
 }
 
 }  // namespace weir::net

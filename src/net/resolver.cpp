@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -32,16 +31,8 @@ Addresses ask_system(const std::string& name) {
     }
     Addresses found;
     for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
-        if (one->ai_family == AF_INET) {
-            sockaddr_in address{};
-            std::memcpy(&address, one->ai_addr, sizeof address);
-            found.emplace_back(asio::ip::address_v4(ntohl(address.sin_addr.s_addr)));
-        } else if (one->ai_family == AF_INET6) {
-            sockaddr_in6 address{};
-            std::memcpy(&address, one->ai_addr, sizeof address);
-            asio::ip::address_v6::bytes_type bytes;
-            std::memcpy(bytes.data(), &address.sin6_addr, bytes.size());
-            found.emplace_back(asio::ip::address_v6(bytes, address.sin6_scope_id));
+        if (const auto address = Address::from(*one->ai_addr)) {
+            found.push_back(*address);
         }
     }
     ::freeaddrinfo(list);
@@ -145,10 +136,8 @@ Resolver& Resolver::shared() {
 }
 
 void Resolver::resolve(const std::string& name, Answer answer) {
-    std::error_code not_numeric;
-    const auto numeric = asio::ip::make_address(name, not_numeric);
-    if (!not_numeric) {
-        answer(Addresses(1, numeric));
+    if (const auto numeric = Address::parse(name)) {
+        answer(Addresses(1, *numeric));
         return;
     }
     std::unique_lock lock(impl_->mutex);

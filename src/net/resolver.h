@@ -1,7 +1,7 @@
 // Names to addresses, on one thread for the whole process.
 #pragma once
 
-#include "net/io.h"
+#include "net/address.h"
 
 #include <weir/time.h>
 
@@ -12,7 +12,7 @@
 
 namespace weir::net {
 
-using Addresses = std::vector<asio::ip::address>;
+using Addresses = std::vector<Address>;
 
 /// Remembers an answer for 30 s, and after that for as long as no better one can be had: a name
 /// server that fails must not take down what worked. IPv6 and IPv4 come alternately. Thread-safe.

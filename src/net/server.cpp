@@ -35,8 +35,7 @@ Server::~Server() {
     do {
         for (auto& one : impl_->state->loops) {
             close_connections(*one);
-            one->loop.context().restart();
-            one->loop.context().poll();
+            one->loop.poll();
         }
     } while (connections() > 0 && std::chrono::steady_clock::now() < until);
 }
@@ -60,7 +59,11 @@ Result<void> Server::start() {
         impl_->listeners.push_back(std::move(listener));
     }
     for (auto& listener : impl_->listeners) {
-        listener->start();
+        auto started = listener->start();
+        if (!started) {
+            impl_->listeners.clear();
+            return started;
+        }
     }
     impl_->listening.store(impl_->listeners.size());
     return {};

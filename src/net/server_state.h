@@ -1,6 +1,7 @@
 // What the listeners and the connections of one server share.
 #pragma once
 
+#include "net/address.h"
 #include "net/server.h"
 #include "net/tls.h"
 
@@ -42,7 +43,7 @@ struct ServerState {
 
 /// Serves one accepted socket until it ends. Runs on `home`'s loop and takes `descriptor`.
 Task<void> serve_connection(std::shared_ptr<ServerState> state, ServerLoop* home, int descriptor,
-                            asio::ip::tcp::endpoint peer);
+                            Address peer);
 /// On the loop: ends what is idle, or everything.
 void drain_connections(ServerLoop& home);
 void close_connections(ServerLoop& home);

@@ -5,7 +5,7 @@
 
 namespace weir::net {
 
-/// Closes what it holds. Not asio's: that would be told by the kernel of what the Poller is told.
+/// Closes what it holds.
 class Socket {
 public:
     Socket() = default;

@@ -94,7 +94,7 @@ struct Stream::Impl final : Watched {
         if (code == 0) {
             watched = all;
         } else {  // once who asks is waiting
-            asio::post(loop.executor(), [impl = keep()] { impl->fail(NetError::reset); });
+            loop.post([impl = keep()] { impl->fail(NetError::reset); });
         }
     }
 
@@ -109,7 +109,7 @@ struct Stream::Impl final : Watched {
 
     void look_soon() {
         if (!std::exchange(look_posted, true)) {
-            asio::post(loop.executor(), [impl = keep()] {
+            loop.post([impl = keep()] {
                 impl->look_posted = false;
                 impl->readable();
             });
@@ -134,14 +134,6 @@ struct Stream::Impl final : Watched {
             read_dry = false;
             readable();
         }
-    }
-
-    /// Suspends the writer until what else is ready has run. Under load many write in a row then,
-    /// and a peer that the first wakes is still awake for the rest: waking it costs more than
-    /// writing does.
-    Task<void> after_others() {
-        asio::post(loop.executor(), [impl = keep()] { impl->writer.resume_now(); });
-        co_await writer.wait();
     }
 
     void readable() {
@@ -365,7 +357,9 @@ NetResult<bool> Stream::try_write(std::string_view& head, std::string_view& body
 
 Task<NetResult<void>> Stream::write(std::string_view head, std::string_view body,
                                     std::string_view tail) {
-    co_await impl_->after_others();
+    // Under load many write in a row then, and a peer that the first wakes is still awake for the
+    // rest: waking it costs more than writing does.
+    co_await impl_->loop.soon();
     for (;;) {
         const std::size_t before = head.size() + body.size() + tail.size();
         const auto all = try_write(head, body, tail);

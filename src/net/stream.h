@@ -7,8 +7,6 @@
 
 #include <weir/time.h>
 
-#include <asio/buffer.hpp>
-
 #include <memory>
 #include <optional>
 #include <span>

@@ -1,10 +1,14 @@
 #include "net/timer_wheel.h"
 
-#include <asio/basic_waitable_timer.hpp>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <limits>
 
@@ -62,14 +66,30 @@ std::uint32_t slot_of_turn(std::int64_t turn) {
 /// comes it either fires or moves to a slot nearer its deadline. So a deadline that moves later
 /// costs nothing until then. What is more than a turn away sits in the slot of its turn, which is
 /// looked at when that begins: thousands of deadlines that are minutes away wake nobody.
-struct TimerWheel::Impl {
-    using AsioTimer =
-        asio::basic_waitable_timer<std::chrono::steady_clock,
-                                   asio::wait_traits<std::chrono::steady_clock>, Executor>;
+struct TimerWheel::Impl final : Watched {
+    Impl(Poller& by, TimerWheel& of)
+        : poller(by),
+          wheel(of),
+          clock(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
+        if (clock < 0 || poller.add(clock, EPOLLIN, *this) != 0) {
+            std::perror("weir: timerfd");
+            std::abort();  // deadlines are what keeps everybody's wait bounded
+        }
+    }
+    ~Impl() override {
+        poller.remove(clock, *this);
+        ::close(clock);
+    }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
-    explicit Impl(asio::io_context& context) : driver(context.get_executor()) {}
+    void ready(std::uint32_t /*events*/) override {
+        wheel.advance(std::chrono::steady_clock::now());
+    }
 
-    AsioTimer driver;
+    Poller& poller;
+    TimerWheel& wheel;
+    int clock;
     std::array<Timer*, kDeferred + 1> heads{};
     std::array<std::uint64_t, (kSlots + kTurns) / 64>
         occupied{};  // may say so of a slot emptied since
@@ -78,7 +98,6 @@ struct TimerWheel::Impl {
     std::int64_t cursor = 0;  // the last tick that has been worked off
     std::int64_t wake = kNever;
     bool advancing = false;
-    TimerWheel* wheel = nullptr;
 
     /// The tick at which this slot is looked at next.
     std::int64_t next_visit(std::uint32_t slot) const {
@@ -128,12 +147,11 @@ struct TimerWheel::Impl {
 
     void sleep_until(std::int64_t tick) {
         wake = tick;
-        driver.expires_at(std::chrono::steady_clock::time_point(Duration(tick * kTick)));
-        driver.async_wait([this](const std::error_code& error) {
-            if (!error) {
-                wheel->advance(std::chrono::steady_clock::now());
-            }
-        });
+        const std::int64_t at = std::max<std::int64_t>(tick * kTick, 1);  // zero would disarm it
+        itimerspec when{};
+        when.it_value.tv_sec = at / 1'000'000'000;
+        when.it_value.tv_nsec = at % 1'000'000'000;
+        ::timerfd_settime(clock, TFD_TIMER_ABSTIME, &when, nullptr);
     }
 
     void plan() {
@@ -182,9 +200,7 @@ struct TimerWheel::Impl {
     }
 };
 
-TimerWheel::TimerWheel(asio::io_context& context) : impl_(std::make_unique<Impl>(context)) {
-    impl_->wheel = this;
-}
+TimerWheel::TimerWheel(Poller& poller) : impl_(std::make_unique<Impl>(poller, *this)) {}
 
 TimerWheel::~TimerWheel() = default;
 

@@ -1,10 +1,11 @@
-// Deadlines by the ten thousand, one asio timer behind them.
+// Deadlines by the ten thousand, one of the kernel's timers behind them.
 #pragma once
 
-#include "net/io.h"
+#include "net/poller.h"
 
 #include <weir/time.h>
 
+#include <cstdint>
 #include <memory>
 
 namespace weir::net {
@@ -47,7 +48,7 @@ private:
 /// time, for tests.
 class TimerWheel {
 public:
-    explicit TimerWheel(asio::io_context& context);
+    explicit TimerWheel(Poller& poller);
     ~TimerWheel();
     TimerWheel(const TimerWheel&) = delete;
     TimerWheel& operator=(const TimerWheel&) = delete;

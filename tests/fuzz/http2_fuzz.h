@@ -122,7 +122,7 @@ inline void http2(std::string_view bytes) {
     std::array<char, 16384> block{};
     const auto turn = [&] {
         for (;;) {
-            const auto ran = loop.context().poll();
+            const auto ran = loop.poll();
             const auto got = ::recv(ends[1], block.data(), block.size(), 0);
             if (got > 0) {
                 reply.take({block.data(), static_cast<std::size_t>(got)});

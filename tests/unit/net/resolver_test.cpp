@@ -14,7 +14,7 @@ namespace {
 Addresses addresses(const std::vector<std::string>& texts) {
     Addresses made;
     for (const auto& text : texts) {
-        made.push_back(asio::ip::make_address(text));
+        made.push_back(Address::parse(text).value());
     }
     return made;
 }

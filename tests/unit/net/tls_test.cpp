@@ -36,8 +36,7 @@ struct Fixture {
 
 TEST(Tls, TrustedByItsAuthority) {
     Fixture fixture;
-    Resolver local(
-        [](const std::string&) { return Addresses(1, asio::ip::make_address("127.0.0.1")); });
+    Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
     Caller caller(fixture.endpoint("localhost", fixture.files.authority()), {}, &local);
     EXPECT_EQ(caller.exchange(kGet).body, "secure ");
     EXPECT_TRUE(caller.exchange(kGet).reused);
@@ -50,8 +49,7 @@ TEST(Tls, TrustedByItsAuthority) {
 }
 
 TEST(Tls, RefusedCertificatesSayWhy) {
-    Resolver local(
-        [](const std::string&) { return Addresses(1, asio::ip::make_address("127.0.0.1")); });
+    Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
     const auto refused = [&](const Endpoint& endpoint) {
         Caller caller(endpoint, {}, &local);
         const auto got = caller.exchange(kGet);
@@ -84,7 +82,7 @@ TEST(Tls, SessionsAreTakenUpAgain) {
                           std::vector<bool>& seen) -> Task<void> {
         for (int i = 0; i < 3; ++i) {
             Socket socket(::socket(AF_INET, SOCK_STREAM, 0));
-            const asio::ip::tcp::endpoint to(asio::ip::address_v4::loopback(), port);
+            const Address to = *Address::parse("127.0.0.1", port);
             EXPECT_EQ(::connect(socket.descriptor(), to.data(), to.size()), 0);
             Stream stream(on, std::move(socket));
             auto state = tls.connect_to("localhost");
@@ -115,8 +113,7 @@ TEST(Tls, WatchSeesCloseNotify) {
         }
         request.unwatch();
     });
-    Resolver local(
-        [](const std::string&) { return Addresses(1, asio::ip::make_address("127.0.0.1")); });
+    Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
     Caller caller(fixture.endpoint("localhost", fixture.files.authority()), {}, &local);
     caller.read_deadline = milliseconds(50);
     EXPECT_TRUE(caller.exchange(kGet).failure);

@@ -178,7 +178,7 @@ TEST(Pool, TriesEveryAddressAndNeedsOne) {
     auto endpoint = peer.endpoint();
     endpoint.host = "two.example";
     Resolver two([](const std::string&) {
-        return Addresses{asio::ip::make_address("127.0.0.2"), asio::ip::make_address("127.0.0.1")};
+        return Addresses{*Address::parse("127.0.0.2"), *Address::parse("127.0.0.1")};
     });
     Caller caller(endpoint, {}, &two);
     EXPECT_EQ(caller.exchange(kGet).body, "ok");

@@ -2,15 +2,16 @@
 #include "simulator/simulator.h"
 
 #include "codec/sigv4.h"
+#include "net/address.h"
+#include "net/socket.h"
 #include "simulator/faults.h"
 
 #include <gtest/gtest.h>
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/read.hpp>
-#include <asio/write.hpp>
 #include <nlohmann/json.hpp>
 
+#include <sys/socket.h>
+
+#include <array>
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -62,10 +63,15 @@ protected:
         }
     }
 
-    asio::ip::tcp::socket connect(std::uint16_t port) {
-        asio::ip::tcp::socket socket(context_);
-        socket.connect({asio::ip::address_v4::loopback(), port});
+    static net::Socket connect(std::uint16_t port) {
+        net::Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const auto to = net::Address::parse("127.0.0.1", port);
+        EXPECT_EQ(::connect(socket.descriptor(), to->data(), to->size()), 0);
         return socket;
+    }
+    static void write(const net::Socket& socket, std::string_view bytes) {
+        EXPECT_EQ(::send(socket.descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+                  static_cast<ssize_t>(bytes.size()));
     }
     static std::string request(std::string_view method, std::string_view path,
                                std::string_view body, std::string_view extra = {}) {
@@ -80,12 +86,17 @@ protected:
     }
     /// Everything the server says until it closes.
     std::string ask(std::uint16_t port, const std::string& bytes) {
-        auto socket = connect(port);
-        asio::write(socket, asio::buffer(bytes));
+        const auto socket = connect(port);
+        write(socket, bytes);
         std::string answer;
-        asio::error_code ec;
-        asio::read(socket, asio::dynamic_buffer(answer), ec);
-        return answer;
+        std::array<char, 16384> block{};
+        for (;;) {
+            const auto got = ::recv(socket.descriptor(), block.data(), block.size(), 0);
+            if (got <= 0) {
+                return answer;
+            }
+            answer.append(block.data(), static_cast<std::size_t>(got));
+        }
     }
     std::string converse(std::string_view text, std::string_view operation = "converse") {
         return ask(sim_->port("us-east-1"),
@@ -97,7 +108,6 @@ protected:
     }
     Truth truth() { return sim_->truth()["us-east-1"][std::string(kModel)]; }
 
-    asio::io_context context_;
     std::unique_ptr<net::Loop> loop_;
     std::unique_ptr<Simulator> sim_;
 };
@@ -119,7 +129,7 @@ TEST_F(Sockets, AClientThatLeavesIsCancelledAtOnce) {
         auto socket = connect(sim_->port("us-east-1"));
         const std::string bytes = request("POST", std::string(kPath) + std::string(operation),
                                           prompt("[[ttft=20ms]] [[output=60000]] [[rate=100]]"));
-        asio::write(socket, asio::buffer(bytes));
+        write(socket, bytes);
         ASSERT_TRUE(eventually([&] { return truth().in_flight == 1; }));
         std::this_thread::sleep_for(60ms);
         socket.close();
@@ -132,8 +142,7 @@ TEST_F(Sockets, AClientThatLeavesIsCancelledAtOnce) {
 TEST_F(Sockets, HangsUntilTheClientLeaves) {
     open();
     auto socket = connect(sim_->port("us-east-1"));
-    asio::write(socket, asio::buffer(request("POST", std::string(kPath) + "converse",
-                                             prompt("[[fault=hang]]"))));
+    write(socket, request("POST", std::string(kPath) + "converse", prompt("[[fault=hang]]")));
     ASSERT_TRUE(eventually([&] { return truth().in_flight == 1; }));
     socket.close();
     EXPECT_TRUE(eventually([&] { return truth().broken == 1; }));
@@ -142,11 +151,10 @@ TEST_F(Sockets, HangsUntilTheClientLeaves) {
 TEST_F(Sockets, StopsWithCallsUnderWay) {
     open();
     auto hanging = connect(sim_->port("us-east-1"));
-    asio::write(hanging, asio::buffer(request("POST", std::string(kPath) + "converse",
-                                              prompt("[[fault=hang]]"))));
+    write(hanging, request("POST", std::string(kPath) + "converse", prompt("[[fault=hang]]")));
     auto streaming = connect(sim_->port("us-east-1"));
-    asio::write(streaming, asio::buffer(request("POST", std::string(kPath) + "converse-stream",
-                                                prompt("[[output=60000]] [[rate=50]]"))));
+    write(streaming, request("POST", std::string(kPath) + "converse-stream",
+                             prompt("[[output=60000]] [[rate=50]]")));
     ASSERT_TRUE(eventually([&] { return truth().in_flight == 2; }));
     const auto before = std::chrono::steady_clock::now();
     TearDown();
