@@ -67,6 +67,7 @@ Exchange::~Exchange() {
 /// An exception has ended the request before its time: the engines must not count on it for ever.
 void Exchange::abandon() noexcept {
     try {
+        settle_whole();
         if (offered_) {
             worker_.shared.gate->cancel(id_, usage_);
         } else if (observed_) {
@@ -95,6 +96,9 @@ net::Task<void> Exchange::run() {
         if (const auto every = snapshot_->config.timeouts.interim_100) {
             downstream_.reassure(*every);
         }
+        // Step by step with whoever else came in this turn: each step's code is still in the
+        // processor's cache for the next one.
+        co_await worker_.loop.soon();
         if (bedrock::is_inference(match_.operation)) {
             co_await infer();
         } else {
@@ -291,6 +295,7 @@ net::Task<Exchange::End> Exchange::attempt(const Grant& grant) {
 /// Connects, signs, sends and reads the response's head. `answered`: head_ is there.
 net::Task<Exchange::End> Exchange::fetch(Region& region, Service service, std::string_view target,
                                          std::string_view body, const codec::Digest& digest) {
+    co_await worker_.loop.soon();
     if (!prepare_head(region, service, target, body.size(), digest)) {
         set_failure(FailureClass::credentials, Stage::not_sent,
                     "weir has no credentials for " + region.name +

@@ -41,6 +41,8 @@ public:
     /// The engine's word on a call that waited.
     void deliver(const Decision& decision);
     void wake() { signal_.notify(); }
+    /// Tells the engine what a whole answer cost, if it has not been told.
+    void settle_whole();
 
 private:
     enum class End : std::uint8_t { answered, failed, gone };
@@ -161,8 +163,9 @@ private:
     std::optional<Truncated> truncated_;
 
     // how it went
-    bool offered_ = false;   // the engine may know the call
-    bool observed_ = false;  // or its shadow
+    bool offered_ = false;    // the engine may know the call
+    bool observed_ = false;   // or its shadow
+    bool unsettled_ = false;  // the whole answer is here, what it cost not yet told
     std::optional<Decision> decided_;
     bool gone_ = false;
     bool begun_ = false;

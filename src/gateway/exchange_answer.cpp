@@ -6,6 +6,7 @@
 #include "gateway/header_rules.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::gateway {
 namespace {
@@ -73,18 +74,19 @@ net::Task<Exchange::End> Exchange::relay_whole() {
     }
     release(true);
     if (bedrock::is_inference(match_.operation)) {
-        usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
-        // Whatever the family calls it: an answer as long as it was let be has been cut.
-        if (grant_.right_sized && usage_.known && usage_.output >= *grant_.max_output) {
-            hold_truncated();
-            co_return End::failed;
+        if (grant_.right_sized) {
+            usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
+            // Whatever the family calls it: an answer as long as it was let be has been cut.
+            if (usage_.known && usage_.output >= *grant_.max_output) {
+                hold_truncated();
+                co_return End::failed;
+            }
         }
-        worker_.shared.gate->complete(id_, usage_);
-        worker_.shared.metrics->count_attempt(target_region_, target_model_,
-                                              observe::AttemptResult::ok);
         if (match_.operation == Operation::responses) {
             remember_response(bedrock::response_id(answer_body_));
         }
+        unsettled_ = true;
+        worker_.settle_soon(id_);
     }
     status_ = head_.status;
     begun_ = true;
@@ -93,7 +95,20 @@ net::Task<Exchange::End> Exchange::relay_whole() {
     if (!sent) {
         outcome_ = Outcome::cancelled;
     }
+    co_await worker_.loop.soon();
+    settle_whole();
     co_return End::answered;
+}
+
+/// The client's bytes go first; this comes in the same turn of the loop, however long the client
+/// takes for them.
+void Exchange::settle_whole() {
+    if (std::exchange(unsettled_, false)) {
+        usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
+        worker_.shared.gate->complete(id_, usage_);
+        worker_.shared.metrics->count_attempt(target_region_, target_model_,
+                                              observe::AttemptResult::ok);
+    }
 }
 
 /// The rest of an answer too large to hold.

@@ -97,6 +97,20 @@ void Worker::wake_all() {
     }
 }
 
+void Worker::settle_soon(CallId id) {
+    if (unsettled_.empty()) {
+        loop.post([this] {
+            for (const CallId one : unsettled_) {
+                if (Exchange* exchange = find(one)) {
+                    exchange->settle_whole();
+                }
+            }
+            unsettled_.clear();
+        });
+    }
+    unsettled_.push_back(id);
+}
+
 void Texts::clear() {
     constexpr std::size_t kKept = 4096;
     for (std::string* text :

@@ -85,6 +85,8 @@ public:
     void leave(CallId id);
     Exchange* find(CallId id);
     void wake_all();
+    /// settle_whole() of this call's exchange by the end of the turn.
+    void settle_soon(CallId id);
 
     /// Into the log, at most once in ten seconds a Region: an outage is one thing to say.
     void complain(const Region& region, const std::string& why);
@@ -102,6 +104,7 @@ private:
     };
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
+    std::vector<CallId> unsettled_;
     std::vector<std::unique_ptr<Texts>> texts_;
     std::unordered_map<const Region*, std::array<std::unique_ptr<net::Pool>, 3>> pools_;
     std::unordered_map<const Region*, Instant> complained_;
