@@ -27,6 +27,8 @@ public:
     Metric(const char* name, const char* help, std::vector<double> buckets = {});
 
     T& series(const LabelList& labels);
+    /// Upper bounds of a histogram's buckets.
+    const std::vector<double>& buckets() const { return buckets_; }
 
     /// Removes every series of these models or clients.
     void forget(const std::vector<std::string>& values);

@@ -59,6 +59,13 @@ public:
         return &map_.insert_or_assign(std::move(owned), std::move(handle)).first->second;
     }
 
+    template <class Use>
+    void each(Use use) {
+        for (auto& [names, handle] : map_) {
+            use(handle);
+        }
+    }
+
     void clear() {
         last_ = nullptr;
         map_.clear();

@@ -3,6 +3,7 @@
 #include "observe/families.h"
 #include "observe/labels.h"
 #include "observe/scrape.h"
+#include "observe/tally.h"
 
 #include <functional>
 #include <mutex>
@@ -11,49 +12,51 @@
 namespace weir::observe {
 namespace {
 
-using prometheus::Counter;
-using prometheus::Histogram;
-
 constexpr std::size_t kShards = 16;
 
-struct ModelHandles {
-    Histogram* request = nullptr;
-    Histogram* queue = nullptr;
-    Histogram* overhead = nullptr;
-    Histogram* first_token = nullptr;
-    Histogram* estimate = nullptr;
-};
-struct RequestHandles {
-    Counter* requests = nullptr;
-    Counter* reserved_unused = nullptr;
-    Counter* sdk_retries = nullptr;
-    ModelHandles model;
-};
-struct TokenHandles {
-    Counter* input = nullptr;
-    Counter* output = nullptr;
-    Counter* cache_read = nullptr;
-    Counter* cache_write = nullptr;
-    Counter* quota = nullptr;
-};
+struct RequestTallies {
+    CounterTally requests, reserved_unused, sdk_retries;
+    HistogramTally request, queue, overhead, first_token, estimate;
 
-// Prometheus counters take a compare-and-swap even for zero.
-void add(Counter* counter, std::uint64_t amount) {
-    if (amount > 0) {
-        counter->Increment(static_cast<double>(amount));
+    void pour_out() {
+        for (CounterTally* one : {&requests, &reserved_unused, &sdk_retries}) {
+            one->pour_out();
+        }
+        for (HistogramTally* one : {&request, &queue, &overhead, &first_token, &estimate}) {
+            one->pour_out();
+        }
     }
-}
+};
+struct TokenTallies {
+    CounterTally input, output, cache_read, cache_write, quota;
 
-// Handles that one thread, or a few, have used. Only names that are labels themselves get in, so
-// its size is bounded by the labels' cardinality and not by traffic.
+    void pour_out() {
+        for (CounterTally* one : {&input, &output, &cache_read, &cache_write, &quota}) {
+            one->pour_out();
+        }
+    }
+};
+
+// What one thread, or a few, have counted since the last scrape. Only names that are labels
+// themselves get in, so its size is bounded by the labels' cardinality and not by traffic.
 struct alignas(64) Shard {
     std::mutex mutex;
-    HandleMap<4, RequestHandles> requests;  // model, operation, client, outcome
-    HandleMap<3, TokenHandles> tokens;      // region, model, client
-    HandleMap<3, Counter*> attempts;        // region, model, result
-    HandleMap<3, Counter*> refusals;        // reason, model, client
-    HandleMap<4, Counter*> fallbacks;       // from region, from model, to region, to model
-    HandleMap<1, Histogram*> pool_waits;    // region
+    HandleMap<4, RequestTallies> requests;    // model, operation, client, outcome
+    HandleMap<3, TokenTallies> tokens;        // region, model, client
+    HandleMap<3, CounterTally> attempts;      // region, model, result
+    HandleMap<3, CounterTally> refusals;      // reason, model, client
+    HandleMap<4, CounterTally> fallbacks;     // from region, from model, to region, to model
+    HandleMap<1, HistogramTally> pool_waits;  // region
+
+    void pour_out() {
+        const auto pour = [](auto& tally) { tally.pour_out(); };
+        requests.each(pour);
+        tokens.each(pour);
+        attempts.each(pour);
+        refusals.each(pour);
+        fallbacks.each(pour);
+        pool_waits.each(pour);
+    }
 
     void clear() {
         requests.clear();
@@ -151,15 +154,14 @@ struct Metrics::Impl {
         return *map.insert(labels, make(labels));
     }
 
-    ModelHandles make_model(std::string_view model) {
-        const LabelList labels{{"model", model}};
-        return {&families.request_seconds.series(labels), &families.queue_seconds.series(labels),
-                &families.overhead_seconds.series(labels),
-                &families.first_token_seconds.series(labels),
-                &families.estimate_ratio.series(labels)};
+    static CounterTally tally(CounterMetric& metric, const LabelList& labels) {
+        return CounterTally(metric.series(labels));
+    }
+    static HistogramTally tally(HistogramMetric& metric, const LabelList& labels) {
+        return HistogramTally(metric.series(labels), metric.buckets());
     }
 
-    RequestHandles& request_handles(Shard& shard, const RequestRecord& record) {
+    RequestTallies& request_tallies(Shard& shard, const RequestRecord& record) {
         const bool ok = record.outcome == Outcome::ok;
         return get(
             shard.requests,
@@ -170,17 +172,23 @@ struct Metrics::Impl {
                                   n[2] == kNobody ? kNobody : clients.label(n[2], ok), n[3]};
             },
             [&](const auto& l) {
-                return RequestHandles{
-                    &families.requests.series({{"model", l[0]},
-                                               {"operation", l[1]},
-                                               {"client", l[2]},
-                                               {"outcome", l[3]}}),
-                    &families.reserved_unused.series({{"model", l[0]}, {"client", l[2]}}),
-                    &families.sdk_retries.series({{"client", l[2]}}), make_model(l[0])};
+                const LabelList model{{"model", l[0]}};
+                return RequestTallies{
+                    tally(families.requests, {{"model", l[0]},
+                                              {"operation", l[1]},
+                                              {"client", l[2]},
+                                              {"outcome", l[3]}}),
+                    tally(families.reserved_unused, {{"model", l[0]}, {"client", l[2]}}),
+                    tally(families.sdk_retries, {{"client", l[2]}}),
+                    tally(families.request_seconds, model),
+                    tally(families.queue_seconds, model),
+                    tally(families.overhead_seconds, model),
+                    tally(families.first_token_seconds, model),
+                    tally(families.estimate_ratio, model)};
             });
     }
 
-    TokenHandles& token_handles(Shard& shard, const RequestRecord& record) {
+    TokenTallies& token_tallies(Shard& shard, const RequestRecord& record) {
         const bool ok = record.outcome == Outcome::ok;
         return get(
             shard.tokens,
@@ -191,19 +199,19 @@ struct Metrics::Impl {
             },
             [&](const auto& l) {
                 const auto of = [&](std::string_view kind) {
-                    return &families.tokens.series({{"account", "default"},
-                                                    {"region", l[0]},
-                                                    {"model", l[1]},
-                                                    {"client", l[2]},
-                                                    {"kind", kind}});
+                    return tally(families.tokens, {{"account", "default"},
+                                                   {"region", l[0]},
+                                                   {"model", l[1]},
+                                                   {"client", l[2]},
+                                                   {"kind", kind}});
                 };
-                return TokenHandles{of("input"), of("output"), of("cache_read"), of("cache_write"),
+                return TokenTallies{of("input"), of("output"), of("cache_read"), of("cache_write"),
                                     of("quota")};
             });
     }
 
-    Counter& refusal_counter(Shard& shard, const RequestRecord& record) {
-        return *get(
+    CounterTally& refusal_tally(Shard& shard, const RequestRecord& record) {
+        return get(
             shard.refusals,
             {record.refusal_reason, without_arn(record.model), or_nobody(record.client)},
             [&](const auto& n) {
@@ -211,14 +219,14 @@ struct Metrics::Impl {
                                   n[2] == kNobody ? kNobody : clients.label(n[2], false)};
             },
             [&](const auto& l) {
-                return &families.refusals.series(
-                    {{"reason", l[0]}, {"model", l[1]}, {"client", l[2]}});
+                return tally(families.refusals,
+                             {{"reason", l[0]}, {"model", l[1]}, {"client", l[2]}});
             });
     }
 
-    Counter& fallback_counter(Shard& shard, const RequestRecord& record) {
+    CounterTally& fallback_tally(Shard& shard, const RequestRecord& record) {
         const bool ok = record.outcome == Outcome::ok;
-        return *get(
+        return get(
             shard.fallbacks,
             {record.fallback_from_region, without_arn(record.fallback_from_model), record.region,
              without_arn(record.target_model)},
@@ -227,10 +235,10 @@ struct Metrics::Impl {
                                   regions.label(n[2], true), models.label(n[3], ok)};
             },
             [&](const auto& l) {
-                return &families.fallbacks.series({{"from_region", l[0]},
-                                                   {"from_model", l[1]},
-                                                   {"to_region", l[2]},
-                                                   {"to_model", l[3]}});
+                return tally(families.fallbacks, {{"from_region", l[0]},
+                                                  {"from_model", l[1]},
+                                                  {"to_region", l[2]},
+                                                  {"to_model", l[3]}});
             });
     }
 };
@@ -249,72 +257,73 @@ Metrics::~Metrics() = default;
 void Metrics::record(const RequestRecord& record) {
     Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
-    const RequestHandles& handles = impl_->request_handles(shard, record);
+    RequestTallies& tallies = impl_->request_tallies(shard, record);
     if (record.sdk_retry || record.repeated) {
-        handles.sdk_retries->Increment();
+        tallies.sdk_retries.add();
     }
     if (record.repeated) {
         return;
     }
-    handles.requests->Increment();
-    handles.model.request->Observe(record.total_seconds);
-    handles.model.queue->Observe(record.queued_seconds);
-    handles.model.overhead->Observe(record.overhead_seconds);
+    tallies.requests.add();
+    tallies.request.observe(record.total_seconds);
+    tallies.queue.observe(record.queued_seconds);
+    tallies.overhead.observe(record.overhead_seconds);
     if (record.first_token_seconds >= 0) {
-        handles.model.first_token->Observe(record.first_token_seconds);
+        tallies.first_token.observe(record.first_token_seconds);
     }
     if (!record.refusal_reason.empty()) {
-        impl_->refusal_counter(shard, record).Increment();
+        impl_->refusal_tally(shard, record).add();
     }
     const Usage& usage = record.usage;
     if (usage.known && record.input_estimate > 0) {
         const std::uint64_t actual = usage.input + usage.cache_read + usage.cache_write;
-        handles.model.estimate->Observe(static_cast<double>(actual) /
-                                        static_cast<double>(record.input_estimate));
+        tallies.estimate.observe(static_cast<double>(actual) /
+                                 static_cast<double>(record.input_estimate));
     }
     if (usage.known && record.reserved > record.quota_tokens) {
-        add(handles.reserved_unused, record.reserved - record.quota_tokens);
+        tallies.reserved_unused.add(record.reserved - record.quota_tokens);
     }
     if (!record.region.empty() && (usage.known || record.quota_tokens > 0)) {
-        const TokenHandles& tokens = impl_->token_handles(shard, record);
-        add(tokens.input, usage.input);
-        add(tokens.output, usage.output);
-        add(tokens.cache_read, usage.cache_read);
-        add(tokens.cache_write, usage.cache_write);
-        add(tokens.quota, record.quota_tokens);
+        TokenTallies& tokens = impl_->token_tallies(shard, record);
+        tokens.input.add(usage.input);
+        tokens.output.add(usage.output);
+        tokens.cache_read.add(usage.cache_read);
+        tokens.cache_write.add(usage.cache_write);
+        tokens.quota.add(record.quota_tokens);
     }
     if (!record.fallback_from_region.empty()) {
-        impl_->fallback_counter(shard, record).Increment();
+        impl_->fallback_tally(shard, record).add();
     }
 }
 
 void Metrics::count_attempt(std::string_view region, std::string_view model, AttemptResult result) {
     Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
-    Counter* counter = impl_->get(
+    CounterTally& attempts = impl_->get(
         shard.attempts, {region, without_arn(model), to_string(result)},
         [&](const auto& n) {
             return std::array{impl_->regions.label(n[0], true),
                               impl_->models.label(n[1], result == AttemptResult::ok), n[2]};
         },
         [&](const auto& l) {
-            return &impl_->families.attempts.series(
+            return Impl::tally(
+                impl_->families.attempts,
                 {{"account", "default"}, {"region", l[0]}, {"model", l[1]}, {"result", l[2]}});
         });
-    counter->Increment();
+    attempts.add();
 }
 
 void Metrics::count_pool_wait(std::string_view region, double seconds) {
     Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
-    Histogram* histogram = impl_->get(
+    HistogramTally& waits = impl_->get(
         shard.pool_waits, {region},
         [&](const auto& n) { return std::array{impl_->regions.label(n[0], true)}; },
         [&](const auto& l) {
-            return &impl_->families.pool_wait_seconds.series(
-                {{"side", "upstream"}, {"region", l[0]}});
+            return Impl::tally(impl_->families.pool_wait_seconds,
+                               {{"side", "upstream"}, {"region", l[0]}});
         });
-    histogram->Observe(seconds);
+    waits.observe(seconds);
 }
 
 void Metrics::count_reload(bool ok) {
@@ -328,6 +337,10 @@ void Metrics::count_unknown_header() {
 }
 
 std::string Metrics::text(const Gauges& gauges) {
+    for (Shard& shard : impl_->shards) {
+        const std::lock_guard lock(shard.mutex);
+        shard.pour_out();
+    }
     std::vector<prometheus::MetricFamily> families;
     {
         const std::lock_guard lock(impl_->mutex);
@@ -355,8 +368,9 @@ void Metrics::configure(std::vector<std::string> models, std::vector<std::string
     if (gone.empty()) {
         return;
     }
-    // The handles go before the series that they point to.
+    // What refers to series goes before them.
     for (Shard& shard : impl_->shards) {
+        shard.pour_out();
         shard.clear();
     }
     impl_->families.forget(gone);

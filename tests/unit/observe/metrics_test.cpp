@@ -73,6 +73,24 @@ TEST_F(MetricsTest, AServedRequestIsInEveryMetricOfItsKind) {
     EXPECT_TRUE(tokens("quota", "195"));
 }
 
+TEST_F(MetricsTest, CountsGoOnFromOneScrapeToTheNext) {
+    const std::string line = "weir_request_seconds_bucket{model=\"" + model + "\",le=\"2.5\"} ";
+    const std::string tokens =
+        "weir_tokens_total{account=\"default\",client=\"chat\",kind=\"input\",model=\"" + model +
+        "\",region=\"us-east-1\"} ";
+    for (int scrape = 1; scrape <= 3; ++scrape) {
+        metrics.record(served());
+        metrics.record(served());
+        text();
+        const std::string out = text();
+        EXPECT_TRUE(has_line(out, line + std::to_string(2 * scrape))) << out;
+        EXPECT_TRUE(has_line(out, tokens + std::to_string(180 * scrape))) << out;
+    }
+    metrics.record(served());
+    metrics.configure({}, {"chat"});  // what was counted is not lost with the label's place
+    EXPECT_EQ(count(text(), tokens + "630"), count(text(), tokens));
+}
+
 TEST_F(MetricsTest, HistogramsReachFrom5MillisecondsTo15Minutes) {
     metrics.record(served());
     const std::string out = text();
