@@ -1,8 +1,9 @@
-// Formatting of one access log line. It runs on the path of every request, so it appends straight
-// into the caller's buffer and allocates nothing of its own.
+// Formatting of one access log line. It runs on the path of every request: room for the longest
+// that it can become is made once, and then written into without looking.
 #include "observe/access_log.h"
 #include "observe/utf8.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -38,76 +39,10 @@ bool all_plain(const char* at) {
     return ((word | low | has('"') | has('\\') | has(0x7F)) & kHigh) == 0;
 }
 
-void append_escape(std::string& out, unsigned code) {
-    constexpr std::string_view kHex = "0123456789abcdef";
-    out += "\\u00";
-    out += kHex[code >> 4U];
-    out += kHex[code & 15U];
-}
-
-void append_string(std::string& out, std::string_view text) {
-    if (text.empty()) {
-        out += "null";
-        return;
-    }
-    out += '"';
-    const std::size_t end = text.size() < kMaxField ? text.size() : kMaxField;
-    std::size_t at = 0;
-    while (at < end) {
-        std::size_t run = at;
-        while (run + 8 <= end && all_plain(text.data() + run)) {
-            run += 8;
-        }
-        while (run < end && kPlain[static_cast<std::uint8_t>(text[run])]) {
-            ++run;
-        }
-        out.append(text, at, run - at);
-        at = run;
-        if (at == end) {
-            break;
-        }
-        if (text[at] == '"' || text[at] == '\\') {
-            out += '\\';
-            out += text[at++];
-            continue;
-        }
-        const Character character = character_at(text.substr(at));
-        if (character.size == 0) {
-            out += kReplacement;
-            ++at;
-        } else if (at + character.size > end) {
-            break;  // the cut falls inside this character
-        } else if (character.control) {
-            append_escape(out, static_cast<std::uint8_t>(text[at + character.size - 1]));
-            at += character.size;
-        } else {
-            out.append(text, at, character.size);
-            at += character.size;
-        }
-    }
-    out += '"';
-}
-
-void append_number(std::string& out, std::int64_t value) {
-    std::array<char, 24> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    out.append(digits.data(), end);
-}
-
-void append_number(std::string& out, std::uint64_t value) {
-    std::array<char, 24> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    out.append(digits.data(), end);
-}
-
-template <class T>
-void append_optional(std::string& out, const std::optional<T>& value) {
-    if (value) {
-        append_number(out, *value);
-    } else {
-        out += "null";
-    }
-}
+// The most that a byte of a field becomes: \u00XX.
+constexpr std::size_t kMostOfByte = 6;
+// More than all names, numbers and the time together.
+constexpr std::size_t kMostElse = 1024;
 
 void put_digits(char* at, unsigned value, int count) {
     for (int i = count - 1; i >= 0; --i) {
@@ -116,90 +51,191 @@ void put_digits(char* at, unsigned value, int count) {
     }
 }
 
-void append_time(std::string& out, std::int64_t unix_ms) {
-    // Years 0 to 9999, what the format can hold.
-    constexpr std::int64_t kFirst = -62'167'219'200'000;
-    constexpr std::int64_t kLast = 253'402'300'799'999;
-    unix_ms = unix_ms < kFirst ? kFirst : unix_ms > kLast ? kLast : unix_ms;
-    const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(unix_ms)};
-    const auto day = std::chrono::floor<std::chrono::days>(time);
-    const std::chrono::year_month_day date{day};
-    const auto of_day = static_cast<unsigned>((time - day).count());
-    std::array<char, 24> text{};
-    std::memcpy(text.data(), "0000-00-00T00:00:00.000Z", text.size());
-    put_digits(&text[0], static_cast<unsigned>(static_cast<int>(date.year())), 4);
-    put_digits(&text[5], static_cast<unsigned>(date.month()), 2);
-    put_digits(&text[8], static_cast<unsigned>(date.day()), 2);
-    put_digits(&text[11], of_day / 3'600'000, 2);
-    put_digits(&text[14], of_day / 60'000 % 60, 2);
-    put_digits(&text[17], of_day / 1000 % 60, 2);
-    put_digits(&text[20], of_day % 1000, 3);
-    out.append(text.data(), text.size());
+/// Writes into room that is known to be enough.
+class Line {
+public:
+    explicit Line(char* at) : at_(at) {}
+
+    const char* end() const { return at_; }
+
+    void put(std::string_view text) {
+        std::memcpy(at_, text.data(), text.size());
+        at_ += text.size();
+    }
+
+    void string(std::string_view text) {
+        if (text.empty()) {
+            put("null");
+            return;
+        }
+        put("\"");
+        const std::size_t end = std::min(text.size(), kMaxField);
+        std::size_t at = put_plain(text.substr(0, end));
+        for (; at < end; at += put_plain(text.substr(at, end - at))) {
+            if (text[at] == '"' || text[at] == '\\') {
+                put("\\");
+                put(text.substr(at++, 1));
+                continue;
+            }
+            const Character character = character_at(text.substr(at));
+            if (character.size == 0) {
+                put(kReplacement);
+                ++at;
+                continue;
+            }
+            if (at + character.size > end) {
+                break;  // the cut falls inside this character
+            }
+            const std::string_view bytes = text.substr(at, character.size);
+            if (character.control) {
+                put_escape(static_cast<std::uint8_t>(bytes.back()));
+            } else {
+                put(bytes);
+            }
+            at += character.size;
+        }
+        put("\"");
+    }
+
+    template <class Number>
+    void number(Number value) {
+        at_ = std::to_chars(at_, at_ + 24, value).ptr;
+    }
+
+    template <class Number>
+    void optional(const std::optional<Number>& value) {
+        if (value) {
+            number(*value);
+        } else {
+            put("null");
+        }
+    }
+
+    void time(std::int64_t unix_ms) {
+        // Years 0 to 9999, what the format can hold.
+        constexpr std::int64_t kFirst = -62'167'219'200'000;
+        constexpr std::int64_t kLast = 253'402'300'799'999;
+        const std::chrono::sys_time<std::chrono::milliseconds> time{
+            std::chrono::milliseconds(std::clamp(unix_ms, kFirst, kLast))};
+        const auto day = std::chrono::floor<std::chrono::days>(time);
+        const std::chrono::year_month_day date{day};
+        const auto of_day = static_cast<unsigned>((time - day).count());
+        char* const text = at_;
+        put("0000-00-00T00:00:00.000Z");
+        put_digits(text, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+        put_digits(text + 5, static_cast<unsigned>(date.month()), 2);
+        put_digits(text + 8, static_cast<unsigned>(date.day()), 2);
+        put_digits(text + 11, of_day / 3'600'000, 2);
+        put_digits(text + 14, of_day / 60'000 % 60, 2);
+        put_digits(text + 17, of_day / 1000 % 60, 2);
+        put_digits(text + 20, of_day % 1000, 3);
+    }
+
+private:
+    /// The bytes at the start that go in as they are; how many those are.
+    std::size_t put_plain(std::string_view text) {
+        std::size_t run = 0;
+        for (; run + 8 <= text.size() && all_plain(text.data() + run); run += 8) {
+            std::memcpy(at_ + run, text.data() + run, 8);
+        }
+        for (; run < text.size() && kPlain[static_cast<std::uint8_t>(text[run])]; ++run) {
+            at_[run] = text[run];
+        }
+        at_ += run;
+        return run;
+    }
+
+    void put_escape(unsigned code) {
+        constexpr std::string_view kHex = "0123456789abcdef";
+        put("\\u00");
+        put(kHex.substr(code >> 4U, 1));
+        put(kHex.substr(code & 15U, 1));
+    }
+
+    char* at_;
+};
+
+std::size_t most_bytes(const AccessRecord& record) {
+    std::size_t most = kMostElse;
+    for (const std::string_view text :
+         {record.id, record.upstream_request_id, record.sdk_invocation_id, record.client,
+          record.operation, record.model, record.target_region, record.target_model,
+          record.endpoint, record.tier, record.error, record.reason, record.outcome}) {
+        most += kMostOfByte * std::min(text.size(), kMaxField);
+    }
+    return most;
+}
+
+void write_line(Line& line, const AccessRecord& record) {
+    line.put(R"({"ts":")");
+    line.time(record.unix_ms);
+    line.put(R"(","id":)");
+    line.string(record.id);
+    line.put(R"(,"upstream_request_id":)");
+    line.string(record.upstream_request_id);
+    line.put(R"(,"sdk_invocation_id":)");
+    line.string(record.sdk_invocation_id);
+    line.put(R"(,"sdk_attempt":)");
+    line.optional(record.sdk_attempt > 0 ? std::optional<std::int64_t>(record.sdk_attempt)
+                                         : std::nullopt);
+    line.put(R"(,"client":)");
+    line.string(record.client);
+    line.put(R"(,"operation":)");
+    line.string(record.operation);
+    line.put(R"(,"model":)");
+    line.string(record.model);
+    line.put(R"(,"target_region":)");
+    line.string(record.target_region);
+    line.put(R"(,"target_model":)");
+    line.string(record.target_model);
+    line.put(R"(,"endpoint":)");
+    line.string(record.endpoint);
+    line.put(R"(,"tier":)");
+    line.string(record.tier);
+    line.put(R"(,"status":)");
+    line.optional(record.status > 0 ? std::optional<std::int64_t>(record.status) : std::nullopt);
+    line.put(R"(,"error":)");
+    line.string(record.error);
+    line.put(R"(,"reason":)");
+    line.string(record.reason);
+    line.put(R"(,"attempts":)");
+    line.number(std::uint64_t{record.attempts});
+    line.put(R"(,"queued_ms":)");
+    line.number(record.queued_ms);
+    line.put(R"(,"ttft_ms":)");
+    line.optional(record.ttft_ms);
+    line.put(R"(,"total_ms":)");
+    line.number(record.total_ms);
+    line.put(R"(,"estimated_input":)");
+    line.optional(record.estimated_input);
+    line.put(R"(,"reserved":)");
+    line.optional(record.reserved);
+    line.put(R"(,"input":)");
+    line.optional(record.input);
+    line.put(R"(,"output":)");
+    line.optional(record.output);
+    line.put(R"(,"cache_read":)");
+    line.optional(record.cache_read);
+    line.put(R"(,"cache_write":)");
+    line.optional(record.cache_write);
+    line.put(R"(,"max_tokens":)");
+    line.optional(record.max_tokens);
+    line.put(R"(,"stream":)");
+    line.put(record.stream ? "true" : "false");
+    line.put(R"(,"outcome":)");
+    line.string(record.outcome);
+    line.put("}");
 }
 
 }  // namespace
 
 void append_access_line(std::string& out, const AccessRecord& record) {
-    out.reserve(out.size() + 1024);
-    out += R"({"ts":")";
-    append_time(out, record.unix_ms);
-    out += R"(","id":)";
-    append_string(out, record.id);
-    out += R"(,"upstream_request_id":)";
-    append_string(out, record.upstream_request_id);
-    out += R"(,"sdk_invocation_id":)";
-    append_string(out, record.sdk_invocation_id);
-    out += R"(,"sdk_attempt":)";
-    append_optional(out, record.sdk_attempt > 0 ? std::optional<std::int64_t>(record.sdk_attempt)
-                                                : std::nullopt);
-    out += R"(,"client":)";
-    append_string(out, record.client);
-    out += R"(,"operation":)";
-    append_string(out, record.operation);
-    out += R"(,"model":)";
-    append_string(out, record.model);
-    out += R"(,"target_region":)";
-    append_string(out, record.target_region);
-    out += R"(,"target_model":)";
-    append_string(out, record.target_model);
-    out += R"(,"endpoint":)";
-    append_string(out, record.endpoint);
-    out += R"(,"tier":)";
-    append_string(out, record.tier);
-    out += R"(,"status":)";
-    append_optional(out,
-                    record.status > 0 ? std::optional<std::int64_t>(record.status) : std::nullopt);
-    out += R"(,"error":)";
-    append_string(out, record.error);
-    out += R"(,"reason":)";
-    append_string(out, record.reason);
-    out += R"(,"attempts":)";
-    append_number(out, std::uint64_t{record.attempts});
-    out += R"(,"queued_ms":)";
-    append_number(out, record.queued_ms);
-    out += R"(,"ttft_ms":)";
-    append_optional(out, record.ttft_ms);
-    out += R"(,"total_ms":)";
-    append_number(out, record.total_ms);
-    out += R"(,"estimated_input":)";
-    append_optional(out, record.estimated_input);
-    out += R"(,"reserved":)";
-    append_optional(out, record.reserved);
-    out += R"(,"input":)";
-    append_optional(out, record.input);
-    out += R"(,"output":)";
-    append_optional(out, record.output);
-    out += R"(,"cache_read":)";
-    append_optional(out, record.cache_read);
-    out += R"(,"cache_write":)";
-    append_optional(out, record.cache_write);
-    out += R"(,"max_tokens":)";
-    append_optional(out, record.max_tokens);
-    out += R"(,"stream":)";
-    out += record.stream ? "true" : "false";
-    out += R"(,"outcome":)";
-    append_string(out, record.outcome);
-    out += '}';
+    const std::size_t before = out.size();
+    out.resize_and_overwrite(before + most_bytes(record), [&](char* text, std::size_t) {
+        Line line(text + before);
+        write_line(line, record);
+        return static_cast<std::size_t>(line.end() - text);
+    });
 }
 
 }  // namespace weir::observe

@@ -126,6 +126,32 @@ TEST(AccessLine, AnyBytesGiveOneLineOfJson) {
     }
 }
 
+TEST(AccessLine, TheLongestLineHasRoom) {
+    const std::string worst(3000, '\x01');  // each byte becomes six
+    AccessRecord record;
+    for (std::string_view* text :
+         {&record.id, &record.upstream_request_id, &record.sdk_invocation_id, &record.client,
+          &record.operation, &record.model, &record.target_region, &record.target_model,
+          &record.endpoint, &record.tier, &record.error, &record.reason, &record.outcome}) {
+        *text = worst;
+    }
+    record.unix_ms = INT64_MIN;
+    record.sdk_attempt = record.status = INT32_MAX;
+    record.attempts = UINT32_MAX;
+    record.queued_ms = record.total_ms = INT64_MIN;
+    record.ttft_ms = INT64_MIN;
+    for (std::optional<std::uint64_t>* number :
+         {&record.estimated_input, &record.reserved, &record.input, &record.output,
+          &record.cache_read, &record.cache_write, &record.max_tokens}) {
+        *number = UINT64_MAX;
+    }
+    std::string line = "before ";
+    line.shrink_to_fit();
+    append_access_line(line, record);
+    ASSERT_TRUE(line.starts_with("before {"));
+    EXPECT_EQ(json::parse(line.substr(7))["outcome"], std::string(2048, '\x01'));
+}
+
 struct Pipe {
     Pipe() { EXPECT_EQ(::pipe(ends), 0); }
     ~Pipe() {
