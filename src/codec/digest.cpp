@@ -73,6 +73,12 @@ Digest HmacKey::sum(std::string_view bytes) const {
     return outer.finish();
 }
 
+HmacKey HmacKey::after(std::string_view prefix) const {
+    HmacKey begun = *this;
+    begun.inner_.update(prefix);
+    return begun;
+}
+
 Digest hmac_sha256(std::string_view key, std::string_view bytes) {
     return HmacKey(key).sum(bytes);
 }

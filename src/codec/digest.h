@@ -16,6 +16,8 @@ public:
     HmacKey(const HmacKey&) = default;
     HmacKey& operator=(const HmacKey&) = default;
     Digest sum(std::string_view bytes) const;
+    /// The key for texts that begin with `prefix`: its sums take the rest.
+    HmacKey after(std::string_view prefix) const;
 
 private:
     Sha256 inner_;

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace weir::codec {
@@ -68,40 +70,121 @@ HmacKey derive_key(std::string_view secret, std::string_view date, std::string_v
     return derived;
 }
 
+/// What signatures of one second have in common if only their bodies differ: under load, nearly all
+/// of a target's. The texts and the hashes of them are kept up to where the body's digest stands,
+/// which is at the end of each.
+class Recent {
+public:
+    /// `out` up to there; `key` is the day's.
+    Recent(const SigningRequest& request, const SigningCredentials& credentials,
+           std::string_view region, std::int64_t second, const SigningOptions& options,
+           Signature out, const HmacKey& key)
+        : second_(second),
+          reusable_(!options.sign_body_header),
+          normalize_(options.normalize_path),
+          method_(request.method),
+          target_(request.target),
+          region_(region),
+          access_key_id_(credentials.access_key_id),
+          secret_(credentials.secret_access_key),
+          token_(credentials.session_token),
+          key_(key.after(out.string_to_sign)),
+          out_(std::move(out)) {
+        for (const auto& [name, value] : request.headers)
+            headers_.emplace_back(name, value);
+        request_.update(out_.canonical_request);
+    }
+
+    bool serves(const SigningRequest& request, const SigningCredentials& credentials,
+                std::string_view region, std::int64_t second, const SigningOptions& options) const {
+        const auto same = [](const auto& kept, const Field& field) {
+            return kept.first == field.name && kept.second == field.value;
+        };
+        return second_ == second && reusable_ && !options.sign_body_header &&
+               normalize_ == options.normalize_path && target_ == request.target &&
+               method_ == request.method && region_ == region &&
+               access_key_id_ == credentials.access_key_id &&
+               secret_.text == credentials.secret_access_key &&
+               token_.text == credentials.session_token &&
+               std::ranges::equal(headers_, request.headers, same);
+    }
+
+    const Signature& sign(const Digest& body) {
+        const auto end_with = [this](std::string& text, const Digest& digest) {
+            if (ended_)
+                text.resize(text.size() - kHex);
+            append_hex(text, digest);
+            return std::string_view(text).substr(text.size() - kHex);
+        };
+        Sha256 request = request_;
+        request.update(end_with(out_.canonical_request, body));
+        const Digest sum = key_.sum(end_with(out_.string_to_sign, request.finish()));
+        end_with(out_.authorization, sum);
+        out_.signature.clear();
+        append_hex(out_.signature, sum);
+        ended_ = true;
+        return out_;
+    }
+
+private:
+    static constexpr std::size_t kHex = 2 * std::tuple_size_v<Digest>;
+
+    std::int64_t second_;
+    bool reusable_;
+    bool normalize_;
+    std::string method_;
+    std::string target_;
+    std::string region_;
+    std::string access_key_id_;
+    Secret secret_;
+    Secret token_;
+    std::vector<std::pair<std::string, std::string>> headers_;
+    Sha256 request_;
+    HmacKey key_;
+    Signature out_;
+    bool ended_ = false;  // the texts have a digest
+};
+
+/// Up to kMost of them; the oldest gives way.
+template <class T, std::size_t kMost>
+class Ring {
+public:
+    auto begin() { return kept_.begin(); }
+    auto end() { return kept_.end(); }
+    T& add(T fresh) {
+        if (kept_.size() < kMost)
+            return kept_.emplace_back(std::move(fresh));
+        T& replaced = kept_[next_];
+        next_ = (next_ + 1) % kMost;
+        return replaced = std::move(fresh);
+    }
+
+private:
+    std::vector<T> kept_;
+    std::size_t next_ = 0;
+};
+
 }  // namespace
 
-/// The day's keys, a few: one a Region and set of credentials in use.
 struct Signer::Cache {
-    struct Entry {
+    struct DayKey {
         Secret secret;
         std::string date;
         std::string region;
         HmacKey key;
     };
-    static constexpr std::size_t kMax = 64;
-    std::vector<Entry> entries;
-    std::size_t next = 0;  // the entry to replace when full
-    // These keep their memory from one signature to the next.
-    std::vector<Field> headers;
-    std::string names;
-    std::string scope;
-    Signature out;
+    Ring<DayKey, 64> keys;  // one a Region and set of credentials in use
+    Ring<Recent, 8> recent;
 
     const HmacKey& find(std::string_view secret, std::string_view date, std::string_view region,
                         std::string_view service) {
-        for (const Entry& entry : entries)
-            if (entry.date == date && entry.region == region && entry.secret.text == secret)
-                return entry.key;
-        Entry fresh{Secret(secret), std::string(date), std::string(region),
-                    derive_key(secret, date, region, service)};
-        if (entries.size() < kMax) {
-            entries.push_back(std::move(fresh));
-            return entries.back().key;
-        }
-        Entry& replaced = entries[next];
-        next = (next + 1) % kMax;
-        replaced = std::move(fresh);
-        return replaced.key;
+        for (const DayKey& one : keys)
+            if (one.date == date && one.region == region && one.secret.text == secret)
+                return one.key;
+        return keys
+            .add({Secret(secret), std::string(date), std::string(region),
+                  derive_key(secret, date, region, service)})
+            .key;
     }
 };
 
@@ -114,15 +197,17 @@ Signer& Signer::operator=(Signer&&) noexcept = default;
 const Signature& Signer::sign(const SigningRequest& request, const SigningCredentials& credentials,
                               std::string_view region, std::int64_t unix_seconds,
                               const SigningOptions& options) {
-    Signature& out = cache_->out;
+    for (Recent& one : cache_->recent)
+        if (one.serves(request, credentials, region, unix_seconds, options))
+            return one.sign(request.body);
+
+    Signature out;
     write_amz_date(out.amz_date, unix_seconds);
-    out.content_sha256.clear();
     if (options.sign_body_header)
         append_hex(out.content_sha256, request.body);
 
     // What weir adds stands in for what the caller may have left in.
-    std::vector<Field>& headers = cache_->headers;
-    headers.clear();
+    std::vector<Field> headers;
     headers.push_back({kDateHeader, out.amz_date});
     if (!credentials.session_token.empty())
         headers.push_back({kTokenHeader, credentials.session_token});
@@ -138,10 +223,8 @@ const Signature& Signer::sign(const SigningRequest& request, const SigningCreden
     }
 
     const std::size_t question = std::min(request.target.find('?'), request.target.size());
-    std::string& names = cache_->names;
-    names.clear();
+    std::string names;
     std::string& canonical = out.canonical_request;
-    canonical.clear();
     canonical += request.method;
     canonical += '\n';
     append_canonical_path(canonical, request.target.substr(0, question), options.normalize_path);
@@ -153,11 +236,9 @@ const Signature& Signer::sign(const SigningRequest& request, const SigningCreden
     canonical += '\n';
     canonical += names;
     canonical += '\n';
-    append_hex(canonical, request.body);
 
     const std::string_view date = std::string_view(out.amz_date).substr(0, 8);
-    std::string& scope = cache_->scope;
-    scope = date;
+    std::string scope(date);
     for (std::string_view part : {region, std::string_view(service_), kTerminator}) {
         scope += '/';
         scope += part;
@@ -170,11 +251,6 @@ const Signature& Signer::sign(const SigningRequest& request, const SigningCreden
     to_sign += '\n';
     to_sign += scope;
     to_sign += '\n';
-    append_hex(to_sign, sha256(canonical));
-
-    const HmacKey& key = cache_->find(credentials.secret_access_key, date, region, service_);
-    out.signature.clear();
-    append_hex(out.signature, key.sum(to_sign));
 
     std::string& header = out.authorization;
     header = kAlgorithm;
@@ -185,8 +261,10 @@ const Signature& Signer::sign(const SigningRequest& request, const SigningCreden
     header += ", SignedHeaders=";
     header += names;
     header += ", Signature=";
-    header += out.signature;
-    return out;
+
+    const HmacKey& key = cache_->find(credentials.secret_access_key, date, region, service_);
+    Recent fresh(request, credentials, region, unix_seconds, options, std::move(out), key);
+    return cache_->recent.add(std::move(fresh)).sign(request.body);
 }
 
 std::optional<ParsedAuthorization> parse_authorization(std::string_view value) {

@@ -92,6 +92,46 @@ TEST(SigV4, CachedKeysAreNeverMixedUp) {
                 }
 }
 
+TEST(SigV4, WhatSignaturesOfASecondShareIsNeverMixedUp) {
+    Signer kept("bedrock");
+    const auto same = [&kept](const SigningRequest& request, const SigningCredentials& credentials,
+                              std::string_view region, std::int64_t time,
+                              const SigningOptions& options) {
+        Signer fresh("bedrock");
+        const Signature expected = fresh.sign(request, credentials, region, time, options);
+        const Signature& got = kept.sign(request, credentials, region, time, options);
+        EXPECT_EQ(got.authorization, expected.authorization);
+        EXPECT_EQ(got.canonical_request, expected.canonical_request);
+        EXPECT_EQ(got.string_to_sign, expected.string_to_sign);
+        EXPECT_EQ(got.signature, expected.signature);
+        EXPECT_EQ(got.amz_date, expected.amz_date);
+        EXPECT_EQ(got.content_sha256, expected.content_sha256);
+    };
+    const std::vector<Field> plain{{"Host", "h"}};
+    const std::vector<Field> typed{{"Host", "h"}, {"Content-Type", "x"}};
+    const std::vector<Field> other{{"Host", "h"}, {"Content-Type", "y"}};
+    const std::vector<SigningCredentials> keys{
+        {"AK", "s", ""}, {"AK", "s", "t"}, {"AK", "z", ""}, {"BK", "s", ""}};
+    // One thing differs from the base at a time, with other bodies in between.
+    for (const char* body : {"one", "two", "three"}) {
+        const Digest digest = sha256(body);
+        for (int round = 0; round < 2; ++round) {
+            same({"POST", "/a", typed, digest}, keys[0], "r", kThen, {});
+            same({"GET", "/a", typed, digest}, keys[0], "r", kThen, {});
+            same({"POST", "/a?b=c", typed, digest}, keys[0], "r", kThen, {});
+            same({"POST", "/a/../b", typed, digest}, keys[0], "r", kThen, {});
+            same({"POST", "/a/../b", typed, digest}, keys[0], "r", kThen, {true, false});
+            same({"POST", "/a", plain, digest}, keys[0], "r", kThen, {});
+            same({"POST", "/a", other, digest}, keys[0], "r", kThen, {});
+            same({"POST", "/a", typed, digest}, keys[0], "r", kThen, {false, true});
+            same({"POST", "/a", typed, digest}, keys[0], "q", kThen, {});
+            same({"POST", "/a", typed, digest}, keys[0], "r", kThen + 1, {});
+            for (const SigningCredentials& key : keys)
+                same({"POST", "/a", typed, digest}, key, "r", kThen, {});
+        }
+    }
+}
+
 TEST(SigV4, DatesOfTheWholeRange) {
     Signer signer("s");
     const std::vector<Field> headers{{"Host", "h"}};
