@@ -1,12 +1,14 @@
 // Writing HTTP/1.1. What goes out is as strict as what may come in.
 #include "codec/http1.h"
 
-#include "codec/http1_grammar.h"
-
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace weir::codec {
 
@@ -15,13 +17,30 @@ namespace {
 /// A line end inside a field would be a second field, or a second message, of somebody's choosing.
 /// No caller may let one through, so this is a broken promise and no bad input.
 void require_one_line(std::string_view text) {
-    for (std::size_t at = grammar::find_below<'\r' + 1>(text, 0); at < text.size();
-         at = grammar::find_below<'\r' + 1>(text, at + 1)) {
-        if (text[at] == '\r' || text[at] == '\n' || text[at] == '\0') {
-            std::fputs("weir: a line end or NUL was about to be written into an HTTP head\n",
-                       stderr);
-            std::abort();
-        }
+    using Lanes = std::uint8_t __attribute__((vector_size(16)));
+    using Words = std::uint64_t __attribute__((vector_size(16)));
+    constexpr std::size_t kLanes = sizeof(Lanes);
+    Lanes bad{};
+    const auto look = [&bad](const char* at) {
+        Lanes bytes;
+        std::memcpy(&bytes, at, kLanes);
+        bad |= std::bit_cast<Lanes>(bytes == '\r') | std::bit_cast<Lanes>(bytes == '\n') |
+               std::bit_cast<Lanes>(bytes == '\0');
+    };
+    if (text.size() < kLanes) {
+        std::array<char, kLanes> padded;
+        padded.fill(' ');
+        std::memcpy(padded.data(), text.data(), text.size());
+        look(padded.data());
+    } else {
+        for (std::size_t at = 0; at + kLanes < text.size(); at += kLanes)
+            look(text.data() + at);
+        look(text.data() + text.size() - kLanes);
+    }
+    const Words words = std::bit_cast<Words>(bad);
+    if ((words[0] | words[1]) != 0) {
+        std::fputs("weir: a line end or NUL was about to be written into an HTTP head\n", stderr);
+        std::abort();
     }
 }
 
