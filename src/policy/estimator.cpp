@@ -80,11 +80,16 @@ bool Estimator::weighing() const {
 }
 
 Estimator::Expectation Estimator::weigh(const InputCounts& counts, double margin) const {
+    if (weighed_.known && weighed_.margin == margin && weighed_.counts == counts) {
+        return weighed_.expected;
+    }
     const double prior = prior_tokens(counts);
     if (prior <= 0) {
         return {};
     }
-    return weigh(prior, weights_.estimate(ClassWeights::shares(counts)), margin);
+    weighed_ = {true, margin, counts,
+                weigh(prior, weights_.estimate(ClassWeights::shares(counts)), margin)};
+    return weighed_.expected;
 }
 
 Estimator::Expectation Estimator::weigh(double prior, const ClassWeights::Estimate& e,
@@ -138,6 +143,7 @@ double Estimator::expected_cost(const Input& input, std::uint64_t max_output,
 }
 
 void Estimator::learn_input(const Input& input, double actual) {
+    weighed_.known = false;
     if (knows(input)) {
         const Expectation rest = expect(input);
         const double more = std::max(0.0, actual - rest.known);
@@ -174,6 +180,7 @@ void Estimator::learn_input(const Input& input, double actual) {
     }
     const double estimate = static_cast<double>(input.estimate);
     ratio_.add(std::clamp(actual / std::max(estimate, 1.0), 1.0 / 16, 16.0));
+    weighed_.known = false;
 }
 
 void Estimator::learn_usage(const Input& input, const Usage& usage, std::uint64_t settled) {

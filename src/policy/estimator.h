@@ -99,6 +99,14 @@ private:
         double margin = 1;
     };
 
+    /// What weigh() said last: a call is weighed some six times before anything is learned.
+    struct Weighed {
+        bool known = false;
+        double margin = 0;
+        InputCounts counts{};
+        Expectation expected;
+    };
+
     bool knows(const Input& input) const { return input.known > 0 && input.known_by == this; }
     Expectation whole(const Input& input) const;
     Expectation expect(const Input& input) const;
@@ -106,6 +114,7 @@ private:
     Expectation weigh(double prior, const ClassWeights::Estimate& estimate, double margin) const;
     void learn_input(const Input& input, double actual);
 
+    mutable Weighed weighed_;
     ClassWeights weights_;
     PrefixMemory conversations_{10'000};
     double weights_error_ = 0;  // mean of recent errors, on a log scale

@@ -353,7 +353,7 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
     }
     const bool accepted = answer == Answer::accepted;
     const bool explained =
-        !trial.suspected && shapes_.weight_of(trial.forecast.accepts) < kUnexplained;
+        !accepted && !trial.suspected && shapes_.weight_of(trial.forecast.accepts) < kUnexplained;
     // What was on its way when another was refused met the same moment, and says the same.
     const bool news = accepted || trial.refusals == refusals_;
     refusals_ += accepted ? 0 : 1;
@@ -361,7 +361,7 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
         shapes_.learn(trial.forecast, accepted,
                       trial.suspected && !accepted ? kWrongSuspected : kWrong);
     }
-    if (!accepted && (explained)) {
+    if (explained) {
         shapes_.refused(static_cast<double>(amount));
     }
     if (!accepted && !explained) {

@@ -188,7 +188,16 @@ Instant WindowShapes::paced_at(const Ask& ask) const {
     return now_ + from_seconds(missing / limit_ * to_seconds(window_)) + Duration(1);
 }
 
+bool WindowShapes::room_for_all(const Ask& ask, double margin) const {
+    // No clock's minute holds more than all slots do.
+    const double most = std::max({ask.used, since_.back(), debts_[0], debts_[1], debts_[2]});
+    return most + ask.held + ask.amount <= ask.limit * kShortPart - margin;
+}
+
 double WindowShapes::acceptance(const Ask& ask) const {
+    if (room_for_all(ask, 0)) {
+        return 1;
+    }
     double weight = 0;
     for (const std::size_t s : {sliding, bucket, short_bucket}) {
         weight += fits(s, ask) ? weights_[s] : 0;
@@ -260,6 +269,10 @@ Instant WindowShapes::possible_at(const Ask& ask, Instant sliding_at) const {
 
 WindowShapes::Forecast WindowShapes::forecast(const Ask& ask) const {
     Forecast told;
+    if (room_for_all(ask, kTooClose * ask.limit)) {
+        told.accepts = (1U << kShapes) - 1;
+        return told;
+    }
     const double more = ask.amount + ask.held;
     const auto tell = [&](std::size_t shape, double least, double most, double limit) {
         const auto bit = static_cast<std::uint16_t>(1U << shape);
@@ -308,6 +321,9 @@ void WindowShapes::learn(const Forecast& forecast, bool accepted, double wrong_p
 }
 
 double WindowShapes::weight_of(std::uint16_t shapes) const {
+    if (shapes == 0) {
+        return 0;
+    }
     double sum = 0;
     for (std::size_t s = 0; s < kShapes; ++s) {
         sum += (shapes >> s & 1U) != 0 ? weights_[s] : 0;

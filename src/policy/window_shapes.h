@@ -97,6 +97,9 @@ private:
     void sum_up();
     double room(std::size_t shape, const Ask& ask) const;
     bool fits(std::size_t shape, const Ask& ask) const { return room(shape, ask) >= ask.amount; }
+    /// Whether no shape comes near refusing it, which is so most of the time and told at a glance.
+    /// `margin`: what is to be left of the smallest shape's room.
+    bool room_for_all(const Ask& ask, double margin) const;
     Instant paced_at(const Ask& ask) const;
     Instant fits_at(std::size_t shape, const Ask& ask, Instant sliding_at) const;
     /// The latest slot, up to now, in which a clock of this phase turns.
