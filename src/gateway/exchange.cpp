@@ -152,7 +152,9 @@ net::Task<void> Exchange::infer() {
     offered_ = true;
     Decision decision = gate.offer(call);
     for (;;) {
-        decision = co_await turn(std::move(decision));
+        if (std::holds_alternative<Wait>(decision)) {
+            decision = co_await turn(std::move(decision));
+        }
         if (gone_) {
             break;
         }
@@ -223,9 +225,6 @@ net::Task<void> Exchange::observe(const Call& call) {
 
 /// Waits until the engine has decided. Returns whatever it was if the client left meanwhile.
 net::Task<Decision> Exchange::turn(Decision decision) {
-    if (!std::holds_alternative<Wait>(decision)) {
-        co_return decision;
-    }
     const auto since = now();
     while (!decided_ && !gone_) {
         co_await signal_.wait();
@@ -308,10 +307,16 @@ net::Task<Exchange::End> Exchange::fetch(Region& region, Service service, std::s
         if (gone_) {
             co_return End::gone;
         }
-        const auto asked = now();
         interrupt_ = {};
-        auto acquired = co_await pool_->acquire(fresh, interrupt_);
-        worker_.shared.metrics->count_pool_wait(region.name, to_seconds(now() - asked));
+        net::NetResult<std::unique_ptr<net::UpstreamConnection>> acquired =
+            fresh ? nullptr : pool_->take_idle();
+        Duration waited{};
+        if (acquired && *acquired == nullptr) {
+            const auto asked = now();
+            acquired = co_await pool_->connect(interrupt_);
+            waited = now() - asked;
+        }
+        worker_.shared.metrics->count_pool_wait(region.name, to_seconds(waited));
         if (!acquired) {
             std::string why = "no connection to " + region.name + ": " +
                               std::string(acquired.error().error == NetError::dns

@@ -71,6 +71,9 @@ net::Task<Exchange::End> Exchange::relay_whole() {
         if (answer_body_.size() > kMaxHeldAnswer) {
             co_return co_await relay_large(answer_body_.size());
         }
+        if (connection_->body_ended()) {
+            break;
+        }
     }
     release(true);
     if (bedrock::is_inference(match_.operation)) {
@@ -82,11 +85,13 @@ net::Task<Exchange::End> Exchange::relay_whole() {
                 co_return End::failed;
             }
         }
-        if (match_.operation == Operation::responses) {
-            remember_response(bedrock::response_id(answer_body_));
-        }
         unsettled_ = true;
-        worker_.settle_soon(id_);
+        if (match_.operation == Operation::responses) {  // the client's next request builds on it
+            settle_whole();
+            remember_response(bedrock::response_id(answer_body_));
+        } else {
+            worker_.settle_soon(id_);
+        }
     }
     status_ = head_.status;
     begun_ = true;

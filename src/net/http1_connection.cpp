@@ -107,6 +107,8 @@ Task<bool> Http1Connection::run() {
             state_->log("a request from " + std::string(peer()) +
                         " ended with an exception: " + what);
             abort();
+        } else if (ended_ && !close_ && !broken_ && !body_failed_ && body_.done()) {
+            again = stream_.socket().is_open();
         } else {
             again = co_await finish_request();
         }
@@ -185,7 +187,10 @@ Task<int> Http1Connection::read_head(std::string& message) {
         if (!buffer_.held() || buffer_.room().empty()) {
             buffer_.make_room();
         }
-        const auto got = co_await stream_.read_some(buffer_.room());
+        auto got = stream_.try_read(buffer_.room());
+        if (got && !*got) {
+            got = co_await stream_.read_some(buffer_.room());
+        }
         if (!got) {
             if (got.error().error == NetError::timeout && !buffer_.empty()) {
                 stream_.rearm();
@@ -194,7 +199,7 @@ Task<int> Http1Connection::read_head(std::string& message) {
             }
             co_return -1;
         }
-        buffer_.filled(*got);
+        buffer_.filled(**got);
     }
 }
 

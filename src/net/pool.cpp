@@ -98,10 +98,9 @@ void Pool::Interrupt::raise() {
     }
 }
 
-Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::acquire(bool fresh,
-                                                                   Interrupt& interrupt) {
+std::unique_ptr<UpstreamConnection> Pool::take_idle() {
     Impl& pool = *impl_;
-    while (!fresh && !pool.idle.empty()) {
+    while (!pool.idle.empty()) {
         auto last = std::move(pool.idle.back());
         pool.idle.pop_back();
         if (pool.idle.empty()) {
@@ -121,9 +120,23 @@ Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::acquire(bool fresh,
                 pool.counts->active.fetch_add(1, std::memory_order_relaxed);
             }
             kept.idle = false;
-            co_return std::move(last);
+            return last;
         }
     }
+    return nullptr;
+}
+
+Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::acquire(bool fresh,
+                                                                   Interrupt& interrupt) {
+    auto kept = fresh ? nullptr : take_idle();
+    if (kept != nullptr) {
+        co_return std::move(kept);
+    }
+    co_return co_await connect(interrupt);
+}
+
+Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::connect(Interrupt& interrupt) {
+    Impl& pool = *impl_;
     const auto tls = pool.trust();
     if (!tls) {
         co_return std::unexpected(tls.error());

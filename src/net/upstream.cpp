@@ -79,13 +79,21 @@ Task<NetResult<const codec::Head*>> UpstreamConnection::read_head(bool to_head_r
         if (!c.buffer.held() || c.buffer.room().empty()) {
             c.buffer.make_room();
         }
-        const auto got = co_await c.stream->read_some(c.buffer.room());
+        const auto got = c.stream->try_read(c.buffer.room());
         if (!got) {
             c.broken = true;
             co_return std::unexpected(got.error());
         }
+        if (!*got) {
+            const auto ready = co_await c.stream->wait_readable();
+            if (!ready) {
+                c.broken = true;
+                co_return std::unexpected(ready.error());
+            }
+            continue;
+        }
         c.any_bytes = true;
-        c.buffer.filled(*got);
+        c.buffer.filled(**got);
     }
 }
 
@@ -144,6 +152,10 @@ Task<NetResult<std::string_view>> UpstreamConnection::read_body() {
         }
         c.buffer.filled(*now);
     }
+}
+
+bool UpstreamConnection::body_ended() const {
+    return impl_->body.done();
 }
 
 Stream& UpstreamConnection::stream() {

@@ -64,6 +64,8 @@ public:
     Task<NetResult<const codec::Head*>> read_head(bool to_head_request = false);
     /// The next piece of the body, as it comes; empty: the end. The view lives until the next call.
     Task<NetResult<std::string_view>> read_body();
+    /// Whether what read_body() gave last was the end of it.
+    bool body_ended() const;
 
     Stream& stream();
     bool reused() const;              // has served an exchange before
@@ -85,14 +87,16 @@ public:
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
-    /// An idle connection, newest first, else a new one. `fresh`: never a reused one. The stream of
-    /// a connection under construction is interrupted through `interrupt` if the caller's client
-    /// leaves.
-    struct Interrupt {  // lets a bystander end an acquire() under way
+    struct Interrupt {  // lets a bystander end a connect() under way
         Stream* connecting = nullptr;
         bool raised = false;
         void raise();
     };
+    /// The idle connection that was used last; null: none is there.
+    std::unique_ptr<UpstreamConnection> take_idle();
+    /// A new one. Its stream is interrupted through `interrupt` if the caller's client leaves.
+    Task<NetResult<std::unique_ptr<UpstreamConnection>>> connect(Interrupt& interrupt);
+    /// The one, else the other. `fresh`: never one used before.
     Task<NetResult<std::unique_ptr<UpstreamConnection>>> acquire(bool fresh, Interrupt& interrupt);
 
     /// Gives it back. `reusable`: the exchange ended cleanly; it is kept if its peer allows
