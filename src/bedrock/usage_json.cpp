@@ -41,6 +41,14 @@ bool is_array(ondemand::value& value) {
 }  // namespace
 
 std::optional<std::uint64_t> token_count(std::string_view token) {
+    if (!token.empty() && token.size() < 9 &&
+        std::ranges::all_of(token, [](char c) { return c >= '0' && c <= '9'; })) {
+        std::uint64_t count = 0;  // which is how all of them are written but for a few 12.0
+        for (const char c : token) {
+            count = count * 10 + static_cast<std::uint64_t>(c - '0');
+        }
+        return count;
+    }
     double value = 0;
     const char* const end = token.data() + token.size();
     const auto [stop, error] = std::from_chars(token.data(), end, value);

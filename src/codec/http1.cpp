@@ -175,7 +175,7 @@ private:
                 return ok;
             if (head_.fields.size() == max_fields_)
                 return fail(Http1Error::too_many_fields);
-            head_.fields.push_back(Field{name, value});
+            head_.add(Field{name, value});
             if (auto ok = note(name, value); !ok)
                 return ok;
         }
@@ -309,6 +309,8 @@ std::expected<std::optional<std::size_t>, Http1Error> skip_empty_lines(std::stri
 }  // namespace
 
 const std::string_view* Head::find(std::string_view name) const {
+    if ((name_bits & name_bit(name)) == 0)
+        return nullptr;
     for (const Field& field : fields)
         if (equals_ignore_case(field.name, name))
             return &field.value;
@@ -320,6 +322,7 @@ void Head::clear() {
     status = 0;
     minor_version = 1;
     fields.clear();
+    name_bits = 0;
     framing = Framing::none;
     content_length = 0;
     keep_alive = true;

@@ -44,6 +44,15 @@ enum class Http1Error : std::uint8_t {
 };
 std::string_view to_string(Http1Error error);
 
+/// One bit of 64 for a field's name, whatever its case. Most names that are looked for are not in a
+/// head, and most of those are told by this.
+constexpr std::uint64_t name_bit(std::string_view name) {
+    return name.empty() ? 0
+                        : std::uint64_t{1} << ((name.size() * 11 +
+                                                (static_cast<unsigned char>(name[0]) | 0x20U)) &
+                                               63U);
+}
+
 /// Views point into the caller's bytes and die with them.
 struct Head {
     std::string_view method;  // requests
@@ -52,6 +61,7 @@ struct Head {
     std::string_view reason;  // responses
     int minor_version = 1;
     std::vector<Field> fields;
+    std::uint64_t name_bits = ~std::uint64_t{0};  // at least those of fields
     Framing framing = Framing::none;
     std::uint64_t content_length = 0;
     bool keep_alive = true;
@@ -60,6 +70,11 @@ struct Head {
 
     /// First field of that name, ignoring case.
     const std::string_view* find(std::string_view name) const;
+    void add(Field field) {
+        name_bits |= name_bit(field.name);
+        fields.push_back(field);
+    }
+    /// After it, fields come by add() alone.
     void clear();
 };
 

@@ -65,11 +65,15 @@ void append_request_line(std::string& out, std::string_view method, std::string_
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
     const std::size_t start = out.size();
-    out.resize(start + name.size() + value.size() + 4);
-    char* at = std::copy_n(name.data(), name.size(), out.data() + start);
-    at = std::copy_n(": ", 2, at);
-    at = std::copy_n(value.data(), value.size(), at);
-    std::copy_n("\r\n", 2, at);
+    const std::size_t size = start + name.size() + value.size() + 4;
+    // g++ 12 tells the function of all the room it has made.
+    out.resize_and_overwrite(size, [&](char* text, std::size_t /*room*/) {
+        char* at = std::copy_n(name.data(), name.size(), text + start);
+        at = std::copy_n(": ", 2, at);
+        at = std::copy_n(value.data(), value.size(), at);
+        std::copy_n("\r\n", 2, at);
+        return size;
+    });
     require_one_line(std::string_view(out).substr(start, name.size() + value.size() + 2));
 }
 

@@ -203,10 +203,10 @@ Http2HeadReader::Verdict Http2HeadReader::finish(bool has_body, Head& head) {
     }
     head.fields.reserve(lines_.size() + 1);
     if (!host_) {
-        head.fields.push_back(Field{"host", authority});
+        head.add(Field{"host", authority});
     }
     for (const Line& line : lines_) {
-        head.fields.push_back(Field{view(line.name), view(line.value)});
+        head.add(Field{view(line.name), view(line.value)});
     }
     if (length_) {
         head.framing = Framing::length;

@@ -437,7 +437,7 @@ void Exchange::keep_head(const codec::Head& head) {
     for (const auto& [name, value] : head.fields) {
         const auto at = head_bytes_.size();
         head_bytes_.append(name).append(value);
-        head_.fields.push_back(
+        head_.add(
             {std::string_view(head_bytes_).substr(at, name.size()),
              std::string_view(head_bytes_).substr(at + name.size(), value.size())});
     }

@@ -41,9 +41,28 @@ bool starts_with_ignore_case(std::string_view text, std::string_view prefix) {
            equals_ignore_case(text.substr(0, prefix.size()), prefix);
 }
 
-bool any_of(std::span<const std::string_view> names, std::string_view name) {
-    return std::ranges::any_of(names, [name](auto n) { return equals_ignore_case(n, name); });
-}
+/// Names, and whether one is among them: a look at their bits spares most names the comparing.
+template <std::size_t N>
+struct Names {
+    const std::array<std::string_view, N>& names;
+    std::uint64_t bits;
+
+    explicit constexpr Names(const std::array<std::string_view, N>& of) : names(of), bits(0) {
+        for (const std::string_view name : names) {
+            bits |= codec::name_bit(name);
+        }
+    }
+    bool have(std::string_view name) const {
+        return (bits & codec::name_bit(name)) != 0 && compare(name);
+    }
+
+private:
+    [[gnu::noinline]] bool compare(std::string_view name) const {
+        return std::ranges::any_of(names, [name](auto n) { return equals_ignore_case(n, name); });
+    }
+};
+constexpr Names kHopOrOurs(kNotForwarded);
+constexpr Names kHopOrTheirs(kNotReturned);
 
 /// Calls `use` with each token of a comma-separated field value.
 template <class Use>
@@ -81,7 +100,7 @@ void append_forwarded_request_fields(std::string& out, const codec::Head& head,
                                      std::span<const codec::Field> instead) {
     const bool has_connection = head.find("connection") != nullptr;
     for (const auto& [name, value] : head.fields) {
-        if (any_of(kNotForwarded, name) || starts_with_ignore_case(name, "proxy-")) {
+        if (kHopOrOurs.have(name) || starts_with_ignore_case(name, "proxy-")) {
             continue;
         }
         if (std::ranges::any_of(instead, [&](const codec::Field& field) {
@@ -106,7 +125,7 @@ void append_forwarded_request_fields(std::string& out, const codec::Head& head,
 void append_forwarded_response_fields(std::string& out, const codec::Head& head) {
     const bool has_connection = head.find("connection") != nullptr;
     for (const auto& [name, value] : head.fields) {
-        if (any_of(kNotReturned, name) || starts_with_ignore_case(name, "proxy-") ||
+        if (kHopOrTheirs.have(name) || starts_with_ignore_case(name, "proxy-") ||
             starts_with_ignore_case(name, "x-weir-")) {
             continue;
         }
