@@ -306,7 +306,8 @@ NetResult<bool> Stream::try_write(std::string_view& head, std::string_view& body
     while (!head.empty() || !body.empty() || !tail.empty()) {
         if (s.tls != nullptr) {
             // Small parts go into one record together; a large one is not copied.
-            std::string joined;
+            thread_local std::string joined;
+            joined.clear();
             std::string_view next;
             for (const std::string_view* part : parts) {
                 if (part->empty()) {

@@ -185,27 +185,30 @@ IoStep TlsState::result(int returned, std::size_t bytes) {
     return step;
 }
 
+/// What may leave errors on this thread, making a context or a connection, comes before this.
 IoStep TlsState::handshake() {
     ERR_clear_error();
-    return result(SSL_do_handshake(ssl_), 0);
+    const IoStep step = result(SSL_do_handshake(ssl_), 0);
+    ERR_clear_error();
+    return step;
 }
 
+// SSL_get_error looks at the thread's queue of errors. It is empty here: handshake() and whatever
+// fails leave it so, and emptying it before each call would cost as much as the call does.
+
 IoStep TlsState::read(std::span<char> into) {
-    ERR_clear_error();
     std::size_t n = 0;
     const int returned = SSL_read_ex(ssl_, into.data(), into.size(), &n);
     return result(returned, n);
 }
 
 IoStep TlsState::write(std::string_view bytes) {
-    ERR_clear_error();
     std::size_t n = 0;
     const int returned = SSL_write_ex(ssl_, bytes.data(), bytes.size(), &n);
     return result(returned, n);
 }
 
 IoStep TlsState::peek() {
-    ERR_clear_error();
     char byte = 0;
     std::size_t n = 0;
     const int returned = SSL_peek_ex(ssl_, &byte, 1, &n);
