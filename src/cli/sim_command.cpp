@@ -46,6 +46,7 @@ int run_sim(const simulator::Settings& settings) {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before there are threads, which inherit it
+    signal(SIGPIPE, SIG_IGN);
 
     simulator::Simulator sim(pointers, settings);
     if (const auto started = sim.start(); !started) {

@@ -51,9 +51,13 @@ void write_amz_date(std::string& out, std::int64_t unix_seconds) {
 /// Text that is erased when dropped.
 struct Secret {
     explicit Secret(std::string_view from) : text(from) {}
-    Secret(Secret&&) noexcept = default;
-    Secret& operator=(Secret&&) noexcept = default;
-    ~Secret() { OPENSSL_cleanse(text.data(), text.size()); }
+    Secret(Secret&& other) noexcept : text(std::move(other.text)) { other.erase(); }
+    Secret& operator=(Secret&& other) noexcept {
+        text.swap(other.text);
+        return *this;
+    }
+    ~Secret() { erase(); }
+    void erase() { OPENSSL_cleanse(text.data(), text.capacity()); }
     std::string text;
 };
 
@@ -93,6 +97,9 @@ public:
         for (const auto& [name, value] : request.headers)
             headers_.emplace_back(name, value);
         request_.update(out_.canonical_request);
+        for (std::string* text :
+             {&out_.canonical_request, &out_.string_to_sign, &out_.authorization, &out_.signature})
+            text->reserve(text->size() + kHex);  // so that sign() cannot stop half way
     }
 
     bool serves(const SigningRequest& request, const SigningCredentials& credentials,

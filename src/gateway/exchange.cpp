@@ -66,8 +66,8 @@ Exchange::~Exchange() {
 
 /// An exception has ended the request before its time: the engines must not count on it for ever.
 void Exchange::abandon() noexcept {
+    settle_whole();
     try {
-        settle_whole();
         if (offered_) {
             worker_.shared.gate->cancel(id_, usage_);
         } else if (observed_) {
@@ -408,7 +408,11 @@ net::Task<void> Exchange::pass_on() {
         target = bedrock::with_api_path(target_, kept_->path);
     }
     End end = End::failed;
-    for (int tries = 0; tries < 2; ++tries) {
+    if (region == nullptr) {  // a reload has taken it away meanwhile
+        set_failure(FailureClass::network, Stage::not_sent,
+                    "Region " + target_region_ + " is no longer declared");
+    }
+    for (int tries = 0; tries < 2 && region != nullptr; ++tries) {
         end = co_await fetch(*region, service, target, body_, digest_);
         if (end == End::answered && (head_.status < 200 || head_.status > 299)) {
             end = co_await read_error();

@@ -42,7 +42,7 @@ public:
     void deliver(const Decision& decision);
     void wake() { signal_.notify(); }
     /// Tells the engine what a whole answer cost, if it has not been told.
-    void settle_whole();
+    void settle_whole() noexcept;
 
 private:
     enum class End : std::uint8_t { answered, failed, gone };

@@ -105,14 +105,20 @@ net::Task<Exchange::End> Exchange::relay_whole() {
     co_return End::answered;
 }
 
-/// The client's bytes go first; this comes in the same turn of the loop, however long the client
-/// takes for them.
-void Exchange::settle_whole() {
-    if (std::exchange(unsettled_, false)) {
+/// The client's bytes go first, where its connection is its own; this comes in the same turn of the
+/// loop, however long the client takes for them.
+void Exchange::settle_whole() noexcept {
+    if (!std::exchange(unsettled_, false)) {
+        return;
+    }
+    try {
         usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
         worker_.shared.gate->complete(id_, usage_);
         worker_.shared.metrics->count_attempt(target_region_, target_model_,
                                               observe::AttemptResult::ok);
+    } catch (const std::exception& error) {  // out of memory: what was held stays until it expires
+        worker_.shared.log(LogLevel::error, error.what());
+        abandon();
     }
 }
 
@@ -437,9 +443,8 @@ void Exchange::keep_head(const codec::Head& head) {
     for (const auto& [name, value] : head.fields) {
         const auto at = head_bytes_.size();
         head_bytes_.append(name).append(value);
-        head_.add(
-            {std::string_view(head_bytes_).substr(at, name.size()),
-             std::string_view(head_bytes_).substr(at + name.size(), value.size())});
+        head_.add({std::string_view(head_bytes_).substr(at, name.size()),
+                   std::string_view(head_bytes_).substr(at + name.size(), value.size())});
     }
     fields_.clear();
     fields_.reserve(512);

@@ -367,6 +367,9 @@ void Gateway::stop() {
     for (auto& loop : my.loops) {
         loop->join();
     }
+    for (auto& loop : my.loops) {
+        loop->unwind();  // a call that would not end refers to its worker and the engine
+    }
     my.observed_daily.reset();
     my.log_observed();
 }

@@ -71,14 +71,18 @@ Task<void> Http2Connection::run(ReadBuffer& first) {
     if (state_.draining.load(std::memory_order_relaxed)) {
         drain();
     }
-    set_clock();
-    take_in(first.view());
-    first.drop();
-    while (!over_) {
-        const auto ready = co_await stream_.wait_readable();
-        if (!ready || !read_what_is_there()) {
-            break;
+    try {
+        set_clock();
+        take_in(first.view());
+        first.drop();
+        while (!over_) {
+            const auto ready = co_await stream_.wait_readable();
+            if (!ready || !read_what_is_there()) {
+                break;
+            }
         }
+    } catch (const std::bad_alloc&) {
+        lost_ = true;  // its streams are still to be ended in order
     }
     const bool left = !over_;  // the client, not we
     over_ = true;
@@ -258,14 +262,26 @@ void Http2Connection::flush() {
             sent_ = out_.size() - rest.size();
             writing_ = true;
             ++tasks_;
-            home_.loop.spawn(write_rest());
+            try {
+                home_.loop.spawn(write_rest());
+            } catch (const std::bad_alloc&) {
+                writing_ = false;
+                --tasks_;
+                lose();
+            }
         }
     }
 }
 
 /// The socket takes no more for now. Until it does, nothing is made into frames.
 Task<void> Http2Connection::write_rest() {
-    const auto written = co_await stream_.write(std::string_view(out_).substr(sent_));
+    bool written = false;
+    try {
+        const auto done = co_await stream_.write(std::string_view(out_).substr(sent_));
+        written = done.has_value();
+    } catch (const std::bad_alloc&) {
+        lost_ = true;
+    }
     writing_ = false;
     out_.clear();
     sent_ = 0;

@@ -140,11 +140,18 @@ Task<void> Http2Stream::serve(std::unique_ptr<Http2Stream> stream) {
         what = "unknown";
     }
     my.unwatch();
+    try {
+        if (threw) {
+            state.log("a request from " + std::string(my.peer()) +
+                      " ended with an exception: " + what);
+        } else {
+            co_await my.finish();
+        }
+    } catch (const std::exception&) {
+        threw = true;
+    }
     if (threw) {
-        state.log("a request from " + std::string(my.peer()) + " ended with an exception: " + what);
         my.abort();
-    } else {
-        co_await my.finish();
     }
 }
 

@@ -119,17 +119,14 @@ void Listener::accept_all() {
             continue;
         }
         switch (errno) {
-            case EMFILE:
-            case ENFILE:
-            case ENOBUFS:
-            case ENOMEM:
-                pause(std::strerror(errno));
+            case EAGAIN:
                 return;
             case EINTR:
             case ECONNABORTED:
                 continue;
-            default:
-                return;  // no more for now
+            default:  // descriptors or memory, say, or an error of the network's (accept(2))
+                pause(std::strerror(errno));
+                return;
         }
     }
     // The kernel tells once of what came: of the rest, let it tell again.
@@ -154,14 +151,21 @@ void Listener::hand_over(int descriptor, const Address& peer) {
                          })
             ->get();
     fewest->connections.fetch_add(1, std::memory_order_relaxed);
-    fewest->loop.post([state = state_, fewest, descriptor, peer] {
-        try {
-            fewest->loop.spawn(serve_connection(state, fewest, descriptor, peer));
-        } catch (const std::bad_alloc&) {
-            ::close(descriptor);
-            fewest->connections.fetch_sub(1, std::memory_order_relaxed);
-        }
-    });
+    const auto give_up = [fewest, descriptor] {
+        ::close(descriptor);
+        fewest->connections.fetch_sub(1, std::memory_order_relaxed);
+    };
+    try {
+        fewest->loop.post([state = state_, fewest, descriptor, peer, give_up] {
+            try {
+                fewest->loop.spawn(serve_connection(state, fewest, descriptor, peer));
+            } catch (const std::bad_alloc&) {
+                give_up();
+            }
+        });
+    } catch (const std::bad_alloc&) {
+        give_up();
+    }
 }
 
 void Listener::stop() {

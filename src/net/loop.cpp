@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -108,30 +107,17 @@ private:
 
 Loop::Loop(unsigned index)
     : wheel_(poller_), index_(index), wake_descriptor_(make_wake(poller_, woken_)) {
-    // A peer that is gone is an error of a write; OpenSSL cannot ask for that call by call.
-    std::signal(SIGPIPE, SIG_IGN);
+    // Room for what a turn posts: it must not fail where memory does.
+    constexpr std::size_t kPosts = 256;
+    for (std::vector<Work>* works : {&posted_, &running_, &from_others_, &taken_}) {
+        works->reserve(kPosts);
+    }
 }
 
 Loop::~Loop() {
     stop();
     join();
-    {
-        const Running here(*this);  // what is unwound may post
-        from_others_.clear();
-        while (parked_ != nullptr || !idle()) {
-            while (parked_ != nullptr) {
-                doomed_.push(parked_->take().outermost());
-            }
-            for (Frame* frame = ready_.take().first; frame != nullptr;) {
-                doomed_.push(std::exchange(frame, frame->next)->outermost());
-            }
-            const std::vector<Work> never = std::move(posted_);
-            posted_.clear();
-            for (Frame* frame = doomed_.take().first; frame != nullptr;) {
-                std::exchange(frame, frame->next)->handle.destroy();
-            }
-        }
-    }
+    unwind();
     poller_.remove(wake_descriptor_, woken_);
     ::close(wake_descriptor_);
 }
@@ -167,14 +153,16 @@ std::size_t Loop::run_queued() {
     for (Frame* frame = ready_.take().first; frame != nullptr; ++ran) {
         std::exchange(frame, frame->next)->handle.resume();
     }
-    if (!posted_.empty()) {
-        running_.swap(posted_);
-        for (Work& work : running_) {
-            work();
-            work = nullptr;
+    for (std::vector<Work>* works : {&posted_, &taken_}) {
+        if (!works->empty()) {
+            running_.swap(*works);
+            for (Work& work : running_) {
+                work();
+                work = nullptr;
+            }
+            ran += running_.size();
+            running_.clear();
         }
-        ran += running_.size();
-        running_.clear();
     }
     for (Frame* frame = doomed_.take().first; frame != nullptr; ++ran) {
         std::exchange(frame, frame->next)->handle.destroy();
@@ -190,6 +178,28 @@ void Loop::stop() {
 void Loop::join() {
     if (thread_.joinable()) {
         thread_.join();
+    }
+}
+
+void Loop::unwind() {
+    const Running here(*this);  // what is unwound may post
+    {
+        const std::scoped_lock lock(mutex_);
+        from_others_.clear();
+    }
+    taken_.clear();
+    while (parked_ != nullptr || !idle()) {
+        while (parked_ != nullptr) {
+            doomed_.push(parked_->take().outermost());
+        }
+        for (Frame* frame = ready_.take().first; frame != nullptr;) {
+            doomed_.push(std::exchange(frame, frame->next)->outermost());
+        }
+        const std::vector<Work> never = std::move(posted_);
+        posted_.clear();
+        for (Frame* frame = doomed_.take().first; frame != nullptr;) {
+            std::exchange(frame, frame->next)->handle.destroy();
+        }
     }
 }
 
@@ -222,11 +232,12 @@ void Loop::wake() const {
 void Loop::Woken::ready(std::uint32_t /*events*/) {
     std::uint64_t times = 0;
     [[maybe_unused]] const auto got = ::read(loop.wake_descriptor_, &times, sizeof times);
-    const std::scoped_lock lock(loop.mutex_);
-    for (Work& work : loop.from_others_) {
-        loop.posted_.push_back(std::move(work));
+    if (loop.taken_.empty()) {
+        const std::scoped_lock lock(loop.mutex_);
+        loop.taken_.swap(loop.from_others_);
+    } else {
+        loop.wake();  // what was taken before has not run yet
     }
-    loop.from_others_.clear();
 }
 
 void Loop::spawn(Task<void> task) {

@@ -57,8 +57,9 @@ private:
 };
 
 /// Everything on a loop runs on its one thread; only post() and stop() may be called from another.
-/// A turn: what the kernel has of news is told, then what is queued runs, oldest first; what that
-/// queues waits for the next turn.
+/// A turn: what the kernel has of news is told; then what is queued runs, coroutines before posts,
+/// each oldest first, in rounds: what a round queues is for the next, and after some rounds the
+/// kernel is asked again.
 class Loop {
 public:
     explicit Loop(unsigned index);
@@ -76,6 +77,9 @@ public:
     void run();
     void stop();
     void join();
+    /// After join(): ends what is left of coroutines and posts without running it. For an owner of
+    /// what those refer to that goes before the loop does.
+    void unwind();
     /// On a loop that no thread runs: what can run without waiting. How much that was.
     std::size_t poll();
 
@@ -130,7 +134,8 @@ private:
 
     bool here() const;
     bool idle() const {
-        return ready_.first == nullptr && posted_.empty() && doomed_.first == nullptr;
+        return ready_.first == nullptr && posted_.empty() && taken_.empty() &&
+               doomed_.first == nullptr;
     }
     std::size_t run_queued();
     void wake() const;
@@ -146,7 +151,8 @@ private:
     int wake_descriptor_;
     Woken woken_{*this};
     std::mutex mutex_;
-    std::vector<Work> from_others_;
+    std::vector<Work> from_others_;  // guarded by mutex_
+    std::vector<Work> taken_;        // of these, to run in this turn
     std::atomic<bool> stopped_{false};
     std::thread thread_;
 };

@@ -11,7 +11,7 @@ namespace weir::net {
 
 namespace {
 
-// An idle connection used again within this time is taken at the reactor's word.
+// An idle connection used again within this time is taken at the loop's word.
 constexpr Duration kTrusted = std::chrono::milliseconds(100);
 
 Instant clock_now() {

@@ -144,14 +144,14 @@ void Resolver::resolve(const std::string& name, Answer answer) {
     if (impl_->names.size() >= kMostNames && !impl_->names.contains(name)) {
         std::erase_if(impl_->names, [](const auto& entry) { return !entry.second.asked; });
     }
+    if (!impl_->thread.joinable()) {
+        impl_->thread = std::thread([this] { impl_->run(); });
+    }
     auto& entry = impl_->names[name];
     const bool fresh = !entry.addresses.empty() && impl_->clock() < entry.until;
     if (!fresh && !entry.asked) {
         entry.asked = true;
         impl_->to_ask.push_back(name);
-        if (!impl_->thread.joinable()) {
-            impl_->thread = std::thread([this] { impl_->run(); });
-        }
         impl_->work.notify_one();
     }
     if (entry.addresses.empty()) {

@@ -196,10 +196,12 @@ struct Stream::Impl final : Watched {
         return reason;
     }
 
-    /// Before a wait that is to end only when there is something.
+    /// Before a wait that is to end only when there is something. OpenSSL may hold a whole record
+    /// that the poller will not tell of, or a part of one, which is nothing yet.
     bool has_some() {
-        if (watched != 0 && !read_dry) {
-            read_dry = peek().kind == IoStep::Kind::want_read;
+        if ((tls != nullptr && tls->pending()) || (watched != 0 && !read_dry)) {
+            const IoStep::Kind kind = peek().kind;
+            read_dry = kind == IoStep::Kind::want_read || kind == IoStep::Kind::want_write;
             return !read_dry;
         }
         return false;
@@ -383,7 +385,7 @@ Task<NetResult<void>> Stream::write(std::string_view head, std::string_view body
 
 Task<NetResult<void>> Stream::wait_readable() {
     Impl& s = *impl_;
-    if (!s.failed && (s.tls == nullptr || !s.tls->pending()) && !s.has_some()) {
+    if (!s.failed && !s.has_some()) {
         s.await_read();
         co_await s.reader.wait();
     }
@@ -451,11 +453,10 @@ void Stream::watch(Gone gone, void* context) {
     Impl& s = *impl_;
     s.gone = gone;
     s.gone_context = context;
-    if (s.tls != nullptr && s.tls->pending()) {
-        s.gone = nullptr;
-        return;
-    }
     s.await_read();
+    if (s.tls != nullptr && s.tls->pending()) {
+        s.look_soon();  // the poller need not tell of it
+    }
 }
 
 void Stream::unwatch() {

@@ -55,7 +55,7 @@ Result<X509_STORE*> trust(const std::string& file) {
     if (auto found = stores.find(file); found != stores.end()) {
         return found->second;
     }
-    X509_STORE* store = X509_STORE_new();
+    X509_STORE* store = made(X509_STORE_new());
     const int loaded = file.empty() ? X509_STORE_set_default_paths(store)
                                     : X509_STORE_load_file(store, file.c_str());
     if (loaded != 1) {
@@ -66,8 +66,18 @@ Result<X509_STORE*> trust(const std::string& file) {
     return store;
 }
 
+/// OpenSSL says by null that there was no memory.
+template <class T>
+T* made(T* object) {
+    if (object == nullptr) {
+        ERR_clear_error();
+        throw std::bad_alloc();
+    }
+    return object;
+}
+
 SSL_CTX* make_context(const SSL_METHOD* method) {
-    SSL_CTX* context = SSL_CTX_new(method);
+    SSL_CTX* context = made(SSL_CTX_new(method));
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -145,7 +155,7 @@ BIO_METHOD* TlsState::socket_method() {
 
 void TlsState::attach(int descriptor) {
     descriptor_ = descriptor;
-    BIO* bio = BIO_new(socket_method());
+    BIO* bio = made(BIO_new(socket_method()));
     BIO_set_data(bio, this);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_, bio, bio);
@@ -185,7 +195,6 @@ IoStep TlsState::result(int returned, std::size_t bytes) {
     return step;
 }
 
-/// What may leave errors on this thread, making a context or a connection, comes before this.
 IoStep TlsState::handshake() {
     ERR_clear_error();
     const IoStep step = result(SSL_do_handshake(ssl_), 0);
@@ -193,11 +202,13 @@ IoStep TlsState::handshake() {
     return step;
 }
 
-// SSL_get_error looks at the thread's queue of errors. It is empty here: handshake() and whatever
-// fails leave it so, and emptying it before each call would cost as much as the call does.
+// SSL_get_error looks at the thread's queue of errors. It is empty here: handshake(), whatever
+// fails and whatever makes a context or a connection leave it so, and emptying it before each call
+// would cost as much as the call does.
 
 IoStep TlsState::read(std::span<char> into) {
     std::size_t n = 0;
+    drained_ = false;  // what OpenSSL holds already says nothing of the socket
     const int returned = SSL_read_ex(ssl_, into.data(), into.size(), &n);
     return result(returned, n);
 }
@@ -253,6 +264,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::client(const std::string& ca) {
     SSL_CTX_sess_set_new_cb(made->context_, &TlsContext::remember);
     static constexpr unsigned char kHttp11[] = "\x08http/1.1";
     SSL_CTX_set_alpn_protos(made->context_, kHttp11, sizeof kHttp11 - 1);
+    ERR_clear_error();
     return made;
 }
 
@@ -269,6 +281,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::server(const std::string& certif
     if (SSL_CTX_use_PrivateKey_file(made->context_, key.c_str(), SSL_FILETYPE_PEM) != 1) {
         return failure("cannot use the key '" + key + "': " + openssl_reason());
     }
+    ERR_clear_error();
     return made;
 }
 
@@ -289,7 +302,8 @@ int TlsContext::remember(SSL* ssl, SSL_SESSION* session) {
 }
 
 std::unique_ptr<TlsState> TlsContext::connect_to(const std::string& host) {
-    SSL* ssl = SSL_new(context_);
+    auto connection = std::make_unique<TlsState>(made(SSL_new(context_)));
+    SSL* const ssl = connection->ssl();
     SSL_set_connect_state(ssl);
     X509_VERIFY_PARAM* rules = SSL_get0_param(ssl);
     if (is_address(host)) {
@@ -302,13 +316,15 @@ std::unique_ptr<TlsState> TlsContext::connect_to(const std::string& host) {
     if (session_ != nullptr && SSL_SESSION_is_resumable(session_) == 1) {
         SSL_set_session(ssl, session_);
     }
-    return std::make_unique<TlsState>(ssl);
+    ERR_clear_error();
+    return connection;
 }
 
 std::unique_ptr<TlsState> TlsContext::accept_from() {
-    SSL* ssl = SSL_new(context_);
-    SSL_set_accept_state(ssl);
-    return std::make_unique<TlsState>(ssl);
+    auto connection = std::make_unique<TlsState>(made(SSL_new(context_)));
+    SSL_set_accept_state(connection->ssl());
+    ERR_clear_error();
+    return connection;
 }
 
 }  // namespace weir::net

@@ -27,6 +27,7 @@ struct IoStep {
 class TlsState {
 public:
     explicit TlsState(SSL* ssl) : ssl_(ssl) {}
+    SSL* ssl() const { return ssl_; }
     ~TlsState();
     TlsState(const TlsState&) = delete;
     TlsState& operator=(const TlsState&) = delete;

@@ -34,6 +34,125 @@ struct Fixture {
     std::unique_ptr<Running> running;
 };
 
+/// TLS by hand over a Client: what it seals goes out in as many pieces as a test likes.
+class ByHand {
+public:
+    /// `certificates`: it is the server.
+    explicit ByHand(Client& client, const Certificates* certificates = nullptr,
+                    std::string_view alpn = {})
+        : client_(client), context_(SSL_CTX_new(TLS_method())) {
+        if (certificates != nullptr) {
+            SSL_CTX_use_certificate_chain_file(context_, certificates->certificate().c_str());
+            SSL_CTX_use_PrivateKey_file(context_, certificates->key().c_str(), SSL_FILETYPE_PEM);
+        }
+        ssl_ = SSL_new(context_);
+        if (!alpn.empty()) {
+            SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(alpn.data()),
+                                static_cast<unsigned>(alpn.size()));
+        }
+        SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+        certificates != nullptr ? SSL_set_accept_state(ssl_) : SSL_set_connect_state(ssl_);
+        while (SSL_do_handshake(ssl_) != 1 && talk()) {
+        }
+        client_.send(sealed());
+    }
+    ~ByHand() {
+        SSL_free(ssl_);
+        SSL_CTX_free(context_);
+    }
+    ByHand(const ByHand&) = delete;
+    ByHand& operator=(const ByHand&) = delete;
+
+    std::string seal(std::string_view plain) {
+        SSL_write(ssl_, plain.data(), static_cast<int>(plain.size()));
+        return sealed();
+    }
+    /// What comes next; "" at the end.
+    std::string receive() {
+        std::string plain(65536, '\0');
+        for (;;) {
+            const int n = SSL_read(ssl_, plain.data(), static_cast<int>(plain.size()));
+            if (n > 0) {
+                plain.resize(static_cast<std::size_t>(n));
+                return plain;
+            }
+            if (!talk()) {
+                return {};
+            }
+        }
+    }
+
+private:
+    std::string sealed() {
+        std::string bytes(BIO_ctrl_pending(SSL_get_wbio(ssl_)), '\0');
+        BIO_read(SSL_get_wbio(ssl_), bytes.data(), static_cast<int>(bytes.size()));
+        return bytes;
+    }
+    bool talk() {
+        client_.send(sealed());
+        const std::string more = client_.receive();
+        BIO_write(SSL_get_rbio(ssl_), more.data(), static_cast<int>(more.size()));
+        return !more.empty();
+    }
+
+    Client& client_;
+    SSL_CTX* context_;
+    SSL* ssl_ = nullptr;
+};
+
+// A record that has come in part is no reason to look again and again: others have their turn.
+
+void expect_others_are_served(std::string_view alpn, std::string_view request,
+                              std::string_view answer) {
+    Fixture fixture;
+    Client client(fixture.running->port());
+    ByHand half(client, nullptr, alpn);
+    const std::string bytes = half.seal(request);
+    ASSERT_TRUE(client.send(std::string_view(bytes).substr(0, bytes.size() / 2)));
+    std::this_thread::sleep_for(milliseconds(50));
+    Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
+    Caller other(fixture.endpoint("localhost", fixture.files.authority()), {}, &local);
+    other.read_deadline = seconds(5);
+    EXPECT_EQ(other.exchange(kGet).body, "secure ");
+    ASSERT_TRUE(client.send(std::string_view(bytes).substr(bytes.size() / 2)));
+    EXPECT_NE(half.receive().find(answer), std::string::npos);
+}
+
+TEST(Tls, HalfARecordOfARequestHoldsNobodyUp) {
+    const std::string filler(12000, 'x');
+    expect_others_are_served({}, "GET / HTTP/1.1\r\nHost: x\r\nX-Filler: " + filler + "\r\n\r\n",
+                             "200 OK");
+}
+
+TEST(Tls, HalfARecordOfHttp2HoldsNobodyUp) {
+    std::string bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    bytes.append("\0\0\0\x04\0\0\0\0\0", 9);  // SETTINGS
+    const std::string ping("\0\0\x08\x06\0\0\0\0\0weirweir", 17);
+    expect_others_are_served("\x02h2", bytes + ping, std::string("\0\0\0\x04", 4));
+}
+
+TEST(Tls, HalfARecordOfAnAnswerStillTimesOut) {
+    const Certificates files("localhost", 1);
+    ScriptedPeer peer([&files](Client& client) {
+        ByHand half(client, &files);
+        half.receive();
+        const std::string bytes = half.seal("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Filler: " +
+                                            std::string(12000, 'x') + "\r\n\r\nok");
+        client.send(std::string_view(bytes).substr(0, bytes.size() / 2));
+        client.receive();
+    });
+    auto endpoint = peer.endpoint();
+    endpoint.tls = true;
+    endpoint.host = "localhost";
+    endpoint.ca = files.authority();
+    Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
+    Caller caller(endpoint, {}, &local);
+    caller.read_deadline = milliseconds(200);
+    const auto got = caller.exchange(kGet);
+    ASSERT_TRUE(got.failure);
+    EXPECT_EQ(got.failure->error, NetError::timeout);
+}
+
 TEST(Tls, TrustedByItsAuthority) {
     Fixture fixture;
     Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
