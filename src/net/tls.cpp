@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <new>
 
 namespace weir::net {
 
@@ -47,6 +48,16 @@ std::string openssl_reason() {
     return reason != nullptr ? reason : "unknown reason";
 }
 
+/// OpenSSL says by null that there was no memory.
+template <class T>
+T* or_no_memory(T* object) {
+    if (object == nullptr) {
+        ERR_clear_error();
+        throw std::bad_alloc();
+    }
+    return object;
+}
+
 /// Trust stores are large and the same for every Region and worker: one of each in the process.
 Result<X509_STORE*> trust(const std::string& file) {
     static std::mutex mutex;
@@ -55,7 +66,7 @@ Result<X509_STORE*> trust(const std::string& file) {
     if (auto found = stores.find(file); found != stores.end()) {
         return found->second;
     }
-    X509_STORE* store = made(X509_STORE_new());
+    X509_STORE* store = or_no_memory(X509_STORE_new());
     const int loaded = file.empty() ? X509_STORE_set_default_paths(store)
                                     : X509_STORE_load_file(store, file.c_str());
     if (loaded != 1) {
@@ -66,18 +77,8 @@ Result<X509_STORE*> trust(const std::string& file) {
     return store;
 }
 
-/// OpenSSL says by null that there was no memory.
-template <class T>
-T* made(T* object) {
-    if (object == nullptr) {
-        ERR_clear_error();
-        throw std::bad_alloc();
-    }
-    return object;
-}
-
 SSL_CTX* make_context(const SSL_METHOD* method) {
-    SSL_CTX* context = made(SSL_CTX_new(method));
+    SSL_CTX* context = or_no_memory(SSL_CTX_new(method));
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -155,7 +156,7 @@ BIO_METHOD* TlsState::socket_method() {
 
 void TlsState::attach(int descriptor) {
     descriptor_ = descriptor;
-    BIO* bio = made(BIO_new(socket_method()));
+    BIO* bio = or_no_memory(BIO_new(socket_method()));
     BIO_set_data(bio, this);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_, bio, bio);
@@ -302,7 +303,7 @@ int TlsContext::remember(SSL* ssl, SSL_SESSION* session) {
 }
 
 std::unique_ptr<TlsState> TlsContext::connect_to(const std::string& host) {
-    auto connection = std::make_unique<TlsState>(made(SSL_new(context_)));
+    auto connection = std::make_unique<TlsState>(or_no_memory(SSL_new(context_)));
     SSL* const ssl = connection->ssl();
     SSL_set_connect_state(ssl);
     X509_VERIFY_PARAM* rules = SSL_get0_param(ssl);
@@ -321,7 +322,7 @@ std::unique_ptr<TlsState> TlsContext::connect_to(const std::string& host) {
 }
 
 std::unique_ptr<TlsState> TlsContext::accept_from() {
-    auto connection = std::make_unique<TlsState>(made(SSL_new(context_)));
+    auto connection = std::make_unique<TlsState>(or_no_memory(SSL_new(context_)));
     SSL_set_accept_state(connection->ssl());
     ERR_clear_error();
     return connection;

@@ -115,7 +115,11 @@ void expect_others_are_served(std::string_view alpn, std::string_view request,
     other.read_deadline = seconds(5);
     EXPECT_EQ(other.exchange(kGet).body, "secure ");
     ASSERT_TRUE(client.send(std::string_view(bytes).substr(bytes.size() / 2)));
-    EXPECT_NE(half.receive().find(answer), std::string::npos);
+    std::string got;
+    for (std::string more = "x"; !more.empty() && got.find(answer) == std::string::npos;) {
+        got += more = half.receive();
+    }
+    EXPECT_NE(got.find(answer), std::string::npos);
 }
 
 TEST(Tls, HalfARecordOfARequestHoldsNobodyUp) {
@@ -128,7 +132,7 @@ TEST(Tls, HalfARecordOfHttp2HoldsNobodyUp) {
     std::string bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     bytes.append("\0\0\0\x04\0\0\0\0\0", 9);  // SETTINGS
     const std::string ping("\0\0\x08\x06\0\0\0\0\0weirweir", 17);
-    expect_others_are_served("\x02h2", bytes + ping, std::string("\0\0\0\x04", 4));
+    expect_others_are_served("\x02h2", bytes + ping, "weirweir");
 }
 
 TEST(Tls, HalfARecordOfAnAnswerStillTimesOut) {
