@@ -44,11 +44,19 @@ void SlidingLog::clear_bucket(std::int64_t bucket) {
     used_ -= amount;
 }
 
+SlidingLog::Place SlidingLog::place_of(Instant at) {
+    if (at < place_.start || at - place_.start >= width_) {
+        const std::int64_t bucket = bucket_of(at);
+        place_ = {Instant(width_ * bucket), bucket, slot(bucket)};
+    }
+    return place_;
+}
+
 void SlidingLog::expire(Instant now) {
-    const std::int64_t live = bucket_of(now - window_ - slack_);
-    if (live <= first_) {
+    if (now < next_expiry_) {
         return;
     }
+    const std::int64_t live = bucket_of(now - window_ - slack_);
     if (buckets_) {
         const std::int64_t last = std::min(live, first_ + capacity_);
         for (std::int64_t b = first_; b < last && used_ > 0; ++b) {
@@ -59,6 +67,7 @@ void SlidingLog::expire(Instant now) {
         }
     }
     first_ = live;
+    next_expiry_ = expiry_of(live);
 }
 
 void SlidingLog::add(Instant at, std::uint64_t amount) {
@@ -70,21 +79,20 @@ void SlidingLog::add(Instant at, std::uint64_t amount) {
         buckets_ = std::make_unique<std::uint64_t[]>(
             static_cast<std::size_t>(capacity_ + capacity_ / kBlock));
     }
-    const std::int64_t to = slot(bucket_of(at));
+    const std::int64_t to = place_of(at).slot;
     buckets_[to] += amount;
     buckets_[capacity_ + to / kBlock] += amount;
     used_ += amount;
 }
 
 bool SlidingLog::remove(Instant at, std::uint64_t amount) {
-    const std::int64_t bucket = bucket_of(at);
+    const auto [start, bucket, from] = place_of(at);
     if (bucket < first_) {
         return false;
     }
     if (amount == 0) {
         return true;
     }
-    const std::int64_t from = slot(bucket);
     if (!buckets_ || buckets_[from] < amount) {
         return false;
     }
@@ -101,8 +109,10 @@ std::uint64_t SlidingLog::freed_by(Instant at) const {
     const std::int64_t live = bucket_of(at - window_ - slack_);
     const std::int64_t last = std::min(live, first_ + capacity_);
     std::uint64_t freed = 0;
+    std::int64_t from = slot(first_);
     for (std::int64_t b = first_; b < last; ++b) {
-        freed += buckets_[slot(b)];
+        freed += buckets_[from];
+        from = from + 1 == capacity_ ? 0 : from + 1;
     }
     return freed;
 }

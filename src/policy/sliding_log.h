@@ -43,7 +43,15 @@ private:
     static constexpr std::int64_t kBuckets = 600;
     static constexpr std::int64_t kBlock = 32;
 
+    /// A bucket, its start and where it is kept.
+    struct Place {
+        Instant start = Instant::max();
+        std::int64_t bucket = 0;
+        std::int64_t slot = 0;
+    };
+
     std::int64_t bucket_of(Instant at) const;
+    Place place_of(Instant at);
     Instant expiry_of(std::int64_t bucket) const;
     std::int64_t slot(std::int64_t bucket) const;
     void clear_bucket(std::int64_t bucket);
@@ -51,8 +59,10 @@ private:
     Duration window_;
     Duration slack_;
     Duration width_;
-    std::int64_t capacity_;           // live buckets at most, rounded up to whole blocks
-    std::int64_t first_ = INT64_MIN;  // every bucket before it has expired
+    std::int64_t capacity_;                 // live buckets at most, rounded up to whole blocks
+    std::int64_t first_ = INT64_MIN;        // every bucket before it has expired
+    Instant next_expiry_ = Instant::min();  // of first_
+    Place place_;  // where something was put last: the next goes there too, mostly
     std::uint64_t used_ = 0;
     std::unique_ptr<std::uint64_t[]> buckets_;  // a ring, then one sum a block of kBlock buckets
 };

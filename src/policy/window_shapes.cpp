@@ -68,7 +68,7 @@ void WindowShapes::advance(Instant now, double limit) {
         for (double& debt : debts_) {
             debt = std::max(0.0, debt - refill);
         }
-        const std::int64_t next = slot_of(now);
+        const std::int64_t next = now < slot_end_ ? current_ : slot_of(now);
         // Slot current_ + 1 may hold charges already, stamped with the slack.
         for (std::int64_t s = current_ + 2; s <= next + 1 && s < current_ + 2 + 16; ++s) {
             slot(s) = 0;
@@ -82,16 +82,23 @@ void WindowShapes::advance(Instant now, double limit) {
     limit_ = limit;
 }
 
+std::int64_t WindowShapes::charged_in(Instant at) const {
+    const Instant counted = at + slack_;
+    if (counted >= slot_end_) {
+        return current_ + 1;
+    }
+    return counted >= slot_end_ - width_ ? current_ : slot_of(counted);
+}
+
 void WindowShapes::charge(Instant at, double amount) {
-    // As late as the service may count it: a clock that turns meanwhile has it in its new minute.
-    add(std::min(slot_of(at + slack_), current_ + 1), amount);
+    add(charged_in(at), amount);
     for (double& debt : debts_) {
         debt += amount;
     }
 }
 
 void WindowShapes::refund(Instant stamped, double amount) {
-    const std::int64_t index = std::min(slot_of(stamped + slack_), current_ + 1);
+    const std::int64_t index = charged_in(stamped);
     if (index >= current_ - static_cast<std::int64_t>(kPhases)) {
         add(index, -std::min(slot(index), amount));
     }
@@ -124,6 +131,7 @@ void WindowShapes::sum_up() {
 void WindowShapes::enter_slot(std::int64_t index) {
     constexpr auto kAll = static_cast<std::int64_t>(kPhases);
     current_ = index;
+    slot_end_ = Instant(width_ * (index + 1));
     phase_ = static_cast<std::size_t>((index % kAll + kAll) % kAll);
 }
 

@@ -88,6 +88,9 @@ private:
     static constexpr std::size_t kSlots = 16;  // of a twelfth of a window each; 14 are in use
 
     std::int64_t slot_of(Instant at) const;
+    /// The slot of what is sent `at`, as late as the service may count it: a clock that turns
+    /// meanwhile has it in its new minute.
+    std::int64_t charged_in(Instant at) const;
     double& slot(std::int64_t index) { return slots_[static_cast<std::size_t>(index & 15)]; }
     /// Charged since the start of slot `from`, which is one of the last 13.
     double since(std::int64_t from) const {
@@ -112,7 +115,8 @@ private:
     Instant now_ = Instant::min();
     double limit_ = 0;
     std::int64_t current_ = 0;  // the slot of now_
-    std::size_t phase_ = 0;     // whose clocks turn in it
+    Instant slot_end_ = Instant::min();
+    std::size_t phase_ = 0;  // whose clocks turn in it
     std::array<double, kSlots> slots_{};
     std::array<double, kSlots> since_{};  // by age: the sum of the slots up to that old
     // Of the buckets: what is missing from a full one. Of a window's also without what refusals
