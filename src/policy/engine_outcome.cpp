@@ -433,13 +433,14 @@ void Engine::Impl::settle(CallId id, const Usage& usage, Instant now) {
                 now);
         }
     }
+    const bool closely = t->estimator->due(now);
     if (usage.known) {
         const Amount actual = settled_cost(call, usage, t->pool);
-        t->estimator->learn_usage(call->input, usage, actual.tokens);
+        t->estimator->learn_usage(call->input, usage, actual.tokens, closely);
         learn_output(call, usage);
         charge(call->flow, share_of(*t->pool, actual) - call->charged);
     }
-    t->estimator->learn_complete(now - call->sent_at, call->stream);
+    t->estimator->learn_complete(now - call->sent_at, call->stream, closely);
     invocations_.forget(call->client->name, call->invocation);
     leave_target(call, now);
     end(call);

@@ -27,6 +27,8 @@ constexpr std::uint64_t kOutputsKnown = 200;
 constexpr double kOutputQuantile = 0.999;
 constexpr double kOutputMargin = 1.5;
 constexpr std::uint64_t kLeastOutput = 64;
+constexpr std::uint64_t kAllLearned = 1000;
+constexpr Duration kBetween = std::chrono::milliseconds(1);
 constexpr double kFarthest = 3;     // class weights may say so much more or less than the ratio
 constexpr double kQuantile = 2.33;  // standard deviations to the 99th percentile
 
@@ -183,10 +185,20 @@ void Estimator::learn_input(const Input& input, double actual) {
     weighed_.known = false;
 }
 
-void Estimator::learn_usage(const Input& input, const Usage& usage, std::uint64_t settled) {
+bool Estimator::due(Instant now) {
+    if (learned_ >= kAllLearned && now >= learned_at_ && now - learned_at_ < kBetween) {
+        return false;
+    }
+    ++learned_;
+    learned_at_ = now;
+    return true;
+}
+
+void Estimator::learn_usage(const Input& input, const Usage& usage, std::uint64_t settled,
+                            bool closely) {
     const double whole = static_cast<double>(usage.input) + static_cast<double>(usage.cache_read) +
                          static_cast<double>(usage.cache_write);
-    if (input.estimate > 0 && whole > 0) {
+    if (closely && input.estimate > 0 && whole > 0) {
         learn_input(input, whole);
         uncached_.add(1 - static_cast<double>(usage.cache_read) / whole);
     }
@@ -228,9 +240,9 @@ void Estimator::learn_first(Duration since_sent) {
     }
 }
 
-void Estimator::learn_complete(Duration since_sent, bool stream) {
+void Estimator::learn_complete(Duration since_sent, bool stream, bool closely) {
     service_.add(to_seconds(since_sent));
-    if (stream) {
+    if (stream || !closely) {
         return;
     }
     complete_.add(to_seconds(since_sent));

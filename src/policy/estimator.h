@@ -82,10 +82,16 @@ public:
     std::optional<std::uint64_t> enough_output(OutputKind kind) const;
     void learn_output(OutputKind kind, std::uint64_t output);
 
-    void learn_usage(const Input& input, const Usage& usage, std::uint64_t settled);
+    /// Whether an answer at this time is to be learned from closely. Each of the first thousand is;
+    /// of those that come faster than one a millisecond later on, one a millisecond: they tell as
+    /// much as all, and learning from one costs a quarter of all that the engine does for it.
+    bool due(Instant now);
+    /// Not `closely`: only means, and what the conversation will begin with.
+    void learn_usage(const Input& input, const Usage& usage, std::uint64_t settled,
+                     bool closely = true);
     void learn_reservation(std::uint64_t reserved, std::uint64_t max_output);
     void learn_first(Duration since_sent);
-    void learn_complete(Duration since_sent, bool stream);
+    void learn_complete(Duration since_sent, bool stream, bool closely = true);
 
     /// The share of a quota that stays usable given what max_tokens holds in vain, for a window of
     /// `window`; 1 when unknown.
@@ -117,6 +123,8 @@ private:
     mutable Weighed weighed_;
     ClassWeights weights_;
     PrefixMemory conversations_{10'000};
+    std::uint64_t learned_ = 0;  // answers, closely; the last of them at
+    Instant learned_at_{};
     double weights_error_ = 0;  // mean of recent errors, on a log scale
     double ratio_error_ = 0;
     FadingMean ratio_;

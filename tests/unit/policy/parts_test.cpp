@@ -31,6 +31,30 @@ TEST(Estimator, IsCautiousColdAndLearnsTheRatio) {
     EXPECT_NEAR(e.expected_cost(1000, 4096, 5), 1720, 30);
 }
 
+TEST(Estimator, UnderLoadOneAnswerAMillisecondIsLearnedFrom) {
+    const auto learn = [](Estimator& e, Instant at, std::uint64_t input) {
+        Usage u;
+        u.input = input;
+        u.known = true;
+        const bool closely = e.due(at);
+        e.learn_usage(1000, u, u.input, closely);
+        e.learn_complete(1s, false, closely);
+        return closely;
+    };
+    Estimator e;
+    Instant now{1h};
+    for (int i = 0; i < 1000; ++i) {
+        EXPECT_TRUE(learn(e, now, 1000));  // the first ones all, however fast they come
+    }
+    int closely = 0;
+    for (int i = 0; i < 50'000; ++i, now += 20us) {
+        closely += learn(e, now, 2000) ? 1 : 0;
+    }
+    EXPECT_NEAR(closely, 1000, 1);
+    EXPECT_NEAR(e.ratio(), 2, 0.05);           // and what has changed is found out all the same
+    EXPECT_TRUE(learn(e, now - 30min, 2000));  // a clock that is behind keeps nobody from learning
+}
+
 TEST(Estimator, HostileUsageStaysWithinBounds) {
     Estimator e;
     Usage u;
