@@ -67,6 +67,10 @@ Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std:
     return from_body(impl_->parser, body);
 }
 
+void AnswerReader::make_room(std::string& body) {
+    padded(body);
+}
+
 bool AnswerReader::is_page(const codec::Head& head, std::string_view body) {
     const auto at = body.find_first_not_of(" \t\r\n");
     return head.find("x-amzn-errortype") == nullptr && at != std::string_view::npos &&

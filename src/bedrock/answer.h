@@ -26,6 +26,8 @@ public:
 
     /// `body` may grow its capacity (parser padding), never its content.
     Usage usage(Operation operation, const codec::Head& head, std::string& body);
+    /// Grows it beforehand, so that usage() leaves where it is what somebody still sends.
+    static void make_room(std::string& body);
 
     /// How an error answer reads: classified by status and x-amzn-ErrorType first (':' suffix and
     /// '#' prefix stripped, case ignored), by message text only to tell 429s (and a daily 400)

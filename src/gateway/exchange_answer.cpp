@@ -85,6 +85,7 @@ net::Task<Exchange::End> Exchange::relay_whole() {
                 co_return End::failed;
             }
         }
+        bedrock::AnswerReader::make_room(answer_body_);
         unsettled_ = true;
         if (match_.operation == Operation::responses) {  // the client's next request builds on it
             settle_whole();

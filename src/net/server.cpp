@@ -16,7 +16,7 @@ struct Server::Impl {
 
 void Downstream::reassure(Duration /*every*/) {}
 
-Server::Server(std::vector<Loop*> loops, ServerSettings settings, Handler handler)
+Server::Server(const std::vector<Loop*>& loops, ServerSettings settings, Handler handler)
     : impl_(std::make_unique<Impl>()) {
     impl_->state->settings = std::move(settings);
     impl_->state->handler = std::move(handler);

@@ -92,7 +92,7 @@ class Server {
 public:
     using Handler = std::function<Task<void>(Downstream&)>;
 
-    Server(std::vector<Loop*> loops, ServerSettings settings, Handler handler);
+    Server(const std::vector<Loop*>& loops, ServerSettings settings, Handler handler);
     ~Server();  // loops must have stopped
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

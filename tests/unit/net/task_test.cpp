@@ -197,6 +197,7 @@ TEST(Loop, PostsOfOtherThreadsComeInTheirOrder) {
     loop.start();
     {
         std::vector<std::jthread> threads;
+        threads.reserve(kThreads);
         for (int t = 0; t < kThreads; ++t) {
             threads.emplace_back([&, t] {
                 for (int i = 0; i < kEach; ++i) {
