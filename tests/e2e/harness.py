@@ -37,16 +37,23 @@ ROOMY = {
 }
 
 
+_given = set()
+
+
 def free_port():
-    """Below the ports that the kernel gives to connections, or one of those may have it before it is listened on."""
+    """Below the ports that the kernel gives to connections, or one of those may have it before it is listened on; and never the same
+    twice, for whoever was given it may not listen yet."""
     while True:
         port = random.randrange(12_000, 32_000)
+        if port in _given:
+            continue
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        _given.add(port)
+        return port
 
 
 def wait_until(condition, timeout=10, what="the condition"):
