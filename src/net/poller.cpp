@@ -62,7 +62,7 @@ void Poller::remove(int descriptor, const Watched& whom) {
 
 // UndefinedBehaviorSanitizer looks at an object by way of a pipe, which cannot be had where
 // descriptors have run out.
-[[gnu::no_sanitize("vptr")]] std::size_t Poller::tell(bool wait) {
+__attribute__((no_sanitize("vptr"))) std::size_t Poller::tell(bool wait) {
     std::array<epoll_event, 128> events;
     const int found =
         ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait ? -1 : 0);
