@@ -127,7 +127,7 @@ std::string base64(std::string_view bytes) {
 std::string chunk(const Json& inner) {
     Json payload{{"bytes", base64(dump(inner))}};
     payload["p"] = padding(dump(payload));
-    return event("chunk", std::move(payload));
+    return event("chunk", payload);
 }
 
 Json invocation_metrics(const Generation& generation) {

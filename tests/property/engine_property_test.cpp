@@ -191,7 +191,7 @@ private:
         Failure f;
         f.cls = static_cast<FailureClass>(dice_.below(13));
         f.stage = begun ? Stage::begun : (dice_.one_in(4) ? Stage::not_sent : Stage::sent);
-        f.status = static_cast<int>(dice_.one_in(2) ? 404 : 400);
+        f.status = dice_.one_in(2) ? 404 : 400;
         if (dice_.one_in(5)) {
             f.retry_after = std::chrono::milliseconds(dice_.below(20'000));
         }

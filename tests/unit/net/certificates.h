@@ -6,10 +6,12 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <system_error>
 
 namespace weir::net::test {
 
@@ -77,6 +79,9 @@ private:
     template <class Put>
     static void write(const std::string& path, Put put) {
         FILE* file = std::fopen(path.c_str(), "w");
+        if (file == nullptr) {
+            throw std::system_error(errno, std::generic_category(), path);
+        }
         put(file);
         std::fclose(file);
     }

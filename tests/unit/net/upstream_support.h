@@ -5,10 +5,12 @@
 #include "unit/net/support.h"
 
 #include <atomic>
+#include <cerrno>
 #include <functional>
 #include <future>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace weir::net::test {
@@ -23,7 +25,9 @@ public:
         sockaddr_in at{};
         at.sin_family = AF_INET;
         at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        ::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at);
+        if (::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) {
+            throw std::system_error(errno, std::generic_category(), "bind");
+        }
         ::listen(fd_, 16);
         socklen_t size = sizeof at;
         ::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size);

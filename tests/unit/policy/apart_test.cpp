@@ -11,7 +11,6 @@ namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
-using policy::Amount;
 using policy::PoolLimits;
 using policy::QuotaPool;
 using policy::Reservation;
