@@ -1,5 +1,7 @@
 #include "bedrock/operation.h"
 
+#include "codec/lanes.h"
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -22,9 +24,12 @@ int hex_digit(char c) {
 /// What may stand in a path or query as it was received. Everything else has been smuggled past a
 /// client library, and must not end under our signature.
 bool plain_bytes(std::string_view text) {
-    return std::ranges::all_of(text, [](char c) {
-        return c > ' ' && c < 0x7f && c != '\\' && c != '#' && c != '"' && c != '<' && c != '>';
+    const std::size_t end = codec::find_first(text, 0, [](codec::Lanes bytes) {
+        return ~codec::lanes_within(bytes, '!', '~') | codec::true_lanes(bytes == '\\') |
+               codec::true_lanes(bytes == '#') | codec::true_lanes(bytes == '"') |
+               codec::true_lanes(bytes == '<') | codec::true_lanes(bytes == '>');
     });
+    return end == text.size();
 }
 
 /// No empty, "." or ".." segment: another party could resolve those to another path.
@@ -42,14 +47,15 @@ bool plain_segments(std::string_view path) {
     }
 }
 
-/// Printable ASCII without what would decode again or end the path.
-constexpr auto kIdCharacter = [] {
-    std::array<bool, 256> table{};
-    for (std::size_t c = '!'; c < 0x7f; ++c) {
-        table[c] = c != '%' && c != '\\' && c != '?' && c != '#';
-    }
-    return table;
-}();
+/// Where the characters end that stand for themselves in an identifier: printable ASCII without
+/// what would decode again or end the path.
+std::size_t id_characters_end(std::string_view raw, std::size_t from) {
+    return codec::find_first(raw, from, [](codec::Lanes bytes) {
+        return ~codec::lanes_within(bytes, '!', '~') | codec::true_lanes(bytes == '%') |
+               codec::true_lanes(bytes == '\\') | codec::true_lanes(bytes == '?') |
+               codec::true_lanes(bytes == '#');
+    });
+}
 
 /// An identifier decoded once, or nullopt if its encoding is broken, something is left that would
 /// decode again, or it could be read as another path. Raw slashes are for ARNs alone.
@@ -62,9 +68,7 @@ std::optional<std::string> decode_id(std::string_view raw) {
     id.reserve(raw.size());
     for (std::size_t i = 0; i < raw.size();) {
         const std::size_t plain = i;
-        while (i < raw.size() && kIdCharacter[static_cast<unsigned char>(raw[i])]) {
-            ++i;
-        }
+        i = id_characters_end(raw, i);
         id.append(raw, plain, i - plain);
         if (i == raw.size()) {
             break;
@@ -72,7 +76,7 @@ std::optional<std::string> decode_id(std::string_view raw) {
         const int high = raw[i] == '%' && i + 2 < raw.size() ? hex_digit(raw[i + 1]) : -1;
         const int low = high >= 0 ? hex_digit(raw[i + 2]) : -1;
         const char decoded = static_cast<char>(high * 16 + low);
-        if (low < 0 || !kIdCharacter[static_cast<unsigned char>(decoded)]) {
+        if (low < 0 || id_characters_end({&decoded, 1}, 0) == 0) {
             return std::nullopt;
         }
         id += decoded;

@@ -4,6 +4,8 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "codec/digest.h"
 
+#include "codec/lanes.h"
+
 #include <openssl/crypto.h>
 
 #include <array>
@@ -84,20 +86,31 @@ Digest hmac_sha256(std::string_view key, std::string_view bytes) {
 }
 
 void append_hex(std::string& out, std::span<const std::uint8_t> bytes) {
-    static constexpr auto kPairs = [] {
-        constexpr std::string_view kDigits = "0123456789abcdef";
-        std::array<std::array<char, 2>, 256> pairs{};
-        for (std::size_t byte = 0; byte < pairs.size(); ++byte) {
-            pairs[byte] = {kDigits[byte >> 4], kDigits[byte & 0xF]};
-        }
-        return pairs;
-    }();
+    const auto digits = [](Lanes halves) {
+        return halves + '0' + (true_lanes(halves > 9) & ('a' - '0' - 10));
+    };
+    const auto pairs = [digits](Lanes some) {
+        const Lanes high = digits(some >> 4);
+        const Lanes low = digits(some & 0xF);
+        return std::array<Lanes, 2>{__builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19,
+                                                            4, 20, 5, 21, 6, 22, 7, 23),
+                                    __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27,
+                                                            12, 28, 13, 29, 14, 30, 15, 31)};
+    };
     const std::size_t start = out.size();
     out.resize(start + 2 * bytes.size());
-    char* at = out.data() + start;
-    for (const std::uint8_t byte : bytes) {
-        std::memcpy(at, kPairs[byte].data(), 2);
-        at += 2;
+    char* to = out.data() + start;
+    for (; bytes.size() >= kLanes; bytes = bytes.subspan(kLanes), to += 2 * kLanes) {
+        Lanes some;
+        std::memcpy(&some, bytes.data(), kLanes);
+        const auto text = pairs(some);
+        std::memcpy(to, text.data(), sizeof text);
+    }
+    if (!bytes.empty()) {
+        Lanes some{};
+        std::memcpy(&some, bytes.data(), bytes.size());
+        const auto text = pairs(some);
+        std::memcpy(to, text.data(), 2 * bytes.size());
     }
 }
 

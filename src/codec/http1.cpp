@@ -6,6 +6,7 @@
 #include "codec/http1_grammar.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace weir::codec {
@@ -19,7 +20,6 @@ using grammar::is_blank;
 using grammar::is_digit;
 using grammar::is_host;
 using grammar::is_token_char;
-using grammar::lower;
 using grammar::trim_blank;
 
 using Verdict = std::expected<void, Http1Error>;
@@ -126,9 +126,11 @@ private:
         const std::string_view target = head_.target;
         if (target.empty())
             return false;
-        for (char c : target)
-            if (c == '#' || static_cast<unsigned char>(c) >= 0x80)
-                return false;
+        const std::size_t sound = find_first(target, 0, [](Lanes bytes) {
+            return true_lanes(bytes == '#') | true_lanes(bytes >= 0x80);
+        });
+        if (sound < target.size())
+            return false;
         if (head_.method == "CONNECT")
             return is_host(target) && target.find(':') != std::string_view::npos;
         if (target[0] == '/')
@@ -162,9 +164,7 @@ private:
         while (text_[at_] != '\r') {
             if (is_blank(text_[at_]))
                 return fail(Http1Error::obs_fold);
-            std::size_t end = at_;
-            while (is_token_char(text_[end]))
-                ++end;
+            const std::size_t end = grammar::find_token_end(text_, at_);
             if (end == at_ || text_[end] != ':')
                 return fail(Http1Error::bad_field_name);
             const std::string_view name = text_.substr(at_, end - at_);
@@ -306,6 +306,43 @@ std::expected<std::optional<std::size_t>, Http1Error> skip_empty_lines(std::stri
     return at;
 }
 
+/// Equal but for the case of letters.
+bool same_folded(Lanes a, Lanes b) {
+    return lane_bits(true_lanes(((a ^ b) & ~(letter_lanes(a) & 0x20)) == 0)) == 0xFFFF;
+}
+
+/// The line ends of a text, from `from` on.
+class LineEnds {
+public:
+    LineEnds(std::string_view text, std::size_t from) : text_(text), block_(from), next_(from) {}
+
+    /// Where the next one stands; npos: none.
+    std::size_t next() {
+        while (bits_ == 0) {
+            if (next_ >= text_.size())
+                return std::string_view::npos;
+            block_ = next_;
+            if (next_ + kLanes > text_.size()) {
+                next_ = text_.size();
+                for (std::size_t i = block_; i < next_; ++i)
+                    bits_ |= unsigned{text_[i] == '\n'} << (i - block_);
+            } else {
+                next_ += kLanes;
+                bits_ = lane_bits(true_lanes(load_lanes(text_.data() + block_) == '\n'));
+            }
+        }
+        const auto first = static_cast<std::size_t>(std::countr_zero(bits_));
+        bits_ &= bits_ - 1;
+        return block_ + first;
+    }
+
+private:
+    std::string_view text_;
+    std::size_t block_;  // whose line ends bits_ has, and where the next one begins
+    std::size_t next_;
+    unsigned bits_ = 0;
+};
+
 }  // namespace
 
 const std::string_view* Head::find(std::string_view name) const {
@@ -318,7 +355,10 @@ const std::string_view* Head::find(std::string_view name) const {
 }
 
 void Head::clear() {
-    method = target = reason = {};
+    // One by one: copies of what was just stored in pieces wait for the stores.
+    method = {};
+    target = {};
+    reason = {};
     status = 0;
     minor_version = 1;
     fields.clear();
@@ -331,28 +371,12 @@ void Head::clear() {
 
 bool same_letters(std::string_view a, std::string_view b) {
     const std::size_t size = a.size();
-    if (size < 8) {
-        for (std::size_t i = 0; i < size; ++i)
-            if (lower(a[i]) != lower(b[i]))
-                return false;
-        return true;
-    }
-    constexpr std::uint64_t kOnes = 0x0101010101010101U;
-    const auto same = [&](std::size_t at) {
-        std::uint64_t x = 0;
-        std::uint64_t y = 0;
-        std::memcpy(&x, a.data() + at, 8);
-        std::memcpy(&y, b.data() + at, 8);
-        // They may differ in the bit that makes a letter small, where the byte is one.
-        const std::uint64_t folded = (x | kOnes * 0x20) & (kOnes * 0x7F);
-        const std::uint64_t letters = (folded + kOnes * (0x80 - 'a')) &
-                                      ~(folded + kOnes * (0x7F - 'z')) & ~x & (kOnes * 0x80);
-        return ((x ^ y) & ~(letters >> 2)) == 0;
-    };
-    for (std::size_t i = 0; i + 8 <= size; i += 8)
-        if (!same(i))
+    if (size < kLanes)
+        return size == 0 || same_folded(load_short_lanes(a), load_short_lanes(b));
+    for (std::size_t i = 0; i + kLanes < size; i += kLanes)
+        if (!same_folded(load_lanes(a.data() + i), load_lanes(b.data() + i)))
             return false;
-    return same(size - 8);
+    return same_folded(load_lanes(a.data() + size - kLanes), load_lanes(b.data() + size - kLanes));
 }
 
 std::expected<std::optional<std::size_t>, Http1Error> HeadReader::read(std::string_view bytes,
@@ -373,18 +397,15 @@ std::expected<std::optional<std::size_t>, Http1Error> HeadReader::read(std::stri
             return std::unexpected(Http1Error::bad_status_line);
     }
 
-    std::size_t from = std::max(scanned_, start);
+    LineEnds lines(bytes, std::max(scanned_, start));
     for (;;) {
-        const char* found = from < bytes.size()
-                                ? static_cast<const char*>(
-                                      std::memchr(bytes.data() + from, '\n', bytes.size() - from))
-                                : nullptr;
-        const std::size_t end =
-            found != nullptr ? static_cast<std::size_t>(found - bytes.data()) + 1 : bytes.size();
-        if (end > max_bytes_ || (found == nullptr && end == max_bytes_))
+        const std::size_t found = lines.next();
+        const bool none = found == std::string_view::npos;
+        const std::size_t end = none ? bytes.size() : found + 1;
+        if (end > max_bytes_ || (none && end == max_bytes_))
             return std::unexpected(Http1Error::head_too_large);
         scanned_ = end;
-        if (found == nullptr)
+        if (none)
             return std::nullopt;
         if (end < start + 2 || bytes[end - 2] != '\r')
             return std::unexpected(Http1Error::bad_line_end);
@@ -396,7 +417,6 @@ std::expected<std::optional<std::size_t>, Http1Error> HeadReader::read(std::stri
                 return std::unexpected(ok.error());
             return end;
         }
-        from = end;
     }
 }
 

@@ -129,6 +129,8 @@ public:
     bool done() const { return state_ == State::done; }
 
 private:
+    std::expected<Step, Http1Error> next_chunked(std::string_view bytes);
+
     enum class State : std::uint8_t {
         done,
         length,

@@ -125,6 +125,23 @@ BodyReader::BodyReader(Framing framing, std::uint64_t content_length) {
 }
 
 std::expected<BodyReader::Step, Http1Error> BodyReader::next(std::string_view bytes) {
+    switch (state_) {
+        case State::done:
+            return Step{0, {}, true};
+        case State::until_close:
+            return Step{bytes.size(), bytes, false};
+        case State::length:
+            bytes = bytes.substr(0, left_);
+            left_ -= bytes.size();
+            if (left_ == 0)
+                state_ = State::done;
+            return Step{bytes.size(), bytes, left_ == 0};
+        default:
+            return next_chunked(bytes);
+    }
+}
+
+std::expected<BodyReader::Step, Http1Error> BodyReader::next_chunked(std::string_view bytes) {
     Step step;
     const auto rest = [&] { return bytes.substr(step.consumed); };
 
@@ -155,31 +172,15 @@ std::expected<BodyReader::Step, Http1Error> BodyReader::next(std::string_view by
 
     for (;;) {
         switch (state_) {
-            case State::done:
-                step.done = true;
-                return step;
-
-            case State::until_close:
-                step.content = bytes;
-                step.consumed = bytes.size();
-                return step;
-
-            case State::length:
-            case State::chunk_data: {
-                step.content = rest();
-                if (step.content.size() > left_)
-                    step.content = step.content.substr(0, left_);
+            case State::chunk_data:
+                step.content = rest().substr(0, left_);
                 step.consumed += step.content.size();
                 left_ -= step.content.size();
-                if (left_ == 0 && state_ == State::length) {
-                    state_ = State::done;
-                    step.done = true;
-                } else if (left_ == 0) {
+                if (left_ == 0) {
                     state_ = State::chunk_end;
                     left_ = 2;
                 }
                 return step;
-            }
 
             case State::chunk_end:
                 while (left_ > 0) {
@@ -232,6 +233,10 @@ std::expected<BodyReader::Step, Http1Error> BodyReader::next(std::string_view by
                 held_.clear();
                 break;
             }
+
+            default:  // done: after the trailer
+                step.done = true;
+                return step;
         }
     }
 }

@@ -1,10 +1,10 @@
-// The characters of HTTP/1.1, as tables and word-at-a-time scans. For the codec's own files.
+// The characters of HTTP/1.1, as tables and scans of many bytes at a time. For the codec's own
+// files.
 #pragma once
 
+#include "codec/lanes.h"
+
 #include <array>
-#include <bit>
-#include <cstdint>
-#include <cstring>
 #include <string_view>
 
 namespace weir::codec::grammar {
@@ -45,36 +45,22 @@ inline char lower(char c) {
 }
 
 /// Where the first byte stands that is below `kFloor` or is DEL; the end if none is.
-/// Eight bytes a step: a head is mostly values, and this is what makes reading it cheap.
 template <unsigned char kFloor>
 std::size_t find_below(std::string_view text, std::size_t from) {
-    constexpr std::uint64_t kOnes = 0x0101010101010101U;
-    constexpr std::uint64_t kHigh = 0x8080808080808080U;
-    const auto hits_at = [text](std::size_t at) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, text.data() + at, 8);
-        // A borrow may mark bytes above a true hit, never below, so the lowest mark is exact.
-        const std::uint64_t below = (word - kOnes * kFloor) & ~word & kHigh;
-        const std::uint64_t flipped = word ^ (kOnes * 0x7F);
-        return below | ((flipped - kOnes) & ~flipped & kHigh);
-    };
-    std::size_t i = from;
-    if constexpr (std::endian::native == std::endian::little) {
-        const std::size_t size = text.size();
-        for (; i + 8 <= size; i += 8)
-            if (const std::uint64_t hits = hits_at(i); hits != 0)
-                return i + (std::countr_zero(hits) / 8);
-        if (i < size && size >= from + 8) {  // what is looked at again has no hit
-            const std::uint64_t hits = hits_at(size - 8);
-            return hits != 0 ? size - 8 + (std::countr_zero(hits) / 8) : size;
-        }
-    }
-    for (; i < text.size(); ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if (c < kFloor || c == 0x7F)
-            return i;
-    }
-    return text.size();
+    return find_first(text, from, [](Lanes bytes) {
+        return true_lanes(bytes < kFloor) | true_lanes(bytes == 0x7F);
+    });
+}
+
+/// Where a token ends: the first byte that is no token character.
+inline std::size_t find_token_end(std::string_view text, std::size_t from) {
+    // All that names of real fields have; what else may stand there is looked up.
+    std::size_t i = find_first(text, from, [](Lanes bytes) {
+        return ~(letter_lanes(bytes) | lanes_within(bytes, '0', '9') | true_lanes(bytes == '-'));
+    });
+    while (i < text.size() && is_token_char(text[i]))
+        ++i;
+    return i;
 }
 
 /// Where a field value, chunk extension or reason ends: the first control byte that is no tab.

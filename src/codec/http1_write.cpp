@@ -1,9 +1,8 @@
 // Writing HTTP/1.1. What goes out is as strict as what may come in.
 #include "codec/http1.h"
+#include "codec/lanes.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
@@ -17,28 +16,20 @@ namespace {
 /// A line end inside a field would be a second field, or a second message, of somebody's choosing.
 /// No caller may let one through, so this is a broken promise and no bad input.
 void require_one_line(std::string_view text) {
-    using Lanes = std::uint8_t __attribute__((vector_size(16)));
-    using Words = std::uint64_t __attribute__((vector_size(16)));
-    constexpr std::size_t kLanes = sizeof(Lanes);
-    Lanes bad{};
-    const auto look = [&bad](const char* at) {
-        Lanes bytes;
-        std::memcpy(&bytes, at, kLanes);
-        bad |= std::bit_cast<Lanes>(bytes == '\r') | std::bit_cast<Lanes>(bytes == '\n') |
-               std::bit_cast<Lanes>(bytes == '\0');
+    const auto bad = [](Lanes bytes) {
+        return true_lanes(bytes == '\r') | true_lanes(bytes == '\n') | true_lanes(bytes == '\0');
     };
+    Lanes found{};
     if (text.size() < kLanes) {
-        std::array<char, kLanes> padded;
-        padded.fill(' ');
-        std::memcpy(padded.data(), text.data(), text.size());
-        look(padded.data());
+        if (text.empty())
+            return;
+        found = bad(load_short_lanes(text));
     } else {
         for (std::size_t at = 0; at + kLanes < text.size(); at += kLanes)
-            look(text.data() + at);
-        look(text.data() + text.size() - kLanes);
+            found |= bad(load_lanes(text.data() + at));
+        found |= bad(load_lanes(text.data() + text.size() - kLanes));
     }
-    const Words words = std::bit_cast<Words>(bad);
-    if ((words[0] | words[1]) != 0) {
+    if (lane_bits(found) != 0) {
         std::fputs("weir: a line end or NUL was about to be written into an HTTP head\n", stderr);
         std::abort();
     }
@@ -64,6 +55,8 @@ void append_request_line(std::string& out, std::string_view method, std::string_
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
+    require_one_line(name);
+    require_one_line(value);
     const std::size_t start = out.size();
     const std::size_t size = start + name.size() + value.size() + 4;
     // g++ 12 tells the function of all the room it has made.
@@ -74,7 +67,6 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
         std::copy_n("\r\n", 2, at);
         return size;
     });
-    require_one_line(std::string_view(out).substr(start, name.size() + value.size() + 2));
 }
 
 void append_chunk(std::string& out, std::string_view content) {

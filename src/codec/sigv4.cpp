@@ -126,9 +126,7 @@ public:
         Sha256 request = request_;
         request.update(end_with(out_.canonical_request, body));
         const Digest sum = key_.sum(end_with(out_.string_to_sign, request.finish()));
-        end_with(out_.authorization, sum);
-        out_.signature.clear();
-        append_hex(out_.signature, sum);
+        out_.signature = end_with(out_.authorization, sum);
         ended_ = true;
         return out_;
     }
