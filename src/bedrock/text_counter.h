@@ -11,6 +11,9 @@ namespace weir::bedrock {
 /// Counts texts into one InputCounts. Each text stands for itself: no run goes on from the last.
 class TextCounter {
 public:
+    /// Not `in_pairs`: sixteen bytes at a time even where thirty-two can be looked at.
+    explicit TextCounter(bool in_pairs = true) : in_pairs_(in_pairs && can_pair()) {}
+
     void add(std::string_view utf8);
 
     /// The inside of a JSON string as written: an escape counts as what it stands for. Clients that
@@ -28,10 +31,12 @@ private:
         bool punctuation = false;
     };
 
+    static bool can_pair();
     void add_part(std::string_view part, Before& before);
     void count(InputClass cls, std::uint64_t n);
 
     InputCounts counts_{};
+    bool in_pairs_;
 };
 
 /// Tokens of a JSON string's inside, by the prior weights.

@@ -21,9 +21,12 @@ std::uint64_t seed() {
 }
 
 InputCounts count(std::string_view text) {
-    TextCounter counter;
-    counter.add(text);
-    return counter.counts();
+    TextCounter pairs;
+    TextCounter single(false);
+    pairs.add(text);
+    single.add(text);
+    EXPECT_EQ(pairs.counts(), single.counts());
+    return pairs.counts();
 }
 
 InputCounts count_json(std::string_view raw) {
@@ -72,7 +75,7 @@ InputCounts by_bytes(std::string_view text) {
 TEST(TextCounter, VectorsCountWhatTheirBytesCount) {
     std::mt19937_64 random(seed());
     for (int round = 0; round < 2'000; ++round) {
-        std::string text(random() % 9'000, '\0');
+        std::string text(random() % (round % 2 == 0 ? 9'000 : 200), '\0');
         const unsigned below = round % 3 == 0 ? 128 : 256;
         const unsigned alike = round % 5 == 0 ? 40 : 1;  // long runs
         char c = 'a';
