@@ -1,7 +1,5 @@
 #include "net/poller.h"
 
-#include "net/socket.h"
-
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -31,12 +29,6 @@ int control(int epoll, int operation, int descriptor, std::uint32_t events, Watc
 }
 
 }  // namespace
-
-void Socket::close() {
-    if (descriptor_ >= 0) {
-        ::close(std::exchange(descriptor_, -1));
-    }
-}
 
 Poller::Poller() : epoll_(make_epoll()) {}
 

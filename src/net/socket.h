@@ -1,9 +1,20 @@
 // A TCP socket's descriptor, and who owns it.
 #pragma once
 
+#include <sys/socket.h>
+
+#include <span>
+#include <string_view>
 #include <utility>
 
 namespace weir::net {
+
+/// recv(2), send(2) and sendmsg(2) without waiting and without SIGPIPE. glibc's own are
+/// cancellation points, which costs a call two atomic operations as soon as there are two threads;
+/// nobody cancels a thread here.
+ssize_t receive(int descriptor, std::span<char> into);
+ssize_t transmit(int descriptor, std::string_view bytes);
+ssize_t transmit(int descriptor, const msghdr& message);
 
 /// Closes what it holds.
 class Socket {

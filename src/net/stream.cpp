@@ -258,7 +258,7 @@ NetResult<std::optional<std::size_t>> Stream::try_read(std::span<char> into) {
         return std::optional<std::size_t>();
     }
     for (;;) {
-        const auto n = ::recv(s.socket.descriptor(), into.data(), into.size(), MSG_DONTWAIT);
+        const auto n = receive(s.socket.descriptor(), into);
         if (n > 0) {
             // A short read has emptied the socket, so asking again would be a call in vain.
             s.read_dry = !s.ended && static_cast<std::size_t>(n) < into.size();
@@ -346,7 +346,7 @@ NetResult<bool> Stream::try_write(std::string_view& head, std::string_view& body
         msghdr message{};
         message.msg_iov = blocks.data();
         message.msg_iovlen = count;
-        const auto n = ::sendmsg(s.socket.descriptor(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const auto n = transmit(s.socket.descriptor(), message);
         if (n >= 0) {
             advance(static_cast<std::size_t>(n));
         } else if (errno == EAGAIN) {

@@ -1,5 +1,7 @@
 #include "net/tls.h"
 
+#include "net/socket.h"
+
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
@@ -122,7 +124,7 @@ TlsState::~TlsState() {
 int TlsState::receive(BIO* bio, char* into, int size) {
     auto* self = static_cast<TlsState*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    const auto n = ::recv(self->descriptor_, into, static_cast<std::size_t>(size), MSG_DONTWAIT);
+    const auto n = net::receive(self->descriptor_, {into, static_cast<std::size_t>(size)});
     self->drained_ = n < size;
     if (n < 0 && would_block()) {
         BIO_set_retry_read(bio);
@@ -133,8 +135,7 @@ int TlsState::receive(BIO* bio, char* into, int size) {
 int TlsState::send(BIO* bio, const char* from, int size) {
     const auto* self = static_cast<const TlsState*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    const auto n = ::send(self->descriptor_, from, static_cast<std::size_t>(size),
-                          MSG_DONTWAIT | MSG_NOSIGNAL);
+    const auto n = transmit(self->descriptor_, {from, static_cast<std::size_t>(size)});
     if (n < 0 && would_block()) {
         BIO_set_retry_write(bio);
     }
