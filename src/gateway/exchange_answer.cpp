@@ -431,21 +431,22 @@ void Exchange::add_weir_fields() {
 
 /// A response's head outlives the buffer it was read into: its body decides what becomes of it.
 void Exchange::keep_head(const codec::Head& head) {
+    // All fields lie in one piece of the connection's buffer.
     head_bytes_.clear();
-    std::size_t size = 0;
-    for (const auto& [name, value] : head.fields) {
-        size += name.size() + value.size();
+    const char* const from = head.fields.empty() ? nullptr : head.fields.front().name.data();
+    if (from != nullptr) {
+        const std::string_view last = head.fields.back().value;
+        head_bytes_.assign(from, last.data() + last.size());
     }
-    head_bytes_.reserve(size);
     head_.clear();
     head_.status = head.status;
     head_.framing = head.framing;
     head_.content_length = head.content_length;
+    const auto kept = [&](std::string_view text) {
+        return std::string_view(head_bytes_.data() + (text.data() - from), text.size());
+    };
     for (const auto& [name, value] : head.fields) {
-        const auto at = head_bytes_.size();
-        head_bytes_.append(name).append(value);
-        head_.add({std::string_view(head_bytes_).substr(at, name.size()),
-                   std::string_view(head_bytes_).substr(at + name.size(), value.size())});
+        head_.add({kept(name), kept(value)});
     }
     fields_.clear();
     fields_.reserve(512);

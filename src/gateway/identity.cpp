@@ -218,7 +218,7 @@ std::string_view host_part(std::string_view authority) {
 }
 
 bool is_loopback(std::string_view host) {
-    return equals_ignore_case(host, "localhost") || host == "::1" ||
+    return host == "127.0.0.1" || equals_ignore_case(host, "localhost") || host == "::1" ||
            (host.starts_with("127.") && is_address(host));
 }
 

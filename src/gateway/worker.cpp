@@ -143,13 +143,14 @@ void Worker::give_back(std::unique_ptr<Texts> texts) {
 
 void Worker::new_request_id(std::string& id) {
     constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-    id.resize(26);
-    for (std::size_t i = 0; i < id.size();) {
+    std::array<char, 26> text;
+    for (std::size_t i = 0; i < text.size();) {
         auto bits = random_();
-        for (int k = 0; k < 12 && i < id.size(); ++k, bits >>= 5U) {
-            id[i++] = kAlphabet[bits & 31U];
+        for (int k = 0; k < 12 && i < text.size(); ++k, bits >>= 5U) {
+            text[i++] = kAlphabet[bits & 31U];
         }
     }
+    id.assign(text.data(), text.size());
 }
 
 }  // namespace weir::gateway

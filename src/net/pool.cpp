@@ -14,10 +14,6 @@ namespace {
 // An idle connection used again within this time is taken at the loop's word.
 constexpr Duration kTrusted = std::chrono::milliseconds(100);
 
-Instant clock_now() {
-    return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
 struct Pool::Impl {
@@ -40,7 +36,7 @@ struct Pool::Impl {
     std::minstd_rand random{std::random_device{}()};
 
     void reap() {
-        const Instant now = clock_now();
+        const Instant now = coarse_now();
         std::erase_if(idle, [&](const auto& one) {
             return one->impl_->idle_since + settings.idle <= now ||
                    !one->impl_->stream->idle_and_healthy();
@@ -110,7 +106,7 @@ std::unique_ptr<UpstreamConnection> Pool::take_idle() {
         kept.stream->unwatch();
         // The watch tells of one that its peer has closed; a look costs a system call, so it is
         // taken only where the closing may have come without the loop's having had time to see it.
-        const Instant now = clock_now();
+        const Instant now = coarse_now();
         const bool fresh_enough = now - kept.idle_since < kTrusted && !kept.stream->interrupted();
         if (now < kept.retire_at && (fresh_enough || kept.stream->idle_and_healthy())) {
             kept.begin_exchange();
@@ -151,7 +147,7 @@ Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::connect(Interrupt& in
     made->endpoint = &pool.endpoint;
     made->counts = pool.counts;
     made->max_head = pool.settings.max_head;
-    made->retire_at = pool.retirement(clock_now());
+    made->retire_at = pool.retirement(coarse_now());
     made->begin_exchange();
     if (pool.counts != nullptr) {
         pool.counts->active.fetch_add(1, std::memory_order_relaxed);
@@ -165,7 +161,7 @@ void Pool::release(std::unique_ptr<UpstreamConnection> connection, bool reusable
     }
     Impl& pool = *impl_;
     UpstreamConnection::Impl& given = *connection->impl_;
-    const Instant now = clock_now();
+    const Instant now = coarse_now();
     given.stream->clear_deadline();
     if (!reusable || !given.finished() || given.stream->interrupted() || now >= given.retire_at) {
         return;

@@ -32,22 +32,6 @@ std::int64_t tick_after(Instant at) {
     return ns / kTick + (ns % kTick > 0 ? 1 : 0);
 }
 
-/// Now or up to a tick of the kernel later. The exact time costs five times as much, and deadlines
-/// are set a dozen times a request.
-Instant soon() {
-    const auto ns = [](const timespec& time) {
-        return std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec);
-    };
-    static const Duration tick = [&] {
-        timespec resolution{};
-        ::clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
-        return Duration(ns(resolution));
-    }();
-    timespec time{};
-    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-    return Instant(ns(time) + tick);
-}
-
 std::uint32_t slot_of(std::int64_t tick) {
     return static_cast<std::uint32_t>(static_cast<std::uint64_t>(tick) % kSlots);
 }
@@ -61,6 +45,20 @@ std::uint32_t slot_of_turn(std::int64_t turn) {
 }
 
 }  // namespace
+
+Instant coarse_now() {
+    const auto ns = [](const timespec& time) {
+        return std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec);
+    };
+    static const Duration tick = [&] {
+        timespec resolution{};
+        ::clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+        return Duration(ns(resolution));
+    }();
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return Instant(ns(time) + tick);
+}
 
 /// A timer sits in the slot of some tick that comes no later than its deadline's; when that tick
 /// comes it either fires or moves to a slot nearer its deadline. So a deadline that moves later
@@ -252,7 +250,7 @@ void Timer::set(Instant deadline) {
 }
 
 void Timer::set_after(Duration duration) {
-    set(soon() + duration);
+    set(coarse_now() + duration);
 }
 
 void Timer::clear() {

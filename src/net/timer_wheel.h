@@ -12,6 +12,10 @@ namespace weir::net {
 
 class TimerWheel;
 
+/// Now or up to a tick of the kernel (4 ms) later. The exact time costs five times as much, and
+/// deadlines are set a dozen times a request.
+Instant coarse_now();
+
 /// One deadline, owned by whoever waits. Setting it again moves it; that is the common case and
 /// costs one store when the deadline moves later. Destroying it clears it. Fires on the wheel's
 /// thread.

@@ -138,6 +138,12 @@ private:
         for (; run + 8 <= text.size() && all_plain(text.data() + run); run += 8) {
             std::memcpy(at_ + run, text.data() + run, 8);
         }
+        // What is left over is looked at together with some of what was there before it.
+        if (run > 0 && run < text.size() && run + 8 > text.size() &&
+            all_plain(text.data() + text.size() - 8)) {
+            std::memcpy(at_ + text.size() - 8, text.data() + text.size() - 8, 8);
+            run = text.size();
+        }
         for (; run < text.size() && kPlain[static_cast<std::uint8_t>(text[run])]; ++run) {
             at_[run] = text[run];
         }

@@ -38,7 +38,11 @@ std::uint64_t to_tokens(double value) {
 }
 
 bool counted(const InputCounts& counts) {
-    return counts != InputCounts{};
+    std::uint32_t any = 0;
+    for (const std::uint32_t count : counts) {
+        any |= count;
+    }
+    return any != 0;
 }
 
 /// A mean that follows its last hundred samples.

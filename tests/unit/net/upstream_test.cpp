@@ -127,7 +127,7 @@ TEST(Pool, IdleAndOldConnectionsGo) {
     settings.retire = milliseconds(1);
     Caller old(peer.endpoint(), settings);
     old.exchange(kGet);
-    std::this_thread::sleep_for(milliseconds(2));
+    std::this_thread::sleep_for(milliseconds(20));  // ages are known to a tick of the kernel
     EXPECT_FALSE(old.exchange(kGet).reused);
 }
 
