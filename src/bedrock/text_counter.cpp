@@ -220,7 +220,7 @@ private:
     Lanes letter_{};
     Lanes punctuation_{};
     bool any_high_ = false;
-    bool in_pairs_;
+    [[maybe_unused]] bool in_pairs_;
 };
 
 /// One character of \uXXXX, or of two of them that are a pair of surrogates, as UTF-8. Half a pair

@@ -131,7 +131,7 @@ std::expected<BodyReader::Step, Http1Error> BodyReader::next(std::string_view by
         case State::until_close:
             return Step{bytes.size(), bytes, false};
         case State::length:
-            bytes = bytes.substr(0, left_);
+            bytes = bytes.substr(0, std::min<std::uint64_t>(bytes.size(), left_));
             left_ -= bytes.size();
             if (left_ == 0)
                 state_ = State::done;
@@ -173,7 +173,9 @@ std::expected<BodyReader::Step, Http1Error> BodyReader::next_chunked(std::string
     for (;;) {
         switch (state_) {
             case State::chunk_data:
-                step.content = rest().substr(0, left_);
+                step.content = rest();
+                step.content =
+                    step.content.substr(0, std::min<std::uint64_t>(step.content.size(), left_));
                 step.consumed += step.content.size();
                 left_ -= step.content.size();
                 if (left_ == 0) {

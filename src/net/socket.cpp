@@ -6,8 +6,10 @@
 // The sanitizers follow memory and order through the C library's functions alone.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WEIR_PLAIN_CALLS 1
-#else
-#define WEIR_PLAIN_CALLS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WEIR_PLAIN_CALLS 1
+#endif
 #endif
 
 namespace weir::net {
@@ -19,7 +21,7 @@ void Socket::close() {
 }
 
 ssize_t receive(int descriptor, std::span<char> into) {
-#if WEIR_PLAIN_CALLS
+#ifdef WEIR_PLAIN_CALLS
     return ::recv(descriptor, into.data(), into.size(), MSG_DONTWAIT);
 #else
     return ::syscall(SYS_recvfrom, descriptor, into.data(), into.size(), MSG_DONTWAIT, nullptr,
@@ -28,7 +30,7 @@ ssize_t receive(int descriptor, std::span<char> into) {
 }
 
 ssize_t transmit(int descriptor, std::string_view bytes) {
-#if WEIR_PLAIN_CALLS
+#ifdef WEIR_PLAIN_CALLS
     return ::send(descriptor, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 #else
     return ::syscall(SYS_sendto, descriptor, bytes.data(), bytes.size(),
@@ -37,7 +39,7 @@ ssize_t transmit(int descriptor, std::string_view bytes) {
 }
 
 ssize_t transmit(int descriptor, const msghdr& message) {
-#if WEIR_PLAIN_CALLS
+#ifdef WEIR_PLAIN_CALLS
     return ::sendmsg(descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 #else
     return ::syscall(SYS_sendmsg, descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
