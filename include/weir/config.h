@@ -27,10 +27,12 @@ struct CredentialsConfig {
 };
 
 struct RegionConfig {
-    std::string endpoint;         ///< URL; empty: https://bedrock-runtime.{region}.amazonaws.com
-    std::string mantle_endpoint;  ///< URL; empty: https://bedrock-mantle.{region}.api.aws
-    std::string ca;               ///< PEM file; empty: AWS_CA_BUNDLE, else the system's store
-    std::string proxy;            ///< URL; empty: HTTPS_PROXY and NO_PROXY of the environment
+    std::string endpoint;          ///< URL; empty: https://bedrock-runtime.{region}.amazonaws.com
+    std::string mantle_endpoint;   ///< URL; empty: https://bedrock-mantle.{region}.api.aws
+    std::string control_endpoint;  ///< URL of the control plane; empty:
+                                   ///< https://bedrock.{region}.amazonaws.com
+    std::string ca;                ///< PEM file; empty: AWS_CA_BUNDLE, else the system's store
+    std::string proxy;             ///< URL; empty: HTTPS_PROXY and NO_PROXY of the environment
     std::optional<CredentialsConfig> credentials;  ///< unset: the file's `credentials`
 };
 
@@ -47,6 +49,7 @@ struct QuotaConfig {
     std::optional<std::uint64_t> requests_per_minute;
     std::optional<std::uint64_t> tokens_per_minute;
     std::optional<std::uint64_t> tokens_per_day;
+    std::optional<std::uint64_t> max_in_flight;  ///< calls under way at once; unset: no such limit
     std::optional<std::uint32_t> output_burndown;  ///< default: the model table
     bool reserve_burndown =
         false;  ///< the service multiplies max_tokens by the burndown at the start too
@@ -92,9 +95,10 @@ struct ClientConfig {
     double share = 1;
     std::optional<std::uint64_t> tokens_per_minute;
     std::optional<std::uint64_t> requests_per_minute;
-    std::optional<std::uint64_t> max_output;  ///< the most a call may ask for, whatever it says
-    std::vector<std::string> models;          ///< globs with *; empty: all
-    std::vector<std::string> regions;         ///< empty: all
+    std::optional<std::uint64_t> max_in_flight;  ///< calls under way at once; more wait
+    std::optional<std::uint64_t> max_output;     ///< the most a call may ask for, whatever it says
+    std::vector<std::string> models;             ///< globs with *; empty: all
+    std::vector<std::string> regions;            ///< empty: all
 
     /// It shows who it is. As soon as one client does, nobody is let in without.
     bool keyed() const { return !key_sha256.empty() || !access_key_id.empty(); }
@@ -103,6 +107,9 @@ struct ClientConfig {
 struct QueueConfig {
     Duration deadline = std::chrono::seconds(55);
     Duration max_wait = std::chrono::seconds(45);
+    /// The wait that a queue in a standing overload is held to; a burst may use max_wait.
+    /// (CoDel, RFC 8289.)
+    Duration target_wait = std::chrono::seconds(2);
     std::size_t max_waiting = 10'000;
     std::string order = "fifo";  ///< fifo, adaptive_lifo, small_first
 };
@@ -133,12 +140,15 @@ struct BreakerConfig {
 struct TimeoutsConfig {
     Duration connect = std::chrono::seconds(5);
     Duration first_event = std::chrono::seconds(300);
+    /// A stream without content: after this its head and what the service has sent so far go to the
+    /// client. A retry stays possible until content.
+    Duration hold = std::chrono::seconds(3);
     Duration idle = std::chrono::seconds(300);
     Duration answer = std::chrono::seconds(3600);
     Duration client_head = std::chrono::seconds(10);
     Duration client_idle = std::chrono::seconds(75);
-    Duration drain_delay = std::chrono::seconds(5);
-    Duration drain = std::chrono::seconds(30);
+    Duration drain_delay = std::chrono::seconds(3);
+    Duration drain = std::chrono::seconds(25);
     /// `100 Continue` to HTTP/1.1 clients that wait, this often; unset: never. At least 1 s.
     std::optional<Duration> interim_100;
 };

@@ -180,7 +180,8 @@ enum class LimitKind : std::uint8_t {
     tokens,
     daily_tokens,
     input_tokens,
-    output_tokens
+    output_tokens,
+    in_flight  ///< calls under way at once
 };
 std::string_view to_string(LimitKind kind);
 

@@ -30,6 +30,7 @@ void read_regions(MapReader& root, Config& config) {
         MapReader map(root.reading(), node, path);
         map.text("endpoint", region.endpoint);
         map.text("mantle_endpoint", region.mantle_endpoint);
+        map.text("control_endpoint", region.control_endpoint);
         map.text("ca", region.ca);
         map.text("proxy", region.proxy);
         if (const YamlNode* credentials = map.find("credentials")) {
@@ -90,6 +91,7 @@ void read_quotas(MapReader& root, Config& config) {
         map.count("requests_per_minute", quota.requests_per_minute);
         map.count("tokens_per_minute", quota.tokens_per_minute);
         map.count("tokens_per_day", quota.tokens_per_day);
+        map.count("max_in_flight", quota.max_in_flight);
         map.count("input_tokens_per_minute", quota.input_tokens_per_minute);
         map.count("output_tokens_per_minute", quota.output_tokens_per_minute);
         map.count("output_burndown", quota.output_burndown);
@@ -169,6 +171,7 @@ void read_clients(MapReader& root, Config& config) {
         map.number("share", client.share);
         map.count("tokens_per_minute", client.tokens_per_minute);
         map.count("requests_per_minute", client.requests_per_minute);
+        map.count("max_in_flight", client.max_in_flight);
         map.count("max_output", client.max_output);
         map.texts("models", client.models);
         map.texts("regions", client.regions);
@@ -206,6 +209,7 @@ void read_times_and_bounds(MapReader& root, Config& config) {
         MapReader map(root.reading(), root.find("queue"), "queue");
         map.duration("deadline", out.deadline);
         map.duration("max_wait", out.max_wait);
+        map.duration("target_wait", out.target_wait);
         map.count("max_waiting", out.max_waiting);
         map.text("order", out.order);
     }
@@ -214,6 +218,7 @@ void read_times_and_bounds(MapReader& root, Config& config) {
         MapReader map(root.reading(), root.find("timeouts"), "timeouts");
         map.duration("connect", out.connect);
         map.duration("first_event", out.first_event);
+        map.duration("hold", out.hold);
         map.duration("idle", out.idle);
         map.duration("answer", out.answer);
         map.duration("client_head", out.client_head);

@@ -179,12 +179,15 @@ void print_regions(Printer& out, const Config& config) {
     }
     for (const auto& [region, value] : config.regions) {
         const bool bare = value.endpoint.empty() && value.mantle_endpoint.empty() &&
-                          value.ca.empty() && value.proxy.empty() && !value.credentials;
+                          value.control_endpoint.empty() && value.ca.empty() &&
+                          value.proxy.empty() && !value.credentials;
         out.line(2, quote(region, true), bare ? "{}" : "", "");
         out.text(4, "endpoint", value.endpoint,
                  fmt::format("unset: https://bedrock-runtime.{}.amazonaws.com", region));
         out.text(4, "mantle_endpoint", value.mantle_endpoint,
                  fmt::format("unset: https://bedrock-mantle.{}.api.aws", region));
+        out.text(4, "control_endpoint", value.control_endpoint,
+                 fmt::format("unset: https://bedrock.{}.amazonaws.com", region));
         out.text(4, "ca", value.ca, "PEM file; unset: AWS_CA_BUNDLE, else the system's store");
         if (value.proxy.find('@') == std::string::npos)
             out.text(4, "proxy", value.proxy, "unset: HTTPS_PROXY and NO_PROXY");
@@ -228,6 +231,7 @@ void print_quotas(Printer& out, const Config& config) {
         out.maybe("requests_per_minute", quota.requests_per_minute, "unset: learned");
         out.maybe("tokens_per_minute", quota.tokens_per_minute, "unset: learned");
         out.maybe("tokens_per_day", quota.tokens_per_day, "unset: learned");
+        out.maybe("max_in_flight", quota.max_in_flight, "calls under way at once; unset: no limit");
         out.maybe("output_burndown", quota.output_burndown,
                   "quota tokens an output token costs; unset: the built-in table");
         out.line(4, "reserve_burndown", quota.reserve_burndown ? "true" : "false",
@@ -310,6 +314,8 @@ void print_clients(Printer& out, const Config& config) {
         out.maybe("tokens_per_minute", client.tokens_per_minute, "unset: no limit of its own");
         out.maybe("max_output", client.max_output, "unset: max_tokens as the caller says");
         out.maybe("requests_per_minute", client.requests_per_minute, "unset: no limit of its own");
+        out.maybe("max_in_flight", client.max_in_flight,
+                  "calls under way at once; unset: no limit of its own");
         out.line(4, "models", list(client.models), "patterns with *; empty: all");
         out.line(4, "regions", list(client.regions), "empty: all");
     }
@@ -321,6 +327,8 @@ void print_policy(Printer& out, const Config& config) {
     out.duration("deadline", config.queue.deadline,
                  "from arrival to the answer, or a stream's first content");
     out.duration("max_wait", config.queue.max_wait, "of that, at most this in the queue");
+    out.duration("target_wait", config.queue.target_wait,
+                 "the wait that a standing overload is held to");
     out.number("max_waiting", config.queue.max_waiting, "calls; more are refused at once");
     out.line(2, "order", quote(config.queue.order), "fifo, adaptive_lifo, small_first");
     out.line(0, "retry", "", "");
@@ -348,6 +356,8 @@ void print_times_and_bounds(Printer& out, const Config& config) {
     out.line(0, "timeouts", "", "");
     out.duration("connect", config.timeouts.connect, "to Bedrock, TLS included");
     out.duration("first_event", config.timeouts.first_event, "a stream's first content");
+    out.duration("hold", config.timeouts.hold,
+                 "then a stream's head and pings go out before its content");
     out.duration("idle", config.timeouts.idle, "silence within a stream");
     out.duration("answer", config.timeouts.answer, "a whole answer that is not a stream");
     out.duration("client_head", config.timeouts.client_head,

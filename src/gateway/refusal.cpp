@@ -36,6 +36,9 @@ std::string limit_phrase(const Refusal& r, std::string_view asked_model) {
         case LimitKind::output_tokens:
             text = "output tokens per minute";
             break;
+        case LimitKind::in_flight:
+            text = "calls under way at once";
+            break;
         case LimitKind::none:
             text = "quota";
             break;

@@ -90,6 +90,10 @@ std::string_view to_string(Outcome outcome) {
             return "client_error";
         case Outcome::cancelled:
             return "cancelled";
+        case Outcome::client_slow:
+            return "client_slow";
+        case Outcome::drained:
+            return "drained";
         case Outcome::deadline:
             return "deadline";
     }

@@ -24,6 +24,8 @@ enum class Outcome : std::uint8_t {
     broken_stream,
     client_error,
     cancelled,
+    client_slow,  // the client did not read its answer
+    drained,      // cut at the end of timeouts.drain
     deadline
 };
 std::string_view to_string(Outcome outcome);

@@ -269,6 +269,7 @@ const Meter& QuotaPool::meter(LimitKind kind) const {
             break;
         case LimitKind::tokens:
         case LimitKind::input_tokens:
+        case LimitKind::in_flight:
         case LimitKind::none:
             break;
     }

@@ -88,6 +88,8 @@ std::string_view to_string(LimitKind kind) {
             return "input_tokens";
         case LimitKind::output_tokens:
             return "output_tokens";
+        case LimitKind::in_flight:
+            return "in_flight";
     }
     return "none";
 }

@@ -180,6 +180,9 @@ void validate_regions(const Config& config, Problems& problems) {
         problems.require(region.mantle_endpoint.empty() || is_http_url(region.mantle_endpoint),
                          path + ".mantle_endpoint",
                          quoted(region.mantle_endpoint) + std::string(kUrl));
+        problems.require(region.control_endpoint.empty() || is_http_url(region.control_endpoint),
+                         path + ".control_endpoint",
+                         quoted(region.control_endpoint) + std::string(kUrl));
         // A proxy's URL may carry a password: not shown, and `user:password@` is its own affair.
         problems.require(region.proxy.empty() || region.proxy.starts_with("http://") ||
                              region.proxy.starts_with("https://"),
@@ -282,6 +285,8 @@ void validate_clients(const Config& config, Problems& problems) {
                          "is 0, which lets nothing through; leave it out for no limit");
         problems.require(client.requests_per_minute != 0U, path + ".requests_per_minute",
                          "is 0, which lets nothing through; leave it out for no limit");
+        problems.require(client.max_in_flight != 0U, path + ".max_in_flight",
+                         "is 0, which lets nothing through; leave it out for no limit");
         for (std::size_t j = 0; j < client.models.size(); ++j)
             problems.require(!client.models[j].empty(), element(path + ".models", j),
                              "is empty; allowed is a model id or a pattern such as us.anthropic.*");
@@ -309,6 +314,7 @@ void validate_bounds(const Config& config, Problems& problems) {
 
     positive(config.queue.deadline, "queue.deadline");
     positive(config.queue.max_wait, "queue.max_wait");
+    positive(config.queue.target_wait, "queue.target_wait");
     not_zero(config.queue.max_waiting, "queue.max_waiting");
     const std::string& order = config.queue.order;
     problems.require(order == "fifo" || order == "adaptive_lifo" || order == "small_first",
@@ -336,6 +342,7 @@ void validate_bounds(const Config& config, Problems& problems) {
     const TimeoutsConfig& timeouts = config.timeouts;
     positive(timeouts.connect, "timeouts.connect");
     positive(timeouts.first_event, "timeouts.first_event");
+    positive(timeouts.hold, "timeouts.hold");
     positive(timeouts.idle, "timeouts.idle");
     positive(timeouts.answer, "timeouts.answer");
     positive(timeouts.client_head, "timeouts.client_head");
