@@ -92,7 +92,8 @@ std::optional<std::int64_t> parse_amz_date(std::string_view text) {
     return std::chrono::seconds(days).count() + *hour * 3600 + *minute * 60 + *second;
 }
 
-std::expected<Claim, SignatureFault> read_claim(const Head& head, std::string_view service,
+std::expected<Claim, SignatureFault> read_claim(const Head& head,
+                                                std::span<const std::string_view> services,
                                                 std::int64_t unix_seconds) {
     constexpr std::string_view kIncomplete = "IncompleteSignatureException";
     const std::string_view* header = head.find("authorization");
@@ -121,9 +122,9 @@ std::expected<Claim, SignatureFault> read_claim(const Head& head, std::string_vi
     if (*signed_at > unix_seconds + kSkew)
         return invalid("Signature not yet current: " + std::string(*date) +
                        " is more than 5 min. later than the current time.");
-    if (parsed->service != service)
-        return invalid("Credential should be scoped to correct service: '" + std::string(service) +
-                       "'.");
+    if (std::ranges::find(services, parsed->service) == services.end())
+        return invalid("Credential should be scoped to correct service: '" +
+                       std::string(services.front()) + "'.");
     return Claim{*parsed, *signed_at};
 }
 

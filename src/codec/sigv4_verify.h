@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,13 +32,15 @@ std::optional<std::int64_t> parse_amz_date(std::string_view text);
 
 /// All that can be judged before the body and the key are known: the header is whole, host (or
 /// :authority) and x-amz-date are signed, its date is that of the scope and at most five minutes
-/// off, it is for `service`. The Region is the caller's to judge. `unix_seconds`: wall time.
-std::expected<Claim, SignatureFault> read_claim(const Head& head, std::string_view service,
+/// off, it is for one of `services`, of which a fault names the first. The Region is the caller's
+/// to judge. `unix_seconds`: wall time.
+std::expected<Claim, SignatureFault> read_claim(const Head& head,
+                                                std::span<const std::string_view> services,
                                                 std::int64_t unix_seconds);
 
 /// Whether the claim's signature is the one that `key` makes of this head and body; nullopt: it is.
 /// Compares in constant time. An x-amz-content-sha256 must be the body's: Bedrock hashes what
-/// arrives, so UNSIGNED-PAYLOAD is none. `signer` is of the service that read_claim() was told.
+/// arrives, so UNSIGNED-PAYLOAD is none. `signer` is of the service that the claim names.
 std::optional<SignatureFault> check_claim(Signer& signer, const Head& head, const Claim& claim,
                                           const SigningCredentials& key, const Digest& body,
                                           const SigningOptions& options = {});

@@ -34,6 +34,15 @@ net::Task<void> refuse(net::Downstream& downstream, int status, std::string_view
     co_await downstream.send(status, fields, body);
 }
 
+/// The path without its query and one trailing slash: probes are written both ways.
+std::string_view health_path(std::string_view target) {
+    target = target.substr(0, target.find('?'));
+    if (target.size() > 1 && target.ends_with('/')) {
+        target.remove_suffix(1);
+    }
+    return target;
+}
+
 bool may_ask(const codec::Head& head, std::string_view path, const Config& config) {
     const auto name = path.substr(std::min<std::size_t>(1, path.size()));
     if (std::ranges::find(config.admin_open, name) != config.admin_open.end()) {
@@ -51,7 +60,7 @@ bool may_ask(const codec::Head& head, std::string_view path, const Config& confi
 }  // namespace
 
 bool is_health_path(std::string_view target) {
-    return target == "/healthz" || target == "/readyz";
+    return health_path(target) == "/healthz" || health_path(target) == "/readyz";
 }
 
 net::Task<void> answer_health(net::Downstream& downstream, bool ready) {
@@ -60,7 +69,7 @@ net::Task<void> answer_health(net::Downstream& downstream, bool ready) {
         co_await refuse(downstream, 405, "ValidationException", "weir: health is asked with GET");
         co_return;
     }
-    const bool good = head.target == "/healthz" || ready;
+    const bool good = health_path(head.target) == "/healthz" || ready;
     co_await downstream.send(good ? 200 : 503, kText, good ? "ok\n" : "draining\n");
 }
 
@@ -68,12 +77,12 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
                              const AdminParts& parts) {
     const auto& head = downstream.head();
     const auto path = head.target.substr(0, head.target.find('?'));
-    if (auto why = browser_refusal(head, {config.admin}, config.allowed_hosts); !why.empty()) {
-        co_await refuse(downstream, 403, "AccessDeniedException", std::move(why));
+    if (is_health_path(path) && !is_web_page(head)) {
+        co_await answer_health(downstream, parts.ready());
         co_return;
     }
-    if (is_health_path(path)) {
-        co_await answer_health(downstream, parts.ready());
+    if (auto why = browser_refusal(head, {config.admin}, config.allowed_hosts); !why.empty()) {
+        co_await refuse(downstream, 403, "AccessDeniedException", std::move(why));
         co_return;
     }
     if (!may_ask(head, path, config)) {

@@ -3,6 +3,7 @@
 
 #include "gateway/header_rules.h"
 #include "gateway/memory_reserve.h"
+#include "gateway/via.h"
 
 #include <algorithm>
 #include <array>
@@ -72,14 +73,12 @@ bool Exchange::admit() {
         refuse(403, "AccessDeniedException", std::move(why), "browser");
         return false;
     }
-    for (const auto& field : head.fields) {
-        if (codec::equals_ignore_case(field.name, "via") && via_names_weir(field.value)) {
-            refuse(508, "LoopDetectedException",
-                   "weir: this request has been through weir before: a Region's endpoint leads "
-                   "back here",
-                   "loop");
-            return false;
-        }
+    if (has_been_through(head, worker_.shared.instance)) {
+        refuse(508, "LoopDetectedException",
+               "weir: this request has been through this weir (" + worker_.shared.instance +
+                   ") before: a Region's endpoint leads back here",
+               "loop");
+        return false;
     }
     const auto prefix = bedrock::split_client_prefix(head.target);
     target_ = prefix.rest;
@@ -306,7 +305,7 @@ bool Exchange::prepare_head(Region& region, Service service, std::string_view ta
     for (std::size_t i = 0; i < unknown.size() && attempts_ <= 1; ++i) {
         worker_.shared.metrics->count_unknown_header();
     }
-    append_field(out, "Via", "weir");
+    append_via(out, head, downstream_.http_version(), worker_.shared.instance);
     if (callers_own || !keys_->bearer_token.empty()) {
         const auto token = callers_own ? bearer_key(head) : std::string_view(keys_->bearer_token);
         if (!token.empty()) {

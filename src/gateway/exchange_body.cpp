@@ -20,7 +20,10 @@ bool Exchange::admit_signature() {
     if (identity_.pair == nullptr) {
         return true;
     }
-    auto fault = codec::check_claim(worker_.verifier, downstream_.head(), identity_.claim,
+    auto& verifier = identity_.claim.authorization.service == "bedrock-mantle"
+                         ? worker_.mantle_verifier
+                         : worker_.verifier;
+    auto fault = codec::check_claim(verifier, downstream_.head(), identity_.claim,
                                     identity_.pair->key, digest_);
     if (fault) {
         identity_.client = nullptr;

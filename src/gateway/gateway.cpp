@@ -2,6 +2,7 @@
 
 #include "gateway/admin.h"
 #include "gateway/exchange.h"
+#include "gateway/via.h"
 #include "gateway/worker.h"
 #include "net/descriptors.h"
 #include "net/server.h"
@@ -110,12 +111,9 @@ Result<std::shared_ptr<const Snapshot>> Gateway::Impl::make_snapshot(Config conf
 
 net::Task<void> Gateway::Impl::serve(net::Downstream& downstream) {
     Worker& worker = *workers[downstream.loop().index()];
-    if (is_health_path(downstream.head().target)) {
-        const auto& config = worker.snapshot->config;
-        if (browser_refusal(downstream.head(), config.listen, config.allowed_hosts).empty()) {
-            co_await answer_health(downstream, shared.ready.load(std::memory_order_relaxed));
-            co_return;
-        }
+    if (is_health_path(downstream.head().target) && !is_web_page(downstream.head())) {
+        co_await answer_health(downstream, shared.ready.load(std::memory_order_relaxed));
+        co_return;
     }
     Exchange exchange(worker, downstream);
     co_await exchange.run();
@@ -159,6 +157,7 @@ Result<void> Gateway::start() {
     my.shared.access_log = my.access_log.get();
     my.shared.regions = &my.regions;
     my.shared.log = my.options.log;
+    my.shared.instance = new_instance_name();
     my.shared.conversation_seed = my.options.seed;
     for (std::size_t i = 0; i < count; ++i) {
         my.workers.push_back(std::make_unique<Worker>(

@@ -136,19 +136,4 @@ void append_forwarded_response_fields(std::string& out, const codec::Head& head)
     }
 }
 
-bool via_names_weir(std::string_view value) {
-    bool named = false;
-    each_token(value, [&](std::string_view token) {
-        // "weir", "1.1 weir", "HTTP/1.1 weir (comment)": the pseudonym is the second word if there
-        // are two.
-        const auto space = token.find(' ');
-        if (space != std::string_view::npos) {
-            token.remove_prefix(space + 1);
-            token = token.substr(0, token.find(' '));
-        }
-        named |= equals_ignore_case(token, "weir");
-    });
-    return named;
-}
-
 }  // namespace weir::gateway

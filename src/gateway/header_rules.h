@@ -22,7 +22,4 @@ void append_forwarded_request_fields(std::string& out, const codec::Head& head,
 /// date.
 void append_forwarded_response_fields(std::string& out, const codec::Head& head);
 
-/// Whether `value` (of a Via field) says that this request has been through weir before.
-bool via_names_weir(std::string_view value);
-
 }  // namespace weir::gateway

@@ -118,7 +118,9 @@ Identity identify_signer(const ClientDirectory& directory, const codec::Head& he
     Identity identity;
     identity.admitted = false;
     identity.key_given = true;
-    auto claim = codec::read_claim(head, "bedrock", unix_seconds);
+    // AnthropicBedrockMantle and the SDKs' bedrock-mantle clients sign for that service.
+    static constexpr std::array<std::string_view, 2> kServices{"bedrock", "bedrock-mantle"};
+    auto claim = codec::read_claim(head, kServices, unix_seconds);
     if (!claim) {
         identity.fault = std::move(claim.error());
         return identity;
@@ -222,9 +224,13 @@ bool is_loopback(std::string_view host) {
            (host.starts_with("127.") && is_address(host));
 }
 
+bool is_web_page(const codec::Head& head) {
+    return head.find("origin") != nullptr || head.find("sec-fetch-site") != nullptr;
+}
+
 std::string browser_refusal(const codec::Head& head, const std::vector<std::string>& listen,
                             const std::vector<std::string>& allowed_hosts) {
-    if (head.find("origin") != nullptr || head.find("sec-fetch-site") != nullptr) {
+    if (is_web_page(head)) {
         return "weir does not answer web pages: this request carries Origin or Sec-Fetch-Site, "
                "which only a "
                "browser sends";

@@ -72,6 +72,9 @@ std::string_view bearer_key(const codec::Head& head);
 /// `*` matches any run of characters; everything else itself.
 bool glob_match(std::string_view pattern, std::string_view text);
 
+/// Whether only a browser's page could have sent this: it carries Origin or Sec-Fetch-Site.
+bool is_web_page(const codec::Head& head);
+
 /// Why a browser's (or a rebound name's) request is refused; empty: it is not. `listen`: addresses
 /// of the port.
 std::string browser_refusal(const codec::Head& head, const std::vector<std::string>& listen,

@@ -34,6 +34,7 @@ struct Shared {
     observe::LineWriter* access_log = nullptr;  // null: none is written
     RegionDirectory* regions = nullptr;
     LogSink log;
+    std::string instance;                 // this gateway's name in Via
     std::uint64_t conversation_seed = 0;  // one for all workers: they share what is remembered
     ResponseMemory responses;
     std::atomic<std::uint64_t> buffered{0};  // bytes of request bodies held, over all workers
@@ -73,7 +74,9 @@ public:
     bedrock::AnswerReader answers;
     codec::Signer signer{"bedrock"};
     codec::Signer mantle_signer{"bedrock-mantle"};
-    codec::Signer verifier{"bedrock"};  // of clients that sign, whose keys do not push out ours
+    // Of clients that sign, whose keys do not push out ours.
+    codec::Signer verifier{"bedrock"};
+    codec::Signer mantle_verifier{"bedrock-mantle"};
 
     /// The declared Region of that name; where none are declared, any that looks like one. Null:
     /// neither.

@@ -7,7 +7,7 @@ from unittest import mock
 
 import boto3
 import pytest
-from anthropic import AnthropicBedrock
+from anthropic import AnthropicBedrock, AnthropicBedrockMantle, AuthenticationError
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -79,6 +79,21 @@ def test_boto3_signs_and_is_let_in(keyed):
     assert converse(client, model=arn)["stopReason"]
     assert client.count_tokens(modelId=SONNET, input={"converse": {"messages": say("hello")["messages"]}})["inputTokens"]
     assert client.list_async_invokes(maxResults=5, sortOrder="Descending")["asyncInvokeSummaries"] == []
+
+
+def test_the_mantle_client_signs_for_its_own_service(keyed):
+    def client(secret):
+        return AnthropicBedrockMantle(
+            aws_access_key=ID, aws_secret_key=secret, aws_region=EAST, base_url=keyed.weir.url + "/anthropic", max_retries=0
+        )
+
+    ask_it = {"model": SONNET, "max_tokens": 30, "messages": [{"role": "user", "content": "hi"}]}
+    assert client(SECRET).messages.create(**ask_it).content[0].text
+    assert keyed.weir.line(operation="Messages", outcome="ok")["client"] == "signer"
+    with client(SECRET).messages.stream(**ask_it) as events:
+        assert events.get_final_text()
+    with pytest.raises(AuthenticationError, match=WRONG):
+        client("wrong").messages.create(**ask_it)
 
 
 @pytest.mark.parametrize("key, secret, token, error", [

@@ -27,7 +27,7 @@ struct Signed {
         head.target = target;
         for (const auto& [name, value] : fields)
             head.fields.push_back({name, value});
-        const auto claim = read_claim(head, service, now);
+        const auto claim = read_claim(head, std::span(&service, 1), now);
         if (!claim)
             return claim.error();
         if (claim->authorization.access_key_id != kExample.access_key_id)

@@ -65,13 +65,6 @@ TEST(HeaderRules, AnswersLoseTheirHopAndOurNames) {
     EXPECT_EQ(out, "Content-Type: a/b\r\nx-amzn-bedrock-x: 1\r\n");
 }
 
-TEST(HeaderRules, ViaFindsTheLoop) {
-    EXPECT_TRUE(via_names_weir("weir"));
-    EXPECT_TRUE(via_names_weir("1.1 proxy.example, 1.1 weir (build 3)"));
-    EXPECT_FALSE(via_names_weir("1.1 weirdo"));
-    EXPECT_FALSE(via_names_weir(""));
-}
-
 constexpr std::int64_t kNow = 1440938160;  // 2015-08-30T12:36:00Z
 
 std::vector<ClientConfig> two_clients(bool keys) {
@@ -126,6 +119,8 @@ TEST(Identity, SignersAreLookedUpBeforeTheirBodyIsThere) {
     EXPECT_EQ(known.pair->key.secret_access_key, "secret");
     EXPECT_EQ(known.client->name, "etl");
     EXPECT_EQ(known.name, "") << "nobody until the signature is checked";
+    EXPECT_EQ(of(signed_by("WEIRETL", "bedrock-mantle")).client->name, "etl")
+        << "AnthropicBedrockMantle signs for that service";
 
     const auto fault_of = [](const Identity& identity) {
         EXPECT_FALSE(identity.admitted);
