@@ -126,6 +126,9 @@ struct Failure {
     int status = 0;                       ///< HTTP status; 0: none came
     std::string error_type;               ///< exact exception name
     std::string message;
+    /// Says nothing about the place: a kept connection that had closed, a deadline of the caller's
+    /// own. The breaker does not count it; a call that was not sent goes again without a pause.
+    bool blameless = false;
 };
 
 /// A place calls can be sent to. Stable address and content while any grant refers to it.
@@ -151,6 +154,8 @@ struct Grant {
     /// Quota tokens that a token of output costs there; 0: output has a quota of its own.
     std::uint32_t output_burndown = 0;
     ApiPath path = ApiPath::as_asked;
+    Instant deadline = Instant::max();  ///< the call's: no attempt is granted after it
+    bool elsewhere = false;  ///< without an answer in time the call may still go to another place
     /// Set: to be named in place of the call's own. These two live as long as the engine.
     std::string_view guardrail;
     std::string_view profile;  ///< set: to be asked for in place of the ARN that the call names

@@ -52,7 +52,9 @@ public:
     StreamWatcher& operator=(StreamWatcher&&) noexcept;
 
     enum class Kind : std::uint8_t {
-        preamble,  // messageStart, ping, message_start, content_block_start without text: hold it
+        start,     // messageStart, message_start: names the message, once
+        ping,      // a sign of life, a comment: nothing is said
+        preamble,  // content_block_start without text, OpenAI's first chunks: hold it
         content,   // something the reader can see has begun
         end,       // messageStop / message_stop: what follows is metadata
         metadata,  // usage; for Converse after the end

@@ -185,7 +185,7 @@ Kind SseWatcher::Impl::messages(std::string_view type, std::string_view json) {
     if (type == "message_start") {
         read_usage(json);
         parts.output.reset();  // the first token or so, not a sum
-        return Kind::preamble;
+        return Kind::start;
     }
     if (type == "message_delta") {
         read_usage(json);
@@ -195,6 +195,9 @@ Kind SseWatcher::Impl::messages(std::string_view type, std::string_view json) {
     if (type == "message_stop") {
         ended = true;
         return Kind::end;
+    }
+    if (type == "ping") {
+        return Kind::ping;
     }
     return type == "error" ? fail(json) : Kind::preamble;
 }
@@ -208,7 +211,7 @@ SseWatcher& SseWatcher::operator=(SseWatcher&&) noexcept = default;
 StreamKind SseWatcher::on_event(const codec::SseEvent& event) {
     impl_->hidden = false;
     if (!event.has_data) {
-        return Kind::preamble;
+        return Kind::ping;
     }
     const std::string_view json = event.data;
     if (impl_->operation == Operation::chat_completions) {

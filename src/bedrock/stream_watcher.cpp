@@ -120,6 +120,9 @@ Kind StreamWatcher::Impl::converse(const codec::EventMessage& message) {
         const bool tool = payload.find("\"toolUse\"") != std::string_view::npos;
         return tool ? content() : Kind::preamble;
     }
+    if (type == "messageStart") {
+        return Kind::start;
+    }
     if (type == "messageStop") {
         ended = true;
         return Kind::end;
@@ -140,7 +143,10 @@ Kind StreamWatcher::Impl::anthropic(std::string_view type, std::string_view base
         weight += size > kDeltaFrame ? static_cast<double>(size - kDeltaFrame) / 4 : 0;
         return content();
     }
-    if (type == "ping" || type == "content_block_stop") {
+    if (type == "ping") {
+        return Kind::ping;
+    }
+    if (type == "content_block_stop") {
         return Kind::preamble;
     }
     decoded.clear();
@@ -153,7 +159,7 @@ Kind StreamWatcher::Impl::anthropic(std::string_view type, std::string_view base
     if (type == "message_start") {
         read_usage(decoded);
         parts.output.reset();  // the first token or so, not a sum
-        return Kind::preamble;
+        return Kind::start;
     }
     if (type == "message_delta" || type == "message_stop") {
         read_usage(decoded);

@@ -44,6 +44,8 @@ StreamRelay::Out StreamRelay::take(std::string_view bytes) {
             case bedrock::StreamKind::failure:
                 state_ = state_ == State::flowing ? State::excepted : State::failed;
                 break;
+            case bedrock::StreamKind::start:
+            case bedrock::StreamKind::ping:
             case bedrock::StreamKind::preamble:
             case bedrock::StreamKind::end:
             case bedrock::StreamKind::metadata:

@@ -229,6 +229,8 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     g.fallback = place.group > 0;
     g.output_burndown = t->pool->apart() ? 0 : t->burndown;
     g.path = place.candidate.path;
+    g.deadline = call->deadline;
+    g.elsewhere = may_time_out(call, now);
     g.guardrail = place.guardrail;
     g.profile = place.profile;
     return g;

@@ -155,6 +155,7 @@ private:
                          Instant now);
     void learn_output(const CallRecord* call, const Usage& usage);
     bool anywhere_left(const CallRecord* call) const;
+    bool may_time_out(const CallRecord* call, Instant now) const;
     std::optional<Grant> grant_anywhere(CallRecord* call, Instant now);
 
     // engine_config.cpp

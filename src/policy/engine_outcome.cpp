@@ -121,6 +121,9 @@ void Engine::Impl::end_attempt(CallRecord* call, const Failure& failure, Instant
 
 /// What the failure says about the target, as opposed to the call.
 void Engine::Impl::judge_target(CallRecord* call, const Failure& failure, Instant now) {
+    if (failure.blameless) {
+        return;
+    }
     TargetState* t = call->target;
     const bool was_open = t->breaker.state(now) == BreakerState::open;
     const auto told = [&](double weight) {
@@ -209,6 +212,21 @@ std::optional<Grant> Engine::Impl::grant_anywhere(CallRecord* call, Instant now)
         }
     }
     return std::nullopt;
+}
+
+/// Would report() let the call go to another place if this attempt got no answer in time?
+bool Engine::Impl::may_time_out(const CallRecord* call, Instant now) const {
+    const bool allowed =
+        retry_.repeat_timeouts ||
+        (call->stream && !(call->ordeal != nullptr && call->ordeal->repeated_doubtful));
+    if (!allowed || call->attempts >= retry_.max_attempts) {
+        return false;
+    }
+    return std::ranges::any_of(call->path->targets, [&](const PathTarget& t) {
+        const Ordeal::Place* place = call->ordeal ? call->ordeal->find(t.state) : nullptr;
+        return t.state != call->target && !closed(t.state, now) &&
+               (place == nullptr || !place->barred);
+    });
 }
 
 /// Another target at once; else the queue, until a place may be tried again.
@@ -352,7 +370,8 @@ Decision Engine::Impl::report(CallId id, const Failure& failure, Instant now) {
         case FailureClass::capacity:
         case FailureClass::overloaded:
         case FailureClass::network:
-            return repeat(call, failure, now);
+            return failure.blameless ? go_elsewhere(call, failure, false, now)
+                                     : repeat(call, failure, now);
         case FailureClass::server:
             ordeal.at(t).barred = ++ordeal.at(t).server_failures >= kServerSends;
             return repeat(call, failure, now);

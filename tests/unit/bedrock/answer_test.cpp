@@ -158,7 +158,7 @@ codec::EventMessage event(std::string_view type, std::string_view payload) {
 TEST(Streams, ConverseHoldsUntilContentAndReadsTheMetadata) {
     StreamWatcher w(Operation::converse_stream);
     using Kind = StreamWatcher::Kind;
-    EXPECT_EQ(w.on_event(event("messageStart", R"({"role":"assistant"})")), Kind::preamble);
+    EXPECT_EQ(w.on_event(event("messageStart", R"({"role":"assistant"})")), Kind::start);
     EXPECT_EQ(w.on_event(event("contentBlockDelta", R"({"delta":{"text":"Hello there"}})")),
               Kind::content);
     EXPECT_FALSE(w.usage().known);
@@ -185,9 +185,9 @@ TEST(Streams, InvokeReadsAnthropicChunks) {
             "chunk",
             chunk("eyJ0eXBlIjoibWVzc2FnZV9zdGFydCIsIm1lc3NhZ2UiOnsidXNhZ2UiOnsiaW5wdXRfdG9rZW5z"
                   "IjoxMSwib3V0cHV0X3Rva2VucyI6MX19fQ=="))),
-        Kind::preamble);
+        Kind::start);
     // {"type":"ping"}
-    EXPECT_EQ(w.on_event(event("chunk", chunk("eyJ0eXBlIjoicGluZyJ9"))), Kind::preamble);
+    EXPECT_EQ(w.on_event(event("chunk", chunk("eyJ0eXBlIjoicGluZyJ9"))), Kind::ping);
     // {"type":"content_block_delta","delta":{"text":"hi"}}
     EXPECT_EQ(
         w.on_event(event(

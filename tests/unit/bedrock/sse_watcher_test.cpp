@@ -153,12 +153,12 @@ TEST(SseWatcher, Messages) {
             watcher,
             R"({"type":"message_start","message":{"usage":{"input_tokens":7,"cache_creation_input_tokens":2,"cache_read_input_tokens":3,"output_tokens":1}}})",
             "message_start"),
-        Kind::preamble);
+        Kind::start);
     EXPECT_EQ(
         show(watcher, R"({"type":"content_block_start","content_block":{"type":"text","text":""}})",
              "content_block_start"),
         Kind::preamble);
-    EXPECT_EQ(show(watcher, R"({"type":"ping"})", "ping"), Kind::preamble);
+    EXPECT_EQ(show(watcher, R"({"type":"ping"})", "ping"), Kind::ping);
     EXPECT_EQ(show(watcher,
                    R"({"type":"content_block_delta","delta":{"type":"text_delta","text":"hello"}})",
                    "content_block_delta"),
@@ -186,10 +186,10 @@ TEST(SseWatcher, AnOverloadedModelSaysSo) {
     EXPECT_EQ(watcher.failure().status, 529);
 }
 
-TEST(SseWatcher, CommentsAreNothing) {
+TEST(SseWatcher, CommentsAreSignsOfLife) {
     SseWatcher watcher(Operation::messages);
     const codec::SseEvent none;
-    EXPECT_EQ(watcher.on_event(none), Kind::preamble);
+    EXPECT_EQ(watcher.on_event(none), Kind::ping);
 }
 
 }  // namespace
