@@ -9,7 +9,6 @@ namespace weir::bedrock {
 namespace {
 
 constexpr std::size_t kKeepParser = 1UL << 20;  // larger bodies get a parser for themselves
-constexpr std::size_t kLongestMessage = 4'096;  // what of an error is worth repeating
 
 std::optional<std::uint64_t> header_count(const codec::Head& head, std::string_view name) {
     const auto* const value = head.find(name);
@@ -91,16 +90,9 @@ Failure AnswerReader::failure(const codec::Head& head, std::string& body, std::i
         failure.error_type = bare_error_type(*type);
     }
     if (failure.error_type.empty()) {
-        failure.error_type = bare_error_type(said.type);
+        failure.error_type = std::move(said.type);
     }
     failure.message = std::move(said.message);
-    if (failure.message.size() > kLongestMessage) {
-        std::size_t end = kLongestMessage;
-        while (end > 0 && (static_cast<unsigned char>(failure.message[end]) & 0xc0) == 0x80) {
-            --end;  // not in the middle of a character
-        }
-        failure.message.resize(end);
-    }
     failure.cls = classify(head.status, failure.error_type, failure.message);
     if (is_page(head, body)) {
         failure.message = "weir: HTTP " + std::to_string(head.status) +

@@ -75,7 +75,8 @@ private:
 /// Class of an error by its parts; used for answers and for in-stream exceptions alike.
 FailureClass classify(int status, std::string_view error_type, std::string_view message);
 
-/// `com.amazon#ThrottlingException:http://...` gives ThrottlingException.
+/// `com.amazon#ThrottlingException:http://...` gives ThrottlingException. Whatever the bytes: the
+/// result is fit for a head, a log line and a label.
 std::string_view bare_error_type(std::string_view value);
 
 /// The error type that goes with a status where the answer named none (HTML from something

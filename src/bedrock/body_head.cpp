@@ -1,6 +1,7 @@
 #include "bedrock/body_head.h"
 
 #include "bedrock/splice.h"
+#include "codec/clean.h"
 
 #include <algorithm>
 #include <array>
@@ -150,7 +151,7 @@ std::string response_id(std::string& body) {
     std::string id;
     each_top(body, [&](std::string_view name, ondemand::value& value) {
         if (name == "id") {
-            id = text_of(value);
+            id = codec::clean_id(text_of(value));
         }
         return name != "id";
     });

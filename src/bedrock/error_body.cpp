@@ -1,14 +1,19 @@
 #include "bedrock/error_body.h"
 
+#include "bedrock/answer.h"
+#include "codec/clean.h"
+
 namespace weir::bedrock {
 
 namespace {
 
-void take(std::string& into, ondemand::value& value) {
+/// The first of several that says something.
+template <class Clean>
+void take(std::string& into, ondemand::value& value, Clean clean) {
     std::string_view text;
     if (into.empty() && value.raw_json_token().starts_with('"') &&
         value.get_string().get(text) == simdjson::SUCCESS) {
-        into = text;
+        into = clean(text);
     }
 }
 
@@ -21,9 +26,9 @@ bool read(ondemand::object& object, ErrorBody& out, bool outer) {
         const std::string_view key = key_of(field);
         ondemand::value& value = field.value();
         if (key == "message" || key == "Message") {
-            take(out.message, value);
+            take(out.message, value, codec::clean_text);
         } else if (key == "__type" || key == "code" || (!outer && key == "type")) {
-            take(out.type, value);
+            take(out.type, value, bare_error_type);
         } else if (outer && key == "error" && value.raw_json_token().starts_with('{')) {
             ondemand::object inner;
             if (value.get_object().get(inner) != simdjson::SUCCESS || !read(inner, out, false)) {

@@ -8,8 +8,9 @@
 
 namespace weir::bedrock {
 
+/// Both cleaned: fit for heads, logs and JSON, whatever the bytes were.
 struct ErrorBody {
-    std::string type;     // "__type", "code", or Anthropic's and OpenAI's error.type
+    std::string type;     // "__type", "code", or Anthropic's and OpenAI's error.type; bare
     std::string message;  // "message", "Message", or theirs
 };
 

@@ -1,6 +1,7 @@
 // What a failed answer means: the table of classes, and the server's word on when to come back.
 #include "bedrock/answer.h"
 #include "bedrock/failure_parts.h"
+#include "codec/clean.h"
 
 #include <algorithm>
 #include <array>
@@ -172,13 +173,7 @@ std::string_view bare_error_type(std::string_view value) {
     if (const auto hash = value.rfind('#'); hash != std::string_view::npos) {
         value.remove_prefix(hash + 1);
     }
-    while (!value.empty() && value.front() == ' ') {
-        value.remove_prefix(1);
-    }
-    while (!value.empty() && value.back() == ' ') {
-        value.remove_suffix(1);
-    }
-    return value;
+    return codec::clean_name(value);
 }
 
 std::string_view default_error_type(int status) {

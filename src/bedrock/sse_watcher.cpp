@@ -5,6 +5,7 @@
 #include "bedrock/json_peek.h"
 #include "bedrock/text_counter.h"
 #include "bedrock/usage_json.h"
+#include "codec/clean.h"
 
 #include <algorithm>
 #include <array>
@@ -35,6 +36,7 @@ struct SseWatcher::Impl {
     Kind responses(std::string_view type, std::string_view json);
     Kind messages(std::string_view type, std::string_view json);
     Kind fail(std::string_view json);
+    void fail_as(const ErrorBody& said);
     void read_usage(std::string_view json);
 
     Kind content() {
@@ -70,13 +72,17 @@ Kind SseWatcher::Impl::fail(std::string_view json) {
     copy = json;
     ondemand::parser parser;
     const auto said = read_error_body(parser, copy).value_or(ErrorBody());
+    fail_as(said);
+    return Kind::failure;
+}
+
+void SseWatcher::Impl::fail_as(const ErrorBody& said) {
     failed = Failure();
     failed.stage = begun ? Stage::begun : Stage::sent;
     failed.error_type = said.type.empty() ? "server_error" : said.type;
     failed.message = said.message;
     failed.status = modelled_status(failed.error_type);
     failed.cls = stream_class(failed.status, failed.error_type, failed.message);
-    return Kind::failure;
 }
 
 /// Chunks have no types. The first says the role, one near the end why it stopped, the last, where
@@ -126,7 +132,8 @@ Kind SseWatcher::Impl::responses(std::string_view type, std::string_view json) {
     if (type == "response.created" || type == "response.queued" || type == "response.in_progress") {
         if (response.empty()) {
             const auto at = member_at(json, "\"response\"");
-            response = string_member(json.substr(std::min(at, json.size())), "\"id\"").value_or("");
+            response = codec::clean_id(
+                string_member(json.substr(std::min(at, json.size())), "\"id\"").value_or(""));
         }
         return Kind::preamble;
     }
@@ -142,13 +149,10 @@ Kind SseWatcher::Impl::responses(std::string_view type, std::string_view json) {
     if (type == "response.failed") {
         const auto at = member_at(json, "\"error\"");
         read_usage(json);
-        const std::string_view error =
-            at == std::string_view::npos ? std::string_view() : json.substr(at);
-        fail("{}");
-        failed.error_type = string_member(error, "\"code\"").value_or("server_error");
-        failed.message = string_member(error, "\"message\"").value_or("");
-        failed.status = modelled_status(failed.error_type);
-        failed.cls = stream_class(failed.status, failed.error_type, failed.message);
+        const std::string_view error = json.substr(std::min(at, json.size()));
+        // As it is written, escapes and all: a name has none, and a message is for people.
+        fail_as({std::string(bare_error_type(string_member(error, "\"code\"").value_or(""))),
+                 codec::clean_text(string_member(error, "\"message\"").value_or(""))});
         return Kind::failure;
     }
     if (type == "response.output_item.added") {

@@ -5,6 +5,7 @@
 #include "bedrock/json_peek.h"
 #include "bedrock/text_counter.h"
 #include "bedrock/usage_json.h"
+#include "codec/clean.h"
 
 #include <algorithm>
 #include <array>
@@ -81,7 +82,7 @@ Kind StreamWatcher::Impl::fail(const codec::EventMessage& message) {
     failed.stage = begun ? Stage::begun : Stage::sent;
     if (message.message_type() == "error") {
         failed.error_type = shape_name(bare_error_type(message.text(":error-code")));
-        failed.message = message.text(":error-message");
+        failed.message = codec::clean_text(message.text(":error-message"));
     } else {
         failed.error_type = shape_name(bare_error_type(message.exception_type()));
     }
@@ -91,7 +92,7 @@ Kind StreamWatcher::Impl::fail(const codec::EventMessage& message) {
         if (auto said = read_error_body(parser, body)) {
             failed.message = std::move(said->message);
             if (failed.error_type.empty()) {
-                failed.error_type = shape_name(bare_error_type(said->type));
+                failed.error_type = shape_name(said->type);
             }
         }
     }

@@ -52,14 +52,19 @@ struct EventMessage {
     std::string_view exception_type() const { return text(":exception-type"); }
 };
 
-inline constexpr std::size_t kMaxEventMessage = 16UL << 20;
+/// The limits that the specification gives to services. Clients need not hold them, but without one
+/// a message of two-byte headers would cost many times its size in memory.
+inline constexpr std::size_t kMaxEventPayload = 24UL << 20;
+inline constexpr std::size_t kMaxEventHeaders = 128UL << 10;
+inline constexpr std::size_t kMaxEventMessage = kMaxEventPayload + kMaxEventHeaders + 16;
 
 /// Looks at the front of `bytes`: nullopt, not all there yet; else the message and how many bytes
 /// it took. An error is final for the stream. `max_bytes` bounds total_length.
 std::expected<std::optional<std::size_t>, EventStreamError> read_event(
     std::string_view bytes, EventMessage& message, std::size_t max_bytes = kMaxEventMessage);
 
-/// Appends one encoded message.
+/// Appends one encoded message. What is too long for its field is a fault of the caller: a debug
+/// build aborts, a release leaves that header, or the payload, out.
 void append_event(std::string& out, std::span<const EventHeader> headers, std::string_view payload);
 
 }  // namespace weir::codec

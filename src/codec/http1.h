@@ -149,8 +149,10 @@ private:
 /// Appends "HTTP/1.1 200 OK\r\n" or "POST /x HTTP/1.1\r\n".
 void append_status_line(std::string& out, int status);
 void append_request_line(std::string& out, std::string_view method, std::string_view target);
-/// Appends a field. The caller has made sure that no CR, LF or NUL is in it; asserted.
+/// Appends a field. The caller has made sure that no CR, LF or NUL is in it. If one is, a debug
+/// build aborts; a release writes '_' in its place and counts it in unclean_lines().
 void append_field(std::string& out, std::string_view name, std::string_view value);
+std::uint64_t unclean_lines();
 void append_chunk(std::string& out, std::string_view content);
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 std::string_view reason_phrase(int status);

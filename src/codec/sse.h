@@ -29,7 +29,7 @@ private:
     std::string joined_;
 };
 
-inline constexpr std::size_t kMaxSseEvent = 16UL << 20;
+inline constexpr std::size_t kMaxSseEvent = 24UL << 20;
 
 /// Finds events at the front of a stream's bytes. Lines end by CR, LF or CRLF, as they please.
 ///

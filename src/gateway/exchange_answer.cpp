@@ -2,6 +2,7 @@
 #include "gateway/exchange.h"
 
 #include "bedrock/body_head.h"
+#include "codec/clean.h"
 #include "gateway/dialect.h"
 #include "gateway/header_rules.h"
 
@@ -451,7 +452,7 @@ void Exchange::keep_head(const codec::Head& head) {
     fields_.clear();
     fields_.reserve(512);
     append_forwarded_response_fields(fields_, head_);
-    upstream_request_id_ = text_of(head_, "x-amzn-requestid");
+    upstream_request_id_ = codec::clean_id(text_of(head_, "x-amzn-requestid"));
 }
 
 }  // namespace weir::gateway

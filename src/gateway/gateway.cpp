@@ -304,6 +304,7 @@ std::string Gateway::Impl::scrape() {
     if (options.credentials_expiry) {
         gauges.credentials_expiry_seconds = options.credentials_expiry();
     }
+    gauges.unclean_lines = codec::unclean_lines();
     gauges.log_dropped = access_log == nullptr ? 0 : access_log->dropped();
     return metrics.text(gauges);
 }

@@ -96,7 +96,8 @@ public:
         std::vector<Pool> pools;
         double quota_share = 1;
         std::optional<double> credentials_expiry_seconds;
-        std::uint64_t log_dropped = 0;  // LineWriter::dropped()
+        std::uint64_t log_dropped = 0;    // LineWriter::dropped()
+        std::uint64_t unclean_lines = 0;  // codec::unclean_lines()
         std::vector<policy::ObservedRow> observed;
     };
     /// Prometheus text format 0.0.4, with process_* and weir_build_info.

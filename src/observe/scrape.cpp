@@ -181,9 +181,14 @@ void append_gauges(std::vector<MetricFamily>& out, const Metrics::Gauges& gauges
     Read dropped("weir_log_dropped_total", "Access log lines lost because nobody took them.",
                  MetricType::Counter);
     dropped.set({}, static_cast<double>(gauges.log_dropped));
+    Read unclean("weir_unclean_fields_total",
+                 "Head lines that were cleaned of a CR, LF or NUL as they were written: a fault of "
+                 "weir's.",
+                 MetricType::Counter);
+    unclean.set({}, static_cast<double>(gauges.unclean_lines));
     Read build("weir_build_info", "1, with the version that runs.", MetricType::Gauge);
     build.set({{"version", WEIR_VERSION}}, 1);
-    for (Read* read : {&connections, &pool_limit, &share, &expiry, &dropped, &build}) {
+    for (Read* read : {&connections, &pool_limit, &share, &expiry, &dropped, &unclean, &build}) {
         read->append_to(out);
     }
 }

@@ -190,6 +190,26 @@ TEST(EventStream, MessagesComeOneByOne) {
     EXPECT_TRUE(rest.empty());
 }
 
+#ifdef NDEBUG
+TEST(EventStream, NeverWritesALengthThatDoesNotFit) {
+    const std::string long_text(70000, 'x');
+    const std::string half(60000, 'x');
+    const std::vector<EventHeader> headers{
+        {"long", std::string_view(long_text)}, {"", true},
+        {"a", std::string_view(half)},         {"b", std::string_view(half)},
+        {"c", std::string_view(half)},         {"d", true}};
+    std::string out;
+    append_event(out, headers, std::string(kMaxEventPayload + 1, 'x'));
+    EventMessage message;
+    const Result got = read_event(out, message);
+    ASSERT_TRUE(got && *got);
+    EXPECT_TRUE(message.payload.empty());
+    std::string names;
+    for (const EventHeader& header : message.headers)
+        names += header.name;
+    EXPECT_EQ(names, "abd");  // three of 60,000 bytes are more than a message's headers may have
+}
+#else
 TEST(EventStreamDeathTest, NeverWritesALengthThatDoesNotFit) {
     std::string out;
     const std::string long_text(70000, 'x');
@@ -198,6 +218,7 @@ TEST(EventStreamDeathTest, NeverWritesALengthThatDoesNotFit) {
     const std::vector<EventHeader> nameless{{"", true}};
     EXPECT_DEATH(append_event(out, nameless, ""), "too long");
 }
+#endif
 
 TEST(EventStream, SumIsTheSameAByteAtATime) {
     const bool held = rc::check([](const std::string& bytes) {
