@@ -1,7 +1,10 @@
 #include "gateway/dialect.h"
 
 #include "bedrock/json_peek.h"
+#include "codec/eventstream.h"
 #include "codec/http1.h"
+
+#include <array>
 
 namespace weir::gateway {
 namespace {
@@ -74,6 +77,41 @@ std::string anthropic_error(std::string_view message, std::string_view type) {
            ",\"message\":" + quoted(message) + "}";
 }
 
+std::string sse_event(Operation operation, std::string_view message, const OpenAiWords& words,
+                      std::string_view anthropic_type) {
+    switch (operation) {
+        case Operation::responses:
+            // The typed event of that API; `error` besides, for it is what makes the SDK raise.
+            return "event: error\ndata: {\"type\":\"error\",\"code\":" + quoted(words.code) +
+                   ",\"message\":" + quoted(message) +
+                   ",\"param\":null,\"sequence_number\":0,\"error\":" +
+                   openai_error(message, words) + "}\n\n";
+        case Operation::messages:
+            return "event: error\ndata: " + anthropic_error(message, anthropic_type) + "}\n\n";
+        default:
+            return "data: {\"error\":" + openai_error(message, words) + "}\n\n";
+    }
+}
+
+/// Of the exceptions that the operation's stream may end with, the one that says it best.
+std::string_view exception_member(Operation operation, const ErrorAnswer& error) {
+    switch (error.status) {
+        case 408:
+            return operation == Operation::invoke_stream ? "modelTimeoutException"
+                                                         : "modelStreamErrorException";
+        case 424:
+            return "modelStreamErrorException";
+        case 429:
+            return "throttlingException";
+        case 503:
+        case 504:
+        case 529:
+            return "serviceUnavailableException";
+        default:
+            return error.status >= 500 ? "internalServerException" : "validationException";
+    }
+}
+
 }  // namespace
 
 ErrorAnswer in_dialect(Dialect dialect, ErrorAnswer error) {
@@ -117,20 +155,29 @@ bool speaks(Dialect dialect, std::string_view body) {
     return at != std::string_view::npos && body[at] == '{';
 }
 
+std::string exception_event(std::string_view type, std::string_view message) {
+    const std::array<codec::EventHeader, 3> headers{
+        codec::EventHeader{":message-type", std::string_view("exception")},
+        codec::EventHeader{":exception-type", type},
+        codec::EventHeader{":content-type", std::string_view("application/json")}};
+    std::string event;
+    codec::append_event(event, headers, error_body(message));
+    return event;
+}
+
 std::string sse_error(Operation operation, std::string_view message) {
-    const OpenAiWords words{"server_error", "server_error"};
-    switch (operation) {
-        case Operation::responses:
-            // The typed event of that API; `error` besides, for it is what makes the SDK raise.
-            return "event: error\ndata: "
-                   "{\"type\":\"error\",\"code\":\"server_error\",\"message\":" +
-                   quoted(message) + ",\"param\":null,\"sequence_number\":0,\"error\":" +
-                   openai_error(message, words) + "}\n\n";
-        case Operation::messages:
-            return "event: error\ndata: " + anthropic_error(message, "api_error") + "}\n\n";
-        default:
-            return "data: {\"error\":" + openai_error(message, words) + "}\n\n";
+    return sse_event(operation, message, {"server_error", "server_error"}, "api_error");
+}
+
+std::string error_event(Operation operation, const ErrorAnswer& error) {
+    if (bedrock::names_model_in_body(operation)) {
+        auto words = openai_words(error);
+        if (words.code.empty()) {
+            words.code = words.type;
+        }
+        return sse_event(operation, error.message, words, anthropic_type(error.status));
     }
+    return exception_event(exception_member(operation, error), error.message);
 }
 
 }  // namespace weir::gateway

@@ -26,4 +26,10 @@ bool speaks(bedrock::Dialect dialect, std::string_view body);
 /// The last event of a stream of server-sent events that broke.
 std::string sse_error(bedrock::Operation operation, std::string_view message);
 
+/// The same of one of Bedrock's event streams. `type` is a member of the operation's output.
+std::string exception_event(std::string_view type, std::string_view message);
+
+/// `error` as the last event of a stream whose head, and no content, is with the client.
+std::string error_event(bedrock::Operation operation, const ErrorAnswer& error);
+
 }  // namespace weir::gateway

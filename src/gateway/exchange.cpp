@@ -8,7 +8,6 @@ namespace weir::gateway {
 namespace {
 
 using bedrock::Operation;
-using net::NetError;
 using observe::Outcome;
 
 constexpr Duration kRefreshTimeout = std::chrono::seconds(5);
@@ -46,6 +45,7 @@ Exchange::Exchange(Worker& worker, net::Downstream& downstream)
       id_(worker.enter(*this)),
       texts_(worker.take_texts()),
       body_(texts_->body),
+      body_bytes_(worker.shared.buffered),
       upstream_head_(texts_->upstream_head),
       target_region_(texts_->target_region),
       target_model_(texts_->target_model),
@@ -53,6 +53,7 @@ Exchange::Exchange(Worker& worker, net::Downstream& downstream)
       head_bytes_(texts_->head_bytes),
       fields_(texts_->fields),
       answer_body_(texts_->answer_body),
+      answer_bytes_(worker.shared.buffered),
       started_(now()),
       request_id_(texts_->request_id),
       upstream_request_id_(texts_->upstream_request_id) {}
@@ -61,28 +62,29 @@ Exchange::~Exchange() {
     abandon();
     worker_.leave(id_);
     worker_.give_back(std::move(texts_));
-    worker_.shared.buffered.fetch_sub(counted_bytes_, std::memory_order_relaxed);
-}
-
-/// An exception has ended the request before its time: the engines must not count on it for ever.
-void Exchange::abandon() noexcept {
-    settle_whole();
-    try {
-        if (offered_) {
-            worker_.shared.gate->cancel(id_, usage_);
-        } else if (observed_) {
-            policy::Shadow::Outcome failed;
-            failed.kind = policy::Shadow::Outcome::Kind::failed;
-            worker_.shared.shadow->ended(id_, failed);
-        }
-    } catch (const std::exception& error) {
-        worker_.shared.log(LogLevel::error, error.what());
-    }
 }
 
 net::Task<void> Exchange::run() {
     worker_.new_request_id(request_id_);
-    if (!admit()) {
+    std::exception_ptr failure;
+    try {
+        co_await path();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        co_await fail_internally(std::move(failure));
+    }
+    downstream_.unwatch();
+    offered_ = observed_ = false;
+    record();
+}
+
+net::Task<void> Exchange::path() {
+    if (worker_.shared.refuse_waiting.load(std::memory_order_relaxed)) {
+        const ErrorAnswer stopping = draining_answer();
+        co_await answer(stopping);
+    } else if (!admit()) {
         const ErrorAnswer error = *error_;
         co_await answer(error);
     } else if (const bool read = co_await read_body(); !read) {
@@ -104,10 +106,7 @@ net::Task<void> Exchange::run() {
         } else {
             co_await pass_on();
         }
-        downstream_.unwatch();
     }
-    offered_ = observed_ = false;
-    record();
 }
 
 net::Task<void> Exchange::infer() {
@@ -171,6 +170,13 @@ net::Task<void> Exchange::infer() {
         if (end == End::gone) {
             break;
         }
+        if (end == End::over) {
+            gate.cancel(id_,
+                        usage_.known || usage_.output > 0 ? std::optional(usage_) : std::nullopt);
+            const ErrorAnswer error = *error_;
+            co_await answer(error);
+            co_return;
+        }
         worker_.shared.metrics->count_attempt(target_region_, target_model_,
                                               attempt_result(failure_));
         const bool credentials = failure_.cls == FailureClass::credentials && !refreshed_;
@@ -183,7 +189,7 @@ net::Task<void> Exchange::infer() {
         }
     }
     gate.cancel(id_, usage_.known || usage_.output > 0 ? std::optional(usage_) : std::nullopt);
-    outcome_ = Outcome::cancelled;
+    outcome_ = lost_;
     if (status_ == 0) {
         status_ = 499;
     }
@@ -199,14 +205,20 @@ net::Task<void> Exchange::observe(const Call& call) {
     grant_.target = &as_it_came_;
     grant_.attempt = 1;
     grant_.output_burndown = snapshot_->output_burndown(as_it_came_);
-    const End end = co_await attempt(grant_);
+    if (deadline_) {
+        grant_.deadline = started_ + *deadline_;
+    }
+    End end = co_await attempt(grant_);
+    if (end == End::failed && fresh_) {  // a kept connection had closed: it has not been sent yet
+        end = co_await attempt(grant_);
+    }
     using Kind = policy::Shadow::Outcome::Kind;
     policy::Shadow::Outcome outcome;
     outcome.usage = usage_;
     outcome.service = now() - attempt_started_;
     if (end == End::failed) {
         outcome.kind = failure_.status == 429 ? Kind::throttled : Kind::failed;
-    } else if (end == End::gone) {
+    } else if (end != End::answered) {
         outcome.kind = Kind::failed;
     }
     shadow.ended(id_, outcome);
@@ -217,8 +229,11 @@ net::Task<void> Exchange::observe(const Call& call) {
         refusal.reason = RefusalReason::upstream_error;
         refusal.upstream = failure_;
         co_await answer_refusal(refusal);
+    } else if (end == End::over) {
+        const ErrorAnswer error = *error_;
+        co_await answer(error);
     } else if (end == End::gone) {
-        outcome_ = Outcome::cancelled;
+        outcome_ = lost_;
         status_ = status_ == 0 ? 499 : status_;
     }
 }
@@ -227,7 +242,9 @@ net::Task<void> Exchange::observe(const Call& call) {
 net::Task<Decision> Exchange::turn(Decision decision) {
     const auto since = now();
     while (!decided_ && !gone_) {
-        co_await signal_.wait();
+        if (!worker_.shared.refuse_waiting.load(std::memory_order_relaxed)) {
+            co_await signal_.wait();
+        }
         if (!decided_ && worker_.shared.refuse_waiting.load(std::memory_order_relaxed)) {
             worker_.shared.gate->cancel(id_, std::nullopt);
             Refusal refusal;
@@ -245,9 +262,7 @@ net::Task<Decision> Exchange::turn(Decision decision) {
 
 /// One send of the call and what came of it.
 net::Task<Exchange::End> Exchange::attempt(const Grant& grant) {
-    ++attempts_;
-    told_sent_ = false;
-    attempt_started_ = now();
+    begin_attempt(grant.elsewhere, grant.deadline);
     target_region_ = grant.target->region;
     target_model_ = grant.target->model;
     endpoint_ = grant.target->endpoint;
@@ -270,6 +285,9 @@ net::Task<Exchange::End> Exchange::attempt(const Grant& grant) {
     if (end == End::answered) {
         if (head_.status < 200 || head_.status > 299) {
             end = co_await read_error();
+        } else if (downstream_.answered() && !is_event_stream(head_) && !is_sse(head_)) {
+            set_failure(FailureClass::server, Stage::sent, "the answer is no stream");
+            end = End::failed;
         } else if (stream_ && is_event_stream(head_)) {
             EventRelay relay(match_.operation, match_.operation == Operation::converse_stream ||
                                                    family_ == Family::anthropic);
@@ -291,111 +309,8 @@ net::Task<Exchange::End> Exchange::attempt(const Grant& grant) {
     co_return end;
 }
 
-/// Connects, signs, sends and reads the response's head. `answered`: head_ is there.
-net::Task<Exchange::End> Exchange::fetch(Region& region, Service service, std::string_view target,
-                                         std::string_view body, const codec::Digest& digest) {
-    co_await worker_.loop.soon();
-    if (!prepare_head(region, service, target, body.size(), digest)) {
-        set_failure(FailureClass::credentials, Stage::not_sent,
-                    "weir has no credentials for " + region.name +
-                        ": its start-up log says what was tried");
-        co_return End::failed;
-    }
-    const auto& timeouts = snapshot_->config.timeouts;
-    pool_ = &worker_.pool(region, service);
-    for (bool fresh = false;;) {
-        if (gone_) {
-            co_return End::gone;
-        }
-        interrupt_ = {};
-        net::NetResult<std::unique_ptr<net::UpstreamConnection>> acquired =
-            fresh ? nullptr : pool_->take_idle();
-        Duration waited{};
-        if (acquired && *acquired == nullptr) {
-            const auto asked = now();
-            acquired = co_await pool_->connect(interrupt_);
-            waited = now() - asked;
-        }
-        worker_.shared.metrics->count_pool_wait(region.name, to_seconds(waited));
-        if (!acquired) {
-            std::string why = "no connection to " + region.name + ": " +
-                              std::string(acquired.error().error == NetError::dns
-                                              ? "its name was not resolved"
-                                              : to_string(acquired.error().error));
-            if (const auto& code = acquired.error().code) {
-                why += " (" + code.message() + ")";
-            }
-            if (!gone_) {
-                worker_.complain(region, why);
-            }
-            set_failure(FailureClass::network, Stage::not_sent, std::move(why));
-            co_return gone_ ? End::gone : End::failed;
-        }
-        connection_ = std::move(*acquired);
-        if (gone_) {
-            co_return End::gone;
-        }
-        // A reused connection that its peer had closed meanwhile says nothing about the peer: once
-        // more, on a fresh one.
-        const bool may_replay = connection_->reused() && !fresh;
-        connection_->stream().set_deadline(timeouts.idle);
-        const auto written = co_await connection_->write(upstream_head_, body);
-        if (!written) {
-            if (gone_) {
-                co_return End::gone;
-            }
-            release(false);
-            if (may_replay) {
-                fresh = true;
-                continue;
-            }
-            set_failure(FailureClass::network, Stage::not_sent, "the request could not be written");
-            co_return End::failed;
-        }
-        if (!told_sent_ && bedrock::is_inference(match_.operation)) {
-            worker_.shared.gate->sent(id_);
-        }
-        told_sent_ = true;
-        connection_->stream().set_deadline(stream_ ? timeouts.first_event : timeouts.answer);
-        const auto head = co_await connection_->read_head();
-        if (head && (*head)->status > 599) {
-            const int status = (*head)->status;
-            release(false);
-            set_failure(FailureClass::server, Stage::sent,
-                        "the answer's status is none of HTTP's: " + std::to_string(status));
-            co_return End::failed;
-        }
-        if (head) {
-            keep_head(**head);
-            co_return End::answered;
-        }
-        if (gone_) {
-            co_return End::gone;
-        }
-        const auto error = head.error().error;
-        const bool untouched = !connection_->any_bytes_received();
-        release(false);
-        const bool lost = error == NetError::closed || error == NetError::reset;
-        if (lost && untouched && may_replay) {
-            fresh = true;
-            continue;
-        }
-        if (error == NetError::timeout) {
-            set_failure(FailureClass::timeout, Stage::sent, "no answer in time");
-        } else if (lost) {
-            set_failure(FailureClass::reset, Stage::sent,
-                        "the connection broke before an answer came");
-        } else {
-            set_failure(FailureClass::server, Stage::sent, "the answer was not HTTP");
-        }
-        co_return End::failed;
-    }
-}
-
 /// What weir does not limit: signed, sent to the home Region, handed back.
 net::Task<void> Exchange::pass_on() {
-    attempt_started_ = now();
-    ++attempts_;
     target_region_ = home_region_;
     target_model_ = model_;
     Region* region = worker_.region(home_region_);
@@ -412,12 +327,16 @@ net::Task<void> Exchange::pass_on() {
         set_failure(FailureClass::network, Stage::not_sent,
                     "Region " + target_region_ + " is no longer declared");
     }
-    for (int tries = 0; tries < 2 && region != nullptr; ++tries) {
+    for (int tries = 0; tries < 3 && region != nullptr; ++tries) {
+        begin_attempt(false, deadline_ ? started_ + *deadline_ : Instant::max());
         end = co_await fetch(*region, service, target, body_, digest_);
         if (end == End::answered && (head_.status < 200 || head_.status > 299)) {
             end = co_await read_error();
         } else if (end == End::answered) {
             end = co_await relay_whole();
+        }
+        if (end == End::failed && fresh_) {
+            continue;  // a kept connection had closed: it has not been sent yet
         }
         if (end != End::failed || failure_.cls != FailureClass::credentials || refreshed_) {
             break;
@@ -429,8 +348,11 @@ net::Task<void> Exchange::pass_on() {
     upstream_time_ += now() - attempt_started_;
     release(false);
     if (end == End::gone) {
-        outcome_ = Outcome::cancelled;
+        outcome_ = lost_;
         status_ = status_ == 0 ? 499 : status_;
+    } else if (end == End::over) {
+        const ErrorAnswer error = *error_;
+        co_await answer(error);
     } else if (end == End::failed) {
         Refusal refusal;
         refusal.reason = RefusalReason::upstream_error;
@@ -453,29 +375,11 @@ net::Task<void> Exchange::refresh_keys(Region& region) {
     net::Timer timer(
         worker_.loop.wheel(), [](void* self) { static_cast<Exchange*>(self)->refresh_ended(); },
         this);
-    timer.set_after(kRefreshTimeout);
+    timer.set_after(std::min(kRefreshTimeout, patience_for(Phase::connecting).left));
     refreshing_ = true;
     region.keys->refresh(keys_, done);
-    while (refreshing_ && !gone_) {
+    while (refreshing_ && !stopped()) {
         co_await signal_.wait();
-    }
-}
-
-void Exchange::set_failure(FailureClass cls, Stage stage, std::string message) {
-    failure_ = {};
-    failure_.cls = cls;
-    failure_.stage = stage;
-    failure_.message = "weir: " + std::move(message);
-    if (usage_.output > 0 || usage_.known) {
-        failure_.seen = usage_;
-    }
-    upstream_error_.reset();
-}
-
-void Exchange::release(bool reusable) {
-    if (connection_ != nullptr) {
-        connection_->stream().clear_deadline();
-        pool_->release(std::move(connection_), reusable);
     }
 }
 
@@ -486,16 +390,6 @@ void Exchange::deliver(const Decision& decision) {
 
 void Exchange::refresh_ended() {
     refreshing_ = false;
-    signal_.notify();
-}
-
-/// The client left: whatever is awaited ends now, and the path above sees gone_.
-void Exchange::client_gone() {
-    gone_ = true;
-    if (connection_ != nullptr) {
-        connection_->stream().interrupt();
-    }
-    interrupt_.raise();
     signal_.notify();
 }
 

@@ -1,18 +1,22 @@
 // One request from its first byte to its last. Read exchange.cpp from the top: it is the path. What
-// it calls is in exchange_admit.cpp (before anything is sent), exchange_answer.cpp (the way back),
+// it calls is in exchange_admit.cpp and exchange_body.cpp (before anything is sent),
+// exchange_fetch.cpp (one send), exchange_answer.cpp and exchange_stream.cpp (the way back),
 // exchange_record.cpp.
 #pragma once
 
 #include "bedrock/operation.h"
 #include "bedrock/request.h"
+#include "gateway/attempt.h"
 #include "gateway/refusal.h"
 #include "gateway/stream_relay.h"
 #include "gateway/worker.h"
+#include "net/buffered_bytes.h"
 #include "net/server.h"
 #include "net/signal.h"
 
 #include <weir/types.h>
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,12 +44,18 @@ public:
 
     /// The engine's word on a call that waited.
     void deliver(const Decision& decision);
-    void wake() { signal_.notify(); }
+    /// The drain's time is over: what is still under way ends now, each in its own way.
+    void drain_end();
     /// Tells the engine what a whole answer cost, if it has not been told.
     void settle_whole() noexcept;
 
 private:
-    enum class End : std::uint8_t { answered, failed, gone };
+    enum class End : std::uint8_t {
+        answered,
+        failed,  // failure_ says how; the engine says what next
+        gone,    // the client
+        over,    // weir ends it: error_ is the answer, and no place is to blame
+    };
 
     // What weir finds in the head; false: error_ is set.
     bool admit();
@@ -55,6 +65,8 @@ private:
     bool admit_body();
     bool read_directives();
 
+    net::Task<void> path();
+    net::Task<void> fail_internally(std::exception_ptr failure);
     net::Task<bool> read_body();
     net::Task<void> infer();
     net::Task<void> observe(const Call& call);
@@ -63,19 +75,33 @@ private:
     net::Task<End> attempt(const Grant& grant);
     net::Task<End> fetch(Region& region, Service service, std::string_view target,
                          std::string_view body, const codec::Digest& digest);
+    net::Task<bool> connect(Region& region);
     net::Task<End> read_error();
     net::Task<End> relay_whole();
-    net::Task<End> relay_large(std::uint64_t already);
+    net::Task<End> relay_large();
     net::Task<End> relay_stream(StreamRelay& relay);
-    net::Task<End> forward(const StreamRelay::Out& out);
+    net::Task<End> finish_stream(StreamRelay& relay);
+    net::Task<End> forward(StreamRelay& relay, const StreamRelay::Out& out);
+    net::Task<End> show_life(StreamRelay& relay);
     net::Task<End> break_stream(StreamRelay& relay, std::string_view why);
+    net::Task<End> cut_stream(StreamRelay& relay, const ErrorAnswer& error);
     net::Task<void> refresh_keys(Region& region);
     net::Task<void> answer(const ErrorAnswer& error);
+    net::Task<void> answer_in_stream(const ErrorAnswer& error);
     net::Task<void> answer_refusal(const Refusal& refusal);
 
     bool prepare_head(Region& region, Service service, std::string_view target,
                       std::size_t body_size, const codec::Digest& digest);
     void set_failure(FailureClass cls, Stage stage, std::string message);
+    void set_timed_out(Clock clock, Stage stage);
+    Patience patience_for(Phase phase) const;
+    End give_up(ErrorAnswer error);
+    End stopped_end();
+    bool stopped() const { return gone_ || drained_; }
+    void connect_late();
+    void lost(const net::NetFailure& failure);
+    void free_body();
+    void begin_attempt(bool elsewhere, Instant deadline);
     void hold_truncated();
     net::Task<void> answer_truncated();
     void add_weir_fields();
@@ -90,6 +116,7 @@ private:
     void release(bool reusable);
     void abandon() noexcept;
     void client_gone();
+    void stop_waiting();
     void refresh_ended();
     void refuse(int status, std::string_view type, std::string message,
                 std::string_view reason = {});
@@ -119,7 +146,7 @@ private:
     int sdk_attempt_ = 0;
     Family family_ = Family::unknown;
     std::string& body_;
-    std::uint64_t counted_bytes_ = 0;  // of body_, in Shared::buffered
+    net::BufferedBytes body_bytes_;  // of body_
     codec::Digest digest_{};
     bedrock::RequestFacts facts_;
 
@@ -129,8 +156,10 @@ private:
     net::Pool::Interrupt interrupt_;
     std::shared_ptr<const aws::Credentials> keys_;
     std::string& upstream_head_;
-    bool told_sent_ = false;
     Instant attempt_started_{};
+    AttemptTimes times_;
+    bool fresh_ = false;  // the next attempt uses no kept connection
+    bool late_ = false;   // connecting took too long
     Failure failure_;
     Grant grant_;
     Target as_it_came_;                  // of a call that is only observed
@@ -145,6 +174,8 @@ private:
     std::string& head_bytes_;
     std::string& fields_;
     std::string& answer_body_;
+    net::BufferedBytes answer_bytes_;  // of answer_body_, or what a stream's relay holds
+    bool opened_ = false;              // the message that opens a stream is with the client
     struct UpstreamError {
         Failure failure;
         std::string fields;
@@ -168,6 +199,8 @@ private:
     bool unsettled_ = false;  // the whole answer is here, what it cost not yet told
     std::optional<Decision> decided_;
     bool gone_ = false;
+    bool drained_ = false;
+    bool deadline_over_ = false;  // it ended the last attempt
     bool begun_ = false;
     bool refreshed_ = false;  // the keys, once
     bool refreshing_ = false;
@@ -180,6 +213,7 @@ private:
     int status_ = 0;
     Usage usage_;
     observe::Outcome outcome_ = observe::Outcome::ok;
+    observe::Outcome lost_ = observe::Outcome::cancelled;  // what the client's leaving comes to
     std::string_view reason_;
     std::string error_name_;
     bool repeated_ = false;

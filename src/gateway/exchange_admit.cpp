@@ -250,19 +250,12 @@ net::Task<bool> Exchange::read_body() {
         if (piece->empty()) {
             break;
         }
-        const auto total =
-            worker_.shared.buffered.fetch_add(piece->size(), std::memory_order_relaxed) +
-            piece->size();
-        counted_bytes_ += piece->size();
         if (body_.size() + piece->size() > limits.max_body) {
             refuse(413, "ValidationException",
                    "weir: the body has more bytes than limits.max_body allows: " +
                        std::to_string(limits.max_body));
-        } else if (total > limits.max_buffered) {
-            refuse(503, "ServiceUnavailableException",
-                   "weir: limits.max_buffered is reached: too many bytes of waiting requests are "
-                   "held already",
-                   "buffered");
+        } else if (!body_bytes_.take(piece->size(), limits.max_buffered)) {
+            error_ = buffered_answer();
         }
         if (error_) {
             const ErrorAnswer error = *error_;

@@ -17,19 +17,21 @@ using codec::append_field;
 using net::NetError;
 using observe::Outcome;
 
+/// A whole answer up to this is held until it is complete.
 constexpr std::uint64_t kMaxHeldAnswer = 1UL << 20;
 constexpr Duration kErrorBodyTimeout = std::chrono::seconds(30);
 
 }  // namespace
 
 net::Task<Exchange::End> Exchange::read_error() {
-    connection_->stream().set_deadline(kErrorBodyTimeout);
+    const Patience left = patience_for(Phase::whole);
+    connection_->stream().set_deadline(std::min(left.left, kErrorBodyTimeout));
     bool whole = false;
     answer_body_.clear();
     while (answer_body_.size() < kMaxHeldAnswer) {
         const auto piece = co_await connection_->read_body();
-        if (gone_) {
-            co_return End::gone;
+        if (stopped()) {
+            co_return stopped_end();
         }
         if (!piece || piece->empty()) {
             whole = piece.has_value();
@@ -50,27 +52,37 @@ net::Task<Exchange::End> Exchange::read_error() {
 
 /// Reads an answer whole, so that a failure in it is still unseen below; then hands it on.
 net::Task<Exchange::End> Exchange::relay_whole() {
-    const auto& timeouts = snapshot_->config.timeouts;
+    const std::uint64_t most = snapshot_->config.limits.max_buffered;
     answer_body_.clear();
     if (head_.framing == codec::Framing::length && head_.content_length <= kMaxHeldAnswer) {
+        if (!answer_bytes_.take(head_.content_length, most)) {
+            co_return co_await relay_large();
+        }
         answer_body_.reserve(head_.content_length + 64);
     }
     for (;;) {
-        connection_->stream().set_deadline(timeouts.idle);
+        const Patience left = patience_for(Phase::whole);
+        connection_->stream().set_deadline(left.left);
         const auto piece = co_await connection_->read_body();
-        if (gone_) {
-            co_return End::gone;
+        if (stopped()) {
+            co_return stopped_end();
         }
         if (!piece) {
-            set_failure(FailureClass::timeout, Stage::sent, "the answer broke off");
+            if (piece.error().error == NetError::timeout) {
+                set_timed_out(left.clock, Stage::sent);
+            } else {
+                set_failure(FailureClass::timeout, Stage::sent, "the answer broke off");
+            }
             co_return End::failed;
         }
         if (piece->empty()) {
             break;
         }
         answer_body_.append(*piece);
-        if (answer_body_.size() > kMaxHeldAnswer) {
-            co_return co_await relay_large(answer_body_.size());
+        const bool counted = answer_body_.size() <= answer_bytes_.count() ||
+                             answer_bytes_.resize(answer_body_.size(), most);
+        if (!counted || answer_body_.size() > kMaxHeldAnswer) {
+            co_return co_await relay_large();
         }
         if (connection_->body_ended()) {
             break;
@@ -95,12 +107,13 @@ net::Task<Exchange::End> Exchange::relay_whole() {
             worker_.settle_soon(id_);
         }
     }
+    free_body();
     status_ = head_.status;
     begun_ = true;
     add_weir_fields();
     const auto sent = co_await downstream_.send(status_, fields_, answer_body_);
     if (!sent) {
-        outcome_ = Outcome::cancelled;
+        lost(sent.error());
     }
     co_await worker_.loop.soon();
     settle_whole();
@@ -124,30 +137,38 @@ void Exchange::settle_whole() noexcept {
     }
 }
 
-/// The rest of an answer too large to hold.
-net::Task<Exchange::End> Exchange::relay_large(std::uint64_t already) {
+/// The rest of an answer too large to hold. What has come of it is in answer_body_.
+net::Task<Exchange::End> Exchange::relay_large() {
     const bool inference = bedrock::is_inference(match_.operation);
     if (inference) {
         worker_.shared.gate->began(id_);
     }
     begun_ = true;
+    free_body();
     status_ = head_.status;
     add_weir_fields();
     const auto length = head_.framing == codec::Framing::length
                             ? std::optional(head_.content_length)
                             : std::nullopt;
     auto sent = co_await downstream_.begin(status_, fields_, length);
-    std::string_view bytes(answer_body_.data(), already);
+    std::string_view bytes = answer_body_;
     while (sent) {
+        // The client may take its time: the clocks of the place stand still meanwhile.
+        connection_->stream().clear_deadline();
         sent = co_await downstream_.write(bytes);
         if (!sent) {
             break;
         }
         std::string().swap(answer_body_);
+        answer_bytes_.give_back();
         connection_->stream().set_deadline(snapshot_->config.timeouts.idle);
         const auto piece = co_await connection_->read_body();
         if (!piece) {
-            if (!gone_) {
+            if (drained_) {
+                outcome_ = Outcome::drained;
+                error_name_ = "IncompleteBody";
+                worker_.shared.gate->cancel(id_, std::nullopt);
+            } else if (!gone_) {
                 set_failure(FailureClass::broken, Stage::begun, "the answer broke off");
                 outcome_ = Outcome::broken_stream;
                 error_name_ = "IncompleteBody";
@@ -171,160 +192,22 @@ net::Task<Exchange::End> Exchange::relay_large(std::uint64_t already) {
             }
             const auto ended = co_await downstream_.end();
             if (!ended) {
-                outcome_ = Outcome::cancelled;
+                lost(ended.error());
             }
             co_return End::answered;
         }
         bytes = *piece;
     }
+    lost(sent.error());
     co_return End::gone;
-}
-
-net::Task<Exchange::End> Exchange::relay_stream(StreamRelay& relay) {
-    const auto& timeouts = snapshot_->config.timeouts;
-    for (;;) {
-        const Duration patience = relay.begun()
-                                      ? timeouts.idle
-                                      : std::max(timeouts.first_event - (now() - attempt_started_),
-                                                 Duration(std::chrono::milliseconds(1)));
-        connection_->stream().set_deadline(std::min(patience, timeouts.answer));
-        const auto piece = co_await connection_->read_body();
-        usage_ = relay.usage();
-        if (gone_ && begun_ && relay.ended_cleanly() && usage_.known) {
-            release(false);  // OpenAI's SDK leaves at [DONE]: it has had all of it
-            break;
-        }
-        if (gone_) {
-            co_return End::gone;
-        }
-        if (!piece) {
-            if (relay.begun()) {
-                co_return co_await break_stream(relay, "the stream broke off");
-            }
-            const bool slow = piece.error().error == NetError::timeout;
-            set_failure(
-                slow ? FailureClass::timeout : FailureClass::reset, Stage::sent,
-                slow ? "the stream stalled before content" : "the stream broke off before content");
-            co_return End::failed;
-        }
-        if (piece->empty()) {
-            break;
-        }
-        const auto out = relay.take(*piece);
-        if (relay.begun() && !begun_) {
-            begun_ = true;
-            first_token_ = now() - started_;
-            worker_.shared.gate->began(id_);
-            std::string().swap(body_);
-            status_ = head_.status;
-            add_weir_fields();
-            const auto head_sent = co_await downstream_.begin(status_, fields_, std::nullopt);
-            if (!head_sent) {
-                co_return End::gone;
-            }
-        }
-        if (relay.state() == StreamRelay::State::failed) {
-            failure_ = relay.failure();
-            failure_.stage = Stage::sent;
-            upstream_error_.reset();
-            co_return End::failed;
-        }
-        const End forwarded = co_await forward(out);
-        if (forwarded != End::answered) {
-            co_return forwarded;
-        }
-        if (relay.state() == StreamRelay::State::excepted) {
-            co_return co_await break_stream(relay, std::string_view());
-        }
-        if (relay.state() == StreamRelay::State::garbled) {
-            if (begun_) {
-                co_return co_await break_stream(relay,
-                                                "the stream's framing was damaged on its way");
-            }
-            set_failure(FailureClass::server, Stage::sent, "the stream's framing is damaged");
-            co_return End::failed;
-        }
-    }
-
-    if (!relay.ended_cleanly()) {
-        if (begun_) {
-            co_return co_await break_stream(relay, "the stream ended before the model had");
-        }
-        set_failure(FailureClass::reset, Stage::sent, "the stream ended before content");
-        co_return End::failed;
-    }
-    release(true);
-    usage_ = relay.usage();
-    worker_.shared.gate->complete(id_, usage_);
-    worker_.shared.metrics->count_attempt(target_region_, target_model_,
-                                          observe::AttemptResult::ok);
-    net::NetResult<void> ended;
-    if (gone_) {
-        downstream_.abort();
-    } else if (begun_) {
-        ended = co_await downstream_.end();
-    } else {  // an answer without content
-        begun_ = true;
-        status_ = head_.status;
-        add_weir_fields();
-        ended = co_await downstream_.send(status_, fields_, relay.held());
-    }
-    if (!ended) {
-        outcome_ = Outcome::cancelled;
-    }
-    co_return End::answered;
-}
-
-net::Task<Exchange::End> Exchange::forward(const StreamRelay::Out& out) {
-    for (const auto bytes : {out.first, out.second}) {
-        if (bytes.empty()) {
-            continue;
-        }
-        const auto written = co_await downstream_.write(bytes);
-        if (!written) {
-            co_return End::gone;
-        }
-    }
-    co_return End::answered;
-}
-
-/// Content is with the client and more will not come. `why` empty: the service's own exception has
-/// gone on.
-net::Task<Exchange::End> Exchange::break_stream(StreamRelay& relay, std::string_view why) {
-    usage_ = relay.usage();
-    release(false);
-    if (why.empty()) {
-        failure_ = relay.failure();
-    } else {
-        set_failure(FailureClass::broken, Stage::begun, std::string(why));
-        failure_.error_type = "ModelStreamErrorException";
-    }
-    failure_.cls = FailureClass::broken;
-    failure_.stage = Stage::begun;
-    failure_.seen = usage_;
-    worker_.shared.metrics->count_attempt(target_region_, target_model_,
-                                          observe::AttemptResult::broken);
-    worker_.shared.gate->report(id_, failure_);
-    outcome_ = Outcome::broken_stream;
-    error_name_ = failure_.error_type;
-    if (!why.empty()) {
-        const auto event = relay.broken_end("weir: " + std::string(why) + ".");
-        const auto written = co_await downstream_.write(event);
-        if (!written) {
-            downstream_.abort();
-            co_return End::answered;
-        }
-    }
-    const auto ended = co_await downstream_.end();
-    if (!ended) {
-        downstream_.abort();
-    }
-    co_return End::answered;
 }
 
 // ---- what weir says itself
 
 net::Task<void> Exchange::answer(const ErrorAnswer& plain) {
+    if (downstream_.answered()) {
+        co_return co_await answer_in_stream(plain);
+    }
     const ErrorAnswer error = in_dialect(dialect_, plain);
     status_ = error.status;
     outcome_ = error.outcome;
@@ -337,7 +220,24 @@ net::Task<void> Exchange::answer(const ErrorAnswer& plain) {
     const auto body = error_body(dialect_, error, request_id_);
     const auto sent = co_await downstream_.send(error.status, fields_, body);
     if (!sent) {
-        outcome_ = Outcome::cancelled;
+        lost(sent.error());
+    }
+}
+
+/// The head of a stream is with the client already: the error is the stream's end.
+net::Task<void> Exchange::answer_in_stream(const ErrorAnswer& plain) {
+    const ErrorAnswer error = in_dialect(dialect_, plain);
+    outcome_ = error.outcome;
+    reason_ = error.reason;
+    error_name_ = error.type;
+    const auto event = error_event(match_.operation, error);
+    auto sent = co_await downstream_.write(event);
+    if (sent) {
+        sent = co_await downstream_.end();
+    }
+    if (!sent) {
+        lost(sent.error());
+        downstream_.abort();
     }
 }
 
@@ -362,7 +262,7 @@ net::Task<void> Exchange::answer_truncated() {
     add_weir_fields();
     const auto sent = co_await downstream_.send(status_, fields_, truncated_->body);
     if (!sent) {
-        outcome_ = Outcome::cancelled;
+        lost(sent.error());
     }
 }
 
@@ -374,9 +274,7 @@ net::Task<void> Exchange::answer_refusal(const Refusal& refusal) {
     if (!refusal.upstream) {
         if (refusal.reason == RefusalReason::unavailable &&
             worker_.shared.refuse_waiting.load(std::memory_order_relaxed)) {
-            ErrorAnswer stopping = refusal_answer(refusal, model_);
-            stopping.message = "weir: this gateway is stopping.";
-            stopping.reason = "draining";
+            const ErrorAnswer stopping = draining_answer();
             co_await answer(stopping);
             co_return;
         }
@@ -387,10 +285,13 @@ net::Task<void> Exchange::answer_refusal(const Refusal& refusal) {
     const bool as_it_came = upstream_error_ &&
                             refusal.upstream->status == upstream_error_->failure.status &&
                             refusal.upstream->message == upstream_error_->failure.message &&
-                            speaks(dialect_, upstream_error_->body);
+                            !downstream_.answered() && speaks(dialect_, upstream_error_->body);
     if (!as_it_came) {
         auto error = remembered_answer(*refusal.upstream);
         error.reason = refusal.repeated ? to_string(refusal.reason) : std::string_view();
+        if (deadline_over_) {
+            error.outcome = Outcome::deadline;
+        }
         co_await answer(error);
         co_return;
     }
@@ -406,7 +307,7 @@ net::Task<void> Exchange::answer_refusal(const Refusal& refusal) {
     add_weir_fields();
     const auto sent = co_await downstream_.send(status_, fields_, upstream_error_->body);
     if (!sent) {
-        outcome_ = Outcome::cancelled;
+        lost(sent.error());
     }
 }
 

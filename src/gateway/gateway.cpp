@@ -17,6 +17,8 @@ namespace {
 
 constexpr Duration kObservedEvery = std::chrono::hours(24);
 constexpr Duration kDrainPoll = std::chrono::milliseconds(20);
+/// For what drain's end tells those who are still there: within Kubernetes' 30 s.
+constexpr Duration kLastWords = std::chrono::seconds(1);
 /// Descriptors that are neither a client's nor an upstream's: listeners, logs, epoll, files being
 /// read.
 constexpr std::size_t kSpareDescriptors = 64;
@@ -171,6 +173,7 @@ Result<void> Gateway::start() {
     }
     settings.head_timeout = config.timeouts.client_head;
     settings.idle_timeout = config.timeouts.client_idle;
+    settings.write_timeout = config.timeouts.idle;
     settings.max_head = config.limits.max_header;
     const auto fit = descriptors > 2 * kSpareDescriptors ? (descriptors - kSpareDescriptors) / 2
                                                          : kSpareDescriptors;
@@ -334,14 +337,17 @@ void Gateway::drain() {
         std::this_thread::sleep_for(kDrainPoll);
         left -= kDrainPoll;
     }
-    if (!my.server->drained()) {  // whoever still waits in the queue gets an answer, not a cut
+    if (!my.server->drained()) {  // what is left gets an answer or a typed end, not a cut
                                   // connection
         my.shared.refuse_waiting = true;
         for (auto& worker : my.workers) {
             Worker* w = worker.get();
-            w->loop.post([w] { w->wake_all(); });
+            w->loop.post([w] { w->end_all(); });
         }
-        std::this_thread::sleep_for(10 * kDrainPoll);
+        for (left = kLastWords; !my.server->drained() && left > Duration::zero();
+             left -= kDrainPoll) {
+            std::this_thread::sleep_for(kDrainPoll);
+        }
     }
 }
 

@@ -153,6 +153,39 @@ ErrorAnswer remembered_answer(const Failure& failure) {
     return a;
 }
 
+ErrorAnswer draining_answer() {
+    ErrorAnswer a;
+    a.status = 503;
+    a.type = "ServiceUnavailableException";
+    a.message = "weir: this gateway is stopping.";
+    a.retry_after = std::chrono::seconds(1);
+    a.outcome = Outcome::unavailable;
+    a.reason = "draining";
+    return a;
+}
+
+ErrorAnswer buffered_answer() {
+    ErrorAnswer a;
+    a.status = 503;
+    a.type = "ServiceUnavailableException";
+    a.message =
+        "weir: limits.max_buffered is reached: too many bytes of requests and answers are "
+        "held already.";
+    a.retry_after = std::chrono::seconds(1);
+    a.outcome = Outcome::unavailable;
+    a.reason = "buffered";
+    return a;
+}
+
+ErrorAnswer too_large_answer(std::string_view what) {
+    ErrorAnswer a;
+    a.status = 424;
+    a.type = "ModelErrorException";
+    a.message = "weir: " + std::string(what) + " is larger than the protocol allows.";
+    a.outcome = Outcome::server_error;
+    return a;
+}
+
 void append_json_text(std::string& out, std::string_view text) {
     constexpr std::string_view kHex = "0123456789abcdef";
     for (const char c : text) {

@@ -28,6 +28,13 @@ ErrorAnswer refusal_answer(const Refusal& refusal, std::string_view asked_model)
 /// An upstream error that is answered from memory: same status, type and message as it came.
 ErrorAnswer remembered_answer(const Failure& failure);
 
+/// The gateway stops: no new work is begun, and what is left ends.
+ErrorAnswer draining_answer();
+/// limits.max_buffered is reached.
+ErrorAnswer buffered_answer();
+/// `what` of an answer is more than may be held. The call is paid, so that no SDK should repeat it.
+ErrorAnswer too_large_answer(std::string_view what);
+
 /// `text` as the inside of a JSON string.
 void append_json_text(std::string& out, std::string_view text);
 

@@ -3,7 +3,7 @@
 #include "gateway/dialect.h"
 #include "gateway/refusal.h"
 
-#include <array>
+#include <utility>
 
 namespace weir::gateway {
 
@@ -11,9 +11,14 @@ StreamRelay::Out StreamRelay::take(std::string_view bytes) {
     const bool was_flowing = state_ == State::flowing;
     if (was_flowing) {
         std::string().swap(held_);
+        parts_ = {};
     }
+    early_.clear();
     tail_.erase(0, used_);
     used_ = 0;
+    if (tail_.capacity() > kMaxHeld && tail_.size() < tail_.capacity() / 4) {
+        tail_.shrink_to_fit();
+    }
     const bool joined = !tail_.empty();
     if (joined) {
         tail_.append(bytes);
@@ -21,35 +26,36 @@ StreamRelay::Out StreamRelay::take(std::string_view bytes) {
     const std::string_view data = joined ? std::string_view(tail_) : bytes;
 
     std::size_t done = 0;
-    std::size_t copied = 0;  // up to here shown_ has what is to be seen, once something is hidden
+    std::size_t shown = 0;  // of data: before it are what is held, and what shown_ has
+    bool in_pieces = false;
     shown_.clear();
     while (state_ == State::holding || state_ == State::flowing) {
         const Step step = next(data.substr(done));
-        if (step.garbled) {
-            state_ = State::garbled;
+        if (step.garbled || step.too_large) {
+            state_ = step.garbled ? State::garbled : State::too_large;
             break;
         }
         if (step.size == 0) {
             break;
         }
-        if (step.hidden) {
-            shown_.append(data.substr(copied, done - copied));
-            copied = done + step.size;
-        }
+        const auto message = data.substr(done, step.size);
         done += step.size;
-        switch (step.kind) {
-            case bedrock::StreamKind::content:
+        if (state_ == State::holding) {
+            if (step.kind == bedrock::StreamKind::failure) {
+                state_ = State::failed;
+            } else if (step.kind != bedrock::StreamKind::content && hold(step, message)) {
+                shown = done;
+                continue;
+            } else {
                 state_ = State::flowing;
-                break;
-            case bedrock::StreamKind::failure:
-                state_ = state_ == State::flowing ? State::excepted : State::failed;
-                break;
-            case bedrock::StreamKind::start:
-            case bedrock::StreamKind::ping:
-            case bedrock::StreamKind::preamble:
-            case bedrock::StreamKind::end:
-            case bedrock::StreamKind::metadata:
-                break;
+            }
+        } else if (step.kind == bedrock::StreamKind::failure) {
+            state_ = State::excepted;
+        }
+        if (step.hidden) {
+            shown_.append(data.substr(shown, done - step.size - shown));
+            shown = done;
+            in_pieces = true;
         }
     }
     if (joined) {
@@ -57,24 +63,61 @@ StreamRelay::Out StreamRelay::take(std::string_view bytes) {
     } else {
         tail_.assign(data.substr(done));
     }
-
-    auto whole = data.substr(0, done);
-    if (copied > 0) {
-        shown_.append(whole.substr(copied));
+    if (state_ == State::holding) {
+        return {early_, {}};
+    }
+    if (!begun() && !was_flowing) {
+        return {};
+    }
+    auto whole = data.substr(shown, done - shown);
+    if (in_pieces) {
+        shown_.append(whole);
         whole = shown_;
     }
-    if (state_ == State::holding) {
-        if (held_.size() + whole.size() <= kMaxHeld) {
-            held_.append(whole);
-            return {};
+    held_.insert(0, early_);  // what came in the same bytes
+    return {held_, whole};
+}
+
+/// False: there is too much already.
+bool StreamRelay::hold(const Step& step, std::string_view message) {
+    if (step.hidden) {
+        return true;
+    }
+    if (step.kind == bedrock::StreamKind::start && released_) {
+        if (!opened_) {
+            early_.append(message);
+            opened_ = true;
         }
-        state_ = State::flowing;
+        return true;
     }
-    if (state_ == State::flowing || state_ == State::excepted ||
-        (state_ == State::garbled && was_flowing)) {
-        return {held_, whole};
+    if (step.kind == bedrock::StreamKind::ping && released_) {
+        early_.append(message);
+        return true;
     }
-    return {};
+    if (held_.size() + message.size() > kMaxHeld) {
+        return false;
+    }
+    held_.append(message);
+    parts_.push_back({message.size(), step.kind});
+    return true;
+}
+
+std::string_view StreamRelay::release(bool opened) {
+    if (state_ != State::holding || released_) {
+        return {};
+    }
+    released_ = true;
+    opened_ = opened;
+    early_.clear();
+    const std::string held = std::exchange(held_, {});
+    std::size_t at = 0;
+    for (const auto& [size, kind] : std::exchange(parts_, {})) {
+        Step step;
+        step.kind = kind;
+        hold(step, std::string_view(held).substr(at, size));
+        at += size;
+    }
+    return early_;
 }
 
 bool StreamRelay::ended_cleanly() const {
@@ -83,9 +126,10 @@ bool StreamRelay::ended_cleanly() const {
 }
 
 StreamRelay::Step EventRelay::next(std::string_view data) {
-    const auto read = codec::read_event(data, message_, kMaxMessage);
+    const auto read = codec::read_event(data, message_);
     Step step;
-    step.garbled = !read;
+    step.too_large = !read && read.error() == codec::EventStreamError::too_large;
+    step.garbled = !read && !step.too_large;
     if (read && *read) {
         step.size = **read;
         step.kind = watcher_.on_event(message_);
@@ -94,19 +138,13 @@ StreamRelay::Step EventRelay::next(std::string_view data) {
 }
 
 std::string EventRelay::broken_end(std::string_view message) const {
-    const std::array<codec::EventHeader, 3> headers{
-        codec::EventHeader{":message-type", std::string_view("exception")},
-        codec::EventHeader{":exception-type", std::string_view("modelStreamErrorException")},
-        codec::EventHeader{":content-type", std::string_view("application/json")}};
-    std::string event;
-    codec::append_event(event, headers, error_body(message));
-    return event;
+    return exception_event("modelStreamErrorException", message);
 }
 
 StreamRelay::Step SseRelay::next(std::string_view data) {
-    const auto read = reader_.read(data, event_, kMaxMessage);
+    const auto read = reader_.read(data, event_);
     Step step;
-    step.garbled = !read;
+    step.too_large = !read;
     if (read && *read) {
         step.size = **read;
         step.kind = watcher_.on_event(event_);

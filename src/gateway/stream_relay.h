@@ -9,6 +9,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::gateway {
 
@@ -16,7 +17,8 @@ namespace weir::gateway {
 ///
 /// Invariant: what it lets through is a sequence of whole messages, their checksums good where they
 /// have any, and begins only at the first content event (or when 64 KiB of preamble have come), so
-/// that a failure before is never seen below.
+/// that a failure before is never seen below. After release() the message that opens the stream and
+/// pings go on before that: another attempt can follow those, for it repeats nothing of them.
 class StreamRelay {
 public:
     virtual ~StreamRelay() = default;
@@ -27,6 +29,7 @@ public:
         failed,    // refused before content: failure() says how; nothing has gone on
         excepted,  // an exception after content; it is part of what take() returned, and is the end
         garbled,   // framing or checksum broken
+        too_large,  // one message beyond what the protocol allows
     };
 
     /// Views live until the next take(), and `second` no longer than `bytes`. Send first, then
@@ -36,6 +39,18 @@ public:
         std::string_view second;
     };
     Out take(std::string_view bytes);
+
+    /// The client is to see life: from now on the opening message and pings go out as they come.
+    /// Returns those that were held; good until the next take(). `opened`: an earlier attempt's
+    /// opening message is with the client already, so that this one's is left out.
+    std::string_view release(bool opened);
+    /// An opening message is with the client.
+    bool opened() const { return opened_; }
+
+    /// Memory that is taken by what has come and not gone on.
+    std::size_t memory() const {
+        return held_.capacity() + tail_.capacity() + shown_.capacity() + early_.capacity();
+    }
 
     /// The upstream body ended: was that the model's own end?
     bool ended_cleanly() const;
@@ -53,12 +68,11 @@ public:
 protected:
     explicit StreamRelay(bool end_required) : end_required_(end_required) {}
 
-    static constexpr std::size_t kMaxMessage = 1UL << 20;
-
-    /// The message at the front of `data`. `size` 0: not all there yet, or `garbled`.
+    /// The message at the front of `data`. `size` 0: not all there yet, `garbled` or `too_large`.
     struct Step {
         std::size_t size = 0;
         bool garbled = false;
+        bool too_large = false;
         bool hidden = false;  // not for the client
         bedrock::StreamKind kind = bedrock::StreamKind::preamble;
     };
@@ -68,11 +82,21 @@ protected:
 private:
     static constexpr std::size_t kMaxHeld = 64UL << 10;
 
-    std::string held_;      // whole messages not let through yet
-    std::string tail_;      // the beginning of a message, or what take() worked on last
-    std::string shown_;     // what is left of a block where a message in it is hidden
-    std::size_t used_ = 0;  // bytes of tail_ that have gone on
+    bool hold(const Step& step, std::string_view message);
+
+    struct Held {
+        std::size_t size;
+        bedrock::StreamKind kind;
+    };
+    std::vector<Held> parts_;  // of held_
+    std::string held_;         // whole messages not let through yet
+    std::string early_;        // what goes out before content
+    std::string tail_;         // the beginning of a message, or what take() worked on last
+    std::string shown_;        // what is left of a block where a message in it is hidden
+    std::size_t used_ = 0;     // bytes of tail_ that have gone on
     State state_ = State::holding;
+    bool released_ = false;
+    bool opened_ = false;
     bool end_required_;
 };
 

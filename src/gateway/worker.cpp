@@ -89,10 +89,10 @@ Exchange* Worker::find(CallId id) {
     return slots_[id.slot].exchange;
 }
 
-void Worker::wake_all() {
+void Worker::end_all() {
     for (const auto& slot : slots_) {
         if (slot.exchange != nullptr) {
-            slot.exchange->wake();
+            slot.exchange->drain_end();
         }
     }
 }

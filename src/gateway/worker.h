@@ -37,9 +37,9 @@ struct Shared {
     std::string instance;                 // this gateway's name in Via
     std::uint64_t conversation_seed = 0;  // one for all workers: they share what is remembered
     ResponseMemory responses;
-    std::atomic<std::uint64_t> buffered{0};  // bytes of request bodies held, over all workers
+    std::atomic<std::uint64_t> buffered{0};  // bytes of messages held, over all workers
     std::atomic<bool> ready{true};
-    std::atomic<bool> refuse_waiting{false};  // the drain's time is over: no more waiting
+    std::atomic<bool> refuse_waiting{false};  // the drain's time is over: nothing waits or begins
 };
 
 /// The texts of one request. They go from one to the next, so that most find their memory there.
@@ -87,7 +87,8 @@ public:
     CallId enter(Exchange& exchange);
     void leave(CallId id);
     Exchange* find(CallId id);
-    void wake_all();
+    /// drain_end() of every call under way.
+    void end_all();
     /// settle_whole() of this call's exchange by the end of the turn.
     void settle_soon(CallId id);
 

@@ -150,6 +150,16 @@ Task<NetResult<void>> Http1Connection::write(std::string_view content) {
     co_return co_await put(content, std::string_view());
 }
 
+Task<NetResult<void>> Http1Connection::flush() {
+    if (!answered_ || ended_ || broken_) {
+        co_return std::unexpected(failed(broken_ ? NetError::closed : NetError::protocol));
+    }
+    if (!out_.empty()) {
+        co_return co_await put(std::string_view(), std::string_view());
+    }
+    co_return NetResult<void>();
+}
+
 Task<NetResult<void>> Http1Connection::end() {
     if (!answered_ || ended_ || broken_) {
         co_return std::unexpected(failed(broken_ ? NetError::closed : NetError::protocol));

@@ -36,6 +36,7 @@ public:
     Task<NetResult<void>> begin(int status, std::string_view fields,
                                 std::optional<std::uint64_t> length) override;
     Task<NetResult<void>> write(std::string_view content) override;
+    Task<NetResult<void>> flush() override;
     Task<NetResult<void>> end() override;
     void abort() override;
     bool answered() const override { return answered_; }

@@ -334,6 +334,22 @@ Task<NetResult<void>> Http2Stream::write(std::string_view content) {
     co_return co_await hand_over();
 }
 
+Task<NetResult<void>> Http2Stream::flush() {
+    if (closed_ || reset_) {
+        co_return std::unexpected(broken_with());
+    }
+    if (!answered_) {
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    if (!submitted_ && !head_request_ && !bodiless(status_)) {
+        submit(status_, fields_, length_, true);
+        fields_ = std::string();
+        connection_->pump();
+        connection_->flush_soon();
+    }
+    co_return NetResult<void>();
+}
+
 Task<NetResult<void>> Http2Stream::end() {
     if (!answered_ || (last_ && !length_)) {
         co_return std::unexpected(failed(NetError::protocol));

@@ -45,6 +45,8 @@ public:
     virtual Task<NetResult<void>> begin(int status, std::string_view fields,
                                         std::optional<std::uint64_t> length) = 0;
     virtual Task<NetResult<void>> write(std::string_view content) = 0;
+    /// Sends the head that begin() was given though no content is there yet.
+    virtual Task<NetResult<void>> flush() = 0;
     virtual Task<NetResult<void>> end() = 0;
     /// Cuts an answer under way so that the client cannot take it for complete.
     virtual void abort() = 0;

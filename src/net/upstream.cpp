@@ -37,7 +37,9 @@ UpstreamConnection::~UpstreamConnection() {
 }
 
 Task<NetResult<void>> UpstreamConnection::write(std::string_view head, std::string_view body) {
-    return impl_->stream->write(head, body);
+    const auto written = co_await impl_->stream->write(head, body);
+    impl_->broken = !written;
+    co_return written;
 }
 
 Task<NetResult<const codec::Head*>> UpstreamConnection::read_head(bool to_head_request) {
@@ -130,7 +132,7 @@ Task<NetResult<std::string_view>> UpstreamConnection::read_body() {
             }
             const auto got = c.stream->try_read(c.buffer.room());
             if (!got) {
-                c.broken = true;
+                c.broken = got.error().error != NetError::timeout;
                 if (got.error().error == NetError::closed && c.body.finish()) {
                     c.buffer.drop();
                     co_return std::string_view();
@@ -146,7 +148,8 @@ Task<NetResult<std::string_view>> UpstreamConnection::read_body() {
             }
             const auto ready = co_await c.stream->wait_readable();
             if (!ready) {
-                c.broken = true;
+                // After a deadline alone it can be gone on with, once the stream is rearmed.
+                c.broken = ready.error().error != NetError::timeout;
                 co_return std::unexpected(ready.error());
             }
         }

@@ -70,6 +70,54 @@ TEST(SseRelay, HalfAnEventNeverGoesOn) {
     EXPECT_FALSE(unfinished.ended_cleanly());
 }
 
+const std::string kPing = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+const std::string kMessage =
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\"}}\n\n";
+const std::string kBlock =
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"
+    "\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+const std::string kDelta =
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,"
+    "\"delta\":{\"type\":\"text_delta\",\"text\":\"hi\"}}\n\n";
+
+TEST(SseRelay, PingsAreRelayedAfterTheHold) {
+    SseRelay relay(Operation::messages, false);
+    EXPECT_EQ(run(relay, kMessage + kPing, 5), "");
+    EXPECT_EQ(relay.release(false), kMessage + kPing);
+    EXPECT_EQ(run(relay, kBlock + kPing, 5), kPing);
+    EXPECT_EQ(run(relay, kPing + kDelta + kPing, 1000), kPing + kBlock + kDelta + kPing);
+    EXPECT_TRUE(relay.begun());
+}
+
+TEST(SseRelay, ASecondMessageStartIsNotSeen) {
+    SseRelay relay(Operation::messages, false);
+    relay.release(true);
+    EXPECT_EQ(run(relay, kMessage + kPing + kBlock + kDelta, 7), kPing + kBlock + kDelta);
+}
+
+TEST(SseRelay, OpenAisFirstChunksAreHeldForTheirNamesDiffer) {
+    SseRelay relay(Operation::chat_completions, false);
+    relay.release(false);
+    EXPECT_EQ(run(relay, ": alive\n\n" + kRole, 6), ": alive\n\n");
+    EXPECT_EQ(run(relay, kText, 6), kRole + kText);
+}
+
+TEST(ErrorEvent, SpeaksAsTheOperationDoes) {
+    ErrorAnswer error;
+    error.status = 429;
+    error.message = "weir: no room";
+    EXPECT_NE(error_event(Operation::messages, error).find("\"rate_limit_error\""),
+              std::string::npos);
+    EXPECT_NE(error_event(Operation::chat_completions, error).find("\"rate_limit_exceeded\""),
+              std::string::npos);
+    EXPECT_NE(error_event(Operation::responses, error).find("event: error"), std::string::npos);
+    codec::EventMessage message;
+    const auto bytes = error_event(Operation::converse_stream, error);
+    ASSERT_TRUE(codec::read_event(bytes, message));
+    EXPECT_EQ(message.exception_type(), "throttlingException");
+    EXPECT_EQ(message.payload, R"({"message":"weir: no room"})");
+}
+
 TEST(SseRelay, OurOwnEndIsAnErrorInEachDialect) {
     for (const auto operation :
          {Operation::chat_completions, Operation::responses, Operation::messages}) {

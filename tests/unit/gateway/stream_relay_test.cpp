@@ -107,6 +107,53 @@ TEST(StreamRelay, PreambleWithoutEndIsLetThroughAtItsBound) {
     EXPECT_LE(all.size(), (64U << 10) + 2 * ping.size());
 }
 
+TEST(StreamRelay, AfterTheHoldTheOpeningAndWhatFollowsItGoOut) {
+    const auto block = event("contentBlockStart", R"({"start":{}})");
+    for (std::size_t step = 1; step < kStart.size() + block.size(); ++step) {
+        EventRelay relay(bedrock::Operation::converse_stream, true);
+        EXPECT_EQ(run(relay, kStart + block, step), "");
+        EXPECT_EQ(relay.release(false), kStart);
+        EXPECT_TRUE(relay.opened());
+        EXPECT_FALSE(relay.begun());
+        EXPECT_EQ(run(relay, kDelta, step), block + kDelta);
+    }
+}
+
+TEST(StreamRelay, ALaterAttemptsOpeningIsLeftOut) {
+    EventRelay held(bedrock::Operation::converse_stream, true);
+    EXPECT_EQ(run(held, kStart, 9), "");
+    EXPECT_EQ(held.release(true), "");
+    EXPECT_EQ(run(held, kDelta, 9), kDelta);
+    EventRelay at_once(bedrock::Operation::converse_stream, true);
+    EXPECT_EQ(at_once.release(true), "");
+    EXPECT_EQ(run(at_once, kStart + kDelta, 1000), kDelta);
+}
+
+TEST(StreamRelay, AFailureAfterTheHoldIsStillNotPassedOn) {
+    EventRelay relay(bedrock::Operation::converse_stream, true);
+    relay.release(false);
+    EXPECT_EQ(run(relay, kStart + kException, 1000), "");
+    EXPECT_EQ(relay.state(), StreamRelay::State::failed);
+}
+
+TEST(StreamRelay, LargeMessagesGoOnWhole) {
+    const auto large =
+        event("contentBlockDelta", R"({"delta":{"text":")" + std::string(3 << 20, 'x') + "\"}}");
+    EventRelay relay(bedrock::Operation::converse_stream, true);
+    EXPECT_TRUE(run(relay, kStart + large + kDelta, 16384) == kStart + large + kDelta);
+    run(relay, kDelta, 1000);
+    EXPECT_LT(relay.memory(), 1U << 20);  // given back
+}
+
+TEST(StreamRelay, WhatNoServiceMaySendIsTooLarge) {
+    std::string head("\x7f\xff\xff\xff\0\0\0\0\0\0\0\0", 12);
+    EventRelay relay(bedrock::Operation::converse_stream, true);
+    run(relay, kStart + head, 1000);
+    EXPECT_TRUE(relay.state() == StreamRelay::State::too_large ||
+                relay.state() == StreamRelay::State::garbled);
+    EXPECT_FALSE(relay.begun());
+}
+
 TEST(StreamRelay, OurOwnEndIsATypedException) {
     const auto bytes = EventRelay(bedrock::Operation::converse_stream, true)
                            .broken_end("weir: the stream broke off.");
