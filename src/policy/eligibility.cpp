@@ -1,41 +1,17 @@
 #include "policy/eligibility.h"
 
+#include "policy/geography.h"
 #include "policy/tariff.h"
 
 #include <algorithm>
 
 namespace weir::policy {
 
-namespace {
-
-bool region_within(std::string_view residency, std::string_view region) {
-    if (residency == "us") {
-        return region.starts_with("us-") && !region.starts_with("us-gov-");
-    }
-    if (residency == "apac") {
-        return region.starts_with("ap-");
-    }
-    if (residency == "jp") {
-        return region == "ap-northeast-1" || region == "ap-northeast-3";
-    }
-    if (residency == "au") {
-        return region == "ap-southeast-2" || region == "ap-southeast-4";
-    }
-    // eu, us-gov, ca, sa, me, af, il, mx: the Region's own first part.
-    return region.size() > residency.size() && region.starts_with(residency) &&
-           region[residency.size()] == '-';
-}
-
-}  // namespace
-
 bool resides(std::string_view residency, std::string_view region, std::string_view model) {
     if (residency.empty() || residency == "any") {
         return true;
     }
-    const std::string_view geo = split_model(model).geo;
-    const bool prefix_stays =
-        geo.empty() || geo == residency || (residency == "apac" && (geo == "jp" || geo == "au"));
-    return prefix_stays && region_within(residency, region);
+    return geography_within(residency, split_model(model).geo) && region_within(residency, region);
 }
 
 namespace {

@@ -1,7 +1,8 @@
+#include "policy/geography.h"
+
 #include <weir/models.h>
 
 #include <algorithm>
-#include <array>
 
 namespace weir {
 
@@ -41,17 +42,9 @@ std::string_view strip_arn(std::string_view model_id) {
 }
 
 ModelName split_model(std::string_view model_id) {
-    static constexpr std::array<std::string_view, 7> kGeos = {"us", "eu",     "apac",  "jp",
-                                                              "au", "us-gov", "global"};
     const std::string_view id = strip_arn(model_id);
-    const auto dot = id.find('.');
-    if (dot != std::string_view::npos) {
-        const std::string_view head = id.substr(0, dot);
-        if (std::ranges::find(kGeos, head) != kGeos.end()) {
-            return {head, id.substr(dot + 1)};
-        }
-    }
-    return {{}, id};
+    const std::string_view geo = policy::geography_of(id);
+    return {geo, geo.empty() ? id : id.substr(geo.size() + 1)};
 }
 
 void ModelTable::add(std::string prefix, ModelFacts facts) {

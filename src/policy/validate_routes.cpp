@@ -1,5 +1,6 @@
 // What may stand under `routes` and `quotas`.
 
+#include "policy/geography.h"
 #include "policy/validate.h"
 
 #include <algorithm>
@@ -10,28 +11,6 @@
 namespace weir::policy {
 
 namespace {
-
-constexpr std::array<std::string_view, 13> kResidencies{
-    "any", "us", "eu", "apac", "jp", "au", "us-gov", "ca", "sa", "me", "af", "il", "mx"};
-
-std::string residencies() {
-    std::string names;
-    for (const std::string_view name : kResidencies)
-        names += (names.empty() ? "" : ", ") + std::string(name);
-    return names;
-}
-
-bool lies_in(std::string_view region, std::string_view residency) {
-    if (residency == "jp")
-        return region == "ap-northeast-1" || region == "ap-northeast-3";
-    if (residency == "au")
-        return region == "ap-southeast-2" || region == "ap-southeast-4";
-    if (residency == "apac")
-        return region.starts_with("ap-");
-    if (residency == "us")
-        return region.starts_with("us-") && !region.starts_with("us-gov-");
-    return region.starts_with(std::string(residency) + "-");
-}
 
 // The fourth part of arn:partition:service:region:account:resource; empty: none, or no ARN.
 std::string_view arn_region(std::string_view model) {
@@ -119,15 +98,14 @@ void validate_mappings(const RouteTarget& target, const std::string& path, Probl
 void validate_residency(const RouteConfig& route, const RouteTarget& target,
                         const std::string& path, Problems& problems) {
     const std::string& residency = route.residency;
-    if (residency == "any" || std::ranges::find(kResidencies, residency) == kResidencies.end())
+    if (residency == "any" || !is_residency(residency))
         return;
-    problems.require(target.region.empty() || lies_in(target.region, residency), path + ".region",
+    problems.require(target.region.empty() || region_within(residency, target.region),
+                     path + ".region",
                      quoted(target.region) + " lies outside `residency: " + residency +
                          "`; this target could never be used");
     const std::string model = model_of(route, target);
-    const std::string_view geo = split_model(model).geo;
-    const bool inside =
-        geo.empty() || geo == residency || (residency == "apac" && (geo == "jp" || geo == "au"));
+    const bool inside = geography_within(residency, split_model(model).geo);
     problems.require(inside, path + (target.model.empty() ? "" : ".model"),
                      quoted(model) + " may be served outside `residency: " + residency +
                          "`; allowed are models with the prefix " + residency + ". or with none");
@@ -227,8 +205,7 @@ void validate_routes(const Config& config, Problems& problems) {
                          "must not be negative");
         problems.require(route.max_output != 0U, path + ".max_output",
                          "must be at least 1; leave it out for no cap");
-        problems.require(std::ranges::find(kResidencies, route.residency) != kResidencies.end(),
-                         path + ".residency",
+        problems.require(is_residency(route.residency), path + ".residency",
                          quoted(route.residency) + " is unknown; allowed are " + residencies());
         validate_bearer(config, route, path, problems);
     }
