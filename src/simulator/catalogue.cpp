@@ -27,7 +27,10 @@ std::unexpected<ErrorAnswer> not_found(std::string_view what) {
 
 /// `us.anthropic.x` is the profile of `anthropic.x`; an id without a geography is no profile.
 std::string_view base_of(std::string_view model) {
-    for (const std::string_view geo : {"us.", "eu.", "apac.", "jp.", "au.", "us-gov.", "global."}) {
+    static constexpr std::array<std::string_view, 13> kGeographies = {
+        "us.", "eu.", "apac.", "jp.", "au.", "us-gov.", "global.",
+        "ca.", "sa.", "me.",   "af.", "il.", "mx."};
+    for (const std::string_view geo : kGeographies) {
         if (model.starts_with(geo)) {
             return model.substr(geo.size());
         }

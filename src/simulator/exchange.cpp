@@ -1,6 +1,7 @@
 #include "simulator/exchange.h"
 
 #include "simulator/body_api.h"
+#include "simulator/wordless.h"
 
 #include <algorithm>
 #include <chrono>
@@ -282,7 +283,14 @@ std::optional<ErrorAnswer> Exchange::prepare() {
     if (auto refusal = find_model()) {
         return refusal;
     }
-    auto ask = read_body(body_, language_);
+    const bool wordless = is_wordless(model_);
+    if (wordless && path_.action != Action::invoke) {
+        return make_error(
+            400, "ValidationException",
+            "This action doesn't support the model that you provided. Try again with a "
+            "supported text or chat model.");
+    }
+    auto ask = wordless ? read_wordless(body_, model_) : read_body(body_, language_);
     if (!ask) {
         return make_error(400, "ValidationException", ask.error().message);
     }
@@ -300,7 +308,7 @@ std::optional<ErrorAnswer> Exchange::prepare() {
         }
         ask_.input += *kept;
     }
-    const std::uint64_t most = maximum_output(model_);
+    const std::uint64_t most = wordless ? 0 : maximum_output(model_);
     maximum_ = ask_.max_output.value_or(most);
     if (maximum_ > most) {
         return make_error(400, "ValidationException",
@@ -431,16 +439,20 @@ net::Task<void> Exchange::answer_whole() {
         down_.abort();
         co_return;
     }
-    std::string body =
-        speaks_sse() ? api_answer(path_.action, generation) : answer_body(generation, language_);
+    const bool wordless = is_wordless(model_);
+    std::string body = speaks_sse() ? api_answer(path_.action, generation)
+                       : wordless   ? wordless_answer(generation)
+                                    : answer_body(generation, language_);
     if (fault_ == FaultKind::mid_stream_reset) {
         settle_and_end(generation.use, Ending::broken);
         co_await break_whole(std::move(body));
         co_return;
     }
-    const std::string head =
-        fields("application/json") +
-        (path_.action == Action::invoke ? count_fields(generation) : std::string()) + tier_field();
+    const std::string head = fields("application/json") +
+                             (wordless                         ? wordless_fields(generation)
+                              : path_.action == Action::invoke ? count_fields(generation)
+                                                               : std::string()) +
+                             tier_field();
     settle(generation.use);
     keep();
     const auto sent = co_await down_.send(200, head, body);
