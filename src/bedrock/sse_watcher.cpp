@@ -29,6 +29,21 @@ bool non_empty(const std::optional<std::string_view>& text) {
 
 }  // namespace
 
+bool is_whole_data(std::string_view data) {
+    if (data == "[DONE]") {
+        return true;
+    }
+    std::string copy(data);
+    ondemand::parser parser;
+    ondemand::document document;
+    ondemand::object object;
+    std::string_view raw;
+    return parser.iterate(padded(copy)).get(document) == simdjson::SUCCESS &&
+           document.get_object().get(object) == simdjson::SUCCESS &&
+           object.raw_json().get(raw) == simdjson::SUCCESS &&
+           document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+}
+
 struct SseWatcher::Impl {
     Impl(Operation op, bool hides) : operation(op), hides_usage(hides) {}
 

@@ -9,10 +9,14 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace weir::bedrock {
 
 using StreamKind = StreamWatcher::Kind;
+
+/// Is this all of what one event of these APIs has as its data? For what a stream ended in.
+bool is_whole_data(std::string_view data);
 
 class SseWatcher {
 public:

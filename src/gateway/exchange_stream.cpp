@@ -69,13 +69,14 @@ net::Task<Exchange::End> Exchange::relay_stream(StreamRelay& relay) {
             }
             co_return End::failed;
         }
-        if (piece->empty()) {
-            break;
-        }
-        const auto out = relay.take(*piece);
+        const bool last = piece->empty();
+        const auto out = last ? relay.finish() : relay.take(*piece);
         const End end = co_await forward(relay, out);
         if (end != End::answered || connection_ == nullptr) {
             co_return end;
+        }
+        if (last) {
+            break;
         }
     }
     co_return co_await finish_stream(relay);

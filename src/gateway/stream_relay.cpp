@@ -120,6 +120,12 @@ std::string_view StreamRelay::release(bool opened) {
     return early_;
 }
 
+StreamRelay::Out StreamRelay::finish() {
+    const std::string_view rest = std::string_view(tail_).substr(used_);
+    const std::string_view end = rest.empty() ? rest : missing_end(rest);
+    return end.empty() ? Out() : take(end);
+}
+
 bool StreamRelay::ended_cleanly() const {
     return (state_ == State::holding || state_ == State::flowing) && tail_.size() == used_ &&
            (!end_required_ || model_ended());
@@ -151,6 +157,19 @@ StreamRelay::Step SseRelay::next(std::string_view data) {
         step.hidden = watcher_.hidden();
     }
     return step;
+}
+
+/// The standard lets a reader drop an event without its blank line. Services and boxes in between
+/// have left it out behind the last event, whose text was complete.
+std::string_view SseRelay::missing_end(std::string_view rest) const {
+    constexpr std::string_view kEnd = "\n\n";  // a blank line too many says nothing
+    const std::string bytes = std::string(rest) + std::string(kEnd);
+    codec::SseReader reader;
+    codec::SseEvent event;
+    const auto read = reader.read(bytes, event);
+    const bool whole =
+        read && *read && (event.has_data ? bedrock::is_whole_data(event.data) : model_ended());
+    return whole ? kEnd : std::string_view();
 }
 
 std::string SseRelay::broken_end(std::string_view message) const {

@@ -52,6 +52,10 @@ public:
         return held_.capacity() + tail_.capacity() + shown_.capacity() + early_.capacity();
     }
 
+    /// The upstream's body has ended: what goes on where it ended in a message that is whole but
+    /// for its end. To be called once, before ended_cleanly(); what take() says of views holds
+    /// here.
+    Out finish();
     /// The upstream body ended: was that the model's own end?
     bool ended_cleanly() const;
     /// An answer without content that ended cleanly: what was held, to be sent after all.
@@ -77,6 +81,8 @@ protected:
         bedrock::StreamKind kind = bedrock::StreamKind::preamble;
     };
     virtual Step next(std::string_view data) = 0;
+    /// What `rest`, the beginning of a message, lacks to be whole; empty: more than can be told.
+    virtual std::string_view missing_end(std::string_view /*rest*/) const { return {}; }
     virtual bool model_ended() const = 0;
 
 private:
@@ -132,6 +138,7 @@ public:
 
 private:
     Step next(std::string_view data) override;
+    std::string_view missing_end(std::string_view rest) const override;
     bool model_ended() const override { return watcher_.ended(); }
 
     bedrock::Operation operation_;

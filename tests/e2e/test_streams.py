@@ -5,7 +5,9 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import EAST, SONNET, say, stream, text_of, wait_until
+import pytest
+from harness import EAST, SONNET, Gateway, say, stream, text_of, wait_until
+from scripted import Endpoints, Scripted
 
 
 def leave_after(weir, path, body, read=0):
@@ -89,3 +91,60 @@ def test_a_slow_reader_holds_up_nobody(plain):
         client = plain.weir.boto()
         for _ in range(5):
             assert text_of(stream(client))
+
+
+CHAT = [
+    {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": None}]},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}},
+]
+
+
+def sse(event, name=""):
+    return (f"event: {name}\n" if name else "") + f"data: {json.dumps(event)}\n\n"
+
+
+ENDS = {
+    "/v1/chat/completions": "".join(map(sse, CHAT)) + "data: [DONE]\n",
+    "/v1/responses": sse({"type": "response.output_text.delta", "delta": "hi"}, "response.output_text.delta")
+    + sse(
+        {"type": "response.completed", "response": {"id": "r", "usage": {"input_tokens": 5, "output_tokens": 2}}},
+        "response.completed",
+    ).rstrip("\n"),
+    "/anthropic/v1/messages": sse({"type": "message_start", "message": {"usage": {"input_tokens": 5}}}, "message_start")
+    + sse({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "hi"}}, "content_block_delta")
+    + sse({"type": "message_delta", "delta": {}, "usage": {"output_tokens": 2}}, "message_delta")
+    + sse({"type": "message_stop"}, "message_stop").rstrip("\n"),
+}
+
+
+@pytest.mark.parametrize("path", ENDS)
+def test_a_last_event_without_its_blank_line_is_an_event(tmp_path, protocol, path):
+    body = ENDS[path].encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    upstream = Scripted(lambda connection, request: head + body)
+    asked = {"model": SONNET, "max_tokens": 9, "stream": True, "messages": [], "stream_options": {"include_usage": True}}
+    try:
+        with Gateway(tmp_path, Endpoints(us_east_1=upstream.port)) as weir:
+            reply = weir.ask("POST", path, asked)
+            assert reply.body == body + b"\n\n"
+            line = weir.line(status=200)
+            assert (line["outcome"], line["input"], line["output"]) == ("ok", 5, 2)
+            assert len(upstream.requests) == 1
+    finally:
+        upstream.close()
+
+
+def test_an_event_of_some_mib_goes_through_once(tmp_path, protocol):
+    event = {"choices": [{"index": 0, "delta": {"content": "x" * 3_000_000}, "finish_reason": None}]}
+    body = (sse(event) + "".join(map(sse, CHAT[1:])) + "data: [DONE]\n\n").encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    upstream = Scripted(lambda connection, request: head + body)
+    asked = {"model": SONNET, "stream": True, "messages": [], "stream_options": {"include_usage": True}}
+    try:
+        with Gateway(tmp_path, Endpoints(us_east_1=upstream.port)) as weir:
+            reply = weir.ask("POST", "/v1/chat/completions", asked)
+            assert reply.body == body
+            assert len(upstream.requests) == 1
+    finally:
+        upstream.close()

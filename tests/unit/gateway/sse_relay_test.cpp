@@ -61,6 +61,52 @@ TEST(SseRelay, AnErrorAfterContentGoesOnAsItCame) {
     EXPECT_EQ(relay.state(), StreamRelay::State::excepted);
 }
 
+TEST(SseRelay, AnEventMayBeLarge) {
+    const auto large =
+        "data: {\"choices\":[{\"delta\":{\"content\":\"" + std::string(3 << 20, 'x') + "\"}}]}\n\n";
+    SseRelay relay(Operation::chat_completions, false);
+    EXPECT_TRUE(run(relay, kRole + large + kStop + kDone, 16'000) == kRole + large + kStop + kDone);
+    EXPECT_TRUE(relay.ended_cleanly());
+}
+
+TEST(SseRelay, ALastEventWithoutItsBlankLineIsAnEvent) {
+    const auto begin = kRole + kText + kStop + kUsage;
+    for (const std::string last : {"data: [DONE]\n", "data: [DONE]", "data: [DONE]\r\n",
+                                   "data: [DONE]\r", ": bye\ndata: [DONE]\n"}) {
+        for (const std::size_t step : {1, 7, 1000}) {
+            SseRelay relay(Operation::chat_completions, false);
+            std::string out = run(relay, begin + last, step);
+            EXPECT_EQ(out, begin);
+            const auto rest = relay.finish();
+            out.append(rest.first).append(rest.second);
+            EXPECT_EQ(out, begin + last + "\n\n");
+            EXPECT_TRUE(relay.ended_cleanly()) << last;
+            EXPECT_EQ(relay.usage().output, 5U);
+        }
+    }
+    SseRelay held(Operation::messages, false);  // nothing has gone on yet
+    EXPECT_EQ(run(held, "event: message_stop\ndata: {\"type\":\"message_stop\"}", 5), "");
+    held.finish();
+    EXPECT_TRUE(held.ended_cleanly());
+    EXPECT_NE(held.held().find("message_stop"), std::string_view::npos);
+}
+
+TEST(SseRelay, WhatWasCutInItsDataIsNoEvent) {
+    for (const std::string last : {"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}",
+                                   "data: [DO", "data: {\"a\":{}", "da", "data: {\"a\":1}}"}) {
+        SseRelay relay(Operation::chat_completions, false);
+        EXPECT_EQ(run(relay, kRole + kText + last, 7), kRole + kText);
+        const auto rest = relay.finish();
+        EXPECT_TRUE(rest.first.empty() && rest.second.empty()) << last;
+        EXPECT_FALSE(relay.ended_cleanly()) << last;
+    }
+    SseRelay comment(Operation::chat_completions,
+                     false);  // behind the end there is nothing to lose
+    run(comment, kRole + kText + kDone + ": bye", 7);
+    comment.finish();
+    EXPECT_TRUE(comment.ended_cleanly());
+}
+
 TEST(SseRelay, HalfAnEventNeverGoesOn) {
     SseRelay relay(Operation::chat_completions, false);
     EXPECT_EQ(run(relay, kRole + kText + kText.substr(0, 20), 7), kRole + kText);

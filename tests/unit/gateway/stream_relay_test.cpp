@@ -48,6 +48,15 @@ TEST(StreamRelay, TheSameBytesWhateverTheSplit) {
     }
 }
 
+TEST(StreamRelay, AnEventMayBeAsLargeAsItsProtocolAllows) {
+    const auto large =
+        event("contentBlockDelta", R"({"delta":{"text":")" + std::string(3 << 20, 'x') + R"("}})");
+    const auto whole = kStart + large + kStop + kMetadata;
+    EventRelay relay(bedrock::Operation::converse_stream, true);
+    EXPECT_TRUE(run(relay, whole, 16'000) == whole);
+    EXPECT_TRUE(relay.ended_cleanly());
+}
+
 TEST(StreamRelay, NothingGoesOnBeforeContent) {
     EventRelay relay(bedrock::Operation::converse_stream, true);
     EXPECT_EQ(run(relay, kStart, 7), "");
