@@ -15,16 +15,17 @@ std::optional<std::uint64_t> header_count(const codec::Head& head, std::string_v
     return value == nullptr ? std::nullopt : token_count(*value);
 }
 
-/// InvokeModel states its usage in headers, for most families; no other operation has them.
-std::optional<Usage> from_headers(const codec::Head& head) {
+/// InvokeModel states its usage in headers, for most families; no other operation has them. A model
+/// that says no text may state its input alone.
+std::optional<Usage> from_headers(const codec::Head& head, bool says_text) {
     const auto input = header_count(head, "x-amzn-bedrock-input-token-count");
     const auto output = header_count(head, "x-amzn-bedrock-output-token-count");
-    if (!input || !output) {
+    if (!input || (says_text && !output)) {
         return std::nullopt;
     }
     Usage usage;
     usage.input = *input;
-    usage.output = *output;
+    usage.output = output.value_or(0);
     usage.cache_read =
         header_count(head, "x-amzn-bedrock-cache-read-input-token-count").value_or(0);
     usage.cache_write =
@@ -55,8 +56,9 @@ AnswerReader::~AnswerReader() = default;
 AnswerReader::AnswerReader(AnswerReader&&) noexcept = default;
 AnswerReader& AnswerReader::operator=(AnswerReader&&) noexcept = default;
 
-Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std::string& body) {
-    if (const auto usage = from_headers(head)) {
+Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std::string& body,
+                          bool says_text) {
+    if (const auto usage = from_headers(head, says_text)) {
         return *usage;
     }
     if (body.size() > kKeepParser) {

@@ -24,8 +24,10 @@ public:
     AnswerReader(AnswerReader&&) noexcept;
     AnswerReader& operator=(AnswerReader&&) noexcept;
 
-    /// `body` may grow its capacity (parser padding), never its content.
-    Usage usage(Operation operation, const codec::Head& head, std::string& body);
+    /// `body` may grow its capacity (parser padding), never its content. `says_text`: false for
+    /// models of embeddings, scores, images and video, whose output is none.
+    Usage usage(Operation operation, const codec::Head& head, std::string& body,
+                bool says_text = true);
     /// Grows it beforehand, so that usage() leaves where it is what somebody still sends.
     static void make_room(std::string& body);
 

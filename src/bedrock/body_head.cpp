@@ -5,12 +5,18 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace weir::bedrock {
 
 namespace {
 
 constexpr std::size_t kLongestModel = 2'048;
+
+/// What weir decides by. Of a member that stands twice the service reads one, and which is not
+/// known.
+constexpr std::array<std::string_view, 5> kDecisive = {"model", "stream", "stream_options",
+                                                       "previous_response_id", "conversation"};
 
 bool is_text(ondemand::value& value) {
     return value.raw_json_token().starts_with('"');
@@ -63,17 +69,23 @@ bool patch_options(ondemand::value& value, const char* base, Patch& patch) {
 
 Result<BodyHead> read_body_head(Operation operation, std::string& body) {
     BodyHead head;
-    int models = 0;
-    int streams = 0;
+    std::array<bool, kDecisive.size()> met{};
+    std::string_view repeated;
+    bool stream_is_odd = false;
     bool usage_asked = false;
     const bool responses = operation == Operation::responses;
     const bool whole = each_top(body, [&](std::string_view name, ondemand::value& value) {
+        const auto* const decisive = std::ranges::find(kDecisive, name);
+        if (decisive != kDecisive.end() &&
+            std::exchange(met[static_cast<std::size_t>(decisive - kDecisive.begin())], true)) {
+            repeated = *decisive;
+        }
         if (name == "model") {
-            ++models;
             head.model = text_of(value);
         } else if (name == "stream") {
-            ++streams;
-            head.stream = token_of(value) == "true";
+            const std::string_view token = token_of(value);
+            head.stream = token == "true";
+            stream_is_odd = !head.stream && token != "false" && token != "null";
         } else if (name == "stream_options" && is_object(value)) {
             ondemand::object options;
             if (value.get_object().get(options) != simdjson::SUCCESS) {
@@ -99,9 +111,11 @@ Result<BodyHead> read_body_head(Operation operation, std::string& body) {
     if (!whole) {
         return failure("The request body is not a JSON object.");
     }
-    if (models > 1 || streams > 1) {
-        return failure(std::string("The request body states `") +
-                       (models > 1 ? "model" : "stream") + "` more than once.");
+    if (!repeated.empty()) {
+        return failure("The request body states `" + std::string(repeated) + "` more than once.");
+    }
+    if (stream_is_odd) {
+        return failure("`stream` is true or false.");
     }
     if (!plausible_model(head.model)) {
         return failure("The request body names no usable `model`: a string without spaces.");

@@ -19,8 +19,9 @@ struct BodyHead {
 };
 
 /// `body` may grow its capacity (parser padding), never its content. An error, in words fit for the
-/// client: the body is no JSON object; it names no model, or two; or two values of stream. Which of
-/// two a service obeys is not known, and what is allowed hangs on it.
+/// client: the body is no JSON object; it names no model; `stream` is no boolean; or a member
+/// that weir decides by (these two, previous_response_id, ...) stands twice. Which of two a service
+/// obeys is not known, and what is allowed hangs on it.
 Result<BodyHead> read_body_head(Operation operation, std::string& body);
 
 /// Body with another model; other bytes as they were.

@@ -3,7 +3,11 @@
 #include "bedrock/json.h"
 #include "bedrock/request.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <cmath>
+#include <functional>
 #include <vector>
 
 namespace weir::bedrock {
@@ -58,6 +62,7 @@ struct Span {
 /// of them the service obeys is not known.
 struct Places {
     std::vector<Span> numbers;
+    std::vector<Span> additional;             // among additionalModelRequestFields
     std::optional<std::size_t> in_container;  // right behind its brace
     bool container_empty = true;
     std::optional<Span> container_scalar;  // `"inferenceConfig": null`
@@ -81,7 +86,11 @@ public:
             const std::string_view name = key_of(field);
             const std::string_view container = max_output_container(operation_, family_);
             if (is_max_output(operation_, family_, name, false)) {
-                number(field.value());
+                number(field.value(), places_.numbers);
+            } else if (is_converse(operation_) && name == kAdditionalFields) {
+                if (!additional(field.value())) {
+                    return false;
+                }
             } else if (!container.empty() && name == container && !inside(field.value())) {
                 return false;
             }
@@ -113,19 +122,45 @@ private:
             }
             places_.container_empty = false;
             if (is_max_output(operation_, family_, key_of(field), true)) {
-                number(field.value());
+                number(field.value(), places_.numbers);
             }
         }
         return true;
     }
 
-    void number(ondemand::value& value) {
+    bool additional(ondemand::value& value, bool in_container = false) {
+        ondemand::object object;
+        if (!token_of(value).starts_with('{')) {
+            return true;
+        }
+        if (value.get_object().get(object) != simdjson::SUCCESS) {
+            return false;
+        }
+        for (auto item : object) {
+            ondemand::field field;
+            if (std::move(item).get(field) != simdjson::SUCCESS) {
+                return false;
+            }
+            const std::string_view name = key_of(field);
+            const std::string_view token = field.value().raw_json_token();
+            const bool nested = token.starts_with('{') || token.starts_with('[');
+            if (is_any_max_output(name) && !nested) {
+                number(field.value(), places_.additional);
+            } else if (!in_container && is_any_container(name) &&
+                       !additional(field.value(), true)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    void number(ondemand::value& value, std::vector<Span>& into) {
         const std::string_view token = token_of(value);
         if (token.starts_with('{') || token.starts_with('[') || !begins_value(token)) {
             places_.odd = true;
             return;
         }
-        places_.numbers.push_back({static_cast<std::size_t>(token.data() - base_), token.size()});
+        into.push_back({static_cast<std::size_t>(token.data() - base_), token.size()});
     }
 
     Operation operation_;
@@ -158,6 +193,42 @@ std::string insert(std::string_view body, std::size_t at, std::string text, bool
     std::string out(body);
     out.insert(at, text);
     return out;
+}
+
+/// All numbers that are there, in the places that they have.
+std::string replaced(std::string_view body, const Places& places, const std::string& number) {
+    std::vector<Span> all = places.numbers;
+    all.insert(all.end(), places.additional.begin(), places.additional.end());
+    std::ranges::sort(all, std::greater(), &Span::at);  // from behind, so that the others stay
+    std::string out(body);
+    for (const Span& span : all) {
+        out.replace(span.at, span.size, number);
+    }
+    return out;
+}
+
+/// For a body that has no number of its own.
+std::string with_member(std::string_view body, const Places& places, Operation operation,
+                        Family family, const std::string& number) {
+    const std::string_view name = new_name(operation, family);
+    if (name.empty()) {
+        return std::string(body);
+    }
+    const std::string member = "\"" + std::string(name) + "\":" + number;
+    const std::string_view container = max_output_container(operation, family);
+    if (container.empty()) {
+        return insert(body, *places.in_root, member, places.root_empty);
+    }
+    if (places.in_container) {
+        return insert(body, *places.in_container, member, places.container_empty);
+    }
+    if (places.container_scalar) {
+        std::string out(body);
+        out.replace(places.container_scalar->at, places.container_scalar->size, "{" + member + "}");
+        return out;
+    }
+    return insert(body, *places.in_root, "\"" + std::string(container) + "\":{" + member + "}",
+                  places.root_empty);
 }
 
 }  // namespace
@@ -208,14 +279,31 @@ bool is_max_output(Operation operation, Family family, std::string_view name, bo
     return false;
 }
 
+bool is_any_max_output(std::string_view name) {
+    static constexpr std::array<std::string_view, 6> kNames = {
+        "max_tokens",  "maxTokens",      "maxTokenCount",
+        "max_gen_len", "max_new_tokens", "max_completion_tokens"};
+    return name.size() >= 9 && name[0] == 'm' && std::ranges::find(kNames, name) != kNames.end();
+}
+
+bool is_any_container(std::string_view name) {
+    return name == "inferenceConfig" || name == "textGenerationConfig";
+}
+
 std::optional<std::uint64_t> usable_max_output(std::string_view token) {
-    std::uint64_t value = 0;
     const char* const end = token.data() + token.size();
-    const auto [stop, error] = std::from_chars(token.data(), end, value);
-    if (error != std::errc() || stop != end || value > kLargest) {
+    std::uint64_t value = 0;
+    const auto whole = std::from_chars(token.data(), end, value);
+    if (whole.ec == std::errc() && whole.ptr == end) {
+        return value <= kLargest ? std::optional(value) : std::nullopt;
+    }
+    double number = 0;
+    const auto any = std::from_chars(token.data(), end, number);
+    if (any.ec != std::errc() || any.ptr != end ||
+        !(number >= 0 && number <= static_cast<double>(kLargest))) {
         return std::nullopt;
     }
-    return value;
+    return static_cast<std::uint64_t>(std::ceil(number));
 }
 
 std::string with_max_output(std::string_view body, const RequestFacts& facts, Operation operation,
@@ -227,37 +315,18 @@ std::string with_max_output(std::string_view body, const RequestFacts& facts, Op
         out.replace(facts.max_output_at, facts.max_output_size, number);
         return out;
     }
-    const auto places = locate(body, operation, family);
+    auto places = locate(body, operation, family);
     if (!places || places->odd) {
         return std::string(body);  // the service will say what is wrong with it
     }
+    std::string out = replaced(body, *places, number);
     if (!places->numbers.empty()) {
-        std::string out(body);
-        for (auto at = places->numbers.rbegin(); at != places->numbers.rend(); ++at) {
-            out.replace(at->at, at->size, number);
-        }
         return out;
     }
-    const std::string_view name = new_name(operation, family);
-    if (name.empty()) {
-        return std::string(body);
+    if (!places->additional.empty()) {
+        places = locate(out, operation, family);
     }
-    const std::string member = "\"" + std::string(name) + "\":" + number;
-    const std::string_view container = max_output_container(operation, family);
-    if (container.empty()) {
-        return insert(body, *places->in_root, member, places->root_empty);
-    }
-    if (places->in_container) {
-        return insert(body, *places->in_container, member, places->container_empty);
-    }
-    if (places->container_scalar) {
-        std::string out(body);
-        out.replace(places->container_scalar->at, places->container_scalar->size,
-                    "{" + member + "}");
-        return out;
-    }
-    return insert(body, *places->in_root, "\"" + std::string(container) + "\":{" + member + "}",
-                  places->root_empty);
+    return places ? with_member(out, *places, operation, family, number) : out;
 }
 
 }  // namespace weir::bedrock

@@ -17,8 +17,15 @@ std::string_view max_output_container(Operation operation, Family family);
 /// Is this the name of the number, at the top or inside the container?
 bool is_max_output(Operation operation, Family family, std::string_view name, bool in_container);
 
-/// The number as the service would take it: a plain integer, at most 10^9. Anything else is for the
-/// service to refuse.
+/// Converse hands the members of this one to the model as they are.
+inline constexpr std::string_view kAdditionalFields = "additionalModelRequestFields";
+
+/// Is this the name of the number, or of what holds it, in any family's language?
+bool is_any_max_output(std::string_view name);
+bool is_any_container(std::string_view name);
+
+/// The number as the service reads it, fractions and exponents included, rounded up; at most 10^9.
+/// nullopt: no number, or one that the service refuses.
 std::optional<std::uint64_t> usable_max_output(std::string_view token);
 
 }  // namespace weir::bedrock

@@ -12,6 +12,8 @@
 //   and may be off by a factor of two: where a range was found the larger output is taken, because
 //   what is held too much comes back, and what is held too little is refused. Context windows are
 //   those without beta headers.
+//   A maximum output of 0: the model answers with vectors, scores, images or video and no text, so
+//   that nothing is held for it, and a max_tokens in its body means something else.
 #include "bedrock/model_data.h"
 
 #include <array>
@@ -60,11 +62,16 @@ constexpr std::array kRows = {
     Row{"amazon.nova-pro", Family::nova, 1, 10'000, 300'000},
     Row{"amazon.nova-premier", Family::nova, 1, 32'000, 1'000'000},
     Row{"amazon.nova-2-", Family::nova, 1, 64'000, 1'000'000},  // unsure
+    Row{"amazon.nova-2-multimodal-embeddings", Family::nova, 1, 0, 8'192},
+    Row{"amazon.nova-canvas", Family::nova, 1, 0, 1'024},
+    Row{"amazon.nova-reel", Family::nova, 1, 0, 4'000},
+    Row{"amazon.rerank", Family::unknown, 1, 0, 32'000},
     Row{"amazon.titan-text-lite", Family::titan, 1, 4'096, 4'096},
     Row{"amazon.titan-text-express", Family::titan, 1, 8'192, 8'192},
     Row{"amazon.titan-text-premier", Family::titan, 1, 3'072, 32'000},
     Row{"amazon.titan-tg1", Family::titan, 1, 8'192, 8'192},
-    Row{"amazon.titan-embed", Family::titan, 1, 0, 8'192},  // no text comes back
+    Row{"amazon.titan-embed", Family::titan, 1, 0, 8'192},
+    Row{"amazon.titan-image", Family::titan, 1, 0, 512},
 
     // Meta: max_gen_len is at most 2,048 through 3.2; later ones by their cards, unsure.
     Row{"meta.llama", Family::llama, 1, 8'192, 128'000},
@@ -92,18 +99,33 @@ constexpr std::array kRows = {
     Row{"openai.gpt-5.6", Family::openai, 10, 128'000, 400'000},
     Row{"openai.gpt-5-6", Family::openai, 10, 128'000, 400'000},
 
-    // Cohere. Embeddings and reranking answer without text.
+    // Cohere.
     Row{"cohere.command", Family::cohere, 1, 4'096, 4'096},
     Row{"cohere.command-r", Family::cohere, 1, 4'096, 128'000},
     Row{"cohere.embed", Family::cohere, 1, 0, 2'048},
+    Row{"cohere.embed-v4", Family::cohere, 1, 0, 128'000},
     Row{"cohere.rerank", Family::cohere, 1, 0, 4'096},
 
+    // Makers of images and videos, and readers of them.
+    Row{"stability.", Family::unknown, 1, 0, 10'000},
+    Row{"luma.", Family::unknown, 1, 0, 5'000},
+    Row{"twelvelabs.marengo-embed", Family::unknown, 1, 0, 500},
+    Row{"twelvelabs.pegasus", Family::unknown, 1, 4'096, 300'000},
+
     // Bodies in a language of their own, or OpenAI's under another name: bytes and max_tokens.
+    // Outputs of all but AI21 unsure.
+    Row{"ai21.j2-", Family::unknown, 1, 8'191, 8'191},
     Row{"ai21.jamba-", Family::unknown, 1, 4'096, 256'000},
     Row{"deepseek.r1", Family::unknown, 1, 32'768, 128'000},
-    Row{"deepseek.v3", Family::unknown, 1, 64'000, 128'000},  // unsure
-    Row{"qwen.qwen3", Family::unknown, 1, 64'000, 256'000},   // unsure
+    Row{"deepseek.v3", Family::unknown, 1, 64'000, 128'000},
+    Row{"google.gemma-3", Family::unknown, 1, 8'192, 128'000},
+    Row{"minimax.minimax-m2", Family::unknown, 1, 64'000, 200'000},
+    Row{"moonshot.kimi-k2", Family::unknown, 1, 64'000, 256'000},
+    Row{"moonshotai.kimi-k2", Family::unknown, 1, 64'000, 256'000},
+    Row{"nvidia.nemotron", Family::unknown, 1, 32'000, 128'000},
+    Row{"qwen.qwen3", Family::unknown, 1, 64'000, 256'000},
     Row{"writer.palmyra-", Family::unknown, 1, 8'192, 128'000},
+    Row{"zai.glm-", Family::unknown, 1, 64'000, 200'000},
 };
 
 }  // namespace

@@ -3,7 +3,10 @@
 #include "bedrock/body_head.h"
 #include "bedrock/conversation.h"
 #include "bedrock/json.h"
+#include "bedrock/json_walk.h"
 #include "bedrock/max_output.h"
+#include "bedrock/media.h"
+#include "bedrock/output_maximum.h"
 #include "bedrock/rule_tokens.h"
 #include "bedrock/text_counter.h"
 
@@ -14,6 +17,7 @@ namespace weir::bedrock {
 
 namespace {
 
+constexpr std::size_t kShortestImage = 40;      // bytes: shorter strings are formats and names
 constexpr int kMaxDepth = 64;                   // below that, JSON counts as it is written
 constexpr std::size_t kKeepParser = 1UL << 20;  // larger bodies get a parser for themselves
 
@@ -23,14 +27,15 @@ bool names_an_arn(std::string_view text) {
 }
 
 /// One walk over one body. Nothing is unescaped or copied; what is not needed is skipped by its
-/// structure. `failed_` is set at the first break in the JSON and ends the walk.
-class Walk {
+/// structure.
+class Walk : JsonWalk {
 public:
     Walk(Operation operation, Family family, std::string_view body, std::uint64_t seed)
         : operation_(operation),
           family_(family),
           container_(max_output_container(operation, family)),
           body_(body),
+          maximum_(body),
           conversation_(seed) {}
 
     simdjson::error_code root(ondemand::object object) {
@@ -42,8 +47,12 @@ public:
         return failed_;
     }
 
+    /// The name of a decisive member that stands twice; empty: none does.
+    std::string_view repeated() const { return maximum_.repeated(); }
+
     RequestFacts facts(std::vector<InputMark>& conversation) const {
         RequestFacts facts = facts_;
+        maximum_.put_into(facts);
         facts.input_counts = outside_.counts();
         add(facts.input_counts, messages_.counts());
         const double estimate = prior_tokens(facts.input_counts);
@@ -53,59 +62,9 @@ public:
     }
 
 private:
-    template <class Handle>
-    void each_field(ondemand::object& object, Handle handle) {
-        for (auto item : object) {
-            ondemand::field field;
-            if (const auto error = std::move(item).get(field); error != simdjson::SUCCESS) {
-                failed_ = error;
-                return;
-            }
-            const std::string_view key = key_of(field);
-            handle(key, field.value());
-            if (failed_ != simdjson::SUCCESS) {
-                return;
-            }
-        }
-    }
-
-    template <class Handle>
-    void each_field(ondemand::value& value, Handle handle) {
-        ondemand::object object;
-        failed_ = value.get_object().get(object);
-        if (failed_ == simdjson::SUCCESS) {
-            each_field(object, handle);
-        }
-    }
-
-    template <class Handle>
-    void each_element(ondemand::value& value, Handle handle) {
-        ondemand::array array;
-        failed_ = value.get_array().get(array);
-        if (failed_ != simdjson::SUCCESS) {
-            return;
-        }
-        for (auto item : array) {
-            ondemand::value element;
-            if (const auto error = std::move(item).get(element); error != simdjson::SUCCESS) {
-                failed_ = error;
-                return;
-            }
-            handle(element);
-            if (failed_ != simdjson::SUCCESS) {
-                return;
-            }
-        }
-    }
-
-    static char kind(ondemand::value& value) {
-        const std::string_view token = value.raw_json_token();
-        return token.empty() ? '\0' : token.front();
-    }
-
     void top(std::string_view key, ondemand::value& value) {
         if (is_max_output(operation_, family_, key, false)) {
-            max_output(value);
+            maximum_.take(key, scalar(value));
         } else if ((key == "messages" || (key == "input" && operation_ == Operation::responses)) &&
                    kind(value) == '[') {
             counter_ = &messages_;
@@ -115,12 +74,9 @@ private:
                 conversation_.end_message(messages_.counts());
             });
             counter_ = &outside_;
-        } else if (!container_.empty() && key == container_ && kind(value) == '{') {
-            each_field(value, [this](std::string_view name, ondemand::value& inner) {
-                if (is_max_output(operation_, family_, name, true)) {
-                    max_output(inner);
-                }
-            });
+        } else if (!container_.empty() && key == container_) {
+            maximum_.once(key);
+            container(value);
         } else if (key == "toolConfig" || key == "tools") {
             by_rule(InputClass::frame, kToolsTokens);
             answers(OutputKind::structured);
@@ -131,15 +87,9 @@ private:
             raw(value);
         } else if (key == "thinking" || key == "reasoning" || key == "reasoning_effort") {
             thinking(value);
-        } else if (key == "additionalModelRequestFields" && kind(value) == '{') {
-            each_field(value, [this](std::string_view name, ondemand::value& inner) {
-                if (name == "thinking" || name == "reasoning_config" ||
-                    name == "reasoning_effort" || name == "reasoningConfig") {
-                    thinking(inner);
-                } else {
-                    raw(inner);
-                }
-            });
+        } else if (key == kAdditionalFields && kind(value) == '{') {
+            maximum_.once(key);
+            additional(value);
         } else if (key == "guardrailConfig") {
             guardrail(value);
         } else if (key == "amazon-bedrock-guardrailConfig") {
@@ -149,6 +99,21 @@ private:
                    !(names_model_in_body(operation_) && is_body_setting(key))) {
             member(key, value, 1);
         }
+    }
+
+    void additional(ondemand::value& value, bool in_container = false) {
+        each_field(value, [this, in_container](std::string_view name, ondemand::value& inner) {
+            if (is_any_max_output(name)) {
+                maximum_.take_additional(scalar(inner));
+            } else if (!in_container && is_any_container(name) && kind(inner) == '{') {
+                additional(inner, true);
+            } else if (name == "thinking" || name == "reasoning_config" ||
+                       name == "reasoning_effort" || name == "reasoningConfig") {
+                thinking(inner);
+            } else {
+                raw(inner);
+            }
+        });
     }
 
     void guardrail(ondemand::value& value) {
@@ -196,19 +161,25 @@ private:
         }
     }
 
-    void max_output(ondemand::value& value) {
-        ++facts_.max_output_members;
+    void container(ondemand::value& value) {
+        if (kind(value) != '{') {
+            walk(value, 1);
+            return;
+        }
+        each_field(value, [this](std::string_view name, ondemand::value& inner) {
+            if (is_max_output(operation_, family_, name, true)) {
+                maximum_.take(name, scalar(inner));
+            }
+        });
+    }
+
+    /// A scalar as written; of what is no value at all, nothing.
+    std::string_view scalar(ondemand::value& value) {
         const std::string_view token = token_of(value);
         if (!begins_value(token)) {
             failed_ = simdjson::TAPE_ERROR;
-            return;
         }
-        const auto number = usable_max_output(token);
-        if (number && (!facts_.max_output || *number > *facts_.max_output)) {
-            facts_.max_output = number;
-            facts_.max_output_at = static_cast<std::size_t>(token.data() - body_.data());
-            facts_.max_output_size = token.size();
-        }
+        return token;
     }
 
     /// Whatever it is, as it is written.
@@ -235,10 +206,11 @@ private:
         }
     }
 
-    void walk(ondemand::value& value, int depth) {
+    void walk(ondemand::value& value, int depth, bool named = false,
+              Media otherwise = Media::image) {
         switch (kind(value)) {
             case '"':
-                text(raw_text(value));
+                text(raw_text(value), named, otherwise);
                 break;
             case '{':
                 if (depth >= kMaxDepth) {
@@ -253,8 +225,9 @@ private:
                 if (depth >= kMaxDepth) {
                     raw(value);
                 } else {
-                    each_element(value,
-                                 [this, depth](ondemand::value& inner) { walk(inner, depth + 1); });
+                    each_element(value, [&](ondemand::value& inner) {
+                        walk(inner, depth + 1, named, otherwise);
+                    });
                 }
                 break;
             default:
@@ -266,9 +239,14 @@ private:
         }
     }
 
-    void text(std::string_view inside) {
-        if (family_ == Family::unknown && looks_like_base64(inside)) {
-            by_rule(InputClass::media, kImageTokens);
+    /// `named`: under a name that holds text. What a family that is not known calls so, or what has
+    /// another name, may be base64.
+    void text(std::string_view inside, bool named, Media otherwise) {
+        const bool plain =
+            named && (family_ != Family::unknown || !speaks_for_a_family(operation_));
+        const auto found = plain ? std::nullopt : media_in(inside, otherwise);
+        if (found) {
+            charge(found->media, found->bytes, inside);
         } else {
             counter_->add_json(inside);
         }
@@ -277,16 +255,21 @@ private:
 
     void by_rule(InputClass cls, double tokens) { counter_->add_tokens(cls, tokens); }
 
+    /// `front`: the string that it begins in.
+    void charge(Media media, std::size_t bytes, std::string_view front) {
+        by_rule(InputClass::media, media == Media::image ? image_tokens(family_, image_size(front))
+                                                         : media_tokens(media, bytes));
+    }
+
     void member(std::string_view key, ondemand::value& value, int depth) {
-        if (key == "text" || key == "content" || key == "role") {
-            walk(value, depth);
-        } else if (key == "image" || key == "image_url" || key == "inputImage") {
-            by_rule(InputClass::media, kImageTokens);
-            payload(value, depth);
-        } else if (key == "video" || key == "audio" || key == "input_audio") {
-            by_rule(InputClass::media, recording_tokens(payload(value, depth)));
-        } else if (key == "file_data" && names_model_in_body(operation_)) {
-            by_rule(InputClass::media, document_tokens(payload(value, depth)));
+        if (key == "text" || key == "content" || key == "role") {  // nearly all there are
+            walk(value, depth, true);
+        } else if (key == "type") {
+            return;
+        } else if (is_text_name(key)) {
+            walk(value, depth, true);
+        } else if (const auto named = media_named(key)) {
+            media(*named, value, depth);
         } else if (key == "document" && kind(value) == '{') {
             document(value, depth);
         } else if (key == "source" && kind(value) == '{') {
@@ -295,11 +278,26 @@ private:
             kind(value) == '{' ? raw(value) : walk(value, depth);
         } else if (key == "s3Location" || key == "s3Uri") {
             facts_.region_bound = true;
-        } else if (key != "signature" && key != "redactedContent" && key != "cachePoint" &&
-                   key != "cache_control" && key != "type") {
+        } else if (!key.ends_with("ignature") && key != "cachePoint" && key != "cache_control") {
             const bool bound = kind(value) == '"' && names_an_arn(raw_text(value));
             facts_.region_bound |= bound;
-            walk(value, depth);
+            // Anthropic's redacted_thinking has its bytes in `data`.
+            walk(value, depth, false, key == "data" ? Media::sealed : Media::image);
+        }
+    }
+
+    /// A member that holds one part of this kind, or a list of them.
+    void media(Media media, ondemand::value& value, int depth) {
+        const char first = kind(value);
+        if (first == '[' && depth < kMaxDepth) {
+            each_element(value,
+                         [&](ondemand::value& inner) { this->media(media, inner, depth + 1); });
+        } else if (first == '"' || first == '{' || first == '[') {
+            front_ = {};
+            const std::size_t bytes = payload(value, depth);
+            charge(media, bytes, front_);
+        } else if (!begins_value(token_of(value))) {
+            failed_ = simdjson::TAPE_ERROR;
         }
     }
 
@@ -310,7 +308,10 @@ private:
         if (first == '"') {
             const std::string_view inside = raw_text(value);
             facts_.region_bound |= inside.starts_with("s3://") || names_an_arn(inside);
-            bytes = inside.size() / 4 * 3;
+            bytes = decoded_size(inside);
+            if (front_.empty() && bytes > kShortestImage) {
+                front_ = inside;
+            }
             conversation_.text(inside);
         } else if (first == '{' && depth < kMaxDepth) {
             each_field(value, [&](std::string_view key, ondemand::value& inner) {
@@ -349,6 +350,7 @@ private:
             raw(value);
             return;
         }
+        front_ = {};
         std::size_t bytes = 0;
         bool elsewhere = false;
         const bool image_unless_told = format.empty();
@@ -370,7 +372,7 @@ private:
             return;  // plain text or content blocks, counted above
         }
         if (image) {
-            by_rule(InputClass::media, kImageTokens);
+            charge(Media::image, bytes, front_);
         } else if (is_text_format(format)) {
             by_rule(InputClass::media, text_document_tokens(bytes));
         } else {
@@ -383,25 +385,13 @@ private:
     std::string_view container_;
     std::string_view body_;
     RequestFacts facts_;
+    OutputMaximum maximum_;
+    std::string_view front_;  // of the part that payload() has read last
     TextCounter outside_;
     TextCounter messages_;
     TextCounter* counter_ = &outside_;
     Conversation conversation_;
-    simdjson::error_code failed_ = simdjson::SUCCESS;
 };
-
-std::unexpected<Error> not_json(simdjson::error_code error) {
-    switch (error) {
-        case simdjson::UTF8_ERROR:
-            return weir::failure("The request body is not valid UTF-8.");
-        case simdjson::EMPTY:
-            return weir::failure("The request body is empty; a JSON object is expected.");
-        case simdjson::INCORRECT_TYPE:
-            return weir::failure("The request body must be a JSON object.");
-        default:
-            return weir::failure("The request body is not valid JSON.");
-    }
-}
 
 Result<RequestFacts> read_with(ondemand::parser& parser, Operation operation, Family family,
                                std::string& body, std::uint64_t seed,
@@ -421,6 +411,9 @@ Result<RequestFacts> read_with(ondemand::parser& parser, Operation operation, Fa
     }
     if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
         return not_json(simdjson::TAPE_ERROR);
+    }
+    if (const std::string_view name = walk.repeated(); !name.empty()) {
+        return weir::failure("The request body states `" + std::string(name) + "` more than once.");
     }
     return walk.facts(conversation);
 }

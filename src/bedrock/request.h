@@ -45,10 +45,11 @@ public:
     RequestReader& operator=(RequestReader&&) noexcept;
 
     /// `body` may grow its capacity (parser padding), never its content. A body that is not a JSON
-    /// object is an error, in words fit for a ValidationException; one that is JSON but unusual
-    /// (unknown family, no messages, strings for numbers) is not: it counts by its bytes, and the
-    /// service judges it. Duplicate members: the largest max_output wins, for that is the most that
-    /// the service may hold.
+    /// object, or that states its maximum twice, is an error, in words fit for a
+    /// ValidationException; one that is JSON but unusual (unknown family, no messages, strings for
+    /// numbers) is not: it counts by its bytes, and the service judges it. Of maximums under
+    /// several names the largest counts, for that is the most that the service may hold; one that
+    /// is no number counts as unset.
     Result<RequestFacts> read(Operation operation, std::string_view model, Family family,
                               std::string& body);
 

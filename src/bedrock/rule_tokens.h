@@ -1,8 +1,13 @@
 // What is charged by rule and not by its bytes: frames, tools, media. In tokens.
 #pragma once
 
+#include "bedrock/image_size.h"
+
+#include <weir/models.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 
 namespace weir::bedrock {
@@ -11,6 +16,17 @@ constexpr double kRequestTokens = 8;    // what frames every prompt
 constexpr double kMessageTokens = 4;    // role and turn marks
 constexpr double kToolsTokens = 350;    // the instructions that come with tools (Claude: 313-346)
 constexpr double kImageTokens = 1'600;  // Claude: width * height / 750, scaled down to about 1,600
+
+/// Claude divides the pixels by 750 and scales larger images down. Nova's table goes from 800
+/// tokens (900 x 450) to 2,600 (1,300 x 1,300). Other families: as an image of unknown size.
+inline double image_tokens(Family family, const std::optional<ImageSize>& size) {
+    if (!size || (family != Family::anthropic && family != Family::nova)) {
+        return kImageTokens;
+    }
+    const double pixels = static_cast<double>(size->width) * static_cast<double>(size->height);
+    return family == Family::anthropic ? std::clamp(pixels / 750, 16.0, kImageTokens)
+                                       : std::min(130 + pixels / 600, 2'600.0);
+}
 
 /// PDF, Office: a page of 50-100 KB is read as text and image.
 inline double document_tokens(std::size_t bytes) {
@@ -32,12 +48,10 @@ inline bool is_text_format(std::string_view format) {
            format.starts_with("text/");
 }
 
-/// A long string of an unknown family, of letters that base64 is written in.
-inline bool looks_like_base64(std::string_view text) {
-    return text.size() > 4'096 && std::ranges::all_of(text.substr(0, 512), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '+' || c == '/' || c == '=' || c == '-' || c == '_';
-           });
+/// Reasoning that comes back encrypted: a token is three to five bytes of it, and what the model no
+/// longer needs is not counted at all. Few turns think longer than the bound.
+inline double sealed_tokens(std::size_t bytes) {
+    return std::min(8'000.0, 0.15 * static_cast<double>(bytes));
 }
 
 }  // namespace weir::bedrock

@@ -135,6 +135,9 @@ net::Task<void> Exchange::infer() {
     call.input_estimate = facts_.input_estimate;
     call.input_counts = facts_.input_counts;
     call.conversation = worker_.requests.conversation();
+    if (!says_text_) {  // what is called so means something else there
+        facts_.max_output.reset();
+    }
     call.max_output = facts_.max_output;
     call.output_kind = facts_.output_kind;
     call.thinking_budget = facts_.thinking_budget;

@@ -63,6 +63,7 @@ private:
     bool admit_region();
     bool admit_signature();
     bool admit_body();
+    void take_facts();
     bool read_directives();
 
     net::Task<void> path();
@@ -145,6 +146,7 @@ private:
     std::string_view invocation_;
     int sdk_attempt_ = 0;
     Family family_ = Family::unknown;
+    bool says_text_ = true;  // false: the model answers with vectors, scores, images or video
     std::string& body_;
     net::BufferedBytes body_bytes_;  // of body_
     codec::Digest digest_{};

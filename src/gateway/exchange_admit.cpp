@@ -115,14 +115,14 @@ bool Exchange::admit() {
                    " is not taken: send the body as it is, so that its tokens can be counted");
         return false;
     }
-    if (head.framing == codec::Framing::length && head.content_length > config.limits.max_body) {
-        refuse(413, "ValidationException",
-               "weir: the body has " + std::to_string(head.content_length) +
-                   " bytes, limits.max_body allows " + std::to_string(config.limits.max_body));
-        return false;
+    if (head.framing == codec::Framing::length) {
+        error_ = oversize(match_.operation, config.limits.max_body, head.content_length);
+        if (error_) {
+            return false;
+        }
     }
     if (bedrock::is_inference(match_.operation)) {
-        family_ = config.models.facts(model_).family;
+        take_facts();
     }
     if (!admit_region()) {
         return false;
@@ -250,11 +250,8 @@ net::Task<bool> Exchange::read_body() {
         if (piece->empty()) {
             break;
         }
-        if (body_.size() + piece->size() > limits.max_body) {
-            refuse(413, "ValidationException",
-                   "weir: the body has more bytes than limits.max_body allows: " +
-                       std::to_string(limits.max_body));
-        } else if (!body_bytes_.take(piece->size(), limits.max_buffered)) {
+        error_ = oversize(match_.operation, limits.max_body, body_.size() + piece->size());
+        if (!error_ && !body_bytes_.take(piece->size(), limits.max_buffered)) {
             error_ = buffered_answer();
         }
         if (error_) {

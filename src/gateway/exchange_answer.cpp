@@ -91,7 +91,7 @@ net::Task<Exchange::End> Exchange::relay_whole() {
     release(true);
     if (bedrock::is_inference(match_.operation)) {
         if (grant_.right_sized) {
-            usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
+            usage_ = worker_.answers.usage(match_.operation, head_, answer_body_, says_text_);
             // Whatever the family calls it: an answer as long as it was let be has been cut.
             if (usage_.known && usage_.output >= *grant_.max_output) {
                 hold_truncated();
@@ -127,7 +127,7 @@ void Exchange::settle_whole() noexcept {
         return;
     }
     try {
-        usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
+        usage_ = worker_.answers.usage(match_.operation, head_, answer_body_, says_text_);
         worker_.shared.gate->complete(id_, usage_);
         worker_.shared.metrics->count_attempt(target_region_, target_model_,
                                               observe::AttemptResult::ok);
@@ -185,7 +185,7 @@ net::Task<Exchange::End> Exchange::relay_large() {
         if (piece->empty()) {
             release(true);
             if (inference) {
-                usage_ = worker_.answers.usage(match_.operation, head_, answer_body_);
+                usage_ = worker_.answers.usage(match_.operation, head_, answer_body_, says_text_);
                 worker_.shared.gate->settle(id_, usage_);
                 worker_.shared.metrics->count_attempt(target_region_, target_model_,
                                                       observe::AttemptResult::ok);

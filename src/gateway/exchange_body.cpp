@@ -34,6 +34,12 @@ bool Exchange::admit_signature() {
     return true;
 }
 
+void Exchange::take_facts() {
+    const ModelFacts facts = snapshot_->config.models.facts(model_);
+    family_ = facts.family;
+    says_text_ = facts.max_output > 0;
+}
+
 /// False: error_ is set.
 bool Exchange::admit_body() {
     auto head = bedrock::read_body_head(match_.operation, body_);
@@ -43,7 +49,7 @@ bool Exchange::admit_body() {
     }
     match_.model = std::move(head->model);
     model_ = snapshot_->model_name(match_.model);
-    family_ = snapshot_->config.models.facts(model_).family;
+    take_facts();
     stream_ = head->stream;
     stateful_ = head->stateful;
     add_usage_ = !head->states_usage && !snapshot_->observes(model_);

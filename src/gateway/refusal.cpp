@@ -65,6 +65,29 @@ std::string free_when(const Refusal& r) {
 
 }  // namespace
 
+std::optional<ErrorAnswer> oversize(bedrock::Operation operation, std::uint64_t max_body,
+                                    std::uint64_t size) {
+    constexpr std::uint64_t kInvokeBody = 25'000'000;
+    const bool invoke =
+        operation == bedrock::Operation::invoke || operation == bedrock::Operation::invoke_stream;
+    ErrorAnswer a;
+    a.type = "ValidationException";
+    if (invoke && size > kInvokeBody && max_body >= kInvokeBody) {
+        a.status = 400;
+        a.message =
+            "1 validation error detected: Value at 'body' failed to satisfy constraint: Member "
+            "must have length less than or equal to 25000000";
+        return a;
+    }
+    if (size > max_body) {
+        a.status = 413;
+        a.message = "weir: the body has " + std::to_string(size) +
+                    " bytes or more, limits.max_body allows " + std::to_string(max_body);
+        return a;
+    }
+    return std::nullopt;
+}
+
 ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
     ErrorAnswer a;
     a.reason = to_string(r.reason);

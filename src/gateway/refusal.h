@@ -2,6 +2,7 @@
 // headers.
 #pragma once
 
+#include "bedrock/operation.h"
 #include "observe/metrics.h"
 
 #include <weir/types.h>
@@ -21,6 +22,11 @@ struct ErrorAnswer {
     observe::Outcome outcome = observe::Outcome::client_error;
     std::string_view reason;  // for metrics and the log; empty: not a refusal by weir
 };
+
+/// For a body of `size` bytes, as far as it has come: nullopt, it may be so large. Invoke's own
+/// limit is refused in the service's words, for it would refuse the body after all of it was sent.
+std::optional<ErrorAnswer> oversize(bedrock::Operation operation, std::uint64_t max_body,
+                                    std::uint64_t size);
 
 /// What a Refusal reads like to the client. Not for reasons that carry an upstream error.
 ErrorAnswer refusal_answer(const Refusal& refusal, std::string_view asked_model);

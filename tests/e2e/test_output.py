@@ -31,6 +31,24 @@ def test_a_cap_is_written_into_the_body(start):
     assert line["max_tokens"] is None and line["reserved"] < 100
 
 
+def test_no_spelling_passes_a_cap(start):
+    s = start(weir=route(max_output=20), sim=short_answers(400))
+    body = '{"messages": [{"role": "user", "content": [{"text": "hi"}]}], %s}'
+    path = f"/model/{SONNET}/converse"
+    for twice in ('"inferenceConfig": {"maxTokens": 5, "maxTokens": 300.0}',
+                  '"inferenceConfig": {"maxTokens": 5, "max\\u0054okens": 300}',
+                  '"inferenceConfig": {"maxTokens": 5}, "inferenceConfig": {"maxTokens": 300}'):
+        reply = s.weir.ask("POST", path, body % twice)
+        assert (reply.status, reply.error) == (400, "ValidationException")
+        assert "more than once" in reply.json()["message"]
+    for large in ('300.0', '3e2', '300'):
+        reply = s.weir.ask("POST", path, body % f'"inferenceConfig": {{"max\\u0054okens": {large}}}')
+        assert reply.status == 200 and reply.json()["usage"]["outputTokens"] == 20
+    for name, value in (("model", '"m", "model": "n"'), ("stream", 'false, "stream": true')):
+        reply = s.weir.ask("POST", "/v1/chat/completions", body % f'"{name}": {value}')
+        assert reply.status == 400 and f"`{name}` more than once" in reply.body.decode()
+
+
 def test_right_sizing_lowers_and_repeats(start):
     s = start(weir=route(right_size=True), sim=short_answers(50))
     for _ in range(210):

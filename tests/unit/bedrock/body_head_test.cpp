@@ -33,6 +33,17 @@ TEST(BodyHead, OnlyOneModelAndOneStream) {
     EXPECT_NE(complaint(R"({"model":"a","model":"b"})"), "");
     EXPECT_NE(complaint(R"({"model":"a","mod\u0065l":"b"})"), "");
     EXPECT_NE(complaint(R"({"model":"a","stream":false,"stream":true})"), "");
+    for (const char* twice :
+         {R"({"model":"a","previous_response_id":"resp_1","previous_response_id":"resp_2"})",
+          R"({"model":"a","previous_response_id":"resp_1","previous\u005fresponse_id":null})",
+          R"({"model":"a","conversation":"a","conversation":"b"})",
+          R"({"model":"a","stream_options":{},"stream_options":null})"}) {
+        EXPECT_NE(complaint(twice).find("more than once"), std::string::npos) << twice;
+    }
+    for (const char* odd : {"1", "\"true\"", "[true]", "True"}) {
+        EXPECT_NE(complaint(R"({"model":"a","stream":)" + std::string(odd) + "}"), "") << odd;
+    }
+    EXPECT_EQ(complaint(R"({"model":"a","stream":null})"), "");
     for (const char* bad : {"", "[]", "{", "null", R"({"model":1})", R"({"model":""})", R"({})",
                             R"({"model":"a b"})", R"({"model":"a\n"})", R"({"model":"é"})"}) {
         EXPECT_NE(complaint(bad), "") << bad;

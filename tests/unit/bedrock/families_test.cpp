@@ -59,9 +59,9 @@ TEST(Families, MaximumGoesWhereItBelongs) {
     EXPECT_EQ(changed(invoke, Family::titan, R"({"inputText":"x"})"),
               R"({"textGenerationConfig":{"maxTokenCount":77},"inputText":"x"})");
     EXPECT_EQ(changed(invoke, Family::anthropic, R"({"max_tokens":"9"})"), R"({"max_tokens":77})");
-    // Twice: which one the service obeys is not known.
-    EXPECT_EQ(changed(invoke, Family::anthropic, R"({"max_tokens":1,"max_tokens":9})"),
-              R"({"max_tokens":77,"max_tokens":77})");
+    EXPECT_EQ(
+        changed(chat_completions, Family::openai, R"({"max_tokens":1,"max_completion_tokens":9})"),
+        R"({"max_tokens":77,"max_completion_tokens":77})");
     // A body in no known language stays as it is.
     EXPECT_EQ(changed(invoke, Family::unknown, R"({"x":1})"), R"({"x":1})");
 }

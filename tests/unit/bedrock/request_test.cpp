@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <tuple>
+
 namespace weir::bedrock {
 namespace {
 
@@ -30,19 +33,103 @@ TEST(Request, MaximumOfEveryFamily) {
 }
 
 TEST(Request, UnusableMaximaAreLeftToTheService) {
-    for (const auto* number :
-         {"-1", "1.5", "1e999", "\"4096\"", "null", "true", "[]", "{}", "18446744073709551616"}) {
+    for (const auto* number : {"-1", "-0.5", "1e999", "1e10", "0x10", "1.5x", "\"4096\"", "null",
+                               "true", "[]", "{}", "18446744073709551616"}) {
         const auto facts = read(std::string(R"({"max_tokens":)") + number + "}", Operation::invoke);
         ASSERT_TRUE(facts) << number;
         EXPECT_EQ(facts->max_output, std::nullopt) << number;
     }
 }
 
-TEST(Request, TheLargestOfDuplicateMaximaCounts) {
-    EXPECT_EQ(read(R"({"max_tokens":1,"max_tokens":4096})", Operation::invoke)->max_output, 4096);
+TEST(Request, AMaximumMayBeWrittenAsAnyNumber) {
+    for (const auto& [number, value] :
+         std::map<std::string, std::uint64_t>{{"64000.0", 64'000},
+                                              {"6.4e4", 64'000},
+                                              {"64E+3", 64'000},
+                                              {"64000.2", 64'001},
+                                              {"0", 0},
+                                              {"0.5", 1},
+                                              {"1e9", 1'000'000'000}}) {
+        const std::string body = R"({"inferenceConfig":{"maxTokens":)" + number + "}}";
+        const auto facts = read(body);
+        ASSERT_TRUE(facts) << number;
+        EXPECT_EQ(facts->max_output, value) << number;
+        EXPECT_EQ(with_max_output(body, *facts, Operation::converse, Family::anthropic, 50),
+                  R"({"inferenceConfig":{"maxTokens":50}})");
+    }
+}
+
+TEST(Request, AMaximumStandsOnce) {
+    const auto complaint = [](std::string body, Operation op = Operation::converse,
+                              Family family = Family::anthropic) {
+        const auto facts = read(std::move(body), op, family);
+        return facts ? "" : facts.error().message;
+    };
+    const std::string twice = "The request body states `maxTokens` more than once.";
+    EXPECT_EQ(complaint(R"({"inferenceConfig":{"maxTokens":5,"maxTokens":64000.0}})"), twice);
+    EXPECT_EQ(complaint(R"({"inferenceConfig":{"maxTokens":5,"max\u0054okens":64000}})"), twice);
+    EXPECT_EQ(complaint(R"({"inferenceConfig":{"maxTokens":5,"maxTokens":null}})"), twice);
+    EXPECT_NE(complaint(R"({"inferenceConfig":{"maxTokens":5},"inferenceConfig":{}})"), "");
+    EXPECT_NE(complaint(R"({"inferenceConfig":{"maxTokens":5},"inferenceConfig":null})"), "");
+    using enum Operation;
+    for (const auto& [body, op, family] :
+         std::initializer_list<std::tuple<const char*, Operation, Family>>{
+             {R"({"max_tokens":1,"max_tokens":4096})", invoke, Family::anthropic},
+             {R"({"max_tokens":1,"max_tokens":4096})", messages, Family::anthropic},
+             {R"({"max_output_tokens":1,"max_output_tokens":2})", responses, Family::openai},
+             {R"({"max_completion_tokens":1,"max_completion_tokens":2})", chat_completions,
+              Family::openai},
+             {R"({"max_gen_len":1,"max_gen_len":2})", invoke_stream, Family::llama},
+             {R"({"textGenerationConfig":{"maxTokenCount":1,"maxTokenCount":2}})", invoke,
+              Family::titan}}) {
+        EXPECT_NE(complaint(body, op, family).find("more than once"), std::string::npos) << body;
+    }
+    EXPECT_EQ(read(R"({"max_tokens":4096,"max_completion_tokens":1})", Operation::chat_completions)
+                  ->max_output,
+              4096);
+}
+
+TEST(Request, WhatTheServiceMayMakeANumberOfIsNotTakenForSmall) {
+    // A cap has to rewrite these: the engine takes an unset maximum for the model's own.
+    for (const char* body : {R"({"max_tokens":5,"max_completion_tokens":"64000"})",
+                             R"({"max_completion_tokens":[1],"max_tokens":5})"}) {
+        const auto facts = read(body, Operation::chat_completions, Family::openai);
+        ASSERT_TRUE(facts);
+        EXPECT_EQ(facts->max_output, std::nullopt) << body;
+        EXPECT_EQ(facts->max_output_size, 0U);
+    }
+    const std::string body = R"({"max_tokens":5,"max_completion_tokens":"64000"})";
+    EXPECT_EQ(with_max_output(body, *read(body, Operation::chat_completions, Family::openai),
+                              Operation::chat_completions, Family::openai, 50),
+              R"({"max_tokens":50,"max_completion_tokens":50})");
+}
+
+TEST(Request, AMaximumAmongTheAdditionalFieldsCountsAndIsCapped) {
+    const auto capped = [](const std::string& body) {
+        return with_max_output(body, *read(body), Operation::converse, Family::anthropic, 50);
+    };
+    const std::string both =
+        R"({"additionalModelRequestFields":{"max_tokens":64000,"x":1},"inferenceConfig":{"maxTokens":5}})";
+    EXPECT_EQ(read(both)->max_output, 64'000);
     EXPECT_EQ(
-        read(R"({"max_tokens":4096,"max_completion_tokens":1})", Operation::invoke)->max_output,
-        4096);
+        capped(both),
+        R"({"additionalModelRequestFields":{"max_tokens":50,"x":1},"inferenceConfig":{"maxTokens":50}})");
+    const std::string nested =
+        R"({"additionalModelRequestFields":{"inferenceConfig":{"maxTokens":9,"topK":1}},"inferenceConfig":{"maxTokens":5}})";
+    EXPECT_EQ(read(nested)->max_output, 9);
+    EXPECT_EQ(
+        capped(nested),
+        R"({"additionalModelRequestFields":{"inferenceConfig":{"maxTokens":50,"topK":1}},"inferenceConfig":{"maxTokens":50}})");
+    const std::string odd =
+        R"({"additionalModelRequestFields":{"max_tokens":[1]},"inferenceConfig":{"maxTokens":64000}})";
+    EXPECT_EQ(
+        capped(odd),
+        R"({"additionalModelRequestFields":{"max_tokens":[1]},"inferenceConfig":{"maxTokens":50}})");
+    const std::string alone = R"({"additionalModelRequestFields":{"max_tokens":64000}})";
+    EXPECT_EQ(read(alone)->max_output, std::nullopt);
+    EXPECT_EQ(
+        capped(alone),
+        R"({"inferenceConfig":{"maxTokens":50},"additionalModelRequestFields":{"max_tokens":50}})");
 }
 
 TEST(Request, OnlyAnObjectIsARequest) {
