@@ -103,7 +103,7 @@ private:
         line("{:<20}{:>9}{:>9}{:>11}{:>9}{:>9}{:>9}{:>11}{:>11}", "", "served", "served", "429 per",
              "wait", "wait", "wait", "failure", "failure");
         line("{:<20}{:>9}{:>9}{:>11}{:>9}{:>9}{:>9}{:>11}{:>11}", "", "calls", "tokens", "served",
-             "p50", "p95", "p99", "p50", "p99");
+             "p50", "p95", "p99", "p50", "p95");
         for (const PlanRow& row : findings_.rows) {
             const plan::Outcome& o = row.outcome;
             const bool failed = o.to_failure.count() > 0;
@@ -111,7 +111,7 @@ private:
                  percent(o.all.by_count()), percent(o.all.by_tokens()), o.refusals_per_success(),
                  seconds(o.wait.quantile(0.5)), seconds(o.wait.quantile(0.95)),
                  seconds(o.wait.quantile(0.99)), failed ? seconds(o.to_failure.quantile(0.5)) : "-",
-                 failed ? seconds(o.to_failure.quantile(0.99)) : "-");
+                 failed ? seconds(o.to_failure.quantile(0.95)) : "-");
         }
         line("{:<20}{:>9}{:>9}   nobody can serve more, not even knowing the future", "upper bound",
              percent(findings_.bound.by_count), percent(findings_.bound.by_tokens));

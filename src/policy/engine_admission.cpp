@@ -12,12 +12,6 @@ using namespace policy;
 namespace {
 // A thinking budget must be below max_tokens, and the answer needs room beside it.
 constexpr std::uint64_t kBesideThinking = 1024;
-// A turn is estimated; missed by less than this part of what is left to wait, it may still be made.
-// 0, 0.1, 0.25, 0.5, 1 on seeds 31-36: code trace at 0.5 by tokens 94.6, 94.0, 94.4, 94.7, 94.7, at
-// 0.7 82.0, 81.6, 80.9, 81.2, 82.3; conversations at 1.1 by calls 85.9, 85.6, 85.2, 85.2, 85.1 (by
-// tokens 82.2 to 82.3); light clients at 2.0 of a made-up trace 82.7, 82.7, 82.7, 83.0, 83.1. Who
-// is refused late could have gone elsewhere: no more than half.
-constexpr double kDoubt = 0.5;
 }  // namespace
 
 /// The max_tokens a call goes with, limits applied. An unknown family's body cannot be given a
@@ -178,8 +172,7 @@ bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, b
 /// When the call's turn at a target is expected, in settled cost, behind what stands before it.
 Instant Engine::Impl::turn(const CallRecord* call, const Slot& slot, bool queued,
                            Instant now) const {
-    TargetState* t = slot.target;
-    const QuotaPool& pool = *t->pool;
+    const TargetState* t = slot.target;
     double ahead = 0;
     double ahead_calls = 0;
     for (std::size_t c = 0; c < slot.flow->cls; ++c) {
@@ -188,16 +181,24 @@ Instant Engine::Impl::turn(const CallRecord* call, const Slot& slot, bool queued
     }
     const ClassQueue& q = t->classes[slot.flow->cls];
     if (!queued) {
-        const double factor = q.active_shares / slot.flow->client->share;
-        ahead += std::min(q.backlog, slot.flow->backlog * factor);
-        ahead_calls += std::min(q.backlog_calls, slot.flow->backlog_calls * factor);
+        const auto [others, other_calls] = before_flow(slot.flow, slot.flow->backlog);
+        ahead += others + slot.flow->backlog;
+        ahead_calls += other_calls + slot.flow->backlog_calls;
     } else if (!q.heads.empty() && q.heads.top() != &slot) {
         // Already at the head of its lane: at most one call of each other lane goes before it.
         const double others = std::min<double>(static_cast<double>(q.heads.size()), q.waiting);
         ahead_calls += others;
         ahead += q.waiting > 0 ? q.backlog / std::max(1.0, q.backlog_calls) * others : 0;
     }
-    const auto c = static_cast<double>(cost(call, t, slot.index).tokens);
+    return turn_behind(slot, ahead, ahead_calls,
+                       static_cast<double>(cost(call, t, slot.index).tokens), now);
+}
+
+/// When a call that holds `own` tokens is expected to go, behind calls that settle at `tokens`.
+Instant Engine::Impl::turn_behind(const Slot& slot, double tokens, double calls, double own,
+                                  Instant now) const {
+    const TargetState* t = slot.target;
+    const QuotaPool& pool = *t->pool;
     const Estimator& e = *t->estimator;
     const double reserved = static_cast<double>(pool.meter(LimitKind::tokens).reserved());
     const double unused = e.answers() > 0 && e.mean_reserved() > 0
@@ -205,11 +206,11 @@ Instant Engine::Impl::turn(const CallRecord* call, const Slot& slot, bool queued
                               : 0.0;
     Instant at = std::max(now, pool.paused_until());
     at = std::max(at, pool.meter(LimitKind::tokens)
-                          .turn_at(ahead + c, reserved * unused, e.mean_service_seconds(), now));
-    at = std::max(at, pool.meter(LimitKind::requests).turn_at(ahead_calls + 1, 0, 0, now));
-    at = std::max(at, pool.meter(LimitKind::daily_tokens).turn_at(c, 0, 0, now));
+                          .turn_at(tokens + own, reserved * unused, e.mean_service_seconds(), now));
+    at = std::max(at, pool.meter(LimitKind::requests).turn_at(calls + 1, 0, 0, now));
+    at = std::max(at, pool.meter(LimitKind::daily_tokens).turn_at(own, 0, 0, now));
     if (const Meter* output = pool.output()) {
-        at = std::max(at, output->turn_at((ahead_calls + 1) * e.mean_output(), 0, 0, now));
+        at = std::max(at, output->turn_at((calls + 1) * e.mean_output(), 0, 0, now));
     }
     return at;
 }
@@ -219,7 +220,7 @@ Instant Engine::Impl::turn(const CallRecord* call, const Slot& slot, bool queued
 std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
     const Instant latest = latest_start(call, now);
     const auto& targets = call->path->targets;
-    const Lane* lane = lane_for(call);
+    Lane* lane = lane_for(call);
     Instant best = Instant::max();
     std::size_t best_index = 0;
     Instant reopens = Instant::max();
@@ -227,6 +228,7 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
     bool all_open = true;
     bool all_days_gone = true;
     bool backlog = false;
+    bool in_time = false;
     for (std::size_t i = 0; i < targets.size(); ++i) {
         TargetState* t = targets[i].state;
         const Instant day_free =
@@ -244,6 +246,7 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
             continue;
         }
         const Instant at = turn(call, lane->slots[i], false, now);
+        in_time = in_time || at <= let_in_until(lane->slots[i].flow, latest, now);
         if (at < best) {
             best = at;
             best_index = i;
@@ -265,8 +268,8 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
         waiting_bytes_ + call->bytes > config_.limits.max_buffered) {
         return refuse(RefusalReason::queue_full, best, best_index);
     }
-    const Instant doubtful_until = latest + from_seconds(to_seconds(latest - now) * kDoubt);
-    if (backlog && best > doubtful_until && best != Instant::max()) {
+    if (backlog && !in_time && best != Instant::max()) {
+        note_turned_away(call, lane, now);
         return refuse(RefusalReason::quota, best, best_index);
     }
     if (call->client->limits && call->client->waiting > 0) {
@@ -276,7 +279,7 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
         const double calls = static_cast<double>(call->client->waiting) + 1;
         const Instant at = std::max(own.meter(LimitKind::tokens).turn_at(need, 0, 0, now),
                                     own.meter(LimitKind::requests).turn_at(calls, 0, 0, now));
-        if (at > doubtful_until) {
+        if (at > latest) {
             return refuse(RefusalReason::client_limit, at, 0);
         }
     }

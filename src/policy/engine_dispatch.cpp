@@ -201,7 +201,11 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
             }
         }
     }
-    call->charged = share_of(*t->pool, c);
+    // Charged as it is expected to settle: what max_tokens holds for some seconds would put a light
+    // client behind by several of its own turns.
+    const double expected = expected_cost(call, t, index);
+    call->charged = share_of(*t->pool, Amount(static_cast<std::uint64_t>(expected), c.output));
+    t->granted += expected;
     t->classes[cls].floor = std::max(t->classes[cls].floor, call->flow->counter);
     charge(call->flow, call->charged);
     for (std::size_t other = 0; other < kPriorities; ++other) {
@@ -275,6 +279,7 @@ void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>&
                 return;
             }
         }
+        slot->flow->part.served(expected_cost(call, target, index), slot->flow->waiting == 1);
         dequeue(call, now);
         const CallId id = call->id;
         woken.push_back(Wake{id, grant(call, index, now)});
@@ -291,7 +296,8 @@ RefusalReason Engine::Impl::expiry_reason(const CallRecord* call, Instant now) c
     return RefusalReason::unavailable;
 }
 
-void Engine::Impl::on_timer(Timer& timer, Instant now, std::vector<Wake>& woken) {
+void Engine::Impl::on_timer(Timer& timer, Instant now, std::vector<Wake>& woken,
+                            std::size_t limit) {
     disarm(timer);
     switch (timer.kind) {
         case TimerKind::call: {
@@ -304,12 +310,15 @@ void Engine::Impl::on_timer(Timer& timer, Instant now, std::vector<Wake>& woken)
             if (call->ordeal && call->ordeal->last) {
                 r.upstream = call->ordeal->last;
             }
+            if (r.reason == RefusalReason::deadline) {
+                note_turned_away(call, call->lane, now);
+            }
             dequeue(call, now);
             woken.push_back(Wake{id, finish(call, std::move(r), now)});
             break;
         }
         case TimerKind::lane:
-            refresh(static_cast<Lane*>(timer.owner), now);
+            review(static_cast<Lane*>(timer.owner), now, woken, limit);
             break;
         case TimerKind::target:
             dirty(static_cast<TargetState*>(timer.owner));
@@ -334,7 +343,7 @@ void Engine::Impl::advance(Instant now, std::vector<Wake>& woken) {
     for (;;) {
         // Whose time is over leaves before the room goes round: no grant past a deadline.
         while (!timers_.empty() && timers_.top()->at <= now && woken.size() < limit) {
-            on_timer(*timers_.top(), now, woken);
+            on_timer(*timers_.top(), now, woken, limit);
         }
         if (woken.size() >= limit || dirty_.empty()) {
             return;

@@ -108,8 +108,22 @@ private:
                            std::size_t index) const;
     std::optional<Refusal> hopeless(CallRecord* call, Instant now);
     Instant turn(const CallRecord* call, const Slot& slot, bool queued, Instant now) const;
+    Instant turn_behind(const Slot& slot, double tokens, double calls, double own,
+                        Instant now) const;
     Instant latest_start(const CallRecord* call, Instant now) const;
     bool try_grant(CallRecord* call, std::size_t index, Instant now, bool overtaking);
+
+    // engine_waits.cpp
+    static constexpr Duration kReviewEvery = std::chrono::seconds(1);
+    bool standing(Flow* flow, Instant now) const;
+    Instant let_in_until(Flow* flow, Instant latest, Instant now) const;
+    double expected_cost(const CallRecord* call, const TargetState* target,
+                         std::size_t index) const;
+    void note_turned_away(CallRecord* call, Lane* lane, Instant now);
+    std::pair<double, double> before_flow(Flow* flow, double own) const;
+    Instant turn_in_lane(const CallRecord* call, double before, Instant now) const;
+    void refuse_late(Lane* lane, Instant now, std::vector<Wake>& woken, std::size_t limit);
+    void review(Lane* lane, Instant now, std::vector<Wake>& woken, std::size_t limit);
 
     // engine_queue.cpp
     Lane* lane_for(CallRecord* call);
@@ -137,7 +151,7 @@ private:
     void rescue(Path* path, Instant now);
     std::optional<Grant> grant_first_choice(CallRecord* call, Instant now);
     Grant grant(CallRecord* call, std::size_t index, Instant now);
-    void on_timer(Timer& timer, Instant now, std::vector<Wake>& woken);
+    void on_timer(Timer& timer, Instant now, std::vector<Wake>& woken, std::size_t limit);
     RefusalReason expiry_reason(const CallRecord* call, Instant now) const;
 
     // engine_outcome.cpp

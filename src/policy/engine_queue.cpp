@@ -69,7 +69,7 @@ void Engine::Impl::drop_lane(Lane* lane) {
 Flow* Engine::Impl::flow_for(TargetState* target, ClientState* client, std::size_t cls) {
     auto& flow = target->flows[{client, cls}];
     if (!flow) {
-        flow = std::make_unique<Flow>();
+        flow = std::make_unique<Flow>(now_);
         flow->target = target;
         flow->client = client;
         flow->cls = cls;
@@ -151,14 +151,10 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
     call->wait_since = now;
     arm(call->timer, latest_start(call, now));
     TargetState* first = call->path->targets.front().state;
-    call->expected = first->estimator->expected_cost(call->input, max_output(call, first, 0),
-                                                     first->pool->apart() ? 0 : first->burndown);
-    if (first->estimator->answers() < 5) {
-        // Nothing is known of the outputs yet; a guess must not turn anybody away.
-        call->expected = std::min(call->expected, static_cast<double>(cost(call, first, 0).tokens));
-    }
+    call->expected = expected_cost(call, first, 0);
     if (lane->head == nullptr) {
         lane->busy_since = now;
+        lane->review_at = lane->solo ? Instant::max() : now + kReviewEvery;
     }
     call->rank = rank(call, at_head, now);
     call->sequence = ++sequence_;
@@ -175,6 +171,8 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
         Flow* flow = slot.flow;
         ClassQueue& q = slot.target->classes[lane->cls];
         if (flow->waiting++ == 0) {
+            flow->delay.filled(now);
+            flow->part.filled(slot.target->granted);
             q.active_shares += call->client->share;
             // Idle time is not saved up: whoever returns starts level with the least active one.
             const double least = q.heads.empty() ? q.floor : q.heads.top()->flow->counter;
@@ -184,7 +182,9 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
         }
         flow->backlog += call->expected * part;
         flow->backlog_calls += part;
-        ++q.waiting;
+        if (q.waiting++ == 0) {
+            q.delay.filled(now);
+        }
         q.backlog += call->expected * part;
         q.backlog_calls += part;
     }
@@ -219,12 +219,15 @@ void Engine::Impl::dequeue(CallRecord* call, Instant now) {
         flow->backlog -= call->expected * part;
         flow->backlog_calls -= part;
         if (--flow->waiting == 0) {
+            flow->delay.emptied(now);
+            flow->part.emptied(slot.target->granted);
             flow->backlog = flow->backlog_calls = 0;
             q.active_shares -= client->share;
         }
         q.backlog -= call->expected * part;
         q.backlog_calls -= part;
         if (--q.waiting == 0) {
+            q.delay.emptied(now);
             q.backlog = q.backlog_calls = q.active_shares = q.owed = 0;
         }
     }
@@ -309,7 +312,7 @@ void Engine::Impl::refresh(Lane* lane, Instant now) {
             next = std::min(next, at);
         }
     }
-    arm(lane->timer, next);
+    arm(lane->timer, std::min(next, lane->review_at));
 }
 
 /// A target has closed or paused: those that counted on it may go elsewhere at once.

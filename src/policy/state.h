@@ -13,11 +13,13 @@
 #include <vector>
 
 #include "policy/breaker.h"
+#include "policy/controlled_delay.h"
 #include "policy/eligibility.h"
 #include "policy/estimator.h"
 #include "policy/indexed_heap.h"
 #include "policy/quota_pool.h"
 #include "policy/retry.h"
+#include "policy/served_part.h"
 
 namespace weir::policy {
 
@@ -61,6 +63,10 @@ struct Flow {
     std::uint32_t waiting = 0;
     std::uint32_t refs = 0;  ///< lanes and calls in flight
     std::vector<Slot*> slots;
+    ControlledDelay delay;
+    ServedPart part;
+
+    explicit Flow(Instant now) : delay(now) {}
 };
 
 /// Who of a lane goes first: the least rank, then whoever arrived first. See Engine::Impl::rank.
@@ -79,7 +85,8 @@ struct Lane {
     bool parked = false;         ///< its client's own limit is full
     CallRecord* head = nullptr;  ///< the top of `calls`
     IndexedHeap<CallRecord, CallLess> calls;
-    Instant busy_since{};  ///< when it was empty last
+    Instant busy_since{};                ///< when it was empty last
+    Instant review_at = Instant::max();  ///< when its calls' turns are estimated again
     std::uint64_t sequence = 0;
     std::vector<Slot> slots;  ///< one a target of the path; never resized
     Timer timer{{}, kNotInHeap, TimerKind::lane, this};
@@ -117,6 +124,7 @@ struct ClassQueue {
     double backlog_calls = 0;
     std::uint32_t waiting = 0;
     double active_shares = 0;
+    ControlledDelay delay{Instant{}};
 };
 
 struct TargetState {
@@ -133,6 +141,7 @@ struct TargetState {
     std::array<ClassQueue, kPriorities> classes;
     std::map<std::pair<ClientState*, std::size_t>, std::unique_ptr<Flow>> flows;
     std::uint64_t in_flight = 0;
+    double granted = 0;                  ///< tokens ever, as they are expected to settle
     std::uint32_t refs = 0;              ///< paths
     std::vector<TargetState*> siblings;  ///< others on the same pool
     std::uint64_t right_sized = 0;       ///< calls sent with a lowered max_tokens

@@ -70,7 +70,13 @@ struct Result {
     std::uint64_t calls = 0, ok = 0, refusals = 0, to_first = 0;
     double tokens = 0, tokens_ok = 0;
     std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> clients;  // calls, ok
+    std::vector<double> waits, failures;  // seconds: to the last grant, to a refusal
 
+    static double quantile(std::vector<double> of, double q) {
+        std::ranges::sort(of);
+        return of.empty() ? 0
+                          : of[static_cast<std::size_t>(q * static_cast<double>(of.size() - 1))];
+    }
     void count(const Request& r, bool served) {
         if (r.at < kWarmUp) {
             return;
@@ -222,7 +228,9 @@ private:
         const std::size_t i = id.slot;
         if (std::holds_alternative<Refusal>(decision)) {
             result_.count(requests_[i], false);
+            result_.failures.push_back(clock_.now() - requests_[i].at);
         } else if (const auto* grant = std::get_if<Grant>(&decision)) {
+            result_.waits.push_back(clock_.now() - requests_[i].at);
             const bool second = grant->target->region != "us-east-1";
             clock_.at(clock_.now() + 0.001, [this, id, second] { send(id, second ? 1 : 0); });
         }
@@ -332,6 +340,31 @@ TEST_F(Figures, AtElevenTenthsOfTheQuota) {
         }
         std::printf("1.1x, %s: by tokens weir %.4f, article %.4f\n", name, ours, theirs);
         EXPECT_GE(ours, theirs - 0.01);
+    }
+}
+
+TEST_F(Figures, WaitsInAStandingOverloadStayShortAndRefusalsComeAtOnce) {
+    for (const double of_quota : {1.6, 2.0}) {
+        auto requests = load(of_quota, seed_);
+        for (Request& r : requests) {
+            r.client = "alone";
+        }
+        ServiceModel service(Window::sliding, kQuota);
+        const Result w = Weir(requests, {&service}, config(false), seed_).run();
+        Config deep = config(false);
+        deep.queue.target_wait = deep.queue.max_wait;
+        ServiceModel other(Window::sliding, kQuota);
+        const Result d = Weir(requests, {&other}, deep, seed_).run();
+        w.print("standing overload, target_wait 2 s");
+        d.print("standing overload, target_wait max_wait");
+        std::printf("wait p50 %.2f instead of %.2f, failure p50 %.2f, p95 %.2f\n",
+                    Result::quantile(w.waits, 0.5), Result::quantile(d.waits, 0.5),
+                    Result::quantile(w.failures, 0.5), Result::quantile(w.failures, 0.95));
+        EXPECT_LE(Result::quantile(w.waits, 0.5), 4);
+        EXPECT_GE(Result::quantile(d.waits, 0.5), 20);
+        EXPECT_LE(Result::quantile(w.failures, 0.5), 0.5);
+        EXPECT_LE(Result::quantile(w.failures, 0.95), 10);
+        EXPECT_GE(w.by_tokens(), d.by_tokens() - 0.03);
     }
 }
 

@@ -148,7 +148,7 @@ TEST_F(EngineTest, ADriverThatSleepsUntilNextWakeGrantsAtTheRightTime) {
         ASSERT_TRUE(next && *next > now);
         now = *next;
         woken = advance();
-        ASSERT_LT(++wakes, 5);
+        ASSERT_LT(++wakes, 50) << "its turn is estimated again now and then, and no more";
     }
     EXPECT_TRUE(granted(woken[0].decision));
     EXPECT_GT(now, Instant{} + 1000s);  // sooner, perhaps, as the probe
