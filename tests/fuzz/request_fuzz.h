@@ -2,6 +2,7 @@
 // over the corpus by the unit tests.
 #pragma once
 
+#include "bedrock/body_head.h"
 #include "bedrock/request.h"
 
 #include "fuzz/check.h"
@@ -9,6 +10,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -57,17 +59,38 @@ inline void one_body(bedrock::RequestReader& reader, bedrock::Operation operatio
     }
 }
 
+inline void one_head(bedrock::Operation operation, std::string_view bytes) {
+    std::string body(bytes);
+    const auto head = bedrock::read_body_head(operation, body);
+    check(body == bytes);
+    if (!head) {
+        check(!head.error().message.empty());
+        return;
+    }
+    check(std::ranges::all_of(head->model, [](char c) { return c > ' ' && c < 0x7f; }));
+    if (is_json_object(bytes)) {
+        std::string changed = bedrock::with_body_model(body, "other");
+        const auto again = bedrock::read_body_head(operation, changed);
+        check(again && again->model == "other" && again->stream == head->stream);
+    }
+}
+
 /// The first byte chooses operation and family, the rest is the body.
 inline void request(std::string_view bytes) {
     if (bytes.empty()) {
         return;
     }
     static bedrock::RequestReader reader;
+    constexpr std::array kOperations = {bedrock::Operation::converse, bedrock::Operation::invoke,
+                                        bedrock::Operation::chat_completions,
+                                        bedrock::Operation::responses};
     const auto choice = static_cast<unsigned char>(bytes[0]);
     bytes.remove_prefix(1);
-    const auto operation =
-        choice % 4 == 0 ? bedrock::Operation::converse : bedrock::Operation::invoke;
+    const auto operation = kOperations[choice % kOperations.size()];
     one_body(reader, operation, static_cast<Family>(choice / 4 % 8), bytes);
+    if (bedrock::names_model_in_body(operation)) {
+        one_head(operation, bytes);
+    }
 }
 
 }  // namespace weir::fuzz
