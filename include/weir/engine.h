@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir {
@@ -31,7 +32,14 @@ struct TargetStatus {
     BreakerState breaker = BreakerState::closed;
     std::uint64_t in_flight = 0;  ///< granted, sent or begun
     bool daily_closed = false;
-    bool misconfigured = false;  ///< answered 403/404 as a fallback; closed for a while
+    bool misconfigured = false;  ///< calls agree that it is unfit (404, 403); closed for a while
+    std::string misconfigured_cause;     ///< the error that closed it
+    std::string misconfigured_call;      ///< the driver's name for the call that closed it
+    std::string misconfigured_client;    ///< that call's client
+    bool misconfigured_for_all = false;  ///< false: closed for that client only
+    Duration misconfigured_for{};        ///< until it is tried again
+    std::uint64_t cache_kept = 0;        ///< calls sent there for the prompt cache that is there
+    std::uint64_t cache_moved = 0;       ///< calls sent there while their prompt cache is elsewhere
     double usable_share = 1;  ///< of the quota, given what max_tokens holds in vain; 1 when unknown
     double mean_max_tokens = 0;
     double mean_settled_cost = 0;
@@ -101,8 +109,9 @@ public:
     /// this.
     void began(CallId id, Instant now);
 
-    /// The attempt failed; what next? Always final after began().
-    Decision report(CallId id, const Failure& failure, Instant now);
+    /// The attempt failed; what next? Always final after began(). `name` is the driver's name for
+    /// the call, shown in status where this failure has effects on other calls.
+    Decision report(CallId id, const Failure& failure, Instant now, std::string_view name = {});
 
     /// The call is complete, with this usage.
     void settle(CallId id, const Usage& usage, Instant now);
@@ -118,6 +127,9 @@ public:
     std::optional<Instant> next_wake() const;
 
     Status status(Instant now) const;
+
+    /// What is worth a line in the log since the last call, each said once.
+    std::vector<std::string> take_notices();
 
 private:
     class Impl;

@@ -180,32 +180,6 @@ Identity identify(const ClientDirectory& directory, const codec::Head& head,
     return identity;
 }
 
-bool glob_match(std::string_view pattern, std::string_view text) {
-    // Greedy with one point to come back to: linear in practice, never exponential.
-    std::size_t p = 0;
-    std::size_t t = 0;
-    std::size_t star = std::string_view::npos;
-    std::size_t mark = 0;
-    while (t < text.size()) {
-        if (p < pattern.size() && pattern[p] == '*') {
-            star = p++;
-            mark = t;
-        } else if (p < pattern.size() && pattern[p] == text[t]) {
-            ++p;
-            ++t;
-        } else if (star != std::string_view::npos) {
-            p = star + 1;
-            t = ++mark;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.size() && pattern[p] == '*') {
-        ++p;
-    }
-    return p == pattern.size();
-}
-
 std::string_view host_part(std::string_view authority) {
     if (authority.starts_with('[')) {
         const auto end = authority.find(']');

@@ -3,6 +3,7 @@
 
 #include "codec/http1.h"
 #include "codec/sigv4_verify.h"
+#include "policy/eligibility.h"
 
 #include <weir/config.h>
 
@@ -69,8 +70,7 @@ Identity identify(const ClientDirectory& directory, const codec::Head& head,
 /// The key of `Authorization: Bearer` or `x-api-key`; empty: none.
 std::string_view bearer_key(const codec::Head& head);
 
-/// `*` matches any run of characters; everything else itself.
-bool glob_match(std::string_view pattern, std::string_view text);
+using policy::glob_match;
 
 /// Whether only a browser's page could have sent this: it carries Origin or Sec-Fetch-Site.
 bool is_web_page(const codec::Head& head);

@@ -5,18 +5,26 @@
 #include <weir/engine.h>
 #include <weir/time.h>
 
-#include <array>
 #include <cstdint>
+#include <optional>
 
+#include "policy/evidence.h"
 #include "policy/random.h"
 
 namespace weir::policy {
 
 /// A circuit breaker for one Region and model.
 ///
-/// Closed: opens at a streak of failures or when half of at least ten recent attempts failed. Open:
-/// for a while that doubles, +-20 %. Half-open: a few probes; all must pass, the first that fails
-/// opens it again. Then a ramp: from 10 % of the earlier rate to all over 10 s.
+/// Closed: opens at a streak of failures or when half of at least ten recent outcomes are failures,
+/// both as Evidence counts them, by call and client. Open: for a while that doubles, +-20 %.
+/// Half-open: a few probes; all must pass, the first that fails opens it again. Then a ramp: from
+/// 10 % of the earlier rate to all over 10 s.
+///
+/// Opened on the failures of one client alone, it is open to that client: a call of another client
+/// makes it half-open at once and is a probe.
+///
+/// A call that has failed before, and the client whose probe failed last, may probe only when
+/// nobody else has done so for a second.
 ///
 /// Invariant: probes out plus probes passed never exceed `probes`; a permit taken before the last
 /// change of state has no effect when it comes back.
@@ -45,13 +53,32 @@ public:
     /// Only after allows() said yes.
     Permit take(Instant now);
 
-    void success(Permit permit, Instant now);
-    /// `weight` 1, or 1/2 for failures that say less about the place.
-    void failure(Permit permit, double weight, Random& random, Instant now);
+    /// Half-open at once if only one client has had failures here, and this is another one.
+    void ask_for(std::uint64_t client, Instant now);
+    bool accused_only_by(std::uint64_t client) const { return sole_accuser_ == client; }
+    /// Whether this call may be one of the probes; always true unless half-open.
+    bool may_probe(Witness who, bool failed_before, Instant now) {
+        return may_probe_at(who, failed_before, now) <= now;
+    }
+    Instant may_probe_at(Witness who, bool failed_before, Instant now);
+
+    void success(Permit permit, Instant now, Witness who = {});
+    /// `weight` 1, or 1/2 for failures that say less about the place. `doubted`: the call has
+    /// failed at another target that serves others.
+    void failure(Permit permit, double weight, Random& random, Instant now, Witness who = {},
+                 bool doubted = false);
     /// A failure after its permit was handed back: an answer that began and then broke.
-    void fail_now(Random& random, Instant now) { failure(Permit{false, epoch_}, 1, random, now); }
+    void broke(Random& random, Instant now, Witness who = {});
     /// A refusal by quota: the place works.
-    void alive(Permit permit, Instant now);
+    void alive(Permit permit, Instant now, Witness who = {}) { success(permit, now, who); }
+
+    /// Closed, and not even doubted failures would open it.
+    bool healthy(Instant now);
+    /// The call has failed at a healthy target too: what it said here is taken back, and an opening
+    /// that rested on it. True if the state changed.
+    bool take_back(std::uint64_t call, Instant now);
+    /// The other targets fail as well: doubted failures count after all.
+    void believe(Random& random, Instant now);
     /// Nothing was learned: a probe's permit returns.
     void give_back(Permit permit, Instant now);
 
@@ -71,15 +98,8 @@ public:
     Instant opens_until() const { return until_; }
 
 private:
-    struct Second {
-        std::int64_t number = 0;
-        double failures = 0;
-        std::uint32_t total = 0;
-    };
-    static constexpr std::size_t kBuckets = 10;
-
-    Duration bucket_width() const;
-    Second& bucket(Instant now);
+    Evidence::Rule rule() const;
+    void judge(Random& random, Instant now);
     void trip(Random& random, Instant now);
     double ramp_rate(Instant now) const;
     void accrue(Instant now);
@@ -87,8 +107,11 @@ private:
     BreakerConfig config_;
     BreakerState state_ = BreakerState::closed;
     std::uint32_t epoch_ = 0;
-    std::array<Second, kBuckets> recent_{};
-    double streak_ = 0;
+    Evidence evidence_;
+    std::uint64_t tripped_by_ = 0;                  // the call whose probe failed; 0: none
+    std::optional<std::uint64_t> failed_probe_of_;  // the client whose probe failed last
+    std::optional<std::uint64_t> sole_accuser_;     // it opened on the failures of this one alone
+    Instant half_since_{};
     Instant opened_{};
     Instant until_{};
     std::uint32_t times_open_ = 0;  // since it was last fully closed

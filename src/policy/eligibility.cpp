@@ -7,6 +7,32 @@
 
 namespace weir::policy {
 
+bool glob_match(std::string_view pattern, std::string_view text) {
+    // Greedy with one point to come back to: linear in practice, never exponential.
+    std::size_t p = 0;
+    std::size_t t = 0;
+    std::size_t star = std::string_view::npos;
+    std::size_t mark = 0;
+    while (t < text.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            mark = t;
+        } else if (p < pattern.size() && pattern[p] == text[t]) {
+            ++p;
+            ++t;
+        } else if (star != std::string_view::npos) {
+            p = star + 1;
+            t = ++mark;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.size() && pattern[p] == '*') {
+        ++p;
+    }
+    return p == pattern.size();
+}
+
 bool resides(std::string_view residency, std::string_view region, std::string_view model) {
     if (residency.empty() || residency == "any") {
         return true;
@@ -23,6 +49,39 @@ const std::string* guardrail_for(const RouteTarget& by, std::string_view guardra
         return strip_arn(entry.first) == strip_arn(guardrail);
     });
     return found == by.guardrails.end() ? nullptr : &found->second;
+}
+
+/// A client's globs name models as callers ask for them: with or without a geo prefix, or by an
+/// alias.
+bool may_use(const Config& config, const ClientConfig& client, std::string_view model) {
+    const std::string_view plain = strip_arn(model);
+    const auto matches = [&](const std::string& glob) {
+        return glob_match(glob, model) || glob_match(glob, plain) ||
+               glob_match(glob, split_model(plain).base) ||
+               std::ranges::any_of(config.aliases, [&](const auto& alias) {
+                   return alias.second == model && glob_match(glob, alias.first);
+               });
+    };
+    return client.models.empty() || std::ranges::any_of(client.models, matches);
+}
+
+/// What the client's own settings have against a target; null: nothing.
+const char* client_objection(const Config& config, const PathKey& key, const Candidate& c) {
+    const auto client = key.client.empty()
+                            ? config.clients.end()
+                            : std::ranges::find(config.clients, key.client, &ClientConfig::name);
+    if (client == config.clients.end()) {
+        return nullptr;
+    }
+    if (!client->regions.empty() &&
+        std::ranges::find(client->regions, c.target.region) == client->regions.end()) {
+        return "client_regions";
+    }
+    const bool same = !c.degraded && may_use(config, *client, key.model);
+    if (!same && !may_use(config, *client, c.target.model) && !may_use(config, *client, c.model)) {
+        return "client_models";
+    }
+    return nullptr;
 }
 
 class Chooser {
@@ -89,7 +148,7 @@ public:
             config_.models.facts(c.model).family != config_.models.facts(key_.model).family) {
             return "family";
         }
-        return nullptr;
+        return client_objection(config_, key_, c);
     }
 
 private:
@@ -120,6 +179,8 @@ Candidates candidates(const Config& config, const PathKey& key) {
         c.model = key.model;
         if (key.reach == Reach::mantle) {  // what it leans on was made under another configuration
             result.skipped.push_back(Skipped{c.target.region, c.target.model, "endpoint"});
+        } else if (const char* reason = client_objection(config, key, c)) {
+            result.skipped.push_back(Skipped{c.target.region, c.target.model, reason});
         } else {
             result.usable.push_back(std::move(c));
         }

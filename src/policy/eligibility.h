@@ -12,6 +12,9 @@
 
 namespace weir::policy {
 
+/// `pattern` with * for any text, the empty one included.
+bool glob_match(std::string_view pattern, std::string_view text);
+
 /// True when `region` and the geo prefix of `model` both stay within `residency`.
 bool resides(std::string_view residency, std::string_view region, std::string_view model);
 
@@ -24,6 +27,7 @@ struct PathKey {
     Reach reach = Reach::runtime;
     std::string guardrail = {};  // one that some target maps; any other is region_bound
     std::string profile = {};    // likewise
+    std::string client = {};     // set: its own regions and models apply
 
     auto operator<=>(const PathKey&) const = default;
 };

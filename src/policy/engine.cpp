@@ -79,16 +79,23 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
     r->waited = Duration::zero();
     r->invocation = call.invocation;
     r->first_target = nullptr;
-    const PathLess::View view = path_key(call);
+    r->cache_home = 0;
+    r->client = client_for(call.client);
+    ++r->client->calls;
+    const PathLess::View view = path_key(call, *r->client);
     const auto known = paths_.find(view);
     r->path = known != paths_.end() ? known->second.get() : path_for(PathLess::key(view));
     r->path->last_used = ++uses_;
     ++r->path->refs;
     if (!call.conversation.empty() && !r->path->targets.empty()) {
         r->path->targets.front().state->estimator->recognise(r->input, call.conversation);
+        r->cache_home = cache_homes_.find(call.conversation, now).value_or(0);
     }
-    r->client = client_for(call.client);
-    ++r->client->calls;
+    r->witness.client = r->client->key;
+    // An SDK's own tries are one call.
+    r->witness.call = (call.invocation.empty() ? IdHash{}(call.id)
+                                               : StringHash{}(call.invocation) ^ r->client->key) |
+                      1U;
     const InvocationMemory::Entry* entry = invocations_.find(call.client, call.invocation);
     if (entry != nullptr) {
         r->arrival = std::min(r->arrival, entry->arrival);
@@ -104,7 +111,8 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
 
 /// What is mapped nowhere binds a call to its home Region whatever its name: it is left out of the
 /// key, or callers could multiply paths.
-Engine::Impl::PathLess::View Engine::Impl::path_key(const Call& call) const {
+Engine::Impl::PathLess::View Engine::Impl::path_key(const Call& call,
+                                                    const ClientState& client) const {
     constexpr std::string_view kUnknown = "*";
     bool bound = call.region_bound;
     Reach reach = call.reach;
@@ -120,7 +128,8 @@ Engine::Impl::PathLess::View Engine::Impl::path_key(const Call& call) const {
     };
     settle_part(guardrail, mapped_.guardrails);
     settle_part(profile, mapped_.profiles);
-    return {call.model, call.home_region, call.converse, bound, reach, guardrail, profile};
+    return {call.model, call.home_region, call.converse, bound,
+            reach,      guardrail,        profile,       own_paths(client)};
 }
 
 /// Forgets a record that is neither waiting nor in flight any more.
@@ -258,6 +267,9 @@ void Engine::Impl::sent(CallId id, Instant now) {
     if (call->client_reservation.pool != nullptr) {
         call->client_reservation.pool->sent(call->client_reservation, now);
     }
+    if (const auto silence = call->target->estimator->silence(call->stream)) {
+        arm(call->timer, now + *silence);
+    }
 }
 
 void Engine::Impl::began(CallId id, Instant now) {
@@ -270,10 +282,15 @@ void Engine::Impl::began(CallId id, Instant now) {
         sent(id, now);
     }
     call->state = CallState::begun;
+    disarm(call->timer);
     TargetState* t = call->target;
     const bool was_probing = t->breaker.state(now) != BreakerState::closed;
-    t->breaker.success(call->permit, now);
-    call->permit.epoch = ~0U;  // told once
+    if (call->permit.epoch == kTold) {  // for its silence
+        t->breaker.take_back(call->witness.call, now);
+    }
+    t->breaker.success(call->permit, now, call->witness);
+    t->unfit.fits();
+    call->permit.epoch = kTold;
     if (call->reservation.pool->accepted(call->reservation, now)) {
         dirty(t);
         for (TargetState* other : t->siblings) {
@@ -323,8 +340,8 @@ void Engine::sent(CallId id, Instant now) {
 void Engine::began(CallId id, Instant now) {
     impl_->began(id, now);
 }
-Decision Engine::report(CallId id, const Failure& failure, Instant now) {
-    return impl_->report(id, failure, now);
+Decision Engine::report(CallId id, const Failure& failure, Instant now, std::string_view name) {
+    return impl_->report(id, failure, now, name);
 }
 void Engine::settle(CallId id, const Usage& usage, Instant now) {
     impl_->settle(id, usage, now);
@@ -340,6 +357,9 @@ std::optional<Instant> Engine::next_wake() const {
 }
 Status Engine::status(Instant now) const {
     return impl_->status(now);
+}
+std::vector<std::string> Engine::take_notices() {
+    return impl_->take_notices();
 }
 
 }  // namespace weir

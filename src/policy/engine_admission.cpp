@@ -103,7 +103,7 @@ std::optional<Refusal> Engine::Impl::turned_away(CallRecord* call, Instant now) 
     bool fits_somewhere = false;
     for (std::size_t i = 0; i < targets.size(); ++i) {
         fits_somewhere = fits_somewhere || !too_large(*targets[i].state->pool, i);
-        if (targets[i].state->misconfigured_until > now) {
+        if (passed_over(*call->path, targets[i].state, call->client, now)) {
             ++skipped_[{targets[i].state->target.region, targets[i].state->target.model,
                         "misconfigured"}];
         }
@@ -128,7 +128,9 @@ std::optional<Refusal> Engine::Impl::turned_away(CallRecord* call, Instant now) 
 }
 
 /// May the call go to this target this instant? `overtaking`: a repeat, which waits behind nobody.
-bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, bool overtaking) {
+/// `spilling`: whatever earlier targets could do.
+bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, bool overtaking,
+                             bool spilling) {
     TargetState* t = call->path->targets[index].state;
     const std::size_t cls = static_cast<std::size_t>(call->priority);
     if (!overtaking) {
@@ -148,7 +150,14 @@ bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, b
             }
         }
     }
-    if (may_send_at(t, now) > now) {
+    // A later target only when no earlier one is expected to take the call in time.
+    if (!overtaking && !spilling && call->path->targets[index].group != 0 &&
+        eligible_at(lane_for(call), index, now) > now) {
+        return false;
+    }
+    t->breaker.ask_for(call->client->key, now);
+    if (may_send_at(t, now) > now || !probes_at_once(call, t, now) ||
+        passed_over(*call->path, t, call->client, now)) {
         return false;
     }
     t->pool->tick(now);
@@ -162,11 +171,7 @@ bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, b
             return false;
         }
     }
-    if (overtaking || call->path->targets[index].group == 0) {
-        return true;
-    }
-    // A later target only when no earlier one is expected to take the call in time.
-    return eligible_at(lane_for(call), index, now) <= now;
+    return true;
 }
 
 /// When the call's turn at a target is expected, in settled cost, behind what stands before it.
@@ -242,7 +247,8 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
             all_open = false;
         }
         backlog = backlog || lane->slots[i].flow->waiting > 0;
-        if (t->misconfigured_until > latest || day_free > latest || t->breaker.open(now)) {
+        if (passed_over(*call->path, t, call->client, now) || day_free > latest ||
+            t->breaker.open(now)) {
             continue;
         }
         const Instant at = turn(call, lane->slots[i], false, now);

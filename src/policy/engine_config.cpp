@@ -104,6 +104,7 @@ TargetState* Engine::Impl::target_for(const Target& target) {
     if (!slot) {
         slot = std::make_unique<TargetState>(retry_, breaker_);
         slot->target = target;
+        slot->number = ++targets_made_;
         RegionState& place = regions_[target.region];
         ++place.refs;
         place.targets.push_back(slot.get());
@@ -218,11 +219,13 @@ void Engine::Impl::configure_client(ClientState* client) {
     const auto found = std::ranges::find(config_.clients, client->name, &ClientConfig::name);
     client->configured = found != config_.clients.end();
     client->share = 1;
+    client->bound = false;
     client->max_output.reset();
     PoolLimits limits;
     if (client->configured) {
         client->max_output = found->max_output;
         client->share = std::clamp(found->share, 1e-6, 1e6);
+        client->bound = !found->regions.empty() || !found->models.empty();
         limits.tokens = found->tokens_per_minute;
         limits.requests = found->requests_per_minute;
     }
@@ -246,6 +249,7 @@ ClientState* Engine::Impl::client_for(std::string_view name) {
     }
     auto client = std::make_unique<ClientState>();
     client->name = name;
+    client->key = StringHash{}(name);
     ClientState* made = client.get();
     clients_.emplace(std::string(name), std::move(client));
     configure_client(made);
@@ -291,8 +295,9 @@ void Engine::Impl::reconfigure(Config config, Instant now) {
     auto old = std::move(paths_);
     paths_.clear();
     for (auto& [id, call] : calls_) {
-        Path* before = call->path;
-        call->path = path_for(before->key);
+        PathKey key = call->path->key;
+        key.client = own_paths(*call->client);
+        call->path = path_for(key);
         ++call->path->refs;
         // An attempt in flight keeps its target, which may stand elsewhere in the path, or nowhere.
         const auto& targets = call->path->targets;

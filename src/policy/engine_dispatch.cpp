@@ -77,7 +77,7 @@ CallRecord* Engine::Impl::backfill(TargetState* target, const Slot* head, Instan
 
 /// When this target may be sent to, quota apart; Instant::max(): only an event can change it.
 Instant Engine::Impl::may_send_at(TargetState* target, Instant now) {
-    Instant at = std::max({now, target->misconfigured_until, target->daily_until});
+    const Instant at = std::max(now, target->daily_until);
     if (target->daily_probing && target->daily_probe_out) {
         return Instant::max();
     }
@@ -121,6 +121,11 @@ void Engine::Impl::rescue(Path* path, Instant now) {
 /// (the power of two choices: Mitzenmacher, 2001).
 std::optional<Grant> Engine::Impl::grant_first_choice(CallRecord* call, Instant now) {
     const auto& targets = call->path->targets;
+    if (call->cache_home != 0) {
+        if (auto g = grant_cache_home(call, now)) {
+            return g;
+        }
+    }
     for (std::size_t from = 0; from < targets.size();) {
         std::size_t to = from + 1;
         std::uint64_t weights = targets[from].candidate.weight;
@@ -155,6 +160,19 @@ std::optional<Grant> Engine::Impl::grant_first_choice(CallRecord* call, Instant 
             }
         }
         from = to;
+    }
+    return std::nullopt;
+}
+
+/// The target that holds the prompt cache of the call's conversation, while it has room: the same
+/// model only.
+std::optional<Grant> Engine::Impl::grant_cache_home(CallRecord* call, Instant now) {
+    const auto& targets = call->path->targets;
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        if (targets[i].state->number == call->cache_home && !targets[i].candidate.unlike_first &&
+            try_grant(call, i, now, false, true)) {
+            return grant(call, i, now);
+        }
     }
     return std::nullopt;
 }
@@ -224,6 +242,9 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     call->sent_output = max_output(call, t, index);
     call->right_sized = call->sent_output < allowed_output(call, t, index);
     t->right_sized += call->right_sized ? 1 : 0;
+    if (call->cache_home != 0) {
+        ++(t->number == call->cache_home ? t->cache_kept : t->cache_moved);
+    }
     if (call->sent_output < call->max_output.value_or(t->facts.max_output)) {
         g.max_output = call->sent_output;
     }
@@ -249,6 +270,7 @@ void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>&
             disarm(target->timer);
             return;
         }
+        target->breaker.ask_for(slot->lane->client->key, now);
         const Instant open_at = may_send_at(target, now);
         if (open_at > now) {
             arm(target->timer, open_at);
@@ -258,11 +280,21 @@ void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>&
                     continue;
                 }
             }
+            if (target->breaker.accused_only_by(slot->lane->client->key) &&
+                timers_.contains(&target->timer)) {
+                set_aside(slot, target->timer.at);  // it is open to the others behind
+                continue;
+            }
             return;
         }
         Lane* lane = slot->lane;
         CallRecord* call = lane->head;
         const std::size_t index = slot->index;
+        if (!probes_at_once(call, target, now)) {
+            set_aside(slot,
+                      target->breaker.may_probe_at(call->witness, call->ordeal != nullptr, now));
+            continue;
+        }
         const Amount c = cost(call, target, index);
         if (ClientState* client = lane->client; client->limits) {
             client->limits->tick(now);
@@ -302,6 +334,10 @@ void Engine::Impl::on_timer(Timer& timer, Instant now, std::vector<Wake>& woken,
     switch (timer.kind) {
         case TimerKind::call: {
             auto* call = static_cast<CallRecord*>(timer.owner);
+            if (call->state != CallState::waiting) {
+                silent(call, now);
+                break;
+            }
             const CallId id = call->id;
             Refusal r = refusal(expiry_reason(call, now), call, 0);
             TargetState* t = call->path->targets.front().state;

@@ -10,8 +10,10 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "policy/cache_homes.h"
 #include "policy/invocation_memory.h"
 #include "policy/state.h"
 #include "policy/tariff.h"
@@ -24,6 +26,7 @@ namespace weir {
 ///   engine_queue.cpp      lanes, flows, eligibility
 ///   engine_dispatch.cpp   advance: who goes next
 ///   engine_outcome.cpp    report, settle, cancel
+///   engine_evidence.cpp   what an outcome says about its target: breaker, fitness, quota
 ///   engine_config.cpp     targets, paths, clients, pools; reconfigure
 ///   engine_status.cpp     the snapshot
 ///
@@ -38,12 +41,13 @@ public:
     Decision offer(const Call& call, Instant now);
     void sent(CallId id, Instant now);
     void began(CallId id, Instant now);
-    Decision report(CallId id, const Failure& failure, Instant now);
+    Decision report(CallId id, const Failure& failure, Instant now, std::string_view name);
     void settle(CallId id, const Usage& usage, Instant now);
     void cancel(CallId id, std::optional<Usage> so_far, Instant now);
     void advance(Instant now, std::vector<Wake>& woken);
     std::optional<Instant> next_wake() const;
     Status status(Instant now);
+    std::vector<std::string> take_notices() { return std::exchange(notices_, {}); }
 
 private:
     using CallRecord = policy::CallRecord;
@@ -69,16 +73,16 @@ private:
     struct PathLess {
         using is_transparent = void;
         using View = std::tuple<std::string_view, std::string_view, bool, bool, Reach,
-                                std::string_view, std::string_view>;
+                                std::string_view, std::string_view, std::string_view>;
         static View view(const PathKey& k) {
             return {k.model, k.home_region, k.converse, k.region_bound,
-                    k.reach, k.guardrail,   k.profile};
+                    k.reach, k.guardrail,   k.profile,  k.client};
         }
         static View view(const View& v) { return v; }
         static PathKey key(const View& v) {
-            const auto& [model, home, converse, bound, reach, guardrail, profile] = v;
-            return {std::string(model),     std::string(home),   converse, bound, reach,
-                    std::string(guardrail), std::string(profile)};
+            const auto& [model, home, converse, bound, reach, guardrail, profile, client] = v;
+            return {std::string(model),     std::string(home),    converse,           bound, reach,
+                    std::string(guardrail), std::string(profile), std::string(client)};
         }
         template <class A, class B>
         bool operator()(const A& a, const B& b) const {
@@ -111,7 +115,8 @@ private:
     Instant turn_behind(const Slot& slot, double tokens, double calls, double own,
                         Instant now) const;
     Instant latest_start(const CallRecord* call, Instant now) const;
-    bool try_grant(CallRecord* call, std::size_t index, Instant now, bool overtaking);
+    bool try_grant(CallRecord* call, std::size_t index, Instant now, bool overtaking,
+                   bool spilling = false);
 
     // engine_waits.cpp
     static constexpr Duration kReviewEvery = std::chrono::seconds(1);
@@ -139,6 +144,9 @@ private:
     void refresh_waiting_for(TargetState* target, Instant now);
     Instant eligible_at(const Lane* lane, std::size_t index, Instant now) const;
     bool closed(TargetState* target, Instant now) const;
+    static bool passed_over(const Path& path, const TargetState* target, const ClientState* client,
+                            Instant now);
+    void set_aside(Slot* slot, Instant until);
     void park(Lane* lane, Instant until);
     void unpark(ClientState* client, Instant now);
 
@@ -153,6 +161,19 @@ private:
     Grant grant(CallRecord* call, std::size_t index, Instant now);
     void on_timer(Timer& timer, Instant now, std::vector<Wake>& woken, std::size_t limit);
     RefusalReason expiry_reason(const CallRecord* call, Instant now) const;
+    std::optional<Grant> grant_cache_home(CallRecord* call, Instant now);
+
+    // engine_evidence.cpp
+    void judge_target(CallRecord* call, const Failure& failure, Instant now);
+    static bool probes_at_once(CallRecord* call, TargetState* target, Instant now);
+    void tell_breaker(CallRecord* call, double weight, bool broke, Instant now);
+    void breaker_changed(TargetState* target, Instant now);
+    void silent(CallRecord* call, Instant now);
+    void note_misfit(CallRecord* call, const Failure& failure, TargetState* target,
+                     policy::Misfit misfit, std::string_view name, Instant now);
+    policy::Amount left_cost(const CallRecord* call, const std::optional<Usage>& seen,
+                             const QuotaPool* pool, Instant now) const;
+    void leave_early(CallRecord* call, const std::optional<Usage>& seen, Instant now);
 
     // engine_outcome.cpp
     void leave_target(CallRecord* call, Instant now);
@@ -160,7 +181,6 @@ private:
                                        const QuotaPool* pool);
     static double share_of(const QuotaPool& pool, policy::Amount amount);
     void end_attempt(CallRecord* call, const Failure& failure, Instant now);
-    void judge_target(CallRecord* call, const Failure& failure, Instant now);
     Decision after_truncation(CallRecord* call, const Failure& failure, Instant now);
     Decision after_quota(CallRecord* call, const Failure& failure, Instant now);
     Decision go_elsewhere(CallRecord* call, const Failure& failure, bool unfit, Instant now);
@@ -175,7 +195,11 @@ private:
     // engine_config.cpp
     void apply(Config config);
     Path* path_for(const PathKey& key);
-    PathLess::View path_key(const Call& call) const;
+    PathLess::View path_key(const Call& call, const ClientState& client) const;
+    /// Clients with Regions or models of their own have paths of their own.
+    static std::string_view own_paths(const ClientState& client) {
+        return client.bound ? std::string_view(client.name) : std::string_view();
+    }
     void trim_paths();
     TargetState* target_for(const Target& target);
     void set_up(TargetState* target);
@@ -193,6 +217,9 @@ private:
         }
     };
     enum class Order : std::uint8_t { fifo, adaptive_lifo, small_first };
+
+    /// Epoch of a permit whose breaker has been told the outcome.
+    static constexpr std::uint32_t kTold = ~0U;
 
     Config config_;
     Order order_ = Order::fifo;
@@ -219,6 +246,9 @@ private:
     std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t> skipped_;
     policy::IndexedHeap<Timer, policy::TimerLess> timers_;
     std::vector<TargetState*> dirty_;
+    std::vector<std::string> notices_;  // for the log, taken by the driver
+    policy::CacheHomes cache_homes_{10'000};
+    std::uint32_t targets_made_ = 0;
     std::vector<CallId> doomed_;  // waiting calls a new configuration leaves nowhere to go
     std::uint64_t sequence_ = 0;
     std::uint64_t uses_ = 0;

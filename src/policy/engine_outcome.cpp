@@ -9,11 +9,7 @@ using namespace policy;
 
 namespace {
 
-constexpr Duration kUnfitFor = std::chrono::minutes(5);
-constexpr Duration kDayPause = std::chrono::minutes(15);
-constexpr Duration kLongestDayPause = std::chrono::hours(4);
 constexpr std::uint32_t kServerSends = 2;
-constexpr std::uint32_t kTold = ~0U;
 
 bool is_quota(FailureClass cls) {
     return cls == FailureClass::quota_requests || cls == FailureClass::quota_tokens;
@@ -53,6 +49,7 @@ void Engine::Impl::leave_target(CallRecord* call, Instant now) {
     if (call->permit.epoch != kTold) {
         t->breaker.give_back(call->permit, now);
     }
+    disarm(call->timer);
     const bool region_was_full = t->region->in_flight >= config_.pool.max_connections;
     --t->in_flight;
     --t->region->in_flight;
@@ -111,71 +108,17 @@ void Engine::Impl::end_attempt(CallRecord* call, const Failure& failure, Instant
     } else {
         if (is_quota(failure.cls)) {
             const bool requests = failure.cls == FailureClass::quota_requests;
+            if (const auto limit = call->reservation.pool->hard_limit(); limit && !requests) {
+                const Meter& tokens = call->reservation.pool->meter(LimitKind::tokens);
+                const std::uint64_t own = std::min(call->reservation.tokens, tokens.used());
+                call->target->leavers.refused(tokens.used() - own, own, *limit, tokens.window(),
+                                              now);
+            }
             call->reservation.pool->refused(requests ? LimitKind::requests : LimitKind::tokens,
                                             call->reservation, failure.retry_after, random_, now);
         }
         each([&](Reservation& r) { r.pool->give_back_tokens(r, now); });
         charge(call->flow, -call->charged);
-    }
-}
-
-/// What the failure says about the target, as opposed to the call.
-void Engine::Impl::judge_target(CallRecord* call, const Failure& failure, Instant now) {
-    if (failure.blameless) {
-        return;
-    }
-    TargetState* t = call->target;
-    const bool was_open = t->breaker.state(now) == BreakerState::open;
-    const auto told = [&](double weight) {
-        t->breaker.failure(call->permit, weight, random_, now);
-        call->permit.epoch = kTold;
-    };
-    switch (failure.cls) {
-        case FailureClass::quota_requests:
-        case FailureClass::quota_tokens:
-            t->breaker.alive(call->permit, now);
-            call->permit.epoch = kTold;
-            break;
-        case FailureClass::capacity:
-        case FailureClass::server:
-        case FailureClass::network:
-        case FailureClass::timeout:
-        case FailureClass::reset:
-            told(1);
-            break;
-        case FailureClass::broken:
-            // Its probe passed when the answer began; the break is a failure of its own.
-            if (call->permit.epoch == kTold && t->breaker.state(now) == BreakerState::closed) {
-                t->breaker.fail_now(random_, now);
-            } else {
-                told(1);
-            }
-            break;
-        case FailureClass::truncated:
-            t->breaker.success(call->permit, now);
-            call->permit.epoch = kTold;
-            break;
-        case FailureClass::overloaded:
-        case FailureClass::slow_model:
-            told(0.5);
-            break;
-        case FailureClass::daily:
-            if (t->daily_until <= now) {
-                t->daily_pause = t->daily_pause == Duration::zero()
-                                     ? kDayPause
-                                     : std::min(t->daily_pause * 2, kLongestDayPause);
-                t->daily_until = now + t->daily_pause;
-            }
-            t->daily_probing = true;
-            refresh_waiting_for(t, now);
-            break;
-        case FailureClass::credentials:
-        case FailureClass::caller:
-            break;
-    }
-    if (!was_open && t->breaker.state(now) == BreakerState::open) {
-        refresh_waiting_for(t, now);
-        dirty(t);
     }
 }
 
@@ -195,8 +138,8 @@ Decision Engine::Impl::final_error(CallRecord* call, const Failure& failure, Ref
 bool Engine::Impl::anywhere_left(const CallRecord* call) const {
     return std::ranges::any_of(call->path->targets, [&](const PathTarget& t) {
         const Ordeal::Place* place = call->ordeal ? call->ordeal->find(t.state) : nullptr;
-        return t.state->misconfigured_until <= now_ && t.state->daily_until <= call->deadline &&
-               (place == nullptr || !place->barred);
+        return !passed_over(*call->path, t.state, call->client, now_) &&
+               t.state->daily_until <= call->deadline && (place == nullptr || !place->barred);
     });
 }
 
@@ -225,6 +168,7 @@ bool Engine::Impl::may_time_out(const CallRecord* call, Instant now) const {
     return std::ranges::any_of(call->path->targets, [&](const PathTarget& t) {
         const Ordeal::Place* place = call->ordeal ? call->ordeal->find(t.state) : nullptr;
         return t.state != call->target && !closed(t.state, now) &&
+               !passed_over(*call->path, t.state, call->client, now) &&
                (place == nullptr || !place->barred);
     });
 }
@@ -314,7 +258,8 @@ Decision Engine::Impl::after_quota(CallRecord* call, const Failure& failure, Ins
     return Wait{};
 }
 
-Decision Engine::Impl::report(CallId id, const Failure& failure, Instant now) {
+Decision Engine::Impl::report(CallId id, const Failure& failure, Instant now,
+                              std::string_view name) {
     now = tick(now);
     CallRecord* call = find(id);
     if (call == nullptr || call->state == CallState::waiting || call->state == CallState::idle) {
@@ -402,17 +347,15 @@ Decision Engine::Impl::report(CallId id, const Failure& failure, Instant now) {
             }
             return go_elsewhere(call, failure, false, now);
         case FailureClass::caller:
-            if (first_place) {
+        case FailureClass::slow_model: {
+            const Misfit kind = misfit(failure);
+            if (kind == Misfit::none && first_place) {
                 return final_error(call, failure, RefusalReason::upstream_error, now);
             }
-            if (failure.status == 403 || failure.status == 404) {
-                t->misconfigured_until = now + kUnfitFor;
-                ++skipped_[{t->target.region, t->target.model, "misconfigured"}];
-                refresh_waiting_for(t, now);
-            }
+            note_misfit(call, failure, t, kind, name, now);
             ordeal.at(t).barred = true;
             return go_elsewhere(call, failure, true, now);
-        case FailureClass::slow_model:
+        }
         case FailureClass::quota_requests:
         case FailureClass::quota_tokens:
         case FailureClass::broken:
@@ -458,6 +401,9 @@ void Engine::Impl::settle(CallId id, const Usage& usage, Instant now) {
         t->estimator->learn_usage(call->input, usage, actual.tokens, closely);
         learn_output(call, usage);
         charge(call->flow, share_of(*t->pool, actual) - call->charged);
+        if (usage.cache_read > 0 || usage.cache_write > 0) {
+            cache_homes_.remember(call->input.conversation, t->number, now);
+        }
     }
     t->estimator->learn_complete(now - call->sent_at, call->stream, closely);
     invocations_.forget(call->client->name, call->invocation);
@@ -474,12 +420,7 @@ void Engine::Impl::cancel(CallId id, std::optional<Usage> so_far, Instant now) {
     if (call->state == CallState::waiting) {
         dequeue(call, now);
     } else if (call->state != CallState::idle) {
-        Failure left;
-        left.stage = call->state == CallState::granted ? Stage::not_sent : Stage::sent;
-        left.cls =
-            call->state == CallState::granted ? FailureClass::network : FailureClass::timeout;
-        left.seen = so_far;
-        end_attempt(call, left, now);
+        leave_early(call, so_far, now);
         leave_target(call, now);
     }
     note_invocation(call, nullptr, now);

@@ -242,11 +242,19 @@ void Engine::Impl::dequeue(CallRecord* call, Instant now) {
 }
 
 bool Engine::Impl::closed(TargetState* target, Instant now) const {
-    if (target->misconfigured_until > now || target->daily_until > now ||
-        (target->daily_probing && target->daily_probe_out)) {
+    if (target->daily_until > now || (target->daily_probing && target->daily_probe_out)) {
         return true;
     }
     return !target->breaker.allows(now);
+}
+
+/// Calls of this client find the target unfit, and the path has another one that is not.
+bool Engine::Impl::passed_over(const Path& path, const TargetState* target,
+                               const ClientState* client, Instant now) {
+    return target->unfit.closed_for(client->key, now) &&
+           std::ranges::any_of(path.targets, [&](const PathTarget& other) {
+               return !other.state->unfit.closed_for(client->key, now);
+           });
 }
 
 Instant Engine::Impl::eligible_at(const Lane* lane, std::size_t index, Instant now) const {
@@ -256,11 +264,15 @@ Instant Engine::Impl::eligible_at(const Lane* lane, std::size_t index, Instant n
         if (place != nullptr && (place->barred || place->not_before > now)) {
             return place->barred ? Instant::max() : place->not_before;
         }
-        if (lane->solo) {
-            return now;
-        }
     }
     const Path& path = *lane->path;
+    const TargetState* target = lane->slots[index].target;
+    if (passed_over(path, target, lane->client, now)) {
+        return target->unfit.until();
+    }
+    if (call != nullptr && call->ordeal && lane->solo) {
+        return now;
+    }
     const std::size_t group = path.targets[index].group;
     if (group == 0) {
         return now;
@@ -273,7 +285,7 @@ Instant Engine::Impl::eligible_at(const Lane* lane, std::size_t index, Instant n
     }
     for (std::size_t j = 0; j < group; ++j) {
         TargetState* earlier = path.targets[j].state;
-        if (closed(earlier, now)) {
+        if (closed(earlier, now) || passed_over(path, earlier, lane->client, now)) {
             continue;
         }
         if (call == nullptr) {
@@ -327,6 +339,15 @@ void Engine::Impl::refresh_waiting_for(TargetState* target, Instant now) {
     }
     for (Lane* lane : lanes) {
         refresh(lane, now);
+    }
+}
+
+/// The head may not use this target before `until`, though its queue has come to it.
+void Engine::Impl::set_aside(Slot* slot, Instant until) {
+    slot->target->classes[slot->lane->cls].heads.erase(slot);
+    Timer& timer = slot->lane->timer;
+    if (!timers_.contains(&timer) || until < timer.at) {
+        arm(timer, until);
     }
 }
 

@@ -51,7 +51,16 @@ Status Engine::Impl::status(Instant now) {
         s.breaker = t->breaker.state(now);
         s.in_flight = t->in_flight;
         s.daily_closed = t->daily_until > now || t->daily_probing;
-        s.misconfigured = t->misconfigured_until > now;
+        s.misconfigured = t->unfit.closed(now);
+        if (s.misconfigured) {
+            s.misconfigured_cause = t->unfit.cause().error;
+            s.misconfigured_call = t->unfit.cause().call;
+            s.misconfigured_client = t->unfit.cause().client;
+            s.misconfigured_for_all = t->unfit.for_everybody();
+            s.misconfigured_for = t->unfit.until() - now;
+        }
+        s.cache_kept = t->cache_kept;
+        s.cache_moved = t->cache_moved;
         const Estimator& e = *t->estimator;
         s.usable_share = e.usable_share(config_.quota_window);
         s.mean_max_tokens = e.mean_max_output();

@@ -29,8 +29,11 @@ constexpr double kOutputMargin = 1.5;
 constexpr std::uint64_t kLeastOutput = 64;
 constexpr std::uint64_t kAllLearned = 1000;
 constexpr Duration kBetween = std::chrono::milliseconds(1);
-constexpr double kFarthest = 3;     // class weights may say so much more or less than the ratio
-constexpr double kQuantile = 2.33;  // standard deviations to the 99th percentile
+constexpr double kFarthest = 3;  // class weights may say so much more or less than the ratio
+constexpr double kSilentQuantile = 0.999;
+constexpr double kSilentTimes = 3;
+constexpr double kSilentAtLeast = 20;  // seconds
+constexpr double kQuantile = 2.33;     // standard deviations to the 99th percentile
 
 std::uint64_t to_tokens(double value) {
     return static_cast<std::uint64_t>(
@@ -48,6 +51,10 @@ bool counted(const InputCounts& counts) {
 /// A mean that follows its last hundred samples.
 void follow(double& mean, double sample) {
     mean += (sample - mean) / 64;
+}
+
+Duration silence_of(const FadingQuantile& seconds) {
+    return from_seconds(std::max(kSilentAtLeast, kSilentTimes * seconds.quantile(kSilentQuantile)));
 }
 
 void learn_margin(FadingQuantile& spread, double ratio, double& margin) {
@@ -241,6 +248,7 @@ void Estimator::learn_first(Duration since_sent) {
     first_.add(to_seconds(since_sent));
     if (first_.samples() >= 20 && first_.samples() % 8 == 0) {
         slow_first_ = from_seconds(first_.quantile(0.95));
+        silent_first_ = silence_of(first_);
     }
 }
 
@@ -252,6 +260,7 @@ void Estimator::learn_complete(Duration since_sent, bool stream, bool closely) {
     complete_.add(to_seconds(since_sent));
     if (complete_.samples() >= 20 && complete_.samples() % 8 == 0) {
         slow_complete_ = from_seconds(complete_.quantile(0.95));
+        silent_complete_ = silence_of(complete_);
     }
 }
 

@@ -70,7 +70,18 @@ public:
 
     /// 95th percentile from `sent` to the complete answer, or a stream's first content; 0: unknown.
     Duration slow_service(bool stream) const { return stream ? slow_first_ : slow_complete_; }
+    /// Without a first byte for so long after `sent`, the target is taken to be silent: three times
+    /// the 99.9th percentile, at least 20 s; nullopt: too little is known.
+    std::optional<Duration> silence(bool stream) const {
+        const Duration after = stream ? silent_first_ : silent_complete_;
+        return after > Duration::zero() ? std::optional(after) : std::nullopt;
+    }
     double mean_service_seconds() const { return service_.value(); }
+    /// Output tokens a second from `sent` to the complete answer; 0: unknown.
+    double output_rate() const {
+        const bool known = output_.samples() >= 5 && service_.value() > 0;
+        return known ? output_.value() / service_.value() : 0;
+    }
     double mean_settled() const { return settled_.value(); }
     double mean_reserved() const { return reserved_.value(); }
     double mean_max_output() const { return max_output_.value(); }
@@ -144,6 +155,8 @@ private:
     double rest_margin_ = 1.35;
     Duration slow_first_{};
     Duration slow_complete_{};
+    Duration silent_first_{};
+    Duration silent_complete_{};
 };
 
 }  // namespace weir::policy

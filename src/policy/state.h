@@ -17,9 +17,11 @@
 #include "policy/eligibility.h"
 #include "policy/estimator.h"
 #include "policy/indexed_heap.h"
+#include "policy/leavers.h"
 #include "policy/quota_pool.h"
 #include "policy/retry.h"
 #include "policy/served_part.h"
+#include "policy/unfit.h"
 
 namespace weir::policy {
 
@@ -98,6 +100,8 @@ struct SlotLess {
 
 struct ClientState {
     std::string name;
+    std::uint64_t key = 0;  ///< stands for the name where evidence is counted
+    bool bound = false;     ///< its regions or models narrow where its calls may go
     double share = 1;
     bool configured = false;
     std::unique_ptr<QuotaPool> limits;  ///< null: no limit of its own
@@ -146,7 +150,11 @@ struct TargetState {
     std::vector<TargetState*> siblings;  ///< others on the same pool
     std::uint64_t right_sized = 0;       ///< calls sent with a lowered max_tokens
     std::uint64_t truncated = 0;         ///< of those, cut by it
-    Instant misconfigured_until = Instant::min();
+    std::uint32_t number = 0;            ///< from 1, never reused
+    UnfitRecord unfit;
+    Leavers leavers;
+    std::uint64_t cache_kept = 0;   ///< calls sent here for the prompt cache that is here
+    std::uint64_t cache_moved = 0;  ///< calls sent here while their prompt cache is elsewhere
     Instant daily_until = Instant::min();
     Duration daily_pause{};
     bool daily_probing = false;  ///< closed for the day but for one probe
@@ -188,6 +196,8 @@ struct Ordeal {
         std::uint32_t server_failures = 0;
         Instant not_before = Instant::min();
         bool barred = false;
+        bool failed = false;  ///< its breaker was told of this call
+        bool unfit = false;   ///< it refused the call for what it is
     };
     std::vector<Place> places;
     std::optional<Failure> first;
@@ -222,6 +232,8 @@ struct CallRecord {
     Path* path = nullptr;
     ClientState* client = nullptr;
     std::string invocation;
+    Witness witness;
+    std::uint32_t cache_home = 0;  ///< number of the target with its prompt cache; 0: none
     std::unique_ptr<Ordeal> ordeal;
     TargetState* first_target = nullptr;
 

@@ -19,6 +19,9 @@ const std::string kHaiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 const std::string kProfile = "arn:aws:bedrock:us-east-1:1:application-inference-profile/p";
 
+constexpr std::size_t kFailureClasses = 14;
+static_assert(static_cast<std::size_t>(FailureClass::caller) + 1 == kFailureClasses);
+
 Config random_config(Dice& dice) {
     Config c;
     c.regions = {{"us-east-1", {}}, {"us-west-2", {}}};
@@ -71,7 +74,13 @@ Config random_config(Dice& dice) {
     ClientConfig big;
     big.name = "big";
     big.share = 3;
-    c.clients = {limited, big};
+    ClientConfig east;
+    east.name = "east";
+    east.regions = {"us-east-1"};
+    ClientConfig sonnet;
+    sonnet.name = "sonnet";
+    sonnet.models = {"*claude-sonnet*"};
+    c.clients = {limited, big, east, sonnet};
     c.queue.max_waiting = 200;
     if (dice.one_in(3)) {
         c.pool.max_connections = 8;
@@ -84,6 +93,7 @@ struct Shadow {
     enum { waiting, granted, sent, begun } state = waiting;
     Instant deadline;
     std::string home;
+    std::string client;
     Reach reach = Reach::runtime;
     bool guarded = false;
     bool profiled = false;
@@ -114,6 +124,12 @@ private:
             const bool mantle = g.target->endpoint == Endpoint::mantle;
             ASSERT_TRUE(!mantle || before.reach != Reach::runtime);
             ASSERT_TRUE(mantle || before.reach != Reach::mantle);
+            if (before.client == "east") {
+                ASSERT_EQ(g.target->region, "us-east-1");
+            }
+            if (before.client == "sonnet") {
+                ASSERT_NE(g.target->model.find("claude-sonnet"), std::string::npos);
+            }
             if (before.guarded) {
                 ASSERT_FALSE(mantle) << "a guardrail is never dropped";
                 ASSERT_NE(g.target->region == before.home, !g.guardrail.empty());
@@ -147,7 +163,8 @@ private:
         Call call;
         call.id = CallId{static_cast<std::uint32_t>(dice_.below(3)),
                          static_cast<std::uint32_t>(dice_.below(100)), ++generation_};
-        static const std::vector<std::string> kClients = {"", "big", "limited", "a", "b", "c"};
+        static const std::vector<std::string> kClients = {"",       "big", "limited", "east",
+                                                          "sonnet", "a",   "b",       "c"};
         call.client = kClients[dice_.below(kClients.size())];
         call.priority = static_cast<Priority>(dice_.below(3));
         const std::string stray = "some.model-" + std::to_string(dice_.below(5));
@@ -181,6 +198,7 @@ private:
                           Shadow::waiting,
                           deadline,
                           std::string(call.home_region),
+                          std::string(call.client),
                           call.reach,
                           !call.guardrail.empty(),
                           !call.profile.empty()};
@@ -189,9 +207,14 @@ private:
 
     Failure random_failure(bool begun) {
         Failure f;
-        f.cls = static_cast<FailureClass>(dice_.below(13));
+        f.cls = static_cast<FailureClass>(dice_.below(kFailureClasses));
         f.stage = begun ? Stage::begun : (dice_.one_in(4) ? Stage::not_sent : Stage::sent);
-        f.status = dice_.one_in(2) ? 404 : 400;
+        static constexpr int kStatuses[] = {400, 403, 404, 408, 500};
+        f.status = kStatuses[dice_.below(std::size(kStatuses))];
+        f.blameless = dice_.one_in(10);
+        if (f.status == 400 && dice_.one_in(2)) {
+            f.message = "Invocation of model ID x with on-demand throughput isn't supported.";
+        }
         if (dice_.one_in(5)) {
             f.retry_after = std::chrono::milliseconds(dice_.below(20'000));
         }

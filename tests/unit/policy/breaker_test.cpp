@@ -123,5 +123,62 @@ TEST_F(BreakerTest, CanBeForcedWhenThereIsNothingElse) {
     EXPECT_LT(breaker.may_force_at(), breaker.opens_until());
 }
 
+TEST_F(BreakerTest, AnOpeningThatRestsOnCallsTakenBackIsUndone) {
+    for (std::uint64_t call = 1; call <= 5; ++call) {
+        breaker.failure(breaker.take(now), 1, random, now, {call, 1});
+    }
+    ASSERT_EQ(breaker.state(now), BreakerState::open);
+    EXPECT_TRUE(breaker.take_back(3, now));
+    EXPECT_EQ(breaker.state(now), BreakerState::closed);
+    EXPECT_FALSE(breaker.ramping(now));
+    EXPECT_FALSE(breaker.take_back(3, now));
+}
+
+TEST_F(BreakerTest, AProbeThatFailsElsewhereTooIsTakenBack) {
+    fail(5);
+    now = breaker.allows_at(now);
+    breaker.failure(breaker.take(now), 1, random, now, {77, 1});
+    ASSERT_EQ(breaker.state(now), BreakerState::open);
+    EXPECT_FALSE(breaker.take_back(76, now));
+    EXPECT_TRUE(breaker.take_back(77, now));
+    EXPECT_EQ(breaker.state(now), BreakerState::half_open);
+    EXPECT_TRUE(breaker.allows(now));
+}
+
+TEST_F(BreakerTest, ACallThatHasFailedIsAProbeOnlyWhenNobodyElseCame) {
+    fail(5);
+    EXPECT_TRUE(breaker.may_probe({1, 1}, true, Instant{})) << "not half-open: no question";
+    now = breaker.allows_at(now);
+    ASSERT_EQ(breaker.state(now), BreakerState::half_open);
+    EXPECT_FALSE(breaker.may_probe({1, 1}, true, now));
+    EXPECT_TRUE(breaker.may_probe({2, 1}, false, now));
+    const Instant at = breaker.may_probe_at({1, 1}, true, now);
+    EXPECT_EQ(at, now + 1s);
+    EXPECT_TRUE(breaker.may_probe({1, 1}, true, at));
+}
+
+TEST_F(BreakerTest, TheNextProbeIsAnotherClientsIfThereIsOne) {
+    breaker.success(breaker.take(now), now, {1, 2});
+    fail(5);
+    now = breaker.allows_at(now + 10s);
+    for (std::uint64_t call = 10; breaker.state(now) == BreakerState::closed; ++call) {
+        breaker.failure(breaker.take(now), 1, random, now, {call, 1});
+    }
+    now = breaker.allows_at(now);
+    breaker.failure(breaker.take(now), 1, random, now, {50, 1});
+    now = breaker.opens_until();
+    ASSERT_EQ(breaker.state(now), BreakerState::half_open);
+    EXPECT_FALSE(breaker.may_probe({51, 1}, false, now));
+    EXPECT_TRUE(breaker.may_probe({52, 2}, false, now));
+}
+
+TEST_F(BreakerTest, AnswersThatBreakAfterTheyBeganOpenIt) {
+    for (std::uint64_t call = 1; call <= 5; ++call) {
+        breaker.success(breaker.take(now), now, {call, 1});
+        breaker.broke(random, now, {call, 1});
+    }
+    EXPECT_EQ(breaker.state(now), BreakerState::open);
+}
+
 }  // namespace
 }  // namespace weir::policy
