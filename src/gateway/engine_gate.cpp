@@ -106,8 +106,12 @@ void EngineGate::began(CallId id) {
     ask(true, [&](Engine& e, Instant now) { e.began(id, now); });
 }
 
-Decision EngineGate::report(CallId id, const Failure& failure) {
-    return ask(true, [&](Engine& e, Instant now) { return e.report(id, failure, now); });
+Decision EngineGate::report(CallId id, const Failure& failure, std::string_view name) {
+    return ask(true, [&](Engine& e, Instant now) { return e.report(id, failure, now, name); });
+}
+
+std::vector<std::string> EngineGate::notices() {
+    return ask(false, [](Engine& e, Instant) { return e.take_notices(); });
 }
 
 void EngineGate::settle(CallId id, const Usage& usage) {

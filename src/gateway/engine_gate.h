@@ -30,7 +30,9 @@ public:
     Decision offer(const Call& call);
     void sent(CallId id);
     void began(CallId id);
-    Decision report(CallId id, const Failure& failure);
+    Decision report(CallId id, const Failure& failure, std::string_view name = {});
+    /// What the engine has to say to the log.
+    std::vector<std::string> notices();
     void settle(CallId id, const Usage& usage);
     /// began() and settle() in one go, for answers that come whole.
     void complete(CallId id, const Usage& usage);

@@ -183,7 +183,13 @@ net::Task<void> Exchange::infer() {
         worker_.shared.metrics->count_attempt(target_region_, target_model_,
                                               attempt_result(failure_));
         const bool credentials = failure_.cls == FailureClass::credentials && !refreshed_;
-        decision = gate.report(id_, failure_);
+        decision = gate.report(id_, failure_, request_id_);
+        if ((failure_.cls == FailureClass::caller || failure_.cls == FailureClass::slow_model) &&
+            worker_.shared.log) {
+            for (const std::string& notice : gate.notices()) {
+                worker_.shared.log(LogLevel::warn, notice);
+            }
+        }
         if (credentials && std::holds_alternative<Grant>(decision)) {
             refreshed_ = true;
             if (Region* region = worker_.region(target_region_)) {
@@ -191,7 +197,7 @@ net::Task<void> Exchange::infer() {
             }
         }
     }
-    gate.cancel(id_, usage_.known || usage_.output > 0 ? std::optional(usage_) : std::nullopt);
+    gate.cancel(id_, usage_);
     outcome_ = lost_;
     if (status_ == 0) {
         status_ = 499;

@@ -25,6 +25,7 @@ std::string in_ms(Duration time) {
 
 void Exchange::begin_attempt(bool elsewhere, Instant deadline) {
     ++attempts_;
+    usage_ = {};  // of this attempt, should the client leave
     deadline_over_ = false;
     attempt_started_ = now();
     times_.stream = stream_;

@@ -63,6 +63,11 @@ void append_targets(std::vector<MetricFamily>& out, const Status& status,
               MetricType::Gauge);
     Read breaker("weir_breaker_state", "0 closed, 1 half-open, 2 open.", MetricType::Gauge,
                  Merge::max);
+    Read cache(
+        "weir_prompt_cache_calls_total",
+        "Calls of conversations with a prompt cache, sent to the target that has it (kept) or "
+        "to another (moved).",
+        MetricType::Counter);
     std::set<Target> pools;
     for (const TargetStatus& target : status.targets) {
         const std::string model(model_label(target.model));
@@ -75,6 +80,14 @@ void append_targets(std::vector<MetricFamily>& out, const Status& status,
             tier.emplace_back("tier", to_string(target.tier));
         }
         breaker.set(tier, static_cast<double>(target.breaker));
+        for (const auto& [result, calls] :
+             {std::pair("kept", target.cache_kept), std::pair("moved", target.cache_moved)}) {
+            if (calls > 0) {
+                Labels labels = place;
+                labels.emplace_back("result", result);
+                cache.set(std::move(labels), static_cast<double>(calls));
+            }
+        }
         const bool reserved = target.tier == Tier::reserved;
         if (reserved) {
             place = std::move(tier);
@@ -112,7 +125,7 @@ void append_targets(std::vector<MetricFamily>& out, const Status& status,
                      {"reason", one.reason}},
                     static_cast<double>(one.calls));
     }
-    for (Read* read : {&limit, &used, &breaker, &waiting, &skipped}) {
+    for (Read* read : {&limit, &used, &breaker, &cache, &waiting, &skipped}) {
         read->append_to(out);
     }
 }

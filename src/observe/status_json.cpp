@@ -48,6 +48,14 @@ ordered_json target_json(const TargetStatus& target) {
     out["in_flight"] = target.in_flight;
     out["daily_closed"] = target.daily_closed;
     out["misconfigured"] = target.misconfigured;
+    if (target.misconfigured) {
+        out["misconfigured_because"] = {{"error", target.misconfigured_cause},
+                                        {"request_id", target.misconfigured_call},
+                                        {"client", target.misconfigured_client},
+                                        {"for_all_clients", target.misconfigured_for_all},
+                                        {"seconds_left", to_seconds(target.misconfigured_for)}};
+    }
+    out["prompt_cache"] = {{"kept", target.cache_kept}, {"moved", target.cache_moved}};
     out["limits"] = limits_json(target.limits);
     out["max_tokens"] = {
         {"mean_asked", target.mean_max_tokens}, {"mean_settled_cost", target.mean_settled_cost},

@@ -127,7 +127,7 @@ Instant Engine::Impl::turn_in_lane(const CallRecord* call, double before, Instan
     Instant best = Instant::max();
     for (const Slot& slot : call->lane->slots) {
         TargetState* t = slot.target;
-        if (closed(t, now)) {
+        if (closed(t, now) || passed_over(*call->path, t, call->client, now)) {
             continue;
         }
         if (t->estimator->answers() < kKnownAnswers) {
