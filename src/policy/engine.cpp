@@ -181,8 +181,17 @@ Refusal Engine::Impl::refusal(RefusalReason reason, const CallRecord* call,
     r.model = t->target.model;
     const Amount amount = cost(call, t, index);
     r.cost = amount.tokens;
-    const bool own = reason == RefusalReason::client_limit && call->client->limits;
-    const QuotaPool& pool = own ? *call->client->limits : *t->pool;
+    if (reason == RefusalReason::client_limit) {
+        name_own_limit(r, call, amount);
+        return r;
+    }
+    const QuotaPool& pool = *t->pool;
+    if (t->max_in_flight && pool_in_flight(t) >= *t->max_in_flight) {
+        r.limit_kind = LimitKind::in_flight;
+        r.limit = *t->max_in_flight;
+        r.used = pool_in_flight(t);
+        return r;
+    }
     LimitKind kind = pool.blocked_by(amount);
     if (kind == LimitKind::none && pool.meter(LimitKind::tokens).limit()) {
         kind = pool.meter(LimitKind::tokens).kind();

@@ -121,6 +121,10 @@ std::optional<Refusal> Engine::Impl::turned_away(CallRecord* call, Instant now) 
         }
         r.limit = pool.meter(r.limit_kind).limit().value_or(0);
         r.used = pool.meter(r.limit_kind).used();
+        if (own_too_small) {
+            r.model = "this client";
+            r.region.clear();
+        }
         return r;
     }
     rescue(call->path, now);
@@ -165,11 +169,8 @@ bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, b
     if (t->pool->paused_until() > now || t->pool->try_fit(c) != LimitKind::none) {
         return false;
     }
-    if (call->client->limits) {
-        call->client->limits->tick(now);
-        if (call->client->limits->blocked_by(c) != LimitKind::none) {
-            return false;
-        }
+    if (own_limit(call->client, c, now) != LimitKind::none) {
+        return false;
     }
     return true;
 }
@@ -216,6 +217,9 @@ Instant Engine::Impl::turn_behind(const Slot& slot, double tokens, double calls,
     at = std::max(at, pool.meter(LimitKind::daily_tokens).turn_at(own, 0, 0, now));
     if (const Meter* output = pool.output()) {
         at = std::max(at, output->turn_at((calls + 1) * e.mean_output(), 0, 0, now));
+    }
+    if (t->max_in_flight) {
+        at = std::max(at, in_flight_turn(pool_in_flight(t), *t->max_in_flight, calls, e, now));
     }
     return at;
 }
@@ -278,18 +282,7 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
         note_turned_away(call, lane, now);
         return refuse(RefusalReason::quota, best, best_index);
     }
-    if (call->client->limits && call->client->waiting > 0) {
-        const double need =
-            call->client->backlog + static_cast<double>(cost(call, targets[0].state, 0).tokens);
-        const QuotaPool& own = *call->client->limits;
-        const double calls = static_cast<double>(call->client->waiting) + 1;
-        const Instant at = std::max(own.meter(LimitKind::tokens).turn_at(need, 0, 0, now),
-                                    own.meter(LimitKind::requests).turn_at(calls, 0, 0, now));
-        if (at > latest) {
-            return refuse(RefusalReason::client_limit, at, 0);
-        }
-    }
-    return std::nullopt;
+    return own_limit_too_late(call, latest, now);
 }
 
 }  // namespace weir

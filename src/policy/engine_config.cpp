@@ -69,6 +69,7 @@ void Engine::Impl::set_up(TargetState* target) {
     target->facts = config_.models.facts(tariff.model);
     target->burndown = tariff.burndown;
     target->reserve_burndown = tariff.reserve_burndown;
+    target->max_in_flight = tariff.quota != nullptr ? tariff.quota->max_in_flight : std::nullopt;
     QuotaPool* pool = pool_for(target->target, tariff);
     if (target->pool != pool) {
         if (target->pool != nullptr) {
@@ -221,9 +222,11 @@ void Engine::Impl::configure_client(ClientState* client) {
     client->share = 1;
     client->bound = false;
     client->max_output.reset();
+    client->max_in_flight.reset();
     PoolLimits limits;
     if (client->configured) {
         client->max_output = found->max_output;
+        client->max_in_flight = found->max_in_flight;
         client->share = std::clamp(found->share, 1e-6, 1e6);
         client->bound = !found->regions.empty() || !found->models.empty();
         limits.tokens = found->tokens_per_minute;

@@ -62,11 +62,8 @@ CallRecord* Engine::Impl::backfill(TargetState* target, const Slot* head, Instan
             (head->fallback && call->arrival > lane->head->arrival)) {
             continue;
         }
-        if (ClientState* client = lane->client; client->limits) {
-            client->limits->tick(now);
-            if (client->limits->blocked_by(c) != LimitKind::none) {
-                continue;
-            }
+        if (own_limit(lane->client, c, now) != LimitKind::none) {
+            continue;
         }
         if (target->pool->blocked_by(c) == LimitKind::none) {
             return call;
@@ -82,6 +79,9 @@ Instant Engine::Impl::may_send_at(TargetState* target, Instant now) {
         return Instant::max();
     }
     if (target->region->in_flight >= config_.pool.max_connections) {
+        return Instant::max();
+    }
+    if (target->max_in_flight && pool_in_flight(target) >= *target->max_in_flight) {
         return Instant::max();
     }
     const Instant breaker = target->breaker.allows_at(now);
@@ -193,7 +193,7 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
         static_cast<double>(e.held_input(call->input)) - e.expected_input(call->input);
     call->reservation = t->pool->hold(c, static_cast<std::uint64_t>(std::max(0.0, margin)));
     if (call->client->limits) {
-        call->client_reservation = call->client->limits->hold(c);
+        call->client_reservation = call->client->limits->hold(own_amount(call->client, c));
     }
     call->permit = t->breaker.take(now);
     if (t->daily_probing) {
@@ -202,6 +202,7 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     }
     ++t->in_flight;
     ++t->region->in_flight;
+    ++call->client->in_flight;
     ++in_flight_;
     ++call->attempts;
     t->budget.note_send(now);
@@ -296,15 +297,16 @@ void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>&
             continue;
         }
         const Amount c = cost(call, target, index);
-        if (ClientState* client = lane->client; client->limits) {
-            client->limits->tick(now);
-            if (client->limits->blocked_by(c) != LimitKind::none) {
-                park(lane, client->limits->fits_at(c, now));
+        const bool own = own_limit(lane->client, c, now) != LimitKind::none;
+        if (own) {
+            call = beside_own(target, slot, now);
+            if (call == nullptr) {
+                park(lane, own_free_at(lane->client, c, now));
                 continue;
             }
         }
         const bool paused = target->pool->paused_until() > now;
-        if (paused || target->pool->try_fit(c) != LimitKind::none) {
+        if (!own && (paused || target->pool->try_fit(c) != LimitKind::none)) {
             call = paused ? nullptr : backfill(target, slot, now);
             if (call == nullptr) {
                 arm(target->timer, target->pool->fits_at(c, now));
@@ -343,6 +345,12 @@ void Engine::Impl::on_timer(Timer& timer, Instant now, std::vector<Wake>& woken,
             TargetState* t = call->path->targets.front().state;
             const Instant free = t->pool->fits_at(r.cost, now);
             r.retry_after = free == Instant::max() ? Duration::zero() : free - now;
+            if (own_limit(call->client, cost(call, t, 0), now) != LimitKind::none) {
+                // Its client's own limit stood in its way, not the service's.
+                r = refusal(RefusalReason::client_limit, call, 0);
+                const Instant at = own_free_at(call->client, cost(call, t, 0), now);
+                r.retry_after = at == Instant::max() ? Duration::zero() : at - now;
+            }
             if (call->ordeal && call->ordeal->last) {
                 r.upstream = call->ordeal->last;
             }

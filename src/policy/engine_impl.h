@@ -118,6 +118,17 @@ private:
     bool try_grant(CallRecord* call, std::size_t index, Instant now, bool overtaking,
                    bool spilling = false);
 
+    // engine_own_limits.cpp
+    static policy::Amount own_amount(const ClientState* client, policy::Amount amount);
+    static LimitKind own_limit(ClientState* client, policy::Amount amount, Instant now);
+    static Instant own_free_at(const ClientState* client, policy::Amount amount, Instant now);
+    CallRecord* beside_own(TargetState* target, const Slot* head, Instant now);
+    static std::uint64_t pool_in_flight(const TargetState* target);
+    static Instant in_flight_turn(std::uint64_t running, std::uint64_t most, double ahead,
+                                  const policy::Estimator& estimator, Instant now);
+    std::optional<Refusal> own_limit_too_late(CallRecord* call, Instant latest, Instant now);
+    static void name_own_limit(Refusal& r, const CallRecord* call, policy::Amount amount);
+
     // engine_waits.cpp
     static constexpr Duration kReviewEvery = std::chrono::seconds(1);
     bool standing(Flow* flow, Instant now) const;

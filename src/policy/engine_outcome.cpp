@@ -53,6 +53,7 @@ void Engine::Impl::leave_target(CallRecord* call, Instant now) {
     const bool region_was_full = t->region->in_flight >= config_.pool.max_connections;
     --t->in_flight;
     --t->region->in_flight;
+    --call->client->in_flight;
     --in_flight_;
     if (region_was_full) {
         for (TargetState* other : t->region->targets) {

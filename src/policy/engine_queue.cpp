@@ -192,6 +192,9 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
         refresh(lane, now);
         return;
     }
+    if (lane->parked && own_limit(call->client, cost(call, first, 0), now) == LimitKind::none) {
+        unpark(call->client, now);  // it may go beside the head that its client's limit holds back
+    }
     for (Slot& slot : lane->slots) {
         // It may fit before the head does.
         if (slot.heap_pos != kNotInHeap && call->expected < lane->head->expected) {

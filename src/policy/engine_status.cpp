@@ -48,6 +48,10 @@ Status Engine::Impl::status(Instant now) {
         s.endpoint = t->target.endpoint;
         s.tier = t->target.tier;
         s.limits = limits_of(*t->pool, now);
+        if (t->max_in_flight) {
+            s.limits.push_back(
+                {LimitKind::in_flight, *t->max_in_flight, pool_in_flight(t.get()), 0, false});
+        }
         s.breaker = t->breaker.state(now);
         s.in_flight = t->in_flight;
         s.daily_closed = t->daily_until > now || t->daily_probing;
@@ -77,6 +81,10 @@ Status Engine::Impl::status(Instant now) {
         s.name = name;
         if (client->limits) {
             s.limits = limits_of(*client->limits, now);
+        }
+        if (client->max_in_flight) {
+            s.limits.push_back(
+                {LimitKind::in_flight, *client->max_in_flight, client->in_flight, 0, false});
         }
         s.waiting = client->waiting;
         status.clients.push_back(std::move(s));

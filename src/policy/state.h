@@ -106,6 +106,8 @@ struct ClientState {
     bool configured = false;
     std::unique_ptr<QuotaPool> limits;  ///< null: no limit of its own
     std::optional<std::uint64_t> max_output;
+    std::optional<std::uint64_t> max_in_flight;
+    std::uint64_t in_flight = 0;
     std::uint64_t waiting = 0;
     double backlog = 0;
     std::uint32_t calls = 0;
@@ -137,6 +139,7 @@ struct TargetState {
     ModelFacts facts;
     std::uint32_t burndown = 1;
     bool reserve_burndown = false;
+    std::optional<std::uint64_t> max_in_flight;  ///< of all targets on the pool together
     QuotaPool* pool = nullptr;
     RegionState* region = nullptr;
     std::shared_ptr<Estimator> estimator;
