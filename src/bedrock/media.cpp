@@ -144,6 +144,7 @@ std::optional<Media> media_named(std::string_view key) {
 }
 
 bool is_text_name(std::string_view key) {
+    // The first three are nearly all there are.
     static constexpr std::array<std::string_view, 15> kTexts = {
         "text",      "content", "role",      "prompt",       "inputText",
         "system",    "query",   "documents", "texts",        "instructions",

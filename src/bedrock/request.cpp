@@ -262,11 +262,10 @@ private:
     }
 
     void member(std::string_view key, ondemand::value& value, int depth) {
-        if (key == "text" || key == "content" || key == "role") {  // nearly all there are
-            walk(value, depth, true);
-        } else if (key == "type") {
+        if (key == "type") {
             return;
-        } else if (is_text_name(key)) {
+        }
+        if (is_text_name(key)) {
             walk(value, depth, true);
         } else if (const auto named = media_named(key)) {
             media(*named, value, depth);
