@@ -1,0 +1,69 @@
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "policy/cache_homes.h"
+#include "policy/leavers.h"
+
+namespace weir::policy {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Instant kNow = Instant{} + 1000s;
+
+std::vector<InputMark> marks(std::initializer_list<std::uint64_t> hashes) {
+    std::vector<InputMark> all;
+    for (const std::uint64_t hash : hashes) {
+        all.push_back(InputMark{hash, {}});
+    }
+    return all;
+}
+
+TEST(CacheHomes, TheLongestKnownBeginningDecides) {
+    CacheHomes homes(10);
+    homes.remember(1, 7, kNow);
+    homes.remember(2, 8, kNow);
+    EXPECT_EQ(homes.find(marks({1, 2, 3}), kNow), 8U);
+    EXPECT_EQ(homes.find(marks({1, 3}), kNow), 7U);
+    EXPECT_EQ(homes.find(marks({3, 0}), kNow), std::nullopt);
+}
+
+TEST(CacheHomes, ACacheLivesFiveMinutesAfterItsLastUse) {
+    CacheHomes homes(10);
+    homes.remember(1, 7, kNow);
+    homes.remember(1, 7, kNow + 4min);
+    EXPECT_EQ(homes.find(marks({1}), kNow + 8min), 7U);
+    EXPECT_EQ(homes.find(marks({1}), kNow + 9min), std::nullopt);
+}
+
+TEST(CacheHomes, IsBounded) {
+    CacheHomes homes(4);
+    for (std::uint64_t hash = 1; hash <= 100; ++hash) {
+        homes.remember(hash, 1, kNow);
+    }
+    EXPECT_EQ(homes.size(), 4U);
+    EXPECT_EQ(homes.find(marks({96}), kNow), std::nullopt);
+    EXPECT_EQ(homes.find(marks({97}), kNow), 1U);
+}
+
+TEST(Leavers, OnlyARefusalThatTheWholeHoldExplainsTurnsItBack) {
+    Leavers leavers;
+    leavers.refused(50, 10, 100, 60s, kNow);
+    EXPECT_TRUE(leavers.give_back(kNow)) << "nothing was given back";
+    leavers.gave_back(30, 60s, kNow);
+    leavers.refused(50, 10, 100, 60s, kNow);
+    EXPECT_TRUE(leavers.give_back(kNow)) << "it fits with the whole hold too";
+    leavers.refused(95, 10, 100, 60s, kNow);
+    EXPECT_TRUE(leavers.give_back(kNow)) << "it did not fit anyway";
+    leavers.refused(80, 10, 100, 60s, kNow + 2min);
+    EXPECT_TRUE(leavers.give_back(kNow + 2min)) << "that was a window ago";
+    leavers.gave_back(30, 60s, kNow + 3min);
+    leavers.refused(80, 10, 100, 60s, kNow + 3min);
+    EXPECT_FALSE(leavers.give_back(kNow + 3min));
+    EXPECT_FALSE(leavers.give_back(kNow + 62min));
+    EXPECT_TRUE(leavers.give_back(kNow + 63min));
+}
+
+}  // namespace
+}  // namespace weir::policy
