@@ -274,15 +274,18 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
     if (all_open && reopens > latest) {
         return refuse(RefusalReason::unavailable, reopens, 0);
     }
-    if (waiting_ >= config_.queue.max_waiting ||
-        waiting_bytes_ + call->bytes > config_.limits.max_buffered) {
-        return refuse(RefusalReason::queue_full, best, best_index);
-    }
     if (backlog && !in_time && best != Instant::max()) {
         note_turned_away(call, lane, now);
         return refuse(RefusalReason::quota, best, best_index);
     }
-    return own_limit_too_late(call, latest, now);
+    if (auto no = own_limit_too_late(call, latest, now)) {
+        return no;
+    }
+    // Last, for it may turn another call out.
+    if (!make_room(call, now)) {
+        return refuse(RefusalReason::queue_full, best, best_index);
+    }
+    return std::nullopt;
 }
 
 }  // namespace weir

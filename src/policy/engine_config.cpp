@@ -315,7 +315,7 @@ void Engine::Impl::reconfigure(Config config, Instant now) {
     }
     for (CallRecord* call : waiting) {
         if (call->path->targets.empty()) {
-            doomed_.push_back(call->id);
+            doomed_.emplace_back(call->id, refusal(RefusalReason::no_target, call, 0));
         } else {
             enqueue(call, false, now);
         }

@@ -377,11 +377,10 @@ void Engine::Impl::advance(Instant now, std::vector<Wake>& woken) {
     now = tick(now);
     const std::size_t limit = woken.size() + kWakesACall;
     while (!doomed_.empty() && woken.size() < limit) {
-        const CallId id = doomed_.back();
+        auto [id, refusal] = std::move(doomed_.back());
         doomed_.pop_back();
         if (CallRecord* call = find(id); call != nullptr && call->state == CallState::idle) {
-            woken.push_back(
-                Wake{id, finish(call, refusal(RefusalReason::no_target, call, 0), now)});
+            woken.push_back(Wake{id, finish(call, std::move(refusal), now)});
         }
     }
     for (;;) {

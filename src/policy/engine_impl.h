@@ -118,6 +118,10 @@ private:
     bool try_grant(CallRecord* call, std::size_t index, Instant now, bool overtaking,
                    bool spilling = false);
 
+    // engine_room.cpp
+    bool make_room(const CallRecord* call, Instant now);
+    CallRecord* newest_of_largest(const CallRecord* call, bool by_bytes);
+
     // engine_own_limits.cpp
     static policy::Amount own_amount(const ClientState* client, policy::Amount amount);
     static LimitKind own_limit(ClientState* client, policy::Amount amount, Instant now);
@@ -260,7 +264,9 @@ private:
     std::vector<std::string> notices_;  // for the log, taken by the driver
     policy::CacheHomes cache_homes_{10'000};
     std::uint32_t targets_made_ = 0;
-    std::vector<CallId> doomed_;  // waiting calls a new configuration leaves nowhere to go
+    // Calls that have left the queue for good, to be told by advance(): a new configuration leaves
+    // them nowhere to go, or another client has a right to their place.
+    std::vector<std::pair<CallId, Refusal>> doomed_;
     std::uint64_t sequence_ = 0;
     std::uint64_t uses_ = 0;
     std::uint64_t waiting_ = 0;

@@ -164,6 +164,7 @@ void Engine::Impl::enqueue(CallRecord* call, bool at_head, Instant now) {
     ++call->path->waiting[lane->cls];
     waiting_bytes_ += call->bytes;
     ++call->client->waiting;
+    call->client->waiting_bytes += call->bytes;
     call->client->backlog += call->expected;
     // A call that several targets could take is a part of each one's backlog.
     const double part = 1.0 / static_cast<double>(lane->slots.size());
@@ -213,6 +214,7 @@ void Engine::Impl::dequeue(CallRecord* call, Instant now) {
     --waiting_;
     --call->path->waiting[lane->cls];
     waiting_bytes_ -= call->bytes;
+    call->client->waiting_bytes -= call->bytes;
     ClientState* client = call->client;
     client->backlog = --client->waiting == 0 ? 0 : client->backlog - call->expected;
     const double part = 1.0 / static_cast<double>(lane->slots.size());

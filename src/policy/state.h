@@ -109,6 +109,7 @@ struct ClientState {
     std::optional<std::uint64_t> max_in_flight;
     std::uint64_t in_flight = 0;
     std::uint64_t waiting = 0;
+    std::uint64_t waiting_bytes = 0;
     double backlog = 0;
     std::uint32_t calls = 0;
     std::vector<Lane*> lanes;

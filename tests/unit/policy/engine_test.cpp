@@ -213,6 +213,57 @@ TEST_F(EngineTest, TheQueueIsBounded) {
     EXPECT_EQ(refused(offer(b)).reason, RefusalReason::queue_full);
 }
 
+TEST_F(EngineTest, InAFullQueueTheLargestHoldersNewestCallGoesFirst) {
+    config.pool.max_connections = 1;
+    config.queue.max_waiting = 3;
+    ASSERT_TRUE(granted(offer(call(900))));
+    std::vector<Call> batch;
+    for (int i = 0; i < 3; ++i) {
+        now += 1ms;
+        batch.push_back(call(10));
+        batch.back().client = "batch";
+        batch.back().priority = Priority::batch;
+        batch.back().max_output = 500;
+        ASSERT_TRUE(waits(offer(batch.back())));
+    }
+    Call more = call(500);
+    more.client = "batch";
+    EXPECT_EQ(refused(offer(more)).reason, RefusalReason::queue_full) << "its own call stays out";
+    Call only = call(500);
+    only.client = "interactive";
+    only.priority = Priority::interactive;
+    ASSERT_TRUE(waits(offer(only)));
+    ASSERT_TRUE(engine().next_wake());
+    EXPECT_LE(*engine().next_wake(), now);
+    const auto woken = advance();
+    ASSERT_EQ(woken.size(), 1U);
+    EXPECT_EQ(woken[0].id, batch[2].id);
+    EXPECT_EQ(std::get<Refusal>(woken[0].decision).reason, RefusalReason::queue_full);
+    EXPECT_EQ(engine().status(now).waiting_calls, 3U);
+}
+
+TEST_F(EngineTest, WaitingBytesAreSharedLikewise) {
+    config.pool.max_connections = 1;
+    config.limits.max_buffered = 1000;
+    ASSERT_TRUE(granted(offer(call(900))));
+    std::vector<Call> heavy;
+    for (int i = 0; i < 3; ++i) {
+        now += 1ms;
+        heavy.push_back(call(500));
+        heavy.back().client = "heavy";
+        heavy.back().bytes = 300;
+        ASSERT_TRUE(waits(offer(heavy.back())));
+    }
+    Call light = call(500);
+    light.client = "light";
+    light.bytes = 400;
+    ASSERT_TRUE(waits(offer(light)));
+    const auto woken = advance();
+    ASSERT_EQ(woken.size(), 1U);
+    EXPECT_EQ(woken[0].id, heavy[2].id);
+    EXPECT_EQ(engine().status(now).waiting_bytes, 1000U);
+}
+
 TEST_F(EngineTest, AClientsOwnLimitHoldsOnlyThatClientBack) {
     ClientConfig c;
     c.name = "c";
