@@ -176,6 +176,9 @@ net::Task<void> Exchange::infer() {
         if (end == End::over) {
             gate.cancel(id_,
                         usage_.known || usage_.output > 0 ? std::optional(usage_) : std::nullopt);
+            if (truncated_) {  // better than none, and paid
+                co_return co_await answer_truncated();
+            }
             const ErrorAnswer error = *error_;
             co_await answer(error);
             co_return;

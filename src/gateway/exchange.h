@@ -68,6 +68,7 @@ private:
 
     net::Task<void> path();
     net::Task<void> fail_internally(std::exception_ptr failure);
+    void log_exception(const std::exception_ptr& failure) const noexcept;
     net::Task<bool> read_body();
     net::Task<void> infer();
     net::Task<void> observe(const Call& call);

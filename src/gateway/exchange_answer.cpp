@@ -38,6 +38,9 @@ net::Task<Exchange::End> Exchange::read_error() {
             break;
         }
         answer_body_.append(*piece);
+        if (!answer_bytes_.resize(answer_body_.size(), snapshot_->config.limits.max_buffered)) {
+            break;  // its status says what it is
+        }
     }
     failure_ = worker_.answers.failure(head_, answer_body_, unix_ms() / 1000);
     failure_.stage = Stage::sent;
@@ -54,6 +57,7 @@ net::Task<Exchange::End> Exchange::read_error() {
 net::Task<Exchange::End> Exchange::relay_whole() {
     const std::uint64_t most = snapshot_->config.limits.max_buffered;
     answer_body_.clear();
+    answer_bytes_.resize(truncated_ ? truncated_->body.size() : 0, most);
     if (head_.framing == codec::Framing::length && head_.content_length <= kMaxHeldAnswer) {
         if (!answer_bytes_.take(head_.content_length, most)) {
             co_return co_await relay_large();
@@ -161,11 +165,18 @@ net::Task<Exchange::End> Exchange::relay_large() {
         }
         std::string().swap(answer_body_);
         answer_bytes_.give_back();
-        connection_->stream().set_deadline(snapshot_->config.timeouts.idle);
+        Duration left = snapshot_->config.timeouts.idle;
+        const Duration asked = times_.asked ? times_.deadline - now() : left;
+        const bool late = asked < left;  // x-weir-deadline-ms bounds the complete answer
+        if (late) {
+            left = std::max(asked, Duration(std::chrono::milliseconds(1)));
+        }
+        connection_->stream().set_deadline(left);
         const auto piece = co_await connection_->read_body();
         if (!piece) {
-            if (drained_) {
-                outcome_ = Outcome::drained;
+            const bool in_time = !late || piece.error().error != NetError::timeout;
+            if (drained_ || (!gone_ && !in_time)) {
+                outcome_ = drained_ ? Outcome::drained : Outcome::deadline;
                 error_name_ = "IncompleteBody";
                 worker_.shared.gate->cancel(id_, std::nullopt);
             } else if (!gone_) {

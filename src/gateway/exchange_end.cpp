@@ -18,8 +18,27 @@ void Exchange::abandon() noexcept {
             failed.kind = policy::Shadow::Outcome::Kind::failed;
             worker_.shared.shadow->ended(id_, failed);
         }
-    } catch (const std::exception& error) {
-        worker_.shared.log(LogLevel::error, error.what());
+    } catch (...) {
+        log_exception(std::current_exception());
+    }
+}
+
+void Exchange::log_exception(const std::exception_ptr& failure) const noexcept {
+    if (!worker_.shared.log) {
+        return;
+    }
+    try {
+        std::string text = "request " + request_id_ + " met an exception inside weir";
+        try {
+            std::rethrow_exception(failure);
+        } catch (const std::exception& error) {
+            text.append(": ").append(error.what());
+        } catch (...) {
+            text += " of no known kind";
+        }
+        worker_.shared.log(LogLevel::error, text);
+    } catch (...) {  // no memory to say it: the access log's line and the metrics do
+        return;
     }
 }
 
@@ -27,29 +46,21 @@ void Exchange::abandon() noexcept {
 net::Task<void> Exchange::fail_internally(std::exception_ptr failure) {
     abandon();
     release(false);
+    log_exception(failure);
+    outcome_ = Outcome::server_error;
+    error_name_ = "InternalServerException";
     bool answered = false;
-    try {
+    if (!downstream_.answered()) {
+        status_ = 500;
         try {
-            std::rethrow_exception(std::move(failure));
-        } catch (const std::exception& error) {
-            worker_.shared.log(LogLevel::error, "request " + request_id_ +
-                                                    " ended by an exception: " + error.what());
-        } catch (...) {
-            worker_.shared.log(LogLevel::error,
-                               "request " + request_id_ + " ended by an exception");
-        }
-        status_ = downstream_.answered() ? status_ : 500;
-        outcome_ = Outcome::server_error;
-        error_name_ = "InternalServerException";
-        if (!downstream_.answered()) {
             refuse(500, "InternalServerException", "weir: this request failed inside the gateway");
             error_->outcome = Outcome::server_error;
             const ErrorAnswer error = *error_;
             co_await answer(error);
             answered = true;
+        } catch (...) {
+            log_exception(std::current_exception());
         }
-    } catch (const std::exception& error) {
-        worker_.shared.log(LogLevel::error, error.what());
     }
     if (!answered) {
         downstream_.abort();

@@ -109,7 +109,7 @@ def test_every_nth_call_may_fail(preload, tmp_path, kind, operation, send):
             assert served()
         wait_until(lambda: stack.weir.status()["waiting_calls"] == 0, 5)
         kept = descriptors(pid)
-        n, unhit = 0, 0
+        n, unhit, inside = 0, 0, 0
         end = time.monotonic() + 60
         while unhit < 3 and time.monotonic() < end:
             n += 1
@@ -120,11 +120,14 @@ def test_every_nth_call_may_fail(preload, tmp_path, kind, operation, send):
             control.arm(index, 0)
             stack.weir.check_alive()
             assert time.monotonic() - began < 4.5, f"the {n}-th {kind} ({control.failed()}) hangs its request ({came})"
+            inside += came == 500
             if came != 200:
                 assert served(), f"after the {n}-th {kind} failed, the next request was not served"
         assert unhit >= 3, f"{n} {kind}s and still not through one request"
         assert n > 10, "the shim sees no calls"
         assert served()
+        if inside:  # an exception inside a request is in the log as any other end is
+            assert stack.weir.line(status=500, outcome="server_error", error="InternalServerException")
         wait_until(lambda: descriptors(pid) <= kept + 2, 5, f"descriptors as before ({kept})")
         assert stack.weir.status()["waiting_calls"] == 0
         stack.weir.signal(15)

@@ -1,5 +1,6 @@
 """How long an attempt may take, what a client sees meanwhile, what is sent again and what is not."""
 
+import http.client
 import json
 import socket
 import threading
@@ -84,6 +85,21 @@ def test_the_callers_deadline_cuts_a_whole_answer_that_trickles(tmp_path):
     with one_region(tmp_path, behave, timeouts=LONG) as pair:
         reply = pair.weir.converse(headers={"x-weir-deadline-ms": "300"})
         assert reply.status == 504
+
+
+def test_the_callers_deadline_cuts_an_answer_too_large_to_hold(tmp_path):
+    def behave(connection, request):
+        data = answer(OK + b" " * 2_000_000)
+        connection.sendall(data[:-20])
+        time.sleep(20)
+
+    with one_region(tmp_path, behave, timeouts=LONG) as pair:
+        began = time.monotonic()
+        with pytest.raises((http.client.HTTPException, OSError)):
+            pair.weir.converse(headers={"x-weir-deadline-ms": "700"})
+        assert time.monotonic() - began < 5
+        assert pair.weir.line(outcome="deadline")
+        assert set(breakers(pair.weir).values()) == {"closed"}
 
 
 def test_the_deadline_holds_while_hands_are_shaken(tmp_path):
