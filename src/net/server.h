@@ -73,7 +73,7 @@ struct ServerTls {
 struct ServerSettings {
     std::vector<std::string> listen;  // "127.0.0.1:7070", "[::1]:7070", "0.0.0.0:7070"; port 0: any
     std::optional<ServerTls> tls;
-    /// A request's head; its body has as long, and a second more for each 1,000 bytes.
+    /// A request's head, and each wait for more of its body: see BodyPace.
     Duration head_timeout = std::chrono::seconds(10);
     Duration idle_timeout = std::chrono::seconds(75);   // between requests
     Duration write_timeout = std::chrono::seconds(75);  // a write that makes no progress
