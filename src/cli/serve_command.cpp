@@ -110,6 +110,7 @@ int run_serve(const std::string& config_path) {
     const auto admin = config->admin;
     const auto regions = config->regions.size();
     const auto home = config->default_region;
+    const std::string_view scheme = config->tls ? "https" : "http";
 
     gateway::Gateway gateway(std::move(*config), std::move(options));
     if (auto started = gateway.start(); !started) {
@@ -122,13 +123,13 @@ int run_serve(const std::string& config_path) {
     }
     log(LogLevel::info,
         fmt::format("weir listens on {} (admin {}), {}; point an AWS SDK here with "
-                    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://{}",
+                    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME={}://{}",
                     where, admin.empty() ? "off" : admin,
                     regions == 0
                         ? fmt::format("every Region its callers name{}",
                                       home.empty() ? "" : ", " + home + " for unsigned calls")
                         : fmt::format("{} Region{}", regions, regions == 1 ? "" : "s"),
-                    listen.front()));
+                    scheme, listen.front()));
 
     for (;;) {
         int caught = 0;
