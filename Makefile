@@ -59,7 +59,7 @@ test-tsan:
 	@$(steady_addresses) $(ctest) build/tsan
 
 test-e2e-asan: test-asan
-	@WEIR_E2E_LARGE=1 tests/e2e/run build/asan/weir
+	@WEIR_E2E_LARGE=1 WEIR_PROMISES_SECONDS=600 tests/e2e/run build/asan/weir
 
 test-e2e-tsan: test-tsan
 	@$(steady_addresses) tests/e2e/run build/tsan/weir

@@ -20,15 +20,22 @@ std::string counted(std::size_t count, std::string_view thing) {
 
 }  // namespace
 
-int run_check(const std::string& path, const Getenv& getenv, std::ostream& out, std::ostream& err) {
-    const LoadedConfig loaded = load_config(path, getenv);
+int run_check(const std::string& path, const Getenv& getenv, std::ostream& out, std::ostream& err,
+              bool strict) {
+    const LoadedConfig loaded = load_config(path, getenv, NamedFiles::checked);
     if (!loaded.complaints.empty())
         return complain(loaded.complaints, err);
+    if (!loaded.warnings.empty()) {
+        complain(loaded.warnings, err);
+        if (strict)
+            return 2;
+    }
     const Config& config = loaded.config;
     out << fmt::format(
-        "{}: good ({}, {}, {}, {})\n", path, counted(config.regions.size(), "Region"),
+        "{}: good ({}, {}, {}, {}{})\n", path, counted(config.regions.size(), "Region"),
         counted(config.quotas.size(), "quota"), counted(config.routes.size(), "route"),
-        counted(config.clients.size(), "client"));
+        counted(config.clients.size(), "client"),
+        loaded.warnings.empty() ? "" : "; " + counted(loaded.warnings.size(), "warning"));
     return 0;
 }
 

@@ -8,8 +8,10 @@
 
 namespace weir::cli {
 
-/// Exit code 0 and one line on `out`, or 2 and every complaint on `err`.
-int run_check(const std::string& path, const Getenv& getenv, std::ostream& out, std::ostream& err);
+/// Exit code 0 and one line on `out`, or 2 and every complaint on `err`. Warnings go to `err` and
+/// change nothing, unless `strict` makes them mistakes.
+int run_check(const std::string& path, const Getenv& getenv, std::ostream& out, std::ostream& err,
+              bool strict = false);
 /// `path` empty: the defaults. Exit code 2 and the complaints if the file is not good.
 int run_print_config(const std::string& path, const Getenv& getenv, std::ostream& out,
                      std::ostream& err);

@@ -2,7 +2,9 @@
 
 #include "bedrock/model_data.h"
 #include "cli/config_sections.h"
+#include "cli/file_checks.h"
 #include "cli/read_text.h"
+#include "policy/validate.h"
 
 namespace weir::cli {
 
@@ -81,14 +83,32 @@ void apply_environment(Reading& reading, const Getenv& getenv, Config& config) {
         config.default_region = config.regions.begin()->first;
 }
 
-LoadedConfig finish(Reading& reading, const Getenv& getenv, Config config) {
-    apply_environment(reading, getenv, config);
-    for (const Problem& problem : validate(config)) {
-        if (!reading.is_spoilt(problem.path))
+void complain(Reading& reading, const std::vector<Problem>& problems) {
+    for (const Problem& problem : problems) {
+        if (problem.path == "AWS_CA_BUNDLE")
+            reading.complaints.add(from_variable("AWS_CA_BUNDLE"), problem.message);
+        else if (!reading.is_spoilt(problem.path))
             reading.complaints.add(reading.place(problem.path), problem.message);
     }
+}
+
+LoadedConfig finish(Reading& reading, const Getenv& getenv, Config config, NamedFiles files) {
+    apply_environment(reading, getenv, config);
+    complain(reading, validate(config));
+    if (files == NamedFiles::checked)
+        complain(reading, file_problems(config));
+    LoadedConfig loaded;
+    const bool good = reading.complaints.empty();
+    loaded.complaints = reading.complaints.take();
+    if (good) {
+        complain(reading, policy::doubts(config));
+        loaded.warnings = reading.complaints.take();
+        for (Complaint& warning : loaded.warnings)
+            warning.message.insert(0, "warning: ");
+    }
     config.models = bedrock::builtin_models();
-    return {std::move(config), reading.complaints.take()};
+    loaded.config = std::move(config);
+    return loaded;
 }
 
 }  // namespace
@@ -100,30 +120,31 @@ std::string to_string(const Complaint& complaint) {
     return (text.empty() ? "" : text + ": ") + complaint.message;
 }
 
-LoadedConfig parse_config(std::string_view text, const std::string& name, const Getenv& getenv) {
+LoadedConfig parse_config(std::string_view text, const std::string& name, const Getenv& getenv,
+                          NamedFiles files) {
     Reading reading(name);
     if (text.size() > kMostConfig) {
         reading.complaints.add({}, "it is larger than 1 MiB, which no configuration needs");
-        return {Config{}, reading.complaints.take()};
+        return {Config{}, reading.complaints.take(), {}};
     }
     auto root = parse_yaml(text, reading.complaints);
     if (!root)
-        return {Config{}, reading.complaints.take()};
+        return {Config{}, reading.complaints.take(), {}};
     substitute(*root, getenv, reading.complaints);
     Config config;
     read_config(reading, *root, config);
-    return finish(reading, getenv, std::move(config));
+    return finish(reading, getenv, std::move(config), files);
 }
 
-LoadedConfig load_config(const std::string& path, const Getenv& getenv) {
+LoadedConfig load_config(const std::string& path, const Getenv& getenv, NamedFiles files) {
     if (path.empty()) {
         Reading reading("");
-        return finish(reading, getenv, Config{});
+        return finish(reading, getenv, Config{}, files);
     }
     auto text = read_text(path, kMostConfig, false);
     if (!text)
-        return {Config{}, {{path, 0, 0, "cannot be read: " + text.error().message}}};
-    return parse_config(*text, path, getenv);
+        return {Config{}, {{path, 0, 0, "cannot be read: " + text.error().message}}, {}};
+    return parse_config(*text, path, getenv, files);
 }
 
 }  // namespace weir::cli

@@ -23,7 +23,11 @@ std::string to_string(const Complaint& complaint);
 struct LoadedConfig {
     Config config;
     std::vector<Complaint> complaints;  // empty: good
+    std::vector<Complaint> warnings;    // of a good one: allowed, and hardly meant
 };
+
+/// Whether the certificates and keys that a configuration names are read as well.
+enum class NamedFiles : std::uint8_t { ignored, checked };
 
 /// Reads ${NAME} from here and ${file:...} from the disk.
 using Getenv = std::function<std::optional<std::string>(const std::string&)>;
@@ -31,9 +35,11 @@ using Getenv = std::function<std::optional<std::string>(const std::string&)>;
 /// Every problem at once: syntax, unknown keys, wrong types and units, and what weir::validate
 /// finds, each with its place. `path` empty: defaults. WEIR_LISTEN, WEIR_ADMIN, WEIR_OPEN override
 /// the file.
-LoadedConfig load_config(const std::string& path, const Getenv& getenv);
+LoadedConfig load_config(const std::string& path, const Getenv& getenv,
+                         NamedFiles files = NamedFiles::ignored);
 /// The same from text, for tests and the fuzzer; `name` stands for the file in messages.
-LoadedConfig parse_config(std::string_view text, const std::string& name, const Getenv& getenv);
+LoadedConfig parse_config(std::string_view text, const std::string& name, const Getenv& getenv,
+                          NamedFiles files = NamedFiles::ignored);
 
 /// The whole of it as commented YAML that load_config reads back to an equal Config.
 std::string print_config(const Config& config);

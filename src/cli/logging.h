@@ -4,6 +4,8 @@
 #include <weir/config.h>
 #include <weir/types.h>
 
+#include <atomic>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -11,7 +13,9 @@ namespace weir::cli {
 
 /// A sink that may be called from any thread and never blocks on a full pipe (lines are dropped
 /// then). Text on a terminal, JSON lines otherwise, unless the format says which.
-LogSink make_log(const LogConfig& config);
+/// `least`: the level below which nothing is written, where it may change; null: config.level.
+LogSink make_log(const LogConfig& config,
+                 std::shared_ptr<const std::atomic<LogLevel>> least = nullptr);
 
 std::string_view level_name(LogLevel level);
 

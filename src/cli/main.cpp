@@ -81,6 +81,7 @@ struct Arguments {
     std::string url = "http://127.0.0.1:7070";
     std::string key_name;
     bool key_pair = false;
+    bool strict = false;
     std::string help_topic;
     weir::cli::DemoOptions demo;
     weir::cli::PlanOptions plan;
@@ -163,6 +164,7 @@ int run(int argc, char** argv) {
     add_plan(app, arguments.plan);
     CLI::App* check = app.add_subcommand("check", "every mistake in a weir.yaml, with its place");
     check->add_option("file", arguments.config, "weir.yaml")->required();
+    check->add_flag("--strict", arguments.strict, "warnings are mistakes too");
     CLI::App* print = app.add_subcommand(
         "print-config", "the configuration with every default filled in and explained");
     print->add_option("-c,--config", arguments.config, "weir.yaml; without it, defaults");
@@ -197,7 +199,8 @@ int run(int argc, char** argv) {
     if (app.got_subcommand("plan"))
         return weir::cli::run_plan(arguments.plan, environment, std::cout, std::cerr);
     if (check->parsed())
-        return weir::cli::run_check(arguments.config, environment, std::cout, std::cerr);
+        return weir::cli::run_check(arguments.config, environment, std::cout, std::cerr,
+                                    arguments.strict);
     if (print->parsed())
         return weir::cli::run_print_config(arguments.config, environment, std::cout, std::cerr);
     if (env_command->parsed())

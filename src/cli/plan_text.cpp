@@ -79,12 +79,26 @@ private:
         const double minutes = survey.minutes();
         line("Trace    {}", options_.trace);
         line("         {} calls in {:.1f} min: {:.1f} calls and {} settled tokens a minute",
-             count(static_cast<double>(survey.all.calls)), to_seconds(survey.span) / 60,
+             count(static_cast<double>(survey.all.calls)), survey.minutes(),
              static_cast<double>(survey.all.calls) / minutes,
              count(static_cast<double>(survey.all.settled) / minutes));
         line("         most in any 60 s: {} calls, {} tokens",
              count(static_cast<double>(survey.all.peak_calls)),
              count(static_cast<double>(survey.all.peak_settled)));
+        if (survey.to_a_minute() > 1) {
+            line(
+                "         That is {:.0f} s of traffic: a figure for a minute is what it would come "
+                "to at",
+                survey.minutes() * 60);
+            line("         this rate. Plan with a longer trace, best one with its busiest hour.");
+        }
+        if (survey.notes.bad > 0) {
+            line("         {} lines could not be read and were left out:",
+                 count(static_cast<double>(survey.notes.bad)));
+            for (const std::string& bad : survey.notes.first_bad) {
+                line("           {}", bad);
+            }
+        }
         if (survey.notes.skipped > 0) {
             line("         {} lines without usage were left out",
                  count(static_cast<double>(survey.notes.skipped)));
@@ -239,7 +253,9 @@ private:
     }
 
     void advise_quota(const plan::QuotaAdvice& quota) {
-        line("- Quota of {}: most in any 60 s, client by client:", quota.model);
+        line("- Quota of {}: {}, client by client:", quota.model,
+             setup_.survey.to_a_minute() > 1 ? "a minute at the rate that was seen"
+                                             : "most in any 60 s");
         for (std::size_t i = 0; i < std::min(quota.clients.size(), kMostShown); ++i) {
             const auto& client = quota.clients[i];
             line("    {:<44.44}{:>10} calls{:>16} tokens",

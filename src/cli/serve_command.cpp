@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -43,16 +44,32 @@ std::optional<std::string> variable(const std::string& name) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-Result<Config> read(const std::string& path) {
-    auto loaded = load_config(path, variable);
+void warn(const std::vector<Complaint>& warnings, const LogSink& log) {
+    for (const auto& warning : warnings) {
+        log(LogLevel::warn, to_string(warning));
+    }
+}
+
+Result<LoadedConfig> load(const std::string& path) {
+    auto loaded = load_config(path, variable, NamedFiles::checked);
     if (loaded.complaints.empty()) {
-        return std::move(loaded.config);
+        return loaded;
     }
     std::string text;
     for (const auto& complaint : loaded.complaints) {
         text += (text.empty() ? "" : "\n") + to_string(complaint);
     }
     return failure(text);
+}
+
+/// For a reload.
+Result<Config> read(const std::string& path, const LogSink& log) {
+    auto loaded = load(path);
+    if (!loaded) {
+        return std::unexpected(loaded.error());
+    }
+    warn(loaded->warnings, log);
+    return std::move(loaded->config);
 }
 
 }  // namespace
@@ -68,13 +85,17 @@ int run_serve(const std::string& config_path) {
     signal(SIGPIPE, SIG_IGN);
 
     gateway::keep_memory_reserve();
-    auto config = read(config_path);
-    if (!config) {
-        std::cerr << config.error().message << '\n';
+    auto loaded = load(config_path);
+    if (!loaded) {
+        std::cerr << loaded.error().message << '\n';
         return 2;
     }
-    const auto log = make_log(config->log);
+    Config* const config = &loaded->config;
+    const auto level = std::make_shared<std::atomic<LogLevel>>(config->log.level);
+    const auto log = make_log(config->log, level);
+    warn(loaded->warnings, log);
     gateway::GatewayOptions options;
+    options.reloaded = [level](const Config& next) { level->store(next.log.level); };
     options.log = log;
     options.access_log = STDOUT_FILENO;
     std::random_device device;
@@ -104,13 +125,13 @@ int run_serve(const std::string& config_path) {
         return soonest;
     };
     if (!config_path.empty()) {
-        options.read_config = [config_path] { return read(config_path); };
+        options.read_config = [config_path, log] { return read(config_path, log); };
     }
     const auto listen = config->listen;
     const auto admin = config->admin;
+    const bool secure = config->tls.has_value();
     const auto regions = config->regions.size();
     const auto home = config->default_region;
-    const std::string_view scheme = config->tls ? "https" : "http";
 
     gateway::Gateway gateway(std::move(*config), std::move(options));
     if (auto started = gateway.start(); !started) {
@@ -129,7 +150,7 @@ int run_serve(const std::string& config_path) {
                         ? fmt::format("every Region its callers name{}",
                                       home.empty() ? "" : ", " + home + " for unsigned calls")
                         : fmt::format("{} Region{}", regions, regions == 1 ? "" : "s"),
-                    scheme, listen.front()));
+                    secure ? "https" : "http", listen.front()));
 
     for (;;) {
         int caught = 0;
@@ -144,17 +165,7 @@ int run_serve(const std::string& config_path) {
                 "reload: weir was started without a file, there is nothing to read again");
             continue;
         }
-        auto again = read(config_path);
-        if (!again) {
-            gateway.reload_refused();
-            log(LogLevel::error,
-                "reload refused, the old configuration stays: " + again.error().message);
-        } else if (auto done = gateway.reload(std::move(*again)); !done) {
-            log(LogLevel::error,
-                "reload refused, the old configuration stays: " + done.error().message);
-        } else {
-            log(LogLevel::info, "reloaded " + config_path);
-        }
+        (void)gateway.reload(read(config_path, log), "SIGHUP");
     }
     log(LogLevel::info, "stopping: finishing what is under way");
     // A second signal ends the wait.

@@ -196,6 +196,55 @@ bool has_control_bytes(std::string_view text, Complaints& complaints) {
     return false;
 }
 
+/// To YAML, the `{` of a ${NAME} between { } or [ ] begins a map. The first that stands there
+/// without quotes, and what to write instead.
+std::optional<std::pair<Place, std::string>> unquoted_substitution(std::string_view text) {
+    int line = 1;
+    int column = 1;
+    int flow = 0;    // { and [ that are open
+    char quote = 0;  // the quote that is open
+    char before = ' ';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const bool starts_word = before == ' ' || before == '\n' || before == '\t' ||
+                                 before == ',' || before == '[' || before == '{' || before == ':';
+        if (quote != 0) {
+            if (c == quote && !(quote == '"' && before == '\\'))
+                quote = 0;
+        } else if ((c == '"' || c == '\'') && starts_word) {
+            quote = c;
+        } else if (c == '#' && starts_word) {
+            while (i + 1 < text.size() && text[i + 1] != '\n')
+                ++i;
+        } else if (text.substr(i, 2) == "${") {
+            if (flow > 0) {
+                const std::string name(text.substr(i, std::min(text.find('}', i), i + 80) + 1 - i));
+                return std::pair(Place{line, column, {}},
+                                 "`" + name +
+                                     "` needs quotes between { } or [ ], where a bare { "
+                                     "begins a map; write \"" +
+                                     name + "\"");
+            }
+            const auto end = text.substr(0, text.find('\n', i)).find('}', i);
+            if (end != std::string_view::npos) {
+                column += static_cast<int>(end - i);
+                i = end;
+            }
+        } else if (c == '{' || c == '[') {
+            ++flow;
+        } else if ((c == '}' || c == ']') && flow > 0) {
+            --flow;
+        }
+        before = text[i];
+        ++column;
+        if (text[i] == '\n') {
+            ++line;
+            column = 1;
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 void Complaints::add(const Place& place, std::string message) {
@@ -246,7 +295,10 @@ std::optional<YamlNode> parse_yaml(std::string_view text, Complaints& complaints
         }
         return builder.take();
     } catch (const YAML::Exception& error) {
-        complaints.add(place_of(error.mark), "not valid YAML: " + error.msg);
+        if (const auto bare = unquoted_substitution(text))
+            complaints.add(bare->first, bare->second);
+        else
+            complaints.add(place_of(error.mark), "not valid YAML: " + error.msg);
     } catch (const std::exception& error) {
         complaints.add({}, std::string("not valid YAML: ") + error.what());
     }

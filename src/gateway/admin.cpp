@@ -3,10 +3,14 @@
 #include "codec/sigv4.h"
 #include "gateway/identity.h"
 #include "gateway/refusal.h"
+#include "net/signal.h"
 
 #include <openssl/crypto.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace weir::gateway {
 namespace {
@@ -55,6 +59,31 @@ bool may_ask(const codec::Head& head, std::string_view path, const Config& confi
     const auto digest = codec::to_hex(codec::sha256(bearer_key(head)));
     return digest.size() == config.admin_key_sha256.size() &&
            CRYPTO_memcmp(digest.data(), config.admin_key_sha256.data(), digest.size()) == 0;
+}
+
+/// A reload reads files and parses: that is done elsewhere, and the loop serves others meanwhile.
+struct PendingReload {
+    explicit PendingReload(net::Loop& loop) : done(loop) {}
+    net::Signal done;
+    ReloadAnswer answer;
+};
+
+void begin_reload(const AdminParts& parts, const net::Downstream& downstream, net::Loop& loop,
+                  const std::shared_ptr<PendingReload>& pending) {
+    parts.reload(downstream.peer(), [pending, &loop](ReloadAnswer answer) {
+        loop.post([pending, answer = std::move(answer)]() mutable {
+            pending->answer = std::move(answer);
+            pending->done.notify();
+        });
+    });
+}
+
+std::string reload_json(const ReloadAnswer& answer) {
+    return nlohmann::ordered_json{{"reloaded", true},
+                                  {"configuration", answer.hash},
+                                  {"applied", answer.applied},
+                                  {"needs_restart", answer.needs_restart}}
+        .dump();
 }
 
 }  // namespace
@@ -111,11 +140,14 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
                             "weir: there is no file to reload: weir was started without one");
             co_return;
         }
-        const auto done = parts.reload();
-        if (done) {
-            co_await downstream.send(200, kJson, "{\"reloaded\":true}");
+        const auto pending = std::make_shared<PendingReload>(downstream.loop());
+        begin_reload(parts, downstream, downstream.loop(), pending);
+        co_await pending->done.wait();
+        if (pending->answer.error.empty()) {
+            const auto body = reload_json(pending->answer);
+            co_await downstream.send(200, kJson, body);
         } else {
-            co_await refuse(downstream, 400, "ValidationException", done.error().message);
+            co_await refuse(downstream, 400, "ValidationException", pending->answer.error);
         }
         co_return;
     }

@@ -8,15 +8,27 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace weir::gateway {
+
+/// What became of POST /reload.
+struct ReloadAnswer {
+    std::string error = {};  // empty: done
+    std::string hash = {};   // of the configuration in force
+    std::vector<std::string> applied = {};
+    std::vector<std::string> needs_restart = {};
+};
 
 /// What the admin port shows and does, as functions, so that it knows nothing of the rest.
 struct AdminParts {
     std::function<bool()> ready;
     std::function<std::string()> metrics;
     std::function<std::string()> status;
-    std::function<Result<void>()> reload;  // empty: not offered
+    /// Starts a reload and returns at once; `done` is called once, on any thread. Empty: not
+    /// offered.
+    std::function<void(std::string_view peer, std::function<void(ReloadAnswer)> done)> reload;
 };
 
 /// Answers one request. `config` decides who may ask: its admin address, key, and what needs no

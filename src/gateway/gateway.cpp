@@ -1,15 +1,21 @@
 #include "gateway/gateway.h"
 
 #include "gateway/admin.h"
+#include "gateway/background_thread.h"
+#include "gateway/configured_names.h"
 #include "gateway/exchange.h"
+#include "gateway/settings.h"
 #include "gateway/via.h"
 #include "gateway/worker.h"
 #include "net/descriptors.h"
 #include "net/server.h"
+#include "net/tls.h"
 #include "observe/status_json.h"
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <ranges>
 #include <thread>
 
 namespace weir::gateway {
@@ -23,31 +29,14 @@ constexpr Duration kLastWords = std::chrono::seconds(1);
 /// read.
 constexpr std::size_t kSpareDescriptors = 64;
 
-std::vector<std::string> model_labels(const Config& config) {
-    std::vector<std::string> models;
-    for (const auto& route : config.routes) {
-        models.push_back(route.model);
-        for (const auto& target : route.targets) {
-            if (!target.model.empty()) {
-                models.push_back(target.model);
-            } else if (target.endpoint == Endpoint::mantle) {
-                models.emplace_back(split_model(route.model).base);
-            }
-        }
-    }
-    for (const auto& quota : config.quotas) {
-        models.insert(models.end(), quota.models.begin(), quota.models.end());
-    }
-    return models;
-}
+constexpr std::size_t kAdminConnections = 256;
 
-std::vector<std::string> client_labels(const Config& config) {
-    std::vector<std::string> clients;
-    clients.reserve(config.clients.size());
-    for (const auto& client : config.clients) {
-        clients.push_back(client.name);
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const auto& word : words) {
+        text += (text.empty() ? "" : ", ") + word;
     }
-    return clients;
+    return text;
 }
 
 }  // namespace
@@ -63,7 +52,11 @@ struct Gateway::Impl {
     Result<std::shared_ptr<const Snapshot>> make_snapshot(Config config);
     net::Task<void> serve(net::Downstream& downstream);
     net::Task<void> serve_admin(net::Downstream& downstream);
-    Result<void> reload(Config config);
+    net::ServerLimits server_limits(const Config& config) const;
+    net::ServerLimits admin_limits(const Config& config) const;
+    Result<ReloadAnswer> reload(const Result<Config>& read, std::string_view by);
+    Result<ReloadAnswer> take(Config config);
+    observe::ConfigurationStatus configuration() const;
     std::string scrape();
     void log_observed();
     void log(LogLevel level, std::string_view text) const {
@@ -78,8 +71,11 @@ struct Gateway::Impl {
     observe::Metrics metrics;
     std::unique_ptr<observe::LineWriter> access_log;
     Shared shared;
-    std::mutex snapshot_mutex;
+    std::mutex reload_mutex;  // one reload at a time; held over disk reads
+    mutable std::mutex snapshot_mutex;
     std::shared_ptr<const Snapshot> snapshot;  // guarded by snapshot_mutex; the workers have copies
+    observe::ConfigurationStatus in_force;     // likewise
+    std::size_t most_connections = 0;          // that the descriptors allow; set by start()
     // The order is that of construction: loops outlive all that runs on them.
     std::vector<std::unique_ptr<net::Loop>> loops;
     std::unique_ptr<EngineGate> gate;
@@ -89,6 +85,7 @@ struct Gateway::Impl {
     std::unique_ptr<net::Server> server;
     std::unique_ptr<net::Server> admin;
     AdminParts admin_parts;
+    std::unique_ptr<BackgroundThread> background;
     bool running = false;
 };
 
@@ -135,6 +132,7 @@ Result<void> Gateway::start() {
     }
     my.snapshot = *snapshot;
     const auto& config = my.snapshot->config;
+    my.in_force = {hash_of(config), unix_ms(), {}};
 
     const auto cores = std::max(1U, std::thread::hardware_concurrency());
     const auto count = config.workers == 0 ? cores : config.workers;
@@ -151,16 +149,7 @@ Result<void> Gateway::start() {
         });
     my.shadow = std::make_unique<ObserveGate>(config, my.options.seed);
     if (my.options.access_log >= 0) {
-        my.access_log = std::make_unique<observe::LineWriter>(
-            my.options.access_log,
-            [log = my.options.log](observe::LineWriter&, std::uint64_t lines) {
-                if (log) {
-                    log(LogLevel::warn,
-                        std::to_string(lines) +
-                            " lines of the access log were lost: standard output is not read "
-                            "fast enough");
-                }
-            });
+        my.access_log = std::make_unique<observe::LineWriter>(my.options.access_log);
     }
     my.shared.gate = my.gate.get();
     my.shared.shadow = my.shadow.get();
@@ -180,19 +169,10 @@ Result<void> Gateway::start() {
     if (config.tls) {
         settings.tls = net::ServerTls{config.tls->certificate, config.tls->key};
     }
-    settings.head_timeout = config.timeouts.client_head;
-    settings.idle_timeout = config.timeouts.client_idle;
-    settings.write_timeout = config.timeouts.idle;
-    settings.max_head = config.limits.max_header;
-    const auto fit = descriptors > 2 * kSpareDescriptors ? (descriptors - kSpareDescriptors) / 2
-                                                         : kSpareDescriptors;
-    settings.max_connections = std::min(config.limits.max_connections, fit);
-    if (settings.max_connections < config.limits.max_connections) {
-        my.log(LogLevel::warn, "limits.max_connections is cut to " +
-                                   std::to_string(settings.max_connections) + ": only " +
-                                   std::to_string(descriptors) +
-                                   " descriptors may be open (ulimit -n)");
-    }
+    my.most_connections = descriptors > 2 * kSpareDescriptors
+                              ? (descriptors - kSpareDescriptors) / 2
+                              : kSpareDescriptors;
+    static_cast<net::ServerLimits&>(settings) = my.server_limits(config);
     settings.log = [this](std::string_view text) { impl_->log(LogLevel::warn, text); };
     settings.error_body = [](int, std::string_view message) {
         return error_body("weir: " + std::string(message));
@@ -207,23 +187,25 @@ Result<void> Gateway::start() {
     my.admin_parts.ready = [this] { return impl_->shared.ready.load(std::memory_order_relaxed); };
     my.admin_parts.metrics = [this] { return impl_->scrape(); };
     my.admin_parts.status = [this] {
-        return observe::status_json(impl_->gate->status(), impl_->shadow->rows());
+        return observe::status_json(impl_->gate->status(), impl_->shadow->rows(),
+                                    impl_->configuration(), impl_->shadow->advice());
     };
     if (my.options.read_config) {
-        my.admin_parts.reload = [this]() -> Result<void> {
-            auto config = impl_->options.read_config();
-            if (!config) {
-                impl_->metrics.count_reload(false);
-                return std::unexpected(config.error());
-            }
-            return impl_->reload(std::move(*config));
+        my.background = std::make_unique<BackgroundThread>();
+        my.admin_parts.reload = [this](std::string_view peer,
+                                       std::function<void(ReloadAnswer)> done) {
+            impl_->background->run([this, by = "POST /reload from " + std::string(peer),
+                                    done = std::move(done)] {
+                auto answer = impl_->reload(impl_->options.read_config(), by);
+                done(answer ? std::move(*answer) : ReloadAnswer{.error = answer.error().message});
+            });
         };
     }
     if (!config.admin.empty()) {
         net::ServerSettings admin_settings = settings;
         admin_settings.listen = {config.admin};
         admin_settings.tls.reset();
-        admin_settings.max_connections = 256;
+        static_cast<net::ServerLimits&>(admin_settings) = my.admin_limits(config);
         my.admin = std::make_unique<net::Server>(
             std::vector<net::Loop*>{loops.front()}, admin_settings,
             [this](net::Downstream& d) { return impl_->serve_admin(d); });
@@ -249,6 +231,9 @@ void Gateway::Impl::log_observed() {
     for (const auto& row : shadow->rows()) {
         log(LogLevel::info, observe::observed_line(row));
     }
+    for (const auto& one : shadow->advice()) {
+        log(LogLevel::info, "observed, so: " + one.text);
+    }
 }
 
 std::vector<std::uint16_t> Gateway::ports() const {
@@ -259,42 +244,110 @@ std::uint16_t Gateway::admin_port() const {
     return impl_->admin == nullptr ? std::uint16_t{0} : impl_->admin->ports().front();
 }
 
-Result<void> Gateway::reload(Config config) {
-    return impl_->reload(std::move(config));
+net::ServerLimits Gateway::Impl::server_limits(const Config& config) const {
+    auto limits = admin_limits(config);
+    limits.max_connections = std::min(config.limits.max_connections, most_connections);
+    if (limits.max_connections < config.limits.max_connections) {
+        log(LogLevel::warn, "limits.max_connections is cut to " +
+                                std::to_string(limits.max_connections) +
+                                ": more descriptors may not be open (ulimit -n)");
+    }
+    return limits;
 }
 
-void Gateway::reload_refused() {
-    impl_->metrics.count_reload(false);
+net::ServerLimits Gateway::Impl::admin_limits(const Config& config) const {
+    net::ServerLimits limits;
+    limits.head_timeout = config.timeouts.client_head;
+    limits.idle_timeout = config.timeouts.client_idle;
+    limits.write_timeout = config.timeouts.idle;
+    limits.max_head = config.limits.max_header;
+    limits.max_connections = kAdminConnections;
+    return limits;
 }
 
-Result<void> Gateway::Impl::reload(Config config) {
-    const std::lock_guard lock(snapshot_mutex);
-    const auto& old = snapshot->config;
-    const bool restart = config.listen != old.listen || config.admin != old.admin ||
-                         config.workers != old.workers ||
-                         config.tls.has_value() != old.tls.has_value();
-    if (restart) {
-        log(LogLevel::warn, "reload: listen, admin, workers and tls take effect at the next start");
-        config.listen = old.listen;
-        config.admin = old.admin;
-        config.workers = old.workers;
-        config.tls = old.tls;
+Result<ReloadAnswer> Gateway::reload(const Result<Config>& read, std::string_view by) {
+    return impl_->reload(read, by);
+}
+
+Result<ReloadAnswer> Gateway::Impl::reload(const Result<Config>& read, std::string_view by) {
+    const std::lock_guard lock(reload_mutex);
+    auto taken = read ? take(*read) : std::unexpected(read.error());
+    metrics.count_reload(taken.has_value());
+    const std::string who(by);
+    if (!taken) {
+        log(LogLevel::error, who + ": refused, the old configuration stays");
+        for (const auto line : std::views::split(taken.error().message, '\n')) {
+            log(LogLevel::error, who + ": " + std::string(line.begin(), line.end()));
+        }
+        return taken;
+    }
+    log(LogLevel::info, who + ": configuration " + taken->hash + " is in force; changed: " +
+                            (taken->applied.empty() ? "nothing" : joined(taken->applied)));
+    if (!taken->needs_restart.empty()) {
+        log(LogLevel::warn, who +
+                                ": these settings take effect at the next start, the old values "
+                                "stay until then: " +
+                                joined(taken->needs_restart));
+    }
+    return taken;
+}
+
+/// Everything that may fail comes before anything changes.
+Result<ReloadAnswer> Gateway::Impl::take(Config config) {
+    const auto old = [&] {
+        const std::lock_guard lock(snapshot_mutex);
+        return snapshot;
+    }();
+    auto changes = take_over(old->config, config);
+    std::shared_ptr<net::TlsContext> tls;
+    if (config.tls) {
+        auto made = net::TlsContext::server(config.tls->certificate, config.tls->key);
+        if (!made) {
+            return failure("tls: " + made.error().message);
+        }
+        tls = std::move(*made);
+    }
+    auto trust = net::TrustReload::prepare(trusted_files(config));
+    if (!trust) {
+        return std::unexpected(trust.error());
     }
     auto made = make_snapshot(std::move(config));
     if (!made) {
-        metrics.count_reload(false);
         return std::unexpected(made.error());
     }
-    snapshot = *made;
-    gate->reconfigure(snapshot->config);
-    shadow->reconfigure(snapshot->config);
-    metrics.configure(model_labels(snapshot->config), client_labels(snapshot->config));
+    const auto& next = (*made)->config;
+    ReloadAnswer answer{.hash = hash_of(next),
+                        .applied = std::move(changes.applied),
+                        .needs_restart = std::move(changes.restart)};
+    {
+        const std::lock_guard lock(snapshot_mutex);
+        snapshot = *made;
+        in_force = {answer.hash, unix_ms(), answer.needs_restart};
+    }
+    trust->commit();
+    if (tls != nullptr) {
+        server->set_tls(std::move(tls));
+    }
+    server->set_limits(server_limits(next));
+    if (admin != nullptr) {
+        admin->set_limits(admin_limits(next));
+    }
+    gate->reconfigure(next);
+    shadow->reconfigure(next);
+    metrics.configure(model_labels(next), client_labels(next));
     for (auto& worker : workers) {
         Worker* w = worker.get();
-        w->loop.post([w, next = snapshot] { w->snapshot = next; });
+        w->loop.post([w, next = *made] { w->take(next); });
     }
-    metrics.count_reload(true);
-    return {};
+    if (options.reloaded) {
+        options.reloaded(next);
+    }
+    return answer;
+}
+
+observe::ConfigurationStatus Gateway::Impl::configuration() const {
+    const std::lock_guard lock(snapshot_mutex);
+    return in_force;
 }
 
 std::string Gateway::Impl::scrape() {
@@ -317,6 +370,7 @@ std::string Gateway::Impl::scrape() {
         gauges.credentials_expiry_seconds = options.credentials_expiry();
     }
     gauges.unclean_lines = codec::unclean_lines();
+    gauges.configuration = configuration();
     gauges.log_dropped = access_log == nullptr ? 0 : access_log->dropped();
     return metrics.text(gauges);
 }
@@ -366,6 +420,7 @@ void Gateway::stop() {
         return;
     }
     my.running = false;
+    my.background.reset();  // a reload under way ends, and its answer goes out
     my.server->close_all();
     if (my.admin != nullptr) {
         my.admin->close_all();

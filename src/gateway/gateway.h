@@ -1,6 +1,7 @@
 // The whole gateway: workers, listeners, admin port, reload, drain.
 #pragma once
 
+#include "gateway/admin.h"
 #include "gateway/snapshot.h"
 
 #include <weir/config.h>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::gateway {
@@ -23,6 +25,8 @@ struct GatewayOptions {
     LogSink log;
     int access_log = -1;  ///< a descriptor; -1: none is written
     std::uint64_t seed = 0;
+    /// Told of each configuration that a reload has put in force; may be empty.
+    std::function<void(const Config&)> reloaded;
     /// Seconds until the first credentials expire, for the metrics.
     std::function<std::optional<double>()> credentials_expiry;
 };
@@ -40,11 +44,11 @@ public:
     std::vector<std::uint16_t> ports() const;
     std::uint16_t admin_port() const;
 
-    /// Takes a new configuration; requests under way keep the old one, limiter levels stay. What
-    /// needs a restart (listen, admin, workers, tls) is named in the log and left as it is.
-    Result<void> reload(Config config);
-    /// A file that could not be read as a configuration: counted, nothing changes.
-    void reload_refused();
+    /// Takes a new configuration, or says why not and keeps the old one; requests under way keep
+    /// theirs, limiter levels stay. Certificates, keys and trusted certificates are read again.
+    /// What only a restart can change is left as it is and named (settings.h). Logged, with `by` as
+    /// who asked. Blocks on the disk: not for a loop's thread.
+    Result<ReloadAnswer> reload(const Result<Config>& read, std::string_view by);
 
     /// Readiness off, accepting for drain_delay, then finishing what is under way for up to
     /// `drain`. Blocks.

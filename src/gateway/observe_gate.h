@@ -30,6 +30,11 @@ public:
         return shadow_.rows(clock());
     }
 
+    std::vector<policy::ObservedAdvice> advice() {
+        const std::scoped_lock lock(mutex_);
+        return shadow_.advice(clock());
+    }
+
 private:
     static Instant clock() { return std::chrono::steady_clock::now(); }
 

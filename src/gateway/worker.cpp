@@ -45,6 +45,18 @@ Region* Worker::region(std::string_view name) {
     return *made;
 }
 
+void Worker::take(std::shared_ptr<const Snapshot> next) {
+    snapshot = std::move(next);
+    const auto settings = pool_settings(snapshot->config);
+    for (auto& [region, services] : pools_) {
+        for (auto& pool : services) {
+            if (pool != nullptr) {
+                pool->renew(settings);
+            }
+        }
+    }
+}
+
 net::Pool& Worker::pool(Region& region, Service service) {
     auto& pool = pools_[&region][static_cast<std::size_t>(service)];
     if (pool == nullptr) {

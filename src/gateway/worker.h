@@ -9,7 +9,6 @@
 #include "gateway/observe_gate.h"
 #include "gateway/response_memory.h"
 #include "gateway/snapshot.h"
-#include "net/buffer_shares.h"
 #include "net/loop.h"
 #include "net/upstream.h"
 #include "observe/access_log.h"
@@ -38,7 +37,6 @@ struct Shared {
     std::string instance;                 // this gateway's name in Via
     std::uint64_t conversation_seed = 0;  // one for all workers: they share what is remembered
     ResponseMemory responses;
-    net::BufferShares shares{std::random_device{}()};
     std::atomic<std::uint64_t> buffered{0};  // bytes of messages held, over all workers
     std::atomic<bool> ready{true};
     std::atomic<bool> refuse_waiting{false};  // the drain's time is over: nothing waits or begins
@@ -83,6 +81,8 @@ public:
     /// The declared Region of that name; where none are declared, any that looks like one. Null:
     /// neither.
     Region* region(std::string_view name);
+    /// A reload: requests that arrive from now on follow `next`, and so do new connections.
+    void take(std::shared_ptr<const Snapshot> next);
     net::Pool& pool(Region& region, Service service);
 
     /// Calls are found by slot, never by pointer: word for one that has ended reaches nobody.

@@ -1,8 +1,6 @@
 // What one holder has of the memory that a process lends to messages under way.
 #pragma once
 
-#include "net/buffer_shares.h"
-
 #include <atomic>
 #include <cstdint>
 #include <utility>
@@ -17,11 +15,10 @@ public:
     explicit BufferedBytes(std::atomic<std::uint64_t>& total) : total_(&total) {}
     ~BufferedBytes() { set(0); }
     BufferedBytes(BufferedBytes&& other) noexcept
-        : total_(other.total_), holder_(other.holder_), count_(std::exchange(other.count_, 0)) {}
+        : total_(other.total_), count_(std::exchange(other.count_, 0)) {}
     BufferedBytes& operator=(BufferedBytes&& other) noexcept {
         set(0);
         total_ = other.total_;
-        holder_ = other.holder_;
         count_ = std::exchange(other.count_, 0);
         return *this;
     }
@@ -30,38 +27,16 @@ public:
 
     std::uint64_t count() const { return count_; }
 
-    /// From now on these count for a holder as well, which may have its share of the limit and no
-    /// more.
-    void belong_to(BufferShares::Holder holder) {
-        const std::uint64_t bytes = count_;
-        set(0);
-        holder_ = holder;
-        for (auto* const counter : {total_, holder_.client, holder_.connection}) {
-            if (counter != nullptr) {
-                counter->fetch_add(bytes, std::memory_order_relaxed);
-            }
-        }
-        count_ = bytes;
-    }
-    BufferShares::Holder holder() const { return holder_; }
-
     /// This many more; false, and nothing is counted, where the total would come to more than
-    /// `limit`, or the holder to more than its share.
+    /// `limit`.
     bool take(std::uint64_t bytes, std::uint64_t limit) {
         const std::uint64_t before = total_->fetch_add(bytes, std::memory_order_relaxed);
-        bool good = before + bytes <= limit;
-        const std::uint64_t free = good ? limit - before - bytes : 0;
-        for (auto* const counter : {holder_.client, holder_.connection}) {
-            if (counter != nullptr) {
-                const auto held = counter->fetch_add(bytes, std::memory_order_relaxed);
-                good = good && within_share(held, count_, bytes, free);
-            }
+        if (before + bytes > limit) {
+            total_->fetch_sub(bytes, std::memory_order_relaxed);
+            return false;
         }
         count_ += bytes;
-        if (!good) {
-            set(count_ - bytes);
-        }
-        return good;
+        return true;
     }
 
     /// So many from now on: less always, more as take() has it.
@@ -78,17 +53,12 @@ public:
 private:
     void set(std::uint64_t bytes) {
         if (bytes != count_) {
-            for (auto* const counter : {total_, holder_.client, holder_.connection}) {
-                if (counter != nullptr) {
-                    counter->fetch_sub(count_ - bytes, std::memory_order_relaxed);
-                }
-            }
+            total_->fetch_sub(count_ - bytes, std::memory_order_relaxed);
             count_ = bytes;
         }
     }
 
     std::atomic<std::uint64_t>* total_;
-    BufferShares::Holder holder_;
     std::uint64_t count_ = 0;
 };
 

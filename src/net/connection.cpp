@@ -12,6 +12,8 @@ namespace weir::net {
 
 namespace {
 
+constexpr std::size_t kLingerBytes = 64UL << 20;
+
 // Each protocol's state stands in a frame of its own, so that a connection holds what it needs.
 
 /// True: the client turned out to speak HTTP/2, and `first` is what it has sent.
@@ -34,7 +36,7 @@ Task<void> speak_http2(Connection& connection, ReadBuffer& first) {
 Connection::Connection(std::shared_ptr<ServerState> state, ServerLoop& home, Socket socket,
                        Address peer)
     : state_(std::move(state)), home_(home), stream_(home.loop, std::move(socket)), address_(peer) {
-    stream_.set_write_stall(state_->settings.write_timeout);
+    stream_.set_write_stall(state_->write_timeout.load());
     next_ = home_.first;
     if (next_ != nullptr) {
         next_->previous_ = this;
@@ -57,8 +59,8 @@ std::string_view Connection::peer() const {
 }
 
 Task<bool> Connection::secure(bool& http2) {
-    stream_.set_deadline(state_->settings.head_timeout);
-    auto tls = state_->tls->accept_from();
+    stream_.set_deadline(state_->head_timeout.load());
+    auto tls = state_->tls()->accept_from();
     const TlsState& agreed = *tls;
     const auto secured = co_await stream_.start_tls(std::move(tls));
     if (!secured) {
@@ -71,7 +73,7 @@ Task<bool> Connection::secure(bool& http2) {
 
 Task<void> Connection::run() {
     bool http2 = false;
-    if (state_->tls != nullptr && !co_await secure(http2)) {
+    if (state_->has_tls() && !co_await secure(http2)) {
         co_return;
     }
     ReadBuffer first;
@@ -84,14 +86,14 @@ Task<void> Connection::run() {
     stream_.close();
 }
 
-Task<void> Connection::linger(Duration longest, std::size_t most) {
+Task<void> Connection::linger(Duration longest) {
     stream_.rearm();
     stream_.shutdown_write();
     stream_.set_deadline(longest);
     ReadBuffer sink;
     sink.make_room();
     std::size_t total = 0;
-    while (total < most) {
+    while (total < kLingerBytes) {
         const auto got = co_await stream_.read_some(sink.room());
         if (!got) {
             break;

@@ -1,6 +1,5 @@
 #include "net/http1_connection.h"
 
-#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -11,11 +10,6 @@ namespace {
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n";
 constexpr std::size_t kDrainBytes = 64UL << 10;
 constexpr std::size_t kKeptCapacity = 1024;
-/// After an answer that ends the connection the client may hear it while it still sends; what it
-/// sends meanwhile is read, up to so many bytes: more where a body is under way.
-constexpr Duration kLinger = std::chrono::seconds(5);
-constexpr std::size_t kLingerBytes = 1UL << 20;
-constexpr std::size_t kLingerBodyBytes = 32UL << 20;
 
 NetFailure failed(NetError error) {
     NetFailure made;
@@ -77,7 +71,7 @@ Http1Connection::Http1Connection(Connection& connection)
       state_(connection.state()),
       home_(connection.home()),
       stream_(connection.stream()),
-      reader_(codec::HeadReader::Side::request, state_->settings.max_head) {
+      reader_(codec::HeadReader::Side::request, state_->max_head.load()) {
     connection_.speak(this);
 }
 
@@ -152,7 +146,7 @@ Task<bool> Http1Connection::wait_for_bytes() {
     if (state_->draining.load(std::memory_order_relaxed) && stream_.idle_and_healthy()) {
         co_return false;
     }
-    stream_.set_deadline(state_->settings.idle_timeout);
+    stream_.set_deadline(state_->idle_timeout.load());
     idle_ = true;
     const auto ready = co_await stream_.wait_readable();
     idle_ = false;
@@ -177,13 +171,13 @@ Task<int> Http1Connection::read_head(std::string& message) {
         } else if (!bytes.empty()) {
             const auto taken = reader_.read(bytes, head_);
             if (!taken && !served_any_ && is_foreign(bytes)) {
-                state_->complain("closed the connection of " + std::string(peer()) +
-                                 ": it speaks neither HTTP/1.1 nor HTTP/2");
+                state_->log("closed the connection of " + std::string(peer()) +
+                            ": it speaks neither HTTP/1.1 nor HTTP/2");
                 co_return -1;
             }
             if (!taken) {
                 message = codec::to_string(taken.error());
-                co_return status_of(taken.error(), bytes, state_->settings.max_head);
+                co_return status_of(taken.error(), bytes, state_->max_head.load());
             }
             if (*taken) {
                 buffer_.consume(**taken);
@@ -216,7 +210,7 @@ Task<bool> Http1Connection::next_request() {
             co_return false;
         }
     }
-    stream_.set_deadline(state_->settings.head_timeout);
+    stream_.set_deadline(state_->head_timeout.load());
     std::string message;
     int status = co_await read_head(message);
     stream_.clear_deadline();
@@ -286,7 +280,7 @@ Task<NetResult<std::string_view>> Http1Connection::read_body() {
             body_buffer_.make_room();
         }
         stream_.set_deadline(
-            pace_.left(state_->settings.head_timeout, std::chrono::steady_clock::now()));
+            pace_.left(state_->head_timeout.load(), std::chrono::steady_clock::now()));
         const auto got = co_await stream_.read_some(body_buffer_.room());
         stream_.clear_deadline();
         if (!got) {
@@ -343,8 +337,8 @@ Task<bool> Http1Connection::finish_request() {
 }
 
 Task<void> Http1Connection::refuse(int status, std::string message) {
-    state_->complain("answered " + std::to_string(status) + " to " + std::string(peer()) + ": " +
-                     message);
+    state_->log("answered " + std::to_string(status) + " to " + std::string(peer()) + ": " +
+                message);
     std::string body;
     if (state_->settings.error_body) {
         body = state_->settings.error_body(status, message);
@@ -360,7 +354,7 @@ Task<void> Http1Connection::refuse(int status, std::string message) {
 Task<void> Http1Connection::linger() {
     buffer_.drop();
     body_buffer_.drop();
-    co_await connection_.linger(kLinger, body_.done() ? kLingerBytes : kLingerBodyBytes);
+    co_await connection_.linger();
 }
 
 void Http1Connection::abort() {

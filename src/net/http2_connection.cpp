@@ -13,10 +13,8 @@ namespace {
 
 /// A client that may still send on what it has: told to stop, it gets this long to hear it.
 constexpr Duration kDrainNotice = std::chrono::seconds(1);
-/// What a client sends before it hears our GOAWAY is still read: its window, and what it sends
-/// without one.
+/// What a client sends before it hears our GOAWAY is still read.
 constexpr Duration kLinger = std::chrono::seconds(1);
-constexpr std::size_t kLingerBytes = (std::size_t{1} << 20) + kHttp2Window;
 /// Reads in a row before others on the loop have their turn.
 constexpr int kReads = 4;
 /// Frames that wait to be sent, beyond what answers to our own streams come to.
@@ -24,10 +22,6 @@ constexpr std::size_t kMostQueued = 1024;
 /// Requests a client may give up, and frames that ask for nothing: at once, and a second.
 constexpr std::uint32_t kResets = 200;
 constexpr std::uint32_t kResetsPerSecond = 33;
-/// Requests that we refuse before they begin (REFUSED_STREAM): a client may burst before it knows
-/// our limits, and has to slow down once it does.
-constexpr std::uint32_t kRefusals = 2000;
-constexpr std::uint32_t kRefusalsPerSecond = 200;
 constexpr std::uint32_t kChores = 2000;
 constexpr std::uint32_t kChoresPerSecond = 500;
 
@@ -47,10 +41,9 @@ Http2Connection::Http2Connection(Connection& connection)
           [](void* self) { static_cast<Http2Connection*>(self)->finish_drain(); }, this),
       walk_(NGHTTP2_CLIENT_MAGIC_LEN),
       resets_(kResets, kResetsPerSecond, std::chrono::steady_clock::now()),
-      refusals_(kRefusals, kRefusalsPerSecond, std::chrono::steady_clock::now()),
       chores_(kChores, kChoresPerSecond, std::chrono::steady_clock::now()) {
     try {
-        session_ = make_http2_session(*this, state_.settings.max_head);
+        session_ = make_http2_session(*this, state_.max_head.load());
     } catch (const std::bad_alloc&) {
         no_memory_ = true;
         over_ = true;
@@ -101,7 +94,7 @@ Task<void> Http2Connection::run(ReadBuffer& first) {
     }
     out_ = std::string();
     if (!left && !lost_) {
-        co_await connection_.linger(kLinger, kLingerBytes);
+        co_await connection_.linger(kLinger);
     }
 }
 
@@ -203,8 +196,8 @@ void Http2Connection::terminate(std::uint32_t code, std::string_view why) {
         return;
     }
     if (code != NGHTTP2_NO_ERROR) {
-        state_.complain("the HTTP/2 connection of " + std::string(connection_.peer()) +
-                        " was ended: " + std::string(why));
+        state_.log("the HTTP/2 connection of " + std::string(connection_.peer()) +
+                   " was ended: " + std::string(why));
     }
     must(nghttp2_session_terminate_session(session_, code));
 }
@@ -387,7 +380,7 @@ bool Http2Connection::crowded() const {
     for (const auto& one : state_.loops) {
         total += one->streams.load(std::memory_order_relaxed);
     }
-    return live_.size() >= 2 * kHttp2Streams || total >= state_.settings.max_connections;
+    return live_.size() >= 2 * kHttp2Streams || total >= state_.max_connections.load();
 }
 
 void Http2Connection::set_clock() {
@@ -405,8 +398,8 @@ void Http2Connection::set_clock() {
     stop_clock();
     clock_ = next;
     if (next != Clock::none) {
-        timer_.set_after(next == Clock::idle ? state_.settings.idle_timeout
-                                             : state_.settings.head_timeout);
+        timer_.set_after(next == Clock::idle ? state_.idle_timeout.load()
+                                             : state_.head_timeout.load());
     }
 }
 

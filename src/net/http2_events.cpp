@@ -103,13 +103,6 @@ struct Http2Events {
         }
     }
 
-    /// We had no place for it: our doing, unless it goes on and on.
-    static void count_refusal(Http2Connection& connection) {
-        if (!connection.refusals_.take(now())) {
-            connection.terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many requests at once");
-        }
-    }
-
     static int malformed(nghttp2_session* session, Http2Connection& connection, std::int32_t id) {
         connection.head_open_ = false;
         connection.must(
@@ -125,7 +118,7 @@ struct Http2Events {
         if (stream == nullptr) {
             return 0;
         }
-        const std::size_t most = connection.state_.settings.max_head;
+        const std::size_t most = connection.state_.max_head.load();
         if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {  // trailers: checked, and left aside
             stream->trailer_bytes_ += name_size + value_size + 32;
             return stream->trailer_bytes_ > most
@@ -150,15 +143,13 @@ struct Http2Events {
         return malformed(session, of(user), frame->hd.stream_id);
     }
 
-    static int invalid_frame(nghttp2_session* session, const nghttp2_frame* frame, int error,
+    static int invalid_frame(nghttp2_session* session, const nghttp2_frame* frame, int /*error*/,
                              void* user) {
         if (frame->hd.type == NGHTTP2_HEADERS) {
             Http2Connection& connection = of(user);
             connection.head_open_ = false;
             connection.reset_.add(frame->hd.stream_id);
-            if (error == NGHTTP2_ERR_REFUSED_STREAM) {  // it does not know our SETTINGS yet
-                count_refusal(connection);
-            } else if (find(session, frame->hd.stream_id) == nullptr) {  // never was a stream
+            if (find(session, frame->hd.stream_id) == nullptr) {  // refused before it was a stream
                 count_early_end(connection);
             }
         }
@@ -180,8 +171,6 @@ struct Http2Events {
             stream.head_.clear();
         }
         if (connection.crowded()) {
-            count_refusal(connection);
-            stream.reset_ = true;
             connection.must(nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
                                                       frame->hd.stream_id, NGHTTP2_REFUSED_STREAM));
             return;
@@ -311,7 +300,7 @@ struct Http2Events {
         stream->pending_.remove_prefix(size);
         stream->ended_ = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         if (stream->timer_.armed()) {
-            stream->timer_.set_after(connection.state_.settings.write_timeout);
+            stream->timer_.set_after(connection.state_.write_timeout.load());
         }
         if (stream->pending_.empty()) {
             stream->signal_.notify();

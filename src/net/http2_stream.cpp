@@ -95,7 +95,7 @@ private:
 Http2Stream::Http2Stream(Http2Connection& connection, std::int32_t id)
     : connection_(&connection),
       id_(id),
-      reader_(connection.state_.settings.max_head),
+      reader_(connection.state_.max_head.load()),
       signal_(connection.home_.loop),
       timer_(
           connection.home_.loop.wheel(),
@@ -177,8 +177,8 @@ Task<void> Http2Stream::finish() {
 
 Task<void> Http2Stream::refuse(int status, std::string_view message) {
     const auto& settings = connection_->state_.settings;
-    connection_->state_.complain("answered " + std::to_string(status) + " to " +
-                                 std::string(peer()) + ": " + std::string(message));
+    connection_->state_.log("answered " + std::to_string(status) + " to " + std::string(peer()) +
+                            ": " + std::string(message));
     std::string body;
     if (settings.error_body) {
         body = settings.error_body(status, message);
@@ -224,8 +224,8 @@ Task<NetResult<std::string_view>> Http2Stream::read_body() {
                 connection_->flush_soon();
             }
         }
-        timer_.set_after(pace_.left(connection_->state_.settings.head_timeout,
-                                    std::chrono::steady_clock::now()));
+        timer_.set_after(
+            pace_.left(connection_->state_.head_timeout.load(), std::chrono::steady_clock::now()));
         co_await signal_.wait();
         timer_.clear();
         if (std::exchange(timed_out_, false) && incoming_.empty() && !body_ended_ && !closed_) {
@@ -261,7 +261,7 @@ Task<NetResult<void>> Http2Stream::hand_over() {
     connection_->flush_soon();
     const auto done = [this] { return pending_.empty() && (!last_ || ended_); };
     if (!done()) {
-        timer_.set_after(connection_->state_.settings.write_timeout);
+        timer_.set_after(connection_->state_.write_timeout.load());
         while (!closed_ && !reset_ && !timed_out_ && !done()) {
             co_await signal_.wait();
         }

@@ -97,7 +97,7 @@ bool Listener::full() const {
     for (const auto& one : state_->loops) {
         total += one->connections.load(std::memory_order_relaxed);
     }
-    return total >= state_->settings.max_connections;
+    return total >= state_->max_connections.load();
 }
 
 void Listener::accept_all() {

@@ -30,7 +30,7 @@ struct Pool::Impl {
     PoolSettings settings;
     PoolCounts* counts;
     Resolver& resolver;
-    std::unique_ptr<TlsContext> tls;  // made with the first connection that needs it
+    std::shared_ptr<TlsContext> tls;  // made with the first connection that needs it
     std::vector<std::unique_ptr<UpstreamConnection>> idle;  // the newest last
     Timer reaper;
     std::minstd_rand random{std::random_device{}()};
@@ -58,7 +58,8 @@ struct Pool::Impl {
         return now + from_seconds(to_seconds(settings.retire) * part);
     }
 
-    NetResult<TlsContext*> trust() {
+    /// Whoever dials keeps the context: a reload may put another in its place meanwhile.
+    NetResult<std::shared_ptr<TlsContext>> trust() {
         if (endpoint.tls && tls == nullptr) {
             auto made = TlsContext::client(endpoint.ca);
             if (!made) {
@@ -68,7 +69,7 @@ struct Pool::Impl {
             }
             tls = std::move(*made);
         }
-        return tls.get();
+        return tls;
     }
 
     /// The peer closed it, or said something unasked, while it was idle: it must not linger half
@@ -104,8 +105,8 @@ std::unique_ptr<UpstreamConnection> Pool::take_idle() {
         }
         UpstreamConnection::Impl& kept = *last->impl_;
         kept.stream->unwatch();
-        // The watch drops one that its peer has closed or spoken on. A look costs a system call, so
-        // it is taken only for one long idle; write() takes one in any case.
+        // The watch tells of one that its peer has closed; a look costs a system call, so it is
+        // taken only where the closing may have come without the loop's having had time to see it.
         const Instant now = coarse_now();
         const bool fresh_enough = now - kept.idle_since < kTrusted && !kept.stream->interrupted();
         if (now < kept.retire_at && (fresh_enough || kept.stream->idle_and_healthy())) {
@@ -137,8 +138,8 @@ Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::connect(Interrupt& in
     if (!tls) {
         co_return std::unexpected(tls.error());
     }
-    auto stream =
-        co_await dial(pool.loop, pool.endpoint, pool.settings, *tls, pool.resolver, interrupt);
+    auto stream = co_await dial(pool.loop, pool.endpoint, pool.settings, tls->get(), pool.resolver,
+                                interrupt);
     if (!stream) {
         co_return std::unexpected(stream.error());
     }
@@ -174,9 +175,8 @@ void Pool::release(std::unique_ptr<UpstreamConnection> connection, bool reusable
         pool.counts->active.fetch_sub(1, std::memory_order_relaxed);
         pool.counts->idle.fetch_add(1, std::memory_order_relaxed);
     }
-    constexpr bool kBytesToo = true;
     given.stream->watch([](void* self) { static_cast<Pool::Impl*>(self)->drop_dead(); },
-                        impl_.get(), kBytesToo);
+                        impl_.get());
     pool.idle.push_back(std::move(connection));
     if (pool.idle.size() == 1) {
         pool.plan();
@@ -185,6 +185,15 @@ void Pool::release(std::unique_ptr<UpstreamConnection> connection, bool reusable
 
 const Endpoint& Pool::endpoint() const {
     return impl_->endpoint;
+}
+
+void Pool::renew(const PoolSettings& settings) {
+    impl_->settings = settings;
+    if (impl_->tls != nullptr && !impl_->tls->trust_is_current()) {
+        impl_->tls.reset();
+        close_idle();
+    }
+    impl_->plan();
 }
 
 void Pool::close_idle() {

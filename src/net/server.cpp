@@ -18,6 +18,7 @@ void Downstream::reassure(Duration /*every*/) {}
 
 Server::Server(const std::vector<Loop*>& loops, ServerSettings settings, Handler handler)
     : impl_(std::make_unique<Impl>()) {
+    impl_->state->set_limits(settings);
     impl_->state->settings = std::move(settings);
     impl_->state->handler = std::move(handler);
     for (Loop* loop : loops) {
@@ -47,7 +48,7 @@ Result<void> Server::start() {
         if (!tls) {
             return std::unexpected(tls.error());
         }
-        state.tls = std::move(*tls);
+        state.set_tls(std::move(*tls));
     }
     for (const auto& address : state.settings.listen) {
         auto listener = std::make_unique<Listener>(impl_->state, state.loops.front()->loop);
@@ -75,6 +76,14 @@ std::vector<std::uint16_t> Server::ports() const {
         ports.push_back(listener->port());
     }
     return ports;
+}
+
+void Server::set_limits(const ServerLimits& limits) {
+    impl_->state->set_limits(limits);
+}
+
+void Server::set_tls(std::shared_ptr<TlsContext> tls) {
+    impl_->state->set_tls(std::move(tls));
 }
 
 void Server::drain() {

@@ -17,6 +17,8 @@
 
 namespace weir::net {
 
+class TlsContext;
+
 /// One request and its answer, whatever the HTTP version: http1_connection.h, http2_stream.h. All
 /// on the connection's loop.
 class Downstream {
@@ -70,15 +72,19 @@ struct ServerTls {
     std::string key;
 };
 
-struct ServerSettings {
-    std::vector<std::string> listen;  // "127.0.0.1:7070", "[::1]:7070", "0.0.0.0:7070"; port 0: any
-    std::optional<ServerTls> tls;
-    /// A request's head, and each wait for more of its body: see BodyPace.
+/// What a running server can be given anew.
+struct ServerLimits {
+    /// A request's head; its body has as long, and a second more for each 1,000 bytes.
     Duration head_timeout = std::chrono::seconds(10);
     Duration idle_timeout = std::chrono::seconds(75);   // between requests
     Duration write_timeout = std::chrono::seconds(75);  // a write that makes no progress
     std::size_t max_connections = 20'000;
     std::size_t max_head = 64UL << 10;
+};
+
+struct ServerSettings : ServerLimits {
+    std::vector<std::string> listen;  // "127.0.0.1:7070", "[::1]:7070", "0.0.0.0:7070"; port 0: any
+    std::optional<ServerTls> tls;
     /// Told of a malformed request's answer etc.; may be empty.
     std::function<void(std::string_view)> log;
     /// Makes the body (and type) of an error answer that the server itself gives: 400, 408, 413,
@@ -102,6 +108,13 @@ public:
     /// Binds and listens; the error names the address and the reason. Call before the loops run.
     Result<void> start();
     std::vector<std::uint16_t> ports() const;  // in the order of `listen`, as bound
+
+    /// New connections get these limits; requests that begin on open ones get the timeouts.
+    /// Thread-safe.
+    void set_limits(const ServerLimits& limits);
+    /// The next handshakes use this context, which TlsContext::server() made; what is connected
+    /// stays. Only for a server that was started with `tls`. Thread-safe.
+    void set_tls(std::shared_ptr<TlsContext> tls);
 
     /// Stops accepting, closes idle connections, lets requests under way finish with Connection:
     /// close or GOAWAY. Thread-safe. drained(): none left.

@@ -2,15 +2,12 @@
 #pragma once
 
 #include "net/address.h"
-#include "net/log_limit.h"
 #include "net/server.h"
 #include "net/tls.h"
 
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,9 +28,13 @@ struct ServerLoop {
 
 /// Kept by the server and by each of its connections, so that the last one out may be either.
 struct ServerState {
-    ServerSettings settings;
+    ServerSettings settings;  // its limits are those of the start; the current ones are below
     Server::Handler handler;
-    std::unique_ptr<TlsContext> tls;
+    std::atomic<Duration> head_timeout;
+    std::atomic<Duration> idle_timeout;
+    std::atomic<Duration> write_timeout;
+    std::atomic<std::size_t> max_connections;
+    std::atomic<std::size_t> max_head;
     std::vector<std::unique_ptr<ServerLoop>> loops;
     std::atomic<bool> draining{false};
     std::atomic<bool> closing{false};
@@ -43,27 +44,29 @@ struct ServerState {
             settings.log(line);
         }
     }
-    /// Of what a client can cause as often as it likes: one line a second, with a count.
-    void complain(std::string_view line) {
-        std::optional<std::uint64_t> left_out;
-        {
-            const std::scoped_lock lock(complaints_mutex);
-            left_out = complaints.admit(std::chrono::steady_clock::now());
-        }
-        if (!left_out) {
-            return;
-        }
-        if (*left_out == 0) {
-            log(line);
-        } else {
-            log(std::string(line) + " (" + std::to_string(*left_out) +
-                " more warnings about clients since the last one)");
-        }
+
+    void set_limits(const ServerLimits& limits) {
+        head_timeout = limits.head_timeout;
+        idle_timeout = limits.idle_timeout;
+        write_timeout = limits.write_timeout;
+        max_connections = limits.max_connections;
+        max_head = limits.max_head;
+    }
+
+    bool has_tls() const { return settings.tls.has_value(); }
+    /// The context of the next handshake. A connection keeps the one that it began with.
+    std::shared_ptr<TlsContext> tls() const {
+        const std::scoped_lock lock(tls_mutex_);
+        return tls_;
+    }
+    void set_tls(std::shared_ptr<TlsContext> tls) {
+        const std::scoped_lock lock(tls_mutex_);
+        tls_ = std::move(tls);
     }
 
 private:
-    std::mutex complaints_mutex;
-    LogLimit complaints;  // guarded by complaints_mutex
+    mutable std::mutex tls_mutex_;
+    std::shared_ptr<TlsContext> tls_;
 };
 
 /// Serves one accepted socket until it ends. Runs on `home`'s loop and takes `descriptor`.

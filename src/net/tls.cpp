@@ -10,9 +10,12 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <new>
@@ -22,12 +25,8 @@ namespace weir::net {
 namespace {
 
 bool would_block() {
-    return errno == EAGAIN || errno == EWOULDBLOCK;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
-
-/// Most bytes that one step takes from the socket. OpenSSL goes on by itself for as long as records
-/// come that bring no content (KeyUpdate, empty ones).
-constexpr std::size_t kStep = 32UL << 10;
 
 long bio_control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
     return command == BIO_CTRL_FLUSH ? 1 : 0;
@@ -64,14 +63,16 @@ T* or_no_memory(T* object) {
     return object;
 }
 
-/// Trust stores are large and the same for every Region and worker: one of each in the process.
-Result<X509_STORE*> trust(const std::string& file) {
-    static std::mutex mutex;
-    static auto& stores = *new std::map<std::string, X509_STORE*>;  // OpenSSL ends before statics
-    const std::scoped_lock lock(mutex);
-    if (auto found = stores.find(file); found != stores.end()) {
-        return found->second;
+/// The file that a `ca` setting stands for: its own, else AWS_CA_BUNDLE; empty: the system's store.
+std::string trust_file(const std::string& ca) {
+    if (!ca.empty()) {
+        return ca;
     }
+    const char* bundle = std::getenv("AWS_CA_BUNDLE");
+    return bundle == nullptr ? std::string() : bundle;
+}
+
+Result<X509_STORE*> read_trust(const std::string& file) {
     X509_STORE* store = or_no_memory(X509_STORE_new());
     const int loaded = file.empty() ? X509_STORE_set_default_paths(store)
                                     : X509_STORE_load_file(store, file.c_str());
@@ -79,8 +80,63 @@ Result<X509_STORE*> trust(const std::string& file) {
         X509_STORE_free(store);
         return failure("cannot read trusted certificates from '" + file + "': " + openssl_reason());
     }
-    stores.emplace(file, store);
     return store;
+}
+
+/// What tells one state of a file from another.
+std::string content_of(const std::string& file) {
+    std::ifstream in(file.empty() ? std::string(X509_get_default_cert_file()) : file,
+                     std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+/// Trust stores are large and the same for every Region and worker: one of each in the process.
+struct TrustStore {
+    TrustStore() = default;
+    ~TrustStore() { X509_STORE_free(store); }
+    TrustStore(const TrustStore&) = delete;
+    TrustStore& operator=(const TrustStore&) = delete;
+
+    X509_STORE* store = nullptr;
+    std::string content;
+    std::atomic<std::uint64_t> version{0};
+};
+
+namespace {
+
+struct TrustStores {
+    std::mutex mutex;
+    std::map<std::string, std::shared_ptr<TrustStore>> by_file;
+
+    TrustStore& at(const std::string& file) {
+        auto& entry = by_file[file];
+        if (entry == nullptr) {
+            entry = std::make_shared<TrustStore>();
+        }
+        return *entry;
+    }
+};
+
+TrustStores& trust_stores() {
+    static auto& stores = *new TrustStores;  // OpenSSL ends before statics
+    return stores;
+}
+
+/// With the stores' mutex held.
+Result<std::shared_ptr<TrustStore>> trust(const std::string& file) {
+    TrustStore& entry = trust_stores().at(file);
+    if (entry.store == nullptr) {
+        auto content = content_of(file);
+        auto store = read_trust(file);
+        if (!store) {
+            return std::unexpected(store.error());
+        }
+        entry.store = *store;
+        entry.content = std::move(content);
+    }
+    return trust_stores().by_file[file];
 }
 
 SSL_CTX* make_context(const SSL_METHOD* method) {
@@ -128,19 +184,9 @@ TlsState::~TlsState() {
 int TlsState::receive(BIO* bio, char* into, int size) {
     auto* self = static_cast<TlsState*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    if (self->taken_ >= kStep) {
-        self->drained_ = false;
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    ssize_t n = 0;
-    do {
-        n = net::receive(self->descriptor_, {into, static_cast<std::size_t>(size)});
-    } while (n < 0 && errno == EINTR);
+    const auto n = net::receive(self->descriptor_, {into, static_cast<std::size_t>(size)});
     self->drained_ = n < size;
-    if (n > 0) {
-        self->taken_ += static_cast<std::size_t>(n);
-    } else if (n < 0 && would_block()) {
+    if (n < 0 && would_block()) {
         BIO_set_retry_read(bio);
     }
     return static_cast<int>(n);
@@ -149,10 +195,7 @@ int TlsState::receive(BIO* bio, char* into, int size) {
 int TlsState::send(BIO* bio, const char* from, int size) {
     const auto* self = static_cast<const TlsState*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    ssize_t n = 0;
-    do {
-        n = transmit(self->descriptor_, {from, static_cast<std::size_t>(size)});
-    } while (n < 0 && errno == EINTR);
+    const auto n = transmit(self->descriptor_, {from, static_cast<std::size_t>(size)});
     if (n < 0 && would_block()) {
         BIO_set_retry_write(bio);
     }
@@ -216,7 +259,6 @@ IoStep TlsState::result(int returned, std::size_t bytes) {
 
 IoStep TlsState::handshake() {
     ERR_clear_error();
-    begin_step();
     const IoStep step = result(SSL_do_handshake(ssl_), 0);
     ERR_clear_error();
     return step;
@@ -228,14 +270,13 @@ IoStep TlsState::handshake() {
 
 IoStep TlsState::read(std::span<char> into) {
     std::size_t n = 0;
-    begin_step();
+    drained_ = false;  // what OpenSSL holds already says nothing of the socket
     const int returned = SSL_read_ex(ssl_, into.data(), into.size(), &n);
     return result(returned, n);
 }
 
 IoStep TlsState::write(std::string_view bytes) {
     std::size_t n = 0;
-    begin_step();
     const int returned = SSL_write_ex(ssl_, bytes.data(), bytes.size(), &n);
     return result(returned, n);
 }
@@ -243,7 +284,6 @@ IoStep TlsState::write(std::string_view bytes) {
 IoStep TlsState::peek() {
     char byte = 0;
     std::size_t n = 0;
-    begin_step();
     const int returned = SSL_peek_ex(ssl_, &byte, 1, &n);
     return result(returned, n);
 }
@@ -272,13 +312,17 @@ std::string_view TlsState::alpn() const {
 }
 
 Result<std::unique_ptr<TlsContext>> TlsContext::client(const std::string& ca) {
-    const char* bundle = ca.empty() ? std::getenv("AWS_CA_BUNDLE") : ca.c_str();
-    auto store = trust(bundle != nullptr ? bundle : "");
-    if (!store) {
-        return std::unexpected(store.error());
-    }
     std::unique_ptr<TlsContext> made(new TlsContext(make_context(TLS_client_method())));
-    SSL_CTX_set1_cert_store(made->context_, *store);
+    {
+        const std::scoped_lock lock(trust_stores().mutex);
+        auto entry = trust(trust_file(ca));
+        if (!entry) {
+            return std::unexpected(entry.error());
+        }
+        SSL_CTX_set1_cert_store(made->context_, (*entry)->store);
+        made->trust_ = *entry;
+        made->trust_version_ = (*entry)->version.load();
+    }
     SSL_CTX_set_verify(made->context_, SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_session_cache_mode(made->context_,
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -294,11 +338,6 @@ Result<std::unique_ptr<TlsContext>> TlsContext::server(const std::string& certif
                                                        const std::string& key) {
     std::unique_ptr<TlsContext> made(new TlsContext(make_context(TLS_server_method())));
     SSL_CTX_set_alpn_select_cb(made->context_, choose_protocol, nullptr);
-    // RFC 9113 9.2.2: HTTP/2 over TLS 1.2 takes no CBC suites and none without forward secrecy. All
-    // clients of today have these; TLS 1.3 has suites of its own.
-    if (SSL_CTX_set_cipher_list(made->context_, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) {
-        return failure("no modern TLS cipher suites: " + openssl_reason());
-    }
     static constexpr unsigned char kId[] = "weir";
     SSL_CTX_set_session_id_context(made->context_, kId, sizeof kId - 1);
     SSL_CTX_set_session_cache_mode(made->context_, SSL_SESS_CACHE_OFF);  // tickets carry it
@@ -310,6 +349,52 @@ Result<std::unique_ptr<TlsContext>> TlsContext::server(const std::string& certif
     }
     ERR_clear_error();
     return made;
+}
+
+bool TlsContext::trust_is_current() const {
+    return trust_ == nullptr || trust_->version.load() == trust_version_;
+}
+
+Result<TrustReload> TrustReload::prepare(const std::vector<std::string>& files) {
+    TrustReload made;
+    for (const std::string& ca : files) {
+        const std::string file = trust_file(ca);
+        made.wanted_.insert(file);
+        std::string content = content_of(file);
+        {
+            const std::scoped_lock lock(trust_stores().mutex);
+            const auto known = trust_stores().by_file.find(file);
+            if (known != trust_stores().by_file.end() && known->second->store != nullptr &&
+                known->second->content == content) {
+                continue;
+            }
+        }
+        auto store = read_trust(file);
+        if (!store) {
+            return std::unexpected(store.error());
+        }
+        made.read_.push_back({file, *store, std::move(content)});
+    }
+    return made;
+}
+
+TrustReload::~TrustReload() {
+    for (const Read& one : read_) {
+        X509_STORE_free(one.store);
+    }
+}
+
+void TrustReload::commit() {
+    const std::scoped_lock lock(trust_stores().mutex);
+    for (Read& one : read_) {
+        TrustStore& entry = trust_stores().at(one.file);
+        std::swap(entry.store, one.store);  // contexts in use hold references of their own
+        entry.content = std::move(one.content);
+        entry.version.fetch_add(1);
+    }
+    std::erase_if(trust_stores().by_file, [&](const auto& entry) {
+        return !wanted_.contains(entry.first) && entry.second.use_count() == 1;
+    });
 }
 
 TlsContext::~TlsContext() {

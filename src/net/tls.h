@@ -9,9 +9,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace weir::net {
 
@@ -39,21 +42,14 @@ public:
     /// Reads far enough to know: bytes (done), the end (failed, closed) or nothing yet.
     IoStep peek();
     bool pending() const;
-    /// The last step took all that the socket had. One that wants to read and has not drained it
-    /// stopped for others' sake: it goes on in the next turn.
+    /// The last call for bytes took all that the socket had.
     bool drained() const { return drained_; }
-    /// The last step took bytes from the socket: the poller does not tell of those again.
-    bool took() const { return taken_ > 0; }
     void close_notify();
     bool session_reused() const;
     /// The protocol agreed on in the handshake (ALPN); empty: none.
     std::string_view alpn() const;
 
 private:
-    void begin_step() {
-        taken_ = 0;
-        drained_ = false;  // what OpenSSL holds already says nothing of the socket
-    }
     IoStep result(int returned, std::size_t bytes);
     static int receive(BIO* bio, char* into, int size);
     static int send(BIO* bio, const char* from, int size);
@@ -61,9 +57,10 @@ private:
 
     SSL* ssl_;
     int descriptor_ = -1;
-    std::size_t taken_ = 0;  // by this step
     bool drained_ = false;
 };
+
+struct TrustStore;
 
 /// Settings shared by many connections. A client's context remembers one session of its peer and
 /// offers it again; use one context for one endpoint and one loop.
@@ -81,12 +78,47 @@ public:
     std::unique_ptr<TlsState> connect_to(const std::string& host);
     std::unique_ptr<TlsState> accept_from();
 
+    /// A client's: the trusted certificates are those that the file holds, as far as TrustReload
+    /// has read it.
+    bool trust_is_current() const;
+
 private:
     explicit TlsContext(SSL_CTX* context) : context_(context) {}
     static int remember(SSL* ssl, SSL_SESSION* session);
 
     SSL_CTX* context_;
     SSL_SESSION* session_ = nullptr;
+    std::shared_ptr<const TrustStore> trust_;
+    std::uint64_t trust_version_ = 0;
+};
+
+/// Reads files of trusted certificates again, in two steps: a file that cannot be used is named
+/// before anything has changed. Contexts made before keep what they trust; see trust_is_current().
+/// Thread-safe; blocks on the disk.
+class TrustReload {
+public:
+    /// `files` as for TlsContext::client(). Files that nobody has used yet are read as well; what
+    /// is not among them and not in use is forgotten.
+    static Result<TrustReload> prepare(const std::vector<std::string>& files);
+    TrustReload(TrustReload&& other) noexcept
+        : read_(std::exchange(other.read_, {})), wanted_(std::move(other.wanted_)) {}
+    TrustReload(const TrustReload&) = delete;
+    TrustReload& operator=(const TrustReload&) = delete;
+    TrustReload& operator=(TrustReload&&) = delete;
+    ~TrustReload();
+
+    void commit();
+
+private:
+    struct Read {
+        std::string file;
+        X509_STORE* store = nullptr;
+        std::string content;
+    };
+    TrustReload() = default;
+
+    std::vector<Read> read_;
+    std::set<std::string> wanted_;
 };
 
 /// The category of OpenSSL's and X.509's error numbers, so that a log line can say why.

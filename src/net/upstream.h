@@ -58,7 +58,6 @@ public:
     explicit UpstreamConnection(std::unique_ptr<Impl> impl);
     ~UpstreamConnection();
 
-    /// Fails with `closed`, nothing sent, where the peer has spoken or closed before.
     Task<NetResult<void>> write(std::string_view head, std::string_view body);
     /// Reads the final response head; 1xx are swallowed. Views live until the next call of
     /// read_body.
@@ -106,6 +105,9 @@ public:
 
     const Endpoint& endpoint() const;
     void close_idle();
+    /// New connections follow these settings, and trust what TrustReload has read since; idle
+    /// connections made with other trusted certificates are closed.
+    void renew(const PoolSettings& settings);
 
 private:
     struct Impl;

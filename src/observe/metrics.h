@@ -2,6 +2,7 @@
 // request.
 #pragma once
 
+#include "observe/status_json.h"
 #include "policy/shadow.h"
 
 #include <weir/engine.h>
@@ -98,6 +99,7 @@ public:
         std::optional<double> credentials_expiry_seconds;
         std::uint64_t log_dropped = 0;    // LineWriter::dropped()
         std::uint64_t unclean_lines = 0;  // codec::unclean_lines()
+        ConfigurationStatus configuration;
         std::vector<policy::ObservedRow> observed;
     };
     /// Prometheus text format 0.0.4, with process_* and weir_build_info.

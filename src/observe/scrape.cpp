@@ -199,9 +199,19 @@ void append_gauges(std::vector<MetricFamily>& out, const Metrics::Gauges& gauges
                  "weir's.",
                  MetricType::Counter);
     unclean.set({}, static_cast<double>(gauges.unclean_lines));
+    Read config("weir_config_info", "1, with the hash of the configuration in force.",
+                MetricType::Gauge);
+    config.set({{"hash", gauges.configuration.hash}}, 1);
+    Read since("weir_config_applied_timestamp_seconds",
+               "When that configuration took effect, in seconds since 1970.", MetricType::Gauge);
+    since.set({}, static_cast<double>(gauges.configuration.since_unix_ms) / 1000);
+    Read restart("weir_config_restart_needed",
+                 "Settings of the file that only a restart takes over.", MetricType::Gauge);
+    restart.set({}, static_cast<double>(gauges.configuration.needs_restart.size()));
     Read build("weir_build_info", "1, with the version that runs.", MetricType::Gauge);
     build.set({{"version", WEIR_VERSION}}, 1);
-    for (Read* read : {&connections, &pool_limit, &share, &expiry, &dropped, &unclean, &build}) {
+    for (Read* read : {&connections, &pool_limit, &share, &expiry, &dropped, &unclean, &config,
+                       &since, &restart, &build}) {
         read->append_to(out);
     }
 }

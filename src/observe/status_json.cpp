@@ -4,11 +4,20 @@
 
 #include <array>
 #include <cstdio>
+#include <ctime>
 
 namespace weir::observe {
 namespace {
 
 using nlohmann::ordered_json;
+
+std::string iso_time(std::int64_t unix_ms) {
+    const auto seconds = static_cast<std::time_t>(unix_ms / 1000);
+    std::tm parts{};
+    std::array<char, 32> text{};
+    gmtime_r(&seconds, &parts);
+    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
 
 const char* breaker_name(BreakerState state) {
     switch (state) {
@@ -90,9 +99,14 @@ std::string observed_line(const policy::ObservedRow& row) {
            " failed";
 }
 
-std::string status_json(const Status& status, const std::vector<policy::ObservedRow>& observed) {
+std::string status_json(const Status& status, const std::vector<policy::ObservedRow>& observed,
+                        const ConfigurationStatus& configuration,
+                        const std::vector<policy::ObservedAdvice>& advice) {
     ordered_json out;
     out["version"] = WEIR_VERSION;
+    out["configuration"] = {{"hash", configuration.hash},
+                            {"since", iso_time(configuration.since_unix_ms)},
+                            {"needs_restart", configuration.needs_restart}};
     out["waiting_calls"] = status.waiting_calls;
     out["waiting_bytes"] = status.waiting_bytes;
     out["in_flight"] = status.in_flight;
@@ -141,6 +155,17 @@ std::string status_json(const Status& status, const std::vector<policy::Observed
                                    {"settled", c.settled},
                                    {"throttled", c.throttled},
                                    {"failed", c.failed}});
+    }
+    out["advice"] = ordered_json::array();
+    for (const policy::ObservedAdvice& one : advice) {
+        const auto or_null = [](const std::optional<std::uint64_t>& value) {
+            return value ? ordered_json(*value) : ordered_json();
+        };
+        out["advice"].push_back({{"model", one.model},
+                                 {"text", one.text},
+                                 {"raise_requests_to", or_null(one.raise_requests_to)},
+                                 {"raise_tokens_to", or_null(one.raise_tokens_to)},
+                                 {"lower_max_tokens_to", or_null(one.lower_max_tokens_to)}});
     }
     return out.dump(2, ' ', false, ordered_json::error_handler_t::replace);
 }

@@ -10,9 +10,19 @@
 
 namespace weir::observe {
 
+/// The configuration in force, as a reload or the start left it.
+struct ConfigurationStatus {
+    std::string hash;
+    std::int64_t since_unix_ms = 0;
+    /// Settings that the file has otherwise, and that only a restart takes over.
+    std::vector<std::string> needs_restart;
+};
+
 /// {"version", "targets": [...], "clients": [...], "waiting": [...], ...}; members as in
 /// docs/operations.md.
-std::string status_json(const Status& status, const std::vector<policy::ObservedRow>& observed);
+std::string status_json(const Status& status, const std::vector<policy::ObservedRow>& observed,
+                        const ConfigurationStatus& configuration = {},
+                        const std::vector<policy::ObservedAdvice>& advice = {});
 
 /// For the log: what `mode: observe` has shown of one client's calls to one model.
 std::string observed_line(const policy::ObservedRow& row);

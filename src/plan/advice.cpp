@@ -49,12 +49,16 @@ double mean(double sum, std::uint64_t count) {
 QuotaAdvice advise_quota(const Scenario& scenario, const Survey& survey, std::uint32_t model) {
     QuotaAdvice advice;
     advice.model = scenario.model_of(model);
+    const auto in_a_minute = [scale = survey.to_a_minute()](std::uint64_t seen) {
+        return static_cast<std::uint64_t>(std::llround(static_cast<double>(seen) * scale));
+    };
     for (const Use& use : survey.uses) {
         if (use.model == model) {
             advice.clients.push_back({scenario.names->name(use.client), use.demand.calls,
-                                      use.demand.peak_calls, use.demand.peak_settled});
-            advice.sum_calls += use.demand.peak_calls;
-            advice.sum_tokens += use.demand.peak_settled;
+                                      in_a_minute(use.demand.peak_calls),
+                                      in_a_minute(use.demand.peak_settled)});
+            advice.sum_calls += advice.clients.back().peak_calls;
+            advice.sum_tokens += advice.clients.back().peak_tokens;
         }
     }
     std::ranges::sort(advice.clients, [](const auto& a, const auto& b) {

@@ -18,7 +18,7 @@ constexpr double kMaxTokensMargin = 1.5;
 std::uint64_t round_up(double value);
 
 /// The quota to ask for: peaks over any 60 s, not averages, for clients do not peak at one time
-/// until they do.
+/// until they do. Of a trace shorter than a minute, what its rate would come to in one.
 struct QuotaAdvice {
     std::string model;
     struct Client {

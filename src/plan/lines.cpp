@@ -33,6 +33,7 @@ Result<bool> Lines::next(std::string_view& line) {
             found != nullptr ? static_cast<std::size_t>(found - buffer_.data()) : end_;
         line = std::string_view(buffer_.data() + begin_, stop - begin_);
         begin_ = found != nullptr ? stop + 1 : end_;
+        torn_ = found == nullptr;
         if (++number_ == 1 && line.starts_with("\xEF\xBB\xBF")) {
             line.remove_prefix(3);
         }

@@ -22,6 +22,8 @@ public:
 
     /// Of the line given out last, from 1.
     std::uint64_t number() const { return number_; }
+    /// The line given out last had no end: it is the file's last, and may have been torn off.
+    bool torn() const { return torn_; }
 
 private:
     static constexpr std::size_t kBlock = 64UL << 10;
@@ -32,6 +34,7 @@ private:
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     bool over_ = false;
+    bool torn_ = false;
     std::uint64_t number_ = 0;
 };
 

@@ -103,7 +103,11 @@ void add(Demand& demand, const TraceCall& call, std::uint64_t max_tokens, std::u
 }  // namespace
 
 double Survey::minutes() const {
-    return std::max(1.0, to_seconds(span) / 60);
+    if (span >= kMinute || all.calls < 2) {
+        return std::max(1.0, to_seconds(span) / 60);
+    }
+    const auto calls = static_cast<double>(all.calls);
+    return std::clamp(to_seconds(span) * calls / (calls - 1), 1.0, 60.0) / 60;
 }
 
 Result<Survey> survey(const Scenario& scenario) {

@@ -4,6 +4,7 @@
 #include "plan/histogram.h"
 #include "plan/scenario.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace weir::plan {
@@ -39,8 +40,12 @@ struct Survey {
     double longest_service = 0;  ///< seconds
     TraceNotes notes;
 
-    /// Never less than one minute, so that rates of a short trace stay finite.
+    /// The time that the calls stand for: the span; below a minute also one mean interval for the
+    /// last call. At least one second, so that rates stay finite; a minute for a single call.
     double minutes() const;
+    /// What a minute would have at the rate that was seen, over what was seen: above 1 for a trace
+    /// shorter than a minute. Such a figure is an estimate.
+    double to_a_minute() const { return std::max(1.0, 1 / minutes()); }
 };
 
 /// Reads the whole trace once. Memory: the calls of one minute, and what is added up.

@@ -85,6 +85,35 @@ private:
         return failure(options_.name + ":" + std::to_string(lines_.number()) + ": " + what);
     }
 
+    /// A log that was cut or written to by two at once has a torn line here and there.
+    Result<void> leave_out(const std::string& why) {
+        constexpr std::size_t kShown = 3;
+        ++notes_.bad;
+        forgiven_ = forgiven_ || lines_.torn();
+        if (notes_.first_bad.size() < kShown) {
+            notes_.first_bad.push_back(complain(why).error().message);
+        }
+        constexpr std::uint64_t kSoon = 100;  // a file of another kind is refused without delay
+        return notes_.bad >= kSoon && too_many_bad() ? refuse() : Result<void>();
+    }
+
+    bool too_many_bad() const {
+        return (notes_.bad - (forgiven_ && read_ > 1 ? 1 : 0)) * 100 > read_;
+    }
+
+    Result<void> refuse() const {
+        std::string text;
+        for (const std::string& line : notes_.first_bad) {
+            text += (text.empty() ? "" : "\n") + line;
+        }
+        if (notes_.bad > 1) {
+            text += "\n" + options_.name + ": " + std::to_string(notes_.bad) + " of " +
+                    std::to_string(read_) +
+                    " lines cannot be read; allowed is one in a hundred, which is then left out";
+        }
+        return failure(text);
+    }
+
     Result<void> read_row() {
         std::string_view line;
         const auto more = lines_.next(line);
@@ -98,7 +127,7 @@ private:
                                ": is empty; a trace begins with a CSV header or a "
                                "line of weir's access log");
             }
-            return {};
+            return too_many_bad() ? refuse() : Result<void>();
         }
         if (line.find_first_not_of(" \t") == std::string_view::npos) {
             return {};
@@ -120,8 +149,9 @@ private:
         }
         Row row;
         const auto fate = reader_->read(line, row);
+        ++read_;
         if (!fate) {
-            return complain(fate.error().message);
+            return leave_out(fate.error().message);
         }
         latest_ = std::max(latest_, row.written);
         if (*fate == Fate::skipped) {
@@ -152,7 +182,9 @@ private:
     std::int64_t latest_ = std::numeric_limits<std::int64_t>::min() / 2;
     std::optional<std::int64_t> start_;
     std::uint64_t order_ = 0;
+    std::uint64_t read_ = 0;  // lines that should have been calls
     bool over_ = false;
+    bool forgiven_ = false;  // the last line was torn off
     TraceNotes notes_;
 };
 

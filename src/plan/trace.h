@@ -57,8 +57,10 @@ struct TraceCall {
 
 /// What a trace may hold besides calls.
 struct TraceNotes {
-    std::uint64_t rows = 0;     ///< lines that were calls
-    std::uint64_t skipped = 0;  ///< lines of an access log without usage
+    std::uint64_t rows = 0;              ///< lines that were calls
+    std::uint64_t skipped = 0;           ///< lines of an access log without usage
+    std::uint64_t bad = 0;               ///< lines that could not be read and were left out
+    std::vector<std::string> first_bad;  ///< why, of the first three, with their numbers
     bool access_log = false;
 };
 
@@ -82,7 +84,9 @@ public:
     TraceReader(TraceReader&&) noexcept;
     TraceReader& operator=(TraceReader&&) noexcept;
 
-    /// False: the trace is over. An error names the line, the column and what is allowed.
+    /// False: the trace is over. An error names the line, the column and what is allowed. Lines
+    /// that cannot be read are left out and noted while they are at most one in a hundred; a last
+    /// line that was torn off counts for none.
     Result<bool> next(TraceCall& call);
 
     const TraceNotes& notes() const;

@@ -32,11 +32,22 @@ ObservedCounts& Shadow::counts_for(std::string_view model, std::string_view clie
     return counts_[std::move(key)];
 }
 
+PeakDemand& Shadow::peak_for(std::string_view model) {
+    const auto known = peaks_.find(model);
+    if (known != peaks_.end()) {
+        return known->second;
+    }
+    return peaks_[peaks_.size() >= kMostRows ? kOther : std::string(model)];
+}
+
 void Shadow::offer(const Call& call, Instant now) {
     catch_up(now);
     Entry entry;
+    entry.peak = &peak_for(call.model);
+    entry.peak->call(now, config_.quota_window);
     entry.counts = &counts_for(call.model, call.client);
     ++entry.counts->calls;
+    entry.model = call.model;
     entry.home_region = call.home_region;
     entry.input_estimate = call.input_estimate;
     entry.arrival = now;
@@ -96,6 +107,7 @@ void Shadow::finish(Entries::iterator at, Instant now) {
         entry.counts->reserved += entry.reservation;
         entry.counts->settled += entry.tariff.cost(usage);
     }
+    entry.peak->settled(now, config_.quota_window, entry.tariff.cost(usage));
     engine_.settle(at->first, usage, now);
     entries_.erase(at);
 }
@@ -111,6 +123,12 @@ void Shadow::ended(CallId id, const Outcome& outcome, Instant now) {
     entry.counts->failed += outcome.kind == Outcome::Kind::failed ? 1 : 0;
     switch (entry.state) {
         case State::refused:
+            // It was served as it was: that is demand, though the engine would have refused it.
+            if (outcome.usage.known) {
+                Target home{entry.home_region, entry.model, Endpoint::runtime, Tier::unset};
+                entry.peak->settled(now, config_.quota_window,
+                                    tariff_of(config_, home).cost(outcome.usage));
+            }
             entries_.erase(at);
             return;
         case State::waiting:
@@ -160,6 +178,30 @@ std::vector<ObservedRow> Shadow::rows(Instant now) {
     all.reserve(counts_.size());
     for (const auto& [key, counts] : counts_) {
         all.push_back({key.first, key.second, counts});
+    }
+    return all;
+}
+
+std::vector<ObservedAdvice> Shadow::advice(Instant now) {
+    std::map<std::string, ObservedDemand> demands;
+    for (const ObservedRow& row : rows(now)) {
+        ObservedDemand& demand = demands[row.model];
+        demand.calls += row.counts.calls;
+        demand.would_wait += row.counts.would_wait;
+        demand.would_refuse += row.counts.would_refuse;
+        demand.throttled += row.counts.throttled;
+    }
+    const Status status = engine_.status(now);
+    std::vector<ObservedAdvice> all;
+    for (auto& [model, demand] : demands) {
+        const auto peak = peaks_.find(model);
+        if (model == kOther || peak == peaks_.end()) {
+            continue;  // several models: their figures together say nothing of one
+        }
+        demand.model = model;
+        demand.peak_requests = peak->second.requests();
+        demand.peak_tokens = peak->second.tokens();
+        all.push_back(conclude(demand, status));
     }
     return all;
 }

@@ -3,6 +3,7 @@
 
 #include <weir/engine.h>
 
+#include "policy/observed_advice.h"
 #include "policy/tariff.h"
 
 #include <cstdint>
@@ -60,12 +61,16 @@ public:
     void ended(CallId id, const Outcome& outcome, Instant now);
 
     std::vector<ObservedRow> rows(Instant now);
+    /// What follows from them, for each model.
+    std::vector<ObservedAdvice> advice(Instant now);
 
 private:
     enum class State : std::uint8_t { waiting, running, refused };
     struct Entry {
         ObservedCounts* counts = nullptr;
+        PeakDemand* peak = nullptr;
         State state = State::waiting;
+        std::string model;
         std::string home_region;
         std::uint64_t input_estimate = 0;
         Instant arrival{};
@@ -83,6 +88,7 @@ private:
     using Entries = std::unordered_map<CallId, Entry, IdHash>;
 
     ObservedCounts& counts_for(std::string_view model, std::string_view client);
+    PeakDemand& peak_for(std::string_view model);
     void decided(CallId id, const Decision& decision, Instant now);
     void finish(Entries::iterator at, Instant now);
     void advance(Instant now);
@@ -93,6 +99,7 @@ private:
     Entries entries_;
     std::multimap<Instant, CallId> ends_;  // of virtual attempts, when they are known
     std::map<std::pair<std::string, std::string>, ObservedCounts> counts_;
+    std::map<std::string, PeakDemand, std::less<>> peaks_;  // by model; as many as rows at most
 };
 
 }  // namespace weir::policy

@@ -19,6 +19,7 @@ std::vector<Problem> validate(const Config& config) {
     policy::validate_quotas(config, problems);
     policy::validate_routes(config, problems);
     policy::validate_clients(config, problems);
+    policy::validate_keyless(config, problems);
     policy::validate_bounds(config, problems);
     return problems.take();
 }
@@ -295,6 +296,21 @@ void validate_clients(const Config& config, Problems& problems) {
                              quoted(client.regions[j]) + " is not declared; declared are " +
                                  declared_regions(config));
     }
+}
+
+/// As soon as one client has a key, everybody needs one.
+void validate_keyless(const Config& config, Problems& problems) {
+    const auto keyed = std::ranges::find_if(config.clients, &ClientConfig::keyed);
+    if (keyed == config.clients.end())
+        return;
+    for (std::size_t i = 0; i < config.clients.size(); ++i)
+        problems.require(config.clients[i].keyed(), element("clients", i),
+                         quoted(config.clients[i].name) +
+                             " has no `key_sha256` and no `access_key_id`, and could never ask: "
+                             "since " +
+                             quoted(keyed->name) +
+                             " has one, nobody is let in without; allowed is a key for every "
+                             "client (`weir key new NAME`) or for none");
 }
 
 void validate_bounds(const Config& config, Problems& problems) {

@@ -40,6 +40,10 @@ void validate_regions(const Config& config, Problems& problems);
 void validate_quotas(const Config& config, Problems& problems);
 void validate_routes(const Config& config, Problems& problems);
 void validate_clients(const Config& config, Problems& problems);
+void validate_keyless(const Config& config, Problems& problems);
 void validate_bounds(const Config& config, Problems& problems);
+
+/// What is allowed and hardly meant. Of a configuration in which validate() finds nothing wrong.
+std::vector<Problem> doubts(const Config& config);
 
 }  // namespace weir::policy

@@ -118,6 +118,10 @@ def test_observed_traffic_goes_on_as_it_came(start):
     row = next(r for r in rows if r["client"] == "etl")
     assert row["model"] == SONNET and row["calls"] == 30
     assert row["would_move"] + row["would_wait"] + row["would_refuse"] >= 10
+    # Thirty in a window of five, in each of two Regions: it says what would do.
+    advice = next(a for a in s.weir.status()["advice"] if a["model"] == SONNET)
+    assert advice["raise_requests_to"] and "Raise requests_per_minute from 10 to" in advice["text"], advice
+    assert advice["raise_tokens_to"] is None
     m = s.weir.metrics()
     assert m.sum("weir_observed_total", client="etl", verdict="seen") == 30
     assert m.sum("weir_requests_total", outcome="ok") == 30

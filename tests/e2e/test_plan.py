@@ -36,6 +36,23 @@ def test_quotas_and_outages_may_be_given_several_times(tmp_path):
     assert [o["to"] for o in weir["outages"]] == [20, 120]
 
 
+def test_a_log_with_a_torn_line_is_read_and_its_doubts_are_said(tmp_path):
+    lines = [
+        json.dumps({"ts": f"2026-11-23T10:00:{i // 10:02}.{i % 10}00Z", "total_ms": 5, "input": 100, "output": 10, "model": SONNET})
+        for i in range(300)
+    ]
+    lines[40] = lines[40][:25]
+    file = tmp_path / "access.log"
+    file.write_text("\n".join(lines) + "\n" + lines[0][:30])
+    done = command("plan", "--trace", str(file), "--quota", f"{SONNET}=300000")
+    assert done.returncode == 0, done.stderr
+    assert "2 lines could not be read" in done.stdout and f"{file}:41: " in done.stdout
+    assert "30 s of traffic" in done.stdout
+    plan = json.loads(command("plan", "--trace", str(file), "--quota", f"{SONNET}=300000", "--json").stdout)
+    assert plan["trace"]["bad_lines"] == 2 and plan["trace"]["shorter_than_a_minute"]
+    assert 680 <= plan["advice"]["quotas"][0]["requests_per_minute"] <= 700, plan["advice"]
+
+
 def test_wrong_use_is_2(tmp_path):
     file = trace(tmp_path)
     for args in [[], ["--trace", "absent.csv"], ["--trace", file, "--load", "0"], ["--trace", file, "--window", "x"]]:

@@ -66,8 +66,10 @@ routes:
 clients:
   - {name: chat, key_sha256: "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
      priority: interactive, share: 3}
-  - {name: sdk, access_key_id: WEIRABC, secret_access_key: hush}
-  - {name: etl, priority: batch, share: 1, tokens_per_minute: 50000, requests_per_minute: 100,
+  - {name: sdk, access_key_id: WEIRABC, secret_access_key: hush,
+     key_sha256: "2222222222222222222222222222222222222222222222222222222222222222"}
+  - {name: etl, key_sha256: "1111111111111111111111111111111111111111111111111111111111111111",
+     priority: batch, share: 1, tokens_per_minute: 50000, requests_per_minute: 100,
      models: ["us.anthropic.*"], regions: [us-east-1]}
 queue: {deadline: 50s, max_wait: 40s, max_waiting: 100, order: fifo}
 retry: {preset: article, max_attempts: 7, base_delay: 60ms, max_delay: 6s, jitter: none,

@@ -64,10 +64,14 @@ TEST(RouteComplaints, TheSamePoolTwiceIsAMistakeAnOverrideIsNot) {
 TEST(ListenComplaints, OneKeyIsEnoughToBeReachable) {
     const std::string key(64, 'a');
     EXPECT_EQ(complaints_of("listen: 0.0.0.0:1\nclients: [{name: a}]\n").size(), 1U);
+    EXPECT_EQ(
+        complaints_of("listen: 0.0.0.0:1\nclients: [{name: a, key_sha256: " + key + "}]\n").size(),
+        0U);
+    // The other would never be let in.
     EXPECT_EQ(complaints_of("listen: 0.0.0.0:1\nclients: [{name: a, key_sha256: " + key +
                             "}, {name: b}]\n")
                   .size(),
-              0U);
+              1U);
     EXPECT_EQ(complaints_of("listen: 0.0.0.0:1\nclients: [{name: a, access_key_id: AK, "
                             "secret_access_key: hush}]\n")
                   .size(),

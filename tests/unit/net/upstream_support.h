@@ -116,9 +116,6 @@ public:
         return promise.get_future().get();
     }
 
-    Loop& loop() { return loop_; }
-    Pool& pool() { return pool_; }
-
     PoolCounts counts;
     Duration read_deadline{};
     Duration interrupt_after{};

@@ -351,6 +351,25 @@ TEST(PlanAdvice, WhatMaxTokensCosts) {
     EXPECT_GT(most.usable_then, 0.99);
 }
 
+TEST(PlanSurvey, AShortTraceStandsForTheTimeThatItCovers) {
+    Names names;
+    std::string text = "timestamp,input,output\n";
+    for (int i = 0; i < 300; ++i) {
+        text += std::to_string(i / 10) + "." + std::to_string(i % 10) + ",100,10\n";
+    }
+    const Scenario s = test::scenario_of(text, names, {});
+    const Survey seen = survey(s).value();
+    EXPECT_NEAR(seen.minutes(), 0.5, 1e-6);
+    EXPECT_NEAR(seen.to_a_minute(), 2, 1e-6);
+    const QuotaAdvice quota = advise(s, seen).quotas.at(0);
+    EXPECT_EQ(quota.sum_calls, 600U);
+    EXPECT_EQ(quota.ask_calls, 690U);  // 600 x 1.14, rounded up
+    EXPECT_EQ(quota.sum_tokens, 600U * 150);
+    // One call says nothing of a rate.
+    const Scenario one = test::scenario_of("timestamp,input,output\n0,100,10\n", names, {});
+    EXPECT_EQ(advise(one, survey(one).value()).quotas.at(0).sum_calls, 1U);
+}
+
 TEST(PlanSurvey, PeaksAreOfAnySixtySeconds) {
     Names names;
     const Scenario s = test::scenario_of(

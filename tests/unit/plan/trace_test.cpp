@@ -130,6 +130,48 @@ TEST(CsvTrace, NumbersOfLinesCountWhatIsSkipped) {
     EXPECT_TRUE(all.error.starts_with("trace:6: ")) << all.error;
 }
 
+std::string log_line(int second) {
+    const std::string digits = std::to_string(100 + second % 60).substr(1);
+    return R"({"ts":"2026-11-23T10:00:)" + digits + R"(.000Z","total_ms":5,"input":3,"output":2})" +
+           "\n";
+}
+
+TEST(Trace, OneBadLineInAHundredIsLeftOutAndNamed) {
+    std::string text;
+    for (int i = 0; i < 300; ++i) {
+        text += i == 7 || i == 50 ? std::string("{\"ts\":\"2026-11-2\n") : log_line(i / 5);
+    }
+    auto all = read(text);
+    EXPECT_EQ(all.error, "");
+    EXPECT_EQ(all.calls.size(), 298U);
+    EXPECT_EQ(all.notes.bad, 2U);
+    ASSERT_EQ(all.notes.first_bad.size(), 2U);
+    EXPECT_TRUE(all.notes.first_bad[0].starts_with("trace:8: is not a JSON object"));
+    EXPECT_TRUE(all.notes.first_bad[1].starts_with("trace:51: "));
+
+    text += "not\nnot\nnot\n";
+    all = read(text);
+    EXPECT_TRUE(all.error.starts_with("trace:8: ")) << all.error;
+    EXPECT_NE(all.error.find("5 of 303 lines"), std::string::npos) << all.error;
+}
+
+TEST(Trace, ALastLineThatWasTornOffIsLeftOut) {
+    const auto all = read(log_line(1) + log_line(2) + R"({"ts":"2026-11-23T10)");
+    EXPECT_EQ(all.error, "");
+    EXPECT_EQ(all.calls.size(), 2U);
+    EXPECT_EQ(all.notes.bad, 1U);
+    EXPECT_NE(read(log_line(1) + log_line(2) + "{\"ts\":\n").error, "");
+    EXPECT_NE(read(R"({"ts":"2026-11-23T10)").error, "");
+}
+
+TEST(Trace, AFileOfAnotherKindIsRefusedWithoutDelay) {
+    std::string text = log_line(1);
+    for (int i = 0; i < 1000; ++i) {
+        text += "{\"another\": 1}\n";
+    }
+    EXPECT_NE(read(text).error.find("100 of 101 lines"), std::string::npos);
+}
+
 TEST(Trace, RowsOutOfOrderAreSortedWithinTheWindow) {
     const std::string text =
         "timestamp,input,output\n100,1,1\n130,2,1\n110,3,1\n190,4,1\n135,5,1\n";

@@ -95,6 +95,20 @@ TEST_F(ShadowTest, ATurnElsewhereIsAMove) {
     EXPECT_EQ(counts().would_move, 1U);
 }
 
+TEST_F(ShadowTest, ItConcludesWhatToDo) {
+    for (int i = 0; i < 10; ++i) {
+        const CallId id = come(500);
+        now += 1s;
+        end(id, 500);
+    }
+    now += 300s;
+    const auto advice = shadow().advice(now);
+    ASSERT_EQ(advice.size(), 1U);
+    EXPECT_EQ(advice[0].model, "m");
+    // Ten calls of 500 tokens in a minute, those that it would have refused or held back included.
+    EXPECT_EQ(advice[0].raise_tokens_to, 5700U) << advice[0].text;
+}
+
 TEST_F(ShadowTest, RowsAreBounded) {
     for (int i = 0; i < 500; ++i) {
         const std::string name = "client-" + std::to_string(i);

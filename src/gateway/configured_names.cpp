@@ -1,0 +1,48 @@
+#include "gateway/configured_names.h"
+
+#include <set>
+
+namespace weir::gateway {
+
+std::vector<std::string> model_labels(const Config& config) {
+    std::vector<std::string> models;
+    for (const auto& route : config.routes) {
+        models.push_back(route.model);
+        for (const auto& target : route.targets) {
+            if (!target.model.empty()) {
+                models.push_back(target.model);
+            } else if (target.endpoint == Endpoint::mantle) {
+                models.emplace_back(split_model(route.model).base);
+            }
+        }
+    }
+    for (const auto& quota : config.quotas) {
+        models.insert(models.end(), quota.models.begin(), quota.models.end());
+    }
+    return models;
+}
+
+std::vector<std::string> client_labels(const Config& config) {
+    std::vector<std::string> clients;
+    clients.reserve(config.clients.size());
+    for (const auto& client : config.clients) {
+        clients.push_back(client.name);
+    }
+    return clients;
+}
+
+std::vector<std::string> trusted_files(const Config& config) {
+    std::set<std::string> files;
+    for (const auto& [name, region] : config.regions) {
+        if (!region.ca.empty() || region.endpoint.empty() ||
+            region.endpoint.starts_with("https:")) {
+            files.insert(region.ca);
+        }
+    }
+    if (config.regions.empty()) {
+        files.emplace();
+    }
+    return {files.begin(), files.end()};
+}
+
+}  // namespace weir::gateway
