@@ -109,6 +109,8 @@ void add_plan(CLI::App& app, weir::cli::PlanOptions& plan) {
                       "refused calls count against requests a minute");
     command->add_option("--outage", plan.outages, "REGION:FROM-TO, seconds; repeatable")
         ->allow_extra_args(false);
+    command->add_option("--spell", plan.spells, "the same, of 429s; repeatable")
+        ->allow_extra_args(false);
     command->add_option("--foreign", plan.foreign, "share of the quota another program asks for")
         ->check(CLI::Range(0.0, 10.0));
     command->add_option("--ttft", plan.ttft, "time to the first token")->capture_default_str();

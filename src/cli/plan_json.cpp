@@ -62,7 +62,13 @@ json outcome(const PlanRow& row, const PlanSetup& setup) {
         r["region"] = report.outage.region;
         r["from"] = to_seconds(report.outage.from);
         r["to"] = to_seconds(report.outage.to);
+        r["spell"] = report.outage.spell;
         r["sent_into"] = report.sent_into;
+        if (report.outage.spell) {
+            const auto back = report.back_after();
+            r["most_refusals"] = report.most_refusals();
+            r["taken_after"] = back ? json(to_seconds(*back)) : json(nullptr);
+        }
         r["recovered_after"] =
             report.recovered ? json(to_seconds(*report.recovered)) : json(nullptr);
         outages.push_back(std::move(r));

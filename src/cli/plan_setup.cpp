@@ -88,7 +88,7 @@ std::optional<plan::Outage> read_outage(const std::string& text) {
     if (!from || !to || *from >= *to || *to > 31.0 * 86'400) {
         return std::nullopt;
     }
-    return plan::Outage{text.substr(0, colon), from_seconds(*from), from_seconds(*to)};
+    return plan::Outage{text.substr(0, colon), from_seconds(*from), from_seconds(*to), false};
 }
 
 Result<Config> read_config(const PlanOptions& options, const Getenv& getenv) {
@@ -134,6 +134,33 @@ std::string default_model(const PlanOptions& options, const Config& config) {
     return config.quotas.empty() ? kDefaultModel : config.quotas.front().models.front();
 }
 
+Result<void> read_trouble(const char* option, const std::vector<std::string>& texts, bool spell,
+                          plan::Scenario& scenario) {
+    for (const std::string& text : texts) {
+        auto outage = read_outage(text);
+        if (!outage) {
+            return failure(
+                fmt::format("{}: \"{}\" is none; allowed is REGION:FROM-TO in "
+                            "seconds since the first call, such as us-east-1:600-900",
+                            option, text.substr(0, 60)));
+        }
+        const auto& regions = scenario.config.regions;
+        if (!regions.contains(outage->region) && outage->region != scenario.home_region) {
+            std::string known = scenario.home_region;
+            for (const auto& [name, region] : regions) {
+                known += name == scenario.home_region ? "" : ", " + name;
+            }
+            return failure(
+                fmt::format("{}: \"{}\" is no Region of this configuration; allowed "
+                            "are {}",
+                            option, outage->region.substr(0, 40), known));
+        }
+        outage->spell = spell;
+        scenario.service.outages.push_back(*outage);
+    }
+    return {};
+}
+
 Result<void> read_options(const PlanOptions& options, plan::Scenario& scenario) {
     const auto duration = [](const std::string& name, const std::string& text, Duration& to,
                              Duration least) -> Result<void> {
@@ -165,26 +192,11 @@ Result<void> read_options(const PlanOptions& options, plan::Scenario& scenario) 
         const double minutes = to_seconds(window->burst) / 60;
         service.window.burst = from_seconds(minutes * to_seconds(scenario.config.quota_window));
     }
-    for (const std::string& text : options.outages) {
-        const auto outage = read_outage(text);
-        if (!outage) {
-            return failure(
-                fmt::format("--outage: \"{}\" is none; allowed is REGION:FROM-TO in "
-                            "seconds since the first call, such as us-east-1:600-900",
-                            text.substr(0, 60)));
-        }
-        const auto& regions = scenario.config.regions;
-        if (!regions.contains(outage->region) && outage->region != scenario.home_region) {
-            std::string known = scenario.home_region;
-            for (const auto& [name, region] : regions) {
-                known += name == scenario.home_region ? "" : ", " + name;
-            }
-            return failure(
-                fmt::format("--outage: \"{}\" is no Region of this configuration; allowed "
-                            "are {}",
-                            outage->region.substr(0, 40), known));
-        }
-        service.outages.push_back(*outage);
+    if (auto good = read_trouble("--outage", options.outages, false, scenario); !good) {
+        return good;
+    }
+    if (auto good = read_trouble("--spell", options.spells, true, scenario); !good) {
+        return good;
     }
     service.count_refusals = options.count_refusals;
     service.foreign = options.foreign;

@@ -25,6 +25,7 @@ struct PlanOptions {
     std::string window = "sliding";
     bool count_refusals = false;
     std::vector<std::string> outages;
+    std::vector<std::string> spells;
     double foreign = 0;
     std::string ttft = "400ms";
     double tokens_per_second = 60;

@@ -216,7 +216,8 @@ private:
                 "fill=\"#999\" fill-opacity=\"0.18\"/>\n",
                 from, panel_top(index), to - from, kPanel);
             if (index == 0) {
-                text((from + to) / 2, panel_top(0) + kPanel / 2, outage.region + " dead",
+                text((from + to) / 2, panel_top(0) + kPanel / 2,
+                     outage.region + (outage.spell ? " answers 429" : " dead"),
                      "text-anchor=\"middle\" font-size=\"11\" fill=\"#555\"");
             }
         }

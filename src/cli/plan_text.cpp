@@ -190,9 +190,17 @@ private:
     void outages(const plan::Outcome& outcome) {
         for (const plan::OutageReport& report : outcome.outages) {
             const double calls = static_cast<double>(report.during.calls);
-            line("Outage   {} {:g} to {:g} s, {}: {} of {} calls served", report.outage.region,
+            line("{}   {} {:g} to {:g} s, {}: {} of {} calls served",
+                 report.outage.spell ? "429s  " : "Outage", report.outage.region,
                  to_seconds(report.outage.from), to_seconds(report.outage.to), outcome.name,
                  percent(report.during.by_count()), count(calls));
+            if (report.outage.spell) {
+                const auto back = report.back_after();
+                line("         at most {} refusals a target; {}", report.most_refusals(),
+                     back ? fmt::format("the first call taken {:.1f} s after", to_seconds(*back))
+                          : "no call taken afterwards");
+                continue;
+            }
             line("         {:.3f} sends into the dead Region a call; {}",
                  calls > 0 ? static_cast<double>(report.sent_into) / calls : 0,
                  report.recovered

@@ -36,9 +36,25 @@ Recorder::Recorder(const Scenario& scenario, Service& service, std::string key, 
     outcome_.name = std::move(name);
     outcome_.moment = moment_of(scenario.service.span);
     for (const Outage& outage : scenario.service.outages) {
-        outcome_.outages.push_back({outage, {}, 0, {}});
+        outcome_.outages.push_back({outage, {}, 0, {}, {}, {}});
     }
     after_.resize(outcome_.outages.size());
+}
+
+std::uint64_t OutageReport::most_refusals() const {
+    std::uint64_t most = 0;
+    for (const auto& [place, count] : refusals) {
+        most = std::max(most, count);
+    }
+    return most;
+}
+
+std::optional<Duration> OutageReport::back_after() const {
+    std::optional<Duration> last;
+    for (const auto& [place, after] : taken_after) {
+        last = std::max(last.value_or(after), after);
+    }
+    return last;
 }
 
 Moment& Recorder::at(Duration now) {
@@ -85,6 +101,17 @@ void Recorder::sent(const std::string& region, Duration now) {
 }
 
 void Recorder::answered(const Running& running, Duration now) {
+    for (OutageReport& report : outcome_.outages) {
+        if (report.outage.spell && now >= report.outage.from &&
+            service_.region_of(running.place) == report.outage.region) {
+            if (now < report.outage.to) {
+                ++report.refusals[running.place];
+            } else if (running.answer == Answer::accepted &&
+                       report.refusals.contains(running.place)) {
+                report.taken_after.try_emplace(running.place, now - report.outage.to);
+            }
+        }
+    }
     switch (running.answer) {
         case Answer::accepted:
             --waiting_;

@@ -41,6 +41,14 @@ struct OutageReport {
     std::uint64_t sent_into = 0;  ///< attempts that the dead Region got
     /// From its end to the first 10 s of arrivals of which 90 % were served; unset: never.
     std::optional<Duration> recovered;
+    /// Of a spell of 429s: what it refused to each target, and when after its end each target took
+    /// its first attempt.
+    std::map<Service::Place, std::uint64_t> refusals;
+    std::map<Service::Place, Duration> taken_after;
+
+    std::uint64_t most_refusals() const;
+    /// Of the target that was slowest; unset: none was asked.
+    std::optional<Duration> back_after() const;
 };
 
 /// One step of time, for drawing.

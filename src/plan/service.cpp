@@ -91,7 +91,7 @@ Service::Place Service::place(const std::string& region, const std::string& mode
     }
     Pool* shared = pool.get();
     pool->shared.ask = [this, shared](std::int64_t reserve, Duration now, Window::Charge& charge) {
-        if (dead(shared->report.region, now)) {
+        if (trouble(shared->report.region, now) != Answer::accepted) {
             return false;
         }
         Ticket ticket;
@@ -115,10 +115,17 @@ void Service::catch_up(Pool& pool, Duration now) {
     }
 }
 
-bool Service::dead(const std::string& region, Duration now) const {
-    return std::ranges::any_of(setup_.outages, [&](const Outage& outage) {
-        return outage.region == region && now >= outage.from && now < outage.to;
-    });
+Answer Service::trouble(const std::string& region, Duration now) const {
+    for (const Outage& outage : setup_.outages) {
+        if (outage.region == region && now >= outage.from && now < outage.to) {
+            return outage.spell ? Answer::throttled_tokens : Answer::unavailable;
+        }
+    }
+    return Answer::accepted;
+}
+
+const std::string& Service::region_of(Place place) const {
+    return pools_[places_[place].pool]->report.region;
 }
 
 Answer Service::ask(Pool& pool, std::int64_t tokens, Duration now, Ticket& ticket) {
@@ -148,8 +155,8 @@ Answer Service::arrive(Place place, std::uint64_t input, std::uint64_t max_outpu
     const PlaceState& state = places_[place];
     Pool& pool = *pools_[state.pool];
     catch_up(pool, now);
-    if (dead(pool.report.region, now)) {
-        return Answer::unavailable;
+    if (const Answer wrong = trouble(pool.report.region, now); wrong != Answer::accepted) {
+        return wrong;
     }
     const std::uint64_t factor = state.reserve_burndown ? state.burndown : 1;
     return ask(pool, static_cast<std::int64_t>(input + factor * max_output), now, ticket);

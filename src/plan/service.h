@@ -16,11 +16,12 @@
 
 namespace weir::plan {
 
-/// A Region that answers 503 for a while.
+/// A Region that answers 503 for a while, or 429 whatever is used.
 struct Outage {
     std::string region;
     Duration from{};
     Duration to{};
+    bool spell = false;  ///< of 429s
 
     bool operator==(const Outage&) const = default;
 };
@@ -76,7 +77,9 @@ public:
     void complete(Place place, const Ticket& ticket, std::uint64_t input, std::uint64_t output,
                   Duration now);
 
-    bool dead(const std::string& region, Duration now) const;
+    /// What the Region answers whatever is asked; accepted: nothing is wrong with it.
+    Answer trouble(const std::string& region, Duration now) const;
+    const std::string& region_of(Place place) const;
     std::uint32_t burndown(Place place) const { return places_[place].burndown; }
     std::uint32_t pool_of(Place place) const { return places_[place].pool; }
     /// Tokens that stand against the pool's limit; 0 where there is none.

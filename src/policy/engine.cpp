@@ -64,6 +64,7 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
     r->state = CallState::idle;
     r->priority = std::min(call.priority, Priority::batch);
     r->stream = call.stream;
+    r->sends = 0;
     r->attempts = 0;
     r->input = Input(call);
     r->max_output = call.max_output;
@@ -230,6 +231,26 @@ Refusal Engine::Impl::finish(CallRecord* call, Refusal refusal, Instant now) {
     return refusal;
 }
 
+/// An SDK asks again for what was refused for want of room. What was refused as an estimate of the
+/// future is not repeated from memory once the room is there: it goes at once or not at all.
+std::optional<Grant> Engine::Impl::grant_after_refusal(const Call& call, RefusalReason reason,
+                                                       Instant now) {
+    if (reason != RefusalReason::quota && reason != RefusalReason::deadline &&
+        reason != RefusalReason::queue_full) {
+        return std::nullopt;
+    }
+    CallRecord* record = new_record(call, now);
+    record->deadline += now - record->arrival;
+    record->arrival = now;
+    const bool in_turn = !record->path->targets.empty() && lane_for(record)->head == nullptr &&
+                         record->attempts < std::max(retry_.max_attempts, 1U);
+    auto granted = in_turn ? grant_first_choice(record, now) : std::nullopt;
+    if (!granted) {
+        end(record);
+    }
+    return granted;
+}
+
 Decision Engine::Impl::offer(const Call& call, Instant now) {
     now = tick(now);
     if (find(call.id) != nullptr) {
@@ -237,6 +258,9 @@ Decision Engine::Impl::offer(const Call& call, Instant now) {
     }
     if (InvocationMemory::Entry* entry = invocations_.find(call.client, call.invocation);
         entry != nullptr && entry->refusal) {
+        if (auto g = grant_after_refusal(call, entry->refusal->reason, now)) {
+            return *g;
+        }
         if (now < entry->until) {
             Refusal again = *entry->refusal;
             again.repeated = true;
@@ -278,6 +302,9 @@ void Engine::Impl::sent(CallId id, Instant now) {
     }
     if (const auto silence = call->target->estimator->silence(call->stream)) {
         arm(call->timer, now + *silence);
+    }
+    if (call->reservation.pool->throttled()) {
+        dirty(call->target);  // from now on there is a time at which silence means yes
     }
 }
 

@@ -166,7 +166,7 @@ bool Engine::Impl::try_grant(CallRecord* call, std::size_t index, Instant now, b
     }
     t->pool->tick(now);
     const Amount c = cost(call, t, index);
-    if (t->pool->paused_until() > now || t->pool->try_fit(c) != LimitKind::none) {
+    if (t->pool->paused_until() > now || t->pool->blocked_by(c) != LimitKind::none) {
         return false;
     }
     if (own_limit(call->client, c, now) != LimitKind::none) {

@@ -204,6 +204,7 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     ++t->region->in_flight;
     ++call->client->in_flight;
     ++in_flight_;
+    ++call->sends;
     ++call->attempts;
     t->budget.note_send(now);
     t->estimator->learn_reservation(c.tokens, max_output(call, t, index));
@@ -238,7 +239,7 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
 
     Grant g;
     g.target = &t->target;
-    g.attempt = call->attempts;
+    g.attempt = call->sends;
     g.reservation = c.tokens;
     call->sent_output = max_output(call, t, index);
     call->right_sized = call->sent_output < allowed_output(call, t, index);
@@ -306,7 +307,7 @@ void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>&
             }
         }
         const bool paused = target->pool->paused_until() > now;
-        if (!own && (paused || target->pool->try_fit(c) != LimitKind::none)) {
+        if (!own && (paused || target->pool->blocked_by(c) != LimitKind::none)) {
             call = paused ? nullptr : backfill(target, slot, now);
             if (call == nullptr) {
                 arm(target->timer, target->pool->fits_at(c, now));

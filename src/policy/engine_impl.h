@@ -98,6 +98,7 @@ private:
     void arm(Timer& timer, Instant at);
     void disarm(Timer& timer);
     Refusal finish(CallRecord* call, Refusal refusal, Instant now);
+    std::optional<Grant> grant_after_refusal(const Call& call, RefusalReason reason, Instant now);
     void note_invocation(CallRecord* call, const Refusal* refusal, Instant now);
     Refusal refusal(RefusalReason reason, const CallRecord* call, std::size_t index) const;
 

@@ -241,7 +241,8 @@ Decision Engine::Impl::after_truncation(CallRecord* call, const Failure& failure
 }
 
 Decision Engine::Impl::after_quota(CallRecord* call, const Failure& failure, Instant now) {
-    if (call->path->targets.empty() || call->attempts >= std::max(retry_.max_attempts, 1U)) {
+    --call->attempts;  // it waits for its turn: no error of the call or the target
+    if (call->path->targets.empty()) {
         return final_error(call, failure, RefusalReason::attempts_exhausted, now);
     }
     Instant soonest = Instant::max();

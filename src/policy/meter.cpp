@@ -15,14 +15,6 @@ namespace {
 // One part in so many of a limit is not used, should an estimate be wrong. 100, 200, 333 and none:
 // c 88.8, 89.2, 89.3, 89.5; f at 100 and 200 0.048, 0.053 refusals.
 constexpr std::uint64_t kHeadRoom = 200;
-// A refusal may come from somebody else's use of the same quota; one burst of them must not take
-// away more than this part of what has been learned. 0.5 to 0.85, alone on the quota: no
-// difference.
-constexpr double kDeepestCut = 0.7;
-// 1.02, 1.05, 1.1, 1.2, the limit learned: c 89.1 at 0.002, 89.1 at 0.007, 89.2 at 0.017, 89.2 at
-// 0.036; moon 95.5, 95.7, 95.8, 95.8. A quota that has been raised is found the sooner.
-constexpr double kRaise = 1.05;
-
 // What a call gives back when it is settled is a mean over so many.
 constexpr double kReturns = 16;
 // The weight of the shapes that must allow a call. 0.7 to 0.9: the same. 0.95: b60 88.5 instead of
@@ -55,6 +47,8 @@ constexpr double kUnexplained = 0.98;
 constexpr double kForeignMemory = 0.5;
 constexpr double kLeastForeign = 0.055;
 constexpr double kMostForeign = 0.95;
+// Refused below this part of the limit: others would have to use more than the rest.
+constexpr double kFar = 0.25;
 // Less than this part of the limit is no suspicion. f, 0.005 to 0.04: no difference.
 constexpr double kNoise = 0.02;
 // What is left of the weight of a shape that foretold an answer wrongly. 0.005 to 0.1: c, clk, b60,
@@ -73,7 +67,8 @@ Meter::Meter(LimitKind kind, Duration window, Duration slack, Window whose)
       refused_(window, slack),
       whose_(whose),
       shapes_(window, slack),
-      probe_pause_(window / kFirstProbe) {}
+      probe_pause_(window / kFirstProbe),
+      learned_(kind, window) {}
 
 void Meter::configure(std::optional<std::uint64_t> limit) {
     configured_ = limit;
@@ -88,21 +83,14 @@ void Meter::set_ceiling() {
 void Meter::tick(Instant now) {
     log_.expire(now);
     now_ = std::max(now_, now);
-    if (shaped()) {
-        shapes_.advance(now_, configured());
+    if (mirrored()) {
+        refused_.expire(now);
+        shapes_.advance(now_, refill());
     }
-    if (configured_ || !learned_ || now - window_start_ < log_.window()) {
-        return;
-    }
-    if (bound_ && !refused_this_window_) {
-        learned_ = std::max(*learned_ + 1,
-                            static_cast<std::uint64_t>(static_cast<double>(*learned_) * kRaise));
+    if (!configured_ && learned_.limit()) {
+        learned_.tick(now_);
         set_ceiling();
     }
-    anchor_ = *learned_;
-    window_start_ = now;
-    bound_ = false;
-    refused_this_window_ = false;
 }
 
 double Meter::foreign_at(Instant at) const {
@@ -143,8 +131,13 @@ std::uint64_t Meter::end_doubt(std::uint64_t amount, Trial& trial) {
     return amount - doubt;
 }
 
-double Meter::configured() const {
-    return static_cast<double>(configured_.value_or(0));
+double Meter::full_limit() const {
+    return static_cast<double>(limit().value_or(0));
+}
+
+/// What a window's buckets are thought to refill by, a limit known or not.
+double Meter::refill() const {
+    return static_cast<double>(limit().value_or(learned_.peak()));
 }
 
 WindowShapes::Ask Meter::ask(std::uint64_t amount) const {
@@ -176,11 +169,17 @@ Instant Meter::probe_at() const {
 
 /// A probe is worth a refusal only where a shape says clearly that there is none.
 bool Meter::may_probe(std::uint64_t amount) const {
-    if (!shaped() || !goes_beyond() || now_ < probe_at() || suspects()) {
+    if (!shaped() || now_ < probe_at() || suspects()) {
+        return false;
+    }
+    if (learned()) {
+        return true;
+    }
+    if (!goes_beyond()) {
         return false;
     }
     WindowShapes::Ask whole = ask(amount);
-    whole.limit = configured();
+    whole.limit = full_limit();
     return shapes_.forecast(whole).accepts != 0;
 }
 
@@ -210,7 +209,9 @@ Instant Meter::fits_at(std::uint64_t amount, Instant now) const {
         if (!goes_beyond() || beyond_out_ >= beyond_allowed_) {
             at = std::max(at, by_log);  // or when one of those is answered
         }
-        if (goes_beyond() && !suspects()) {
+        if (learned() && !suspects()) {
+            at = std::min(at, std::max(now, probe_at()));
+        } else if (goes_beyond() && !suspects()) {
             const Instant possible = shapes_.possible_at(asked, by_log);
             at = std::min(at, std::max({now, probe_at(), possible}));
         }
@@ -285,7 +286,7 @@ void Meter::hold(std::uint64_t amount, Trial& trial) {
         probed_ = probing_ ? probed_ + amount : amount;
         last_probe_ = now_;
         // Together they must go further than what is too close to call.
-        probing_ = static_cast<double>(probed_) < kProbed * configured();
+        probing_ = learned() || static_cast<double>(probed_) < kProbed * full_limit();
         next_probe_ = now_ + probe_pause_;
     } else if (!log_allows(amount)) {
         trial.beyond = true;
@@ -301,8 +302,12 @@ void Meter::hold(std::uint64_t amount, Trial& trial) {
 void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
     const std::uint64_t expected = amount - trial.doubt;
     held_ -= expected;
+    if (mirrored()) {
+        const std::uint64_t gone = log_.ending(now) + refused_.used();
+        trial.reach = log_.used() - std::min(log_.used(), gone) + expected;
+        shapes_.advance(now, refill());
+    }
     if (shaped()) {
-        shapes_.advance(now, configured());
         trial.suspected = suspects();
         trial.refusals = refusals_;
         const auto doubt = static_cast<double>(margin_);
@@ -311,7 +316,7 @@ void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
         WindowShapes::Ask asked{.amount = static_cast<double>(expected),
                                 .held = doubt,
                                 .used = static_cast<double>(log_.used()),
-                                .limit = configured(),
+                                .limit = full_limit(),
                                 .ending = static_cast<double>(log_.ending(now)),
                                 .doubt = 2 * doubt + returned_};
         trial.forecast = shapes_.forecast(asked);
@@ -320,6 +325,8 @@ void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
             asked.limit -= foreign_at(now);
             trial.forecast.accepts = shapes_.forecast(asked).accepts;
         }
+    }
+    if (mirrored()) {
         shapes_.charge(now, static_cast<double>(expected));
     }
     log_.add(now, expected);
@@ -348,12 +355,14 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
             probe_pause_ = log_.window() / kFirstProbe;
         }
     }
-    if (!shaped() || answer == Answer::none) {
+    if (mirrored() && answer == Answer::accepted) {
+        learn_accepted(trial, amount, now);
+    }
+    if (!shaped() || answer == Answer::none || answer == Answer::shed) {
         return freed;
     }
     const bool accepted = answer == Answer::accepted;
-    const bool explained =
-        !accepted && !trial.suspected && shapes_.weight_of(trial.forecast.accepts) < kUnexplained;
+    const bool explained = !accepted && by_shapes(trial);
     // What was on its way when another was refused met the same moment, and says the same.
     const bool news = accepted || trial.refusals == refusals_;
     refusals_ += accepted ? 0 : 1;
@@ -366,18 +375,42 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
     }
     if (!accepted && !explained) {
         // The least that others must have used for the call to have been held back.
-        const double limit = configured();
+        const double limit = full_limit();
         WindowShapes::Ask asked = ask(amount);
         asked.limit = limit;
         const double by_log = limit - asked.held - asked.used - asked.amount;
-        const double by_shapes = shapes_.overlooked(asked, 1 - kEnough);
-        const double others = beyond ? by_shapes : std::min(by_log, by_shapes);
+        const double by_mirrors = shapes_.overlooked(asked, 1 - kEnough);
+        const double others = beyond ? by_mirrors : std::min(by_log, by_mirrors);
         foreign_ = std::clamp(std::max(foreign_at(now), others + kLeastForeign * limit),
                               kLeastForeign * limit, kMostForeign * limit);
         foreign_since_ = now;
     }
     trial.forecast = {};
     return freed;
+}
+
+bool Meter::by_shapes(const Trial& trial) const {
+    return !trial.suspected && shapes_.weight_of(trial.forecast.accepts) < kUnexplained;
+}
+
+bool Meter::explained(const Trial& trial, std::uint64_t amount) const {
+    return shaped() && (by_shapes(trial) || used() + amount > *ceiling_);
+}
+
+bool Meter::far_from_limit(const Trial& trial, std::uint64_t amount) const {
+    const auto most = limit();
+    return !most || (!(shaped() && by_shapes(trial)) &&
+                     static_cast<double>(used() + amount) < kFar * static_cast<double>(*most));
+}
+
+void Meter::remember_foreign() {
+    foreign_before_ = foreign_;
+    before_since_ = foreign_since_;
+}
+
+void Meter::not_foreign() {
+    foreign_ = foreign_before_;
+    foreign_since_ = before_since_;
 }
 
 void Meter::release(std::uint64_t amount, Trial& trial) {
@@ -387,7 +420,7 @@ void Meter::release(std::uint64_t amount, Trial& trial) {
 void Meter::refund(std::uint64_t amount, Instant stamped, Trial& trial) {
     const std::uint64_t logged = end_doubt(amount, trial);
     log_.remove(stamped, logged);
-    if (shaped()) {
+    if (mirrored()) {
         shapes_.refund(stamped, static_cast<double>(logged));
     }
 }
@@ -395,7 +428,7 @@ void Meter::refund(std::uint64_t amount, Instant stamped, Trial& trial) {
 void Meter::keep(std::uint64_t amount, std::uint64_t surplus, Instant now, Trial& trial) {
     const std::uint64_t more = amount - end_doubt(amount, trial) + surplus;
     log_.add(now, more);
-    if (shaped()) {
+    if (mirrored()) {
         shapes_.charge(now, static_cast<double>(more));
     }
 }
@@ -410,7 +443,7 @@ void Meter::settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, 
     } else {
         log_.add(now, actual - logged);
     }
-    if (!shaped()) {
+    if (!mirrored()) {
         return;
     }
     if (actual < logged) {
@@ -420,30 +453,22 @@ void Meter::settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, 
     }
 }
 
-void Meter::refused(std::uint64_t amount, bool still_logged, Instant now) {
+void Meter::learn_accepted(const Trial& trial, std::uint64_t amount, Instant now) {
+    learned_.accepted(trial.reach, amount, now);
+    if (!configured_) {
+        set_ceiling();
+    }
+}
+
+void Meter::refused(std::uint64_t amount, std::uint64_t reach, bool still_logged, bool news,
+                    Instant now) {
     if (still_logged) {
         refused_.add(now, amount);
     }
-    if (configured_) {
-        return;
+    learned_.refused(reach, news, now);
+    if (!configured_) {
+        set_ceiling();
     }
-    refused_.expire(now);
-    const std::uint64_t logged = log_.used();
-    const std::uint64_t accepted = logged - std::min(logged, refused_.used());
-    // Never below the refused amount itself plus head-room: it must be possible to try it again.
-    std::uint64_t limit = std::max(accepted, amount + amount / (kHeadRoom - 1) + 1);
-    if (learned_) {
-        limit =
-            std::max(limit, static_cast<std::uint64_t>(static_cast<double>(anchor_) * kDeepestCut));
-        limit = std::min(limit, *learned_);
-    } else {
-        anchor_ = 0;
-    }
-    learned_ = std::max<std::uint64_t>(limit, 1);
-    set_ceiling();
-    window_start_ = now;
-    bound_ = false;
-    refused_this_window_ = true;
 }
 
 }  // namespace weir::policy

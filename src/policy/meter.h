@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "policy/learned_limit.h"
 #include "policy/sliding_log.h"
 #include "policy/window_shapes.h"
 
@@ -15,8 +16,8 @@ namespace weir::policy {
 /// outside the log: the service cannot have counted it, and it must not expire before the service
 /// does.
 ///
-/// A meter without a limit is open until its first refusal; then it learns: what was accepted in
-/// the last window is the limit, raised 5 % a window while it binds without another refusal.
+/// A meter without a limit is open until refusals agree on one (LearnedLimit). A learned limit is
+/// then used like a told one, but that a call which it holds back may go beyond it as a probe.
 ///
 /// A limit of the service's has a minute of unknown shape (WindowShapes): once shapes are ruled
 /// out, those that are left decide, the log being one of them. Where they do not agree, one call at
@@ -39,6 +40,7 @@ public:
     /// What an attempt was when it was sent; given back with its answer.
     struct Trial {
         WindowShapes::Forecast forecast;
+        std::uint64_t reach = 0;     ///< what was used with it
         std::uint32_t doubt = 0;     ///< the part of its amount that is margin, not expected
         std::uint32_t refusals = 0;  ///< had been answered when it was sent
         bool suspected = false;      ///< others were thought to use the quota
@@ -50,13 +52,15 @@ public:
 
     void configure(std::optional<std::uint64_t> limit);
 
-    /// Forgets what expired and, with a learned limit, considers raising it.
+    /// Forgets what expired.
     void tick(Instant now);
 
     /// The limit less half a per cent of head-room; nullopt: open.
     std::optional<std::uint64_t> ceiling() const { return ceiling_; }
-    std::optional<std::uint64_t> limit() const { return configured_ ? configured_ : learned_; }
-    bool learned() const { return !configured_ && learned_; }
+    std::optional<std::uint64_t> limit() const {
+        return configured_ ? configured_ : learned_.limit();
+    }
+    bool learned() const { return !configured_ && learned_.limit(); }
     LimitKind kind() const { return kind_; }
 
     std::uint64_t used() const { return held_ + log_.used() + margin_; }
@@ -85,20 +89,30 @@ public:
     void settle(std::uint64_t amount, std::uint64_t actual, Instant stamped, Instant now,
                 Trial& trial);
 
-    /// Somebody was held back by this limit: it binds.
-    void bind() { bound_ = true; }
-
     /// The attempt's answer, if it says something on this limit; none: it ended without one.
-    enum class Answer : std::uint8_t { none, accepted, refused };
+    /// shed: refused, but not by what is used of this limit.
+    enum class Answer : std::uint8_t { none, accepted, refused, shed };
     /// True if others may go now that could not before it.
     bool answered(Trial& trial, Answer answer, std::uint64_t amount, Instant now);
 
-    /// The service refused `amount` by this limit. `still_logged`: the refused amount stays in the
-    /// log though the service accepted nothing.
-    void refused(std::uint64_t amount, bool still_logged, Instant now);
+    /// Our own use explains why the service refused `amount`.
+    bool explained(const Trial& trial, std::uint64_t amount) const;
+    /// A refusal of `amount` that neither a shape of the minute nor a likely use by others
+    /// explains.
+    bool far_from_limit(const Trial& trial, std::uint64_t amount) const;
+    /// Refusals begin. If it turns out that they are no use by others, what was thought of that
+    /// before them stands again.
+    void remember_foreign();
+    void not_foreign();
+
+    /// The service refused what was sent as `trial` and reached `reach`. `still_logged`: the amount
+    /// stays in the log though the service accepted nothing. `news`: see LearnedLimit.
+    void refused(std::uint64_t amount, std::uint64_t reach, bool still_logged, bool news,
+                 Instant now);
 
 private:
-    bool shaped() const { return whose_ == Window::service && configured_.has_value(); }
+    bool mirrored() const { return whose_ == Window::service; }
+    bool shaped() const { return mirrored() && ceiling_.has_value(); }
     /// Requests are charged once and for good: no shape serves more of them over time than the log
     /// does, so there is nothing to be won by going beyond it.
     bool goes_beyond() const {
@@ -110,7 +124,11 @@ private:
     std::uint64_t end_doubt(std::uint64_t amount, Trial& trial);
     double foreign_at(Instant at) const;
     bool suspects() const;
-    double configured() const;
+    /// Some shape of the minute had foretold the refusal of what was sent as `trial`.
+    bool by_shapes(const Trial& trial) const;
+    double full_limit() const;
+    double refill() const;
+    void learn_accepted(const Trial& trial, std::uint64_t amount, Instant now);
     /// The ceiling less what is left to others.
     std::optional<std::uint64_t> top() const;
     WindowShapes::Ask ask(std::uint64_t amount) const;
@@ -128,6 +146,8 @@ private:
     Instant now_ = Instant::min();
     double foreign_ = 0;
     Instant foreign_since_{};
+    double foreign_before_ = 0;  // see remember_foreign
+    Instant before_since_{};
     std::uint32_t refusals_ = 0;
     std::uint32_t beyond_out_ = 0;
     std::uint32_t beyond_allowed_ = 1;
@@ -143,12 +163,8 @@ private:
     std::uint64_t margin_ = 0;  // its root
     double returned_ = 0;       // by a call when it is settled, in the mean
     std::optional<std::uint64_t> configured_;
-    std::optional<std::uint64_t> learned_;
+    LearnedLimit learned_;
     std::optional<std::uint64_t> ceiling_;  // of limit(), whichever of the two that is
-    std::uint64_t anchor_ = 0;              // the learned limit when its present window began
-    Instant window_start_{};
-    bool bound_ = false;
-    bool refused_this_window_ = false;
 };
 
 }  // namespace weir::policy

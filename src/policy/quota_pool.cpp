@@ -2,18 +2,19 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace weir::policy {
 
 namespace {
 constexpr Duration kDay = std::chrono::hours(24);
 constexpr Duration kDaySlack = std::chrono::milliseconds(250);
-// A fifth, and four times of these: loads of meter.cpp the same; f on b60 0.044 and 0.026 refusals
-// instead of 0.035, on sliding 75.9 and 75.8 % of tokens.
 constexpr Duration kJitterLow = std::chrono::milliseconds(100);
 constexpr Duration kJitterHigh = std::chrono::milliseconds(300);
 // A server's word is obeyed up to here; beyond, it is tried again to see whether it still holds.
 constexpr Duration kLongestPause = std::chrono::minutes(5);
+// So many probes refused in a row are not what another program uses of the quota.
+constexpr std::uint32_t kNotForeign = 2;
 }  // namespace
 
 Duration QuotaPool::slack_for(Duration window) {
@@ -28,7 +29,8 @@ QuotaPool::QuotaPool(Duration window, Meter::Window whose, PoolLimits limits)
               Meter(LimitKind::daily_tokens, kDay, kDaySlack, Meter::Window::ours)},
       output_(limits.apart ? std::make_unique<Meter>(LimitKind::output_tokens, window,
                                                      slack_for(window), Meter::Window::ours)
-                           : nullptr) {
+                           : nullptr),
+      spell_(window) {
     configure(limits);
 }
 
@@ -48,6 +50,7 @@ void QuotaPool::tick(Instant now) {
     if (output_) {
         output_->tick(now);
     }
+    spell_.tick(now);
 }
 
 LimitKind QuotaPool::blocked_by(Amount amount) const {
@@ -63,16 +66,6 @@ LimitKind QuotaPool::blocked_by(Amount amount) const {
     return meters_[0].fits(1) ? LimitKind::none : LimitKind::requests;
 }
 
-LimitKind QuotaPool::try_fit(Amount amount) {
-    const LimitKind kind = blocked_by(amount);
-    for (Meter& meter : meters_) {
-        if (meter.kind() == kind) {
-            meter.bind();
-        }
-    }
-    return kind;
-}
-
 std::uint64_t QuotaPool::spare_beside(Amount amount) const {
     if (!meters_[0].fits(1) || !meters_[2].fits(amount.tokens) ||
         (output_ && !output_->fits(amount.output))) {
@@ -82,7 +75,7 @@ std::uint64_t QuotaPool::spare_beside(Amount amount) const {
 }
 
 Instant QuotaPool::fits_at(Amount amount, Instant now) const {
-    Instant at = std::max(now, pause_until_);
+    Instant at = std::max(now, paused_until());
     at = std::max(at, meters_[0].fits_at(1, now));
     at = std::max(at, meters_[1].fits_at(amount.tokens, now));
     if (output_) {
@@ -109,7 +102,8 @@ std::optional<std::uint64_t> QuotaPool::largest_output() const {
 }
 
 Reservation QuotaPool::hold(Amount amount, std::uint64_t doubt) {
-    Reservation made{this, amount.tokens, output_ ? amount.output : 0, {}, false, {}, {}};
+    Reservation made{this, amount.tokens, output_ ? amount.output : 0, {}, false, {},
+                     {},   spell_.take()};
     made.trials[1].doubt = static_cast<std::uint32_t>(
         std::min<std::uint64_t>({doubt, amount.tokens, std::numeric_limits<std::uint32_t>::max()}));
     meters_[0].hold(1, made.trials[0]);
@@ -134,6 +128,7 @@ void QuotaPool::sent(Reservation& reservation, Instant now) {
     }
     reservation.stamped = now;
     reservation.is_stamped = true;
+    spell_.sent(reservation.spell, now);
 }
 
 void QuotaPool::stamp_if_needed(Reservation& reservation, Instant now) {
@@ -145,16 +140,18 @@ void QuotaPool::end(Reservation& reservation, Instant now) {
     for (std::size_t i = 0; i < meters_.size(); ++i) {
         meters_[i].answered(reservation.trials[i], Meter::Answer::none, 0, now);
     }
+    spell_.lost(reservation.spell);
     --outstanding_;
     reservation.pool = nullptr;
 }
 
 bool QuotaPool::accepted(Reservation& reservation, Instant now) {
-    refusals_in_a_row_ = 0;
+    const bool passed = spell_.accepted(reservation.spell);
+    reservation.spell = {};
     const auto answer = Meter::Answer::accepted;
     const bool requests = meters_[0].answered(reservation.trials[0], answer, 1, now);
     const bool tokens = meters_[1].answered(reservation.trials[1], answer, reservation.tokens, now);
-    return requests || tokens;
+    return requests || tokens || passed;
 }
 
 void QuotaPool::give_back_all(Reservation& reservation, Instant now) {
@@ -222,38 +219,40 @@ Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
     stamp_if_needed(reservation, now);
     const std::uint64_t tokens = reservation.tokens;
     const Amount amount(tokens, reservation.output);
+    const Duration took = now - reservation.stamped;
     meters_[0].keep(1, 0, now, reservation.trials[0]);
     meters_[1].refund(tokens, reservation.stamped, reservation.trials[1]);
     meters_[2].refund(tokens, reservation.stamped, reservation.trials[2]);
     refund_output(reservation);
-    const auto answer = Meter::Answer::refused;
-    if (kind == LimitKind::requests &&
-        !apart()) {  // there no requests are counted, whatever it says
-        meters_[0].answered(reservation.trials[0], answer, 1, now);
-        meters_[0].refused(1, true, now);
+    // Where output is apart no requests are counted, whatever the message says.
+    const bool by_requests = kind == LimitKind::requests && !apart();
+    Meter& meter = by_requests ? meters_[0] : meters_[1];
+    Meter::Trial& trial = reservation.trials[by_requests ? 0 : 1];
+    const std::uint64_t asked = by_requests ? 1 : tokens;
+    // One that is refused again by itself, or far from the limit, is not about our use.
+    const bool sheds = spell_.refused_probes() >= kNotForeign || meter.far_from_limit(trial, asked);
+    if (!spell_.probing()) {
+        meter.remember_foreign();
+    }
+    const bool ours = meter.explained(trial, asked);
+    meter.answered(trial, sheds ? Meter::Answer::shed : Meter::Answer::refused, asked, now);
+    meter.refused(asked, trial.reach, by_requests, spell_.news(reservation.spell), now);
+    const ThrottleSpell::Ticket ticket = reservation.spell;
+    if (!ours || sheds || spell_.probing() || fits_at(amount, now) <= now) {
+        spell_.refused(ticket, retry_after, took, random, now);
+        if (spell_.refused_probes() == kNotForeign) {
+            meter.not_foreign();
+        }
     } else {
-        meters_[1].answered(reservation.trials[1], answer, tokens, now);
-        meters_[1].refused(tokens, false, now);
-        // The request stays logged though it was not accepted, should that limit be learned later.
-        meters_[0].tick(now);
+        // The log says when there is room; the server may know better.
+        const Duration told = std::clamp<Duration>(retry_after.value_or(Duration::zero()),
+                                                   Duration::zero(), kLongestPause);
+        spell_.lost(ticket);
+        pause_until_ = std::max(pause_until_, now + told + random.between(kJitterLow, kJitterHigh));
     }
+    reservation.spell = {};
     end(reservation, now);
-    const Instant computed = fits_at(amount, now);
-    Instant pause = now;
-    if (retry_after) {
-        pause = now + std::clamp<Duration>(*retry_after, Duration::zero(), kLongestPause);
-    } else if (computed <= now) {
-        // Our log shows room where the service sees none: somebody else is using it, or the limit
-        // is not what we were told. Back off from 1/120 of a window up to a quarter.
-        const std::uint32_t step = std::min<std::uint32_t>(refusals_in_a_row_, 5);
-        pause = now + std::min<Duration>(window() / 120 * (1 << step), window() / 4);
-    }
-    if (now >= pause_until_) {
-        ++refusals_in_a_row_;
-    }
-    pause += random.between(kJitterLow, kJitterHigh);
-    pause_until_ = std::max(pause_until_, pause);
-    return std::max(pause_until_, computed);
+    return fits_at(amount, now);
 }
 
 const Meter& QuotaPool::meter(LimitKind kind) const {

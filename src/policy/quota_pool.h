@@ -12,6 +12,7 @@
 
 #include "policy/meter.h"
 #include "policy/random.h"
+#include "policy/throttle_spell.h"
 
 namespace weir::policy {
 
@@ -38,6 +39,7 @@ struct Reservation {
     bool is_stamped = false;
     std::array<Meter::Trial, 3> trials;  ///< one a meter
     Meter::Trial output_trial;
+    ThrottleSpell::Ticket spell;
 };
 
 struct PoolLimits {
@@ -56,8 +58,8 @@ struct PoolLimits {
 /// held beforehand, against an exact log.
 ///
 /// Promises that a reservation is given only if it fits every limit at that instant, and that each
-/// reservation ends once. After a refusal by the service it pauses, the longer the more often that
-/// happens while its own log shows room.
+/// reservation ends once. After a refusal that its own books do not explain it is probed, see
+/// ThrottleSpell.
 class QuotaPool {
 public:
     /// `slack`: how much longer than the service we remember; see slack_for().
@@ -72,15 +74,16 @@ public:
 
     /// The kind of limit that keeps `tokens` out now; none: it fits.
     LimitKind blocked_by(Amount amount) const;
-    /// As blocked_by, and remembers that the limit binds.
-    LimitKind try_fit(Amount amount);
 
     /// The most tokens that may go ahead of a call of `amount` without making it later; 0: nothing.
     std::uint64_t spare_beside(Amount amount) const;
 
     /// When it fits if nothing but expiry happens, the pause included.
     Instant fits_at(Amount amount, Instant now) const;
-    Instant paused_until() const { return pause_until_; }
+    /// Nothing may go before. Instant::max(): until an attempt that is under way is sent or over.
+    Instant paused_until() const { return std::max(pause_until_, spell_.opens_at()); }
+    /// It refuses everybody, or did until a moment ago: attempts are let go one by one.
+    bool throttled() const { return spell_.active(); }
 
     /// The most one call can hold at all; nullopt: no limit known.
     std::optional<std::uint64_t> largest() const;
@@ -125,7 +128,7 @@ private:
     std::unique_ptr<Meter> output_;
     std::uint64_t outstanding_ = 0;
     Instant pause_until_ = Instant::min();
-    std::uint32_t refusals_in_a_row_ = 0;
+    ThrottleSpell spell_;
 };
 
 }  // namespace weir::policy

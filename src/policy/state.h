@@ -222,7 +222,8 @@ struct CallRecord {
     Priority priority = Priority::standard;
     bool stream = false;
     bool daily_probe = false;
-    std::uint32_t attempts = 0;
+    std::uint32_t sends = 0;
+    std::uint32_t attempts = 0;  ///< of the sends, those that count against max_attempts
     Input input;
     std::optional<std::uint64_t> max_output;
     OutputKind output_kind = OutputKind::plain;

@@ -61,7 +61,7 @@ TEST(LimiterProperty, GrantsOnlyWhatFitsAndExceedsOnlyBySurpluses) {
             now += std::chrono::microseconds(dice.below(window / 1us / 100));
             pool.tick(now);
             const std::uint64_t c = dice.below(limit / 4 + 10);
-            if (dice.one_in(2) && pool.try_fit(c) == LimitKind::none) {
+            if (dice.one_in(2) && pool.blocked_by(c) == LimitKind::none) {
                 // What the service counts for certain, plus this, is within the limit.
                 ASSERT_LE(model.used(now, window, true) + Big(c), Big(limit));
                 const std::uint64_t id = model.next++;

@@ -140,7 +140,7 @@ TEST(PlanService, HoldsAndSettles) {
 
 TEST(PlanService, RequestsOutagesAndPools) {
     ServiceSetup setup = setup_of(1'000'000, 2);
-    setup.outages = {{"us-east-1", 100s, 200s}};
+    setup.outages = {{"us-east-1", 100s, 200s, false}};
     setup.quotas.front().models.push_back("us.anthropic.claude-other");
     Service service(setup);
     const auto place = service.place("us-east-1", test::kModel);
@@ -156,7 +156,19 @@ TEST(PlanService, RequestsOutagesAndPools) {
     EXPECT_EQ(service.arrive(west, 1, 1, 0s, t), Answer::accepted);
     EXPECT_EQ(service.arrive(free, 1'000'000, 1'000'000, 0s, t), Answer::accepted);
     EXPECT_EQ(service.arrive(free, 1, 1, 100s, t), Answer::unavailable);
+    EXPECT_EQ(service.region_of(west), "us-west-2");
     EXPECT_EQ(service.arrive(west, 1, 1, 100s, t), Answer::accepted);
+    EXPECT_EQ(service.arrive(place, 1, 1, 200s, t), Answer::accepted);
+}
+
+TEST(PlanService, ASpellRefusesWhateverIsUsed) {
+    ServiceSetup setup = setup_of(1'000'000, 1000);
+    setup.outages = {{"us-east-1", 100s, 200s, true}};
+    Service service(setup);
+    const auto place = service.place("us-east-1", test::kModel);
+    Service::Ticket t;
+    EXPECT_EQ(service.arrive(place, 1, 1, 99s, t), Answer::accepted);
+    EXPECT_EQ(service.arrive(place, 1, 1, 100s, t), Answer::throttled_tokens);
     EXPECT_EQ(service.arrive(place, 1, 1, 200s, t), Answer::accepted);
 }
 

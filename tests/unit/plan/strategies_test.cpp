@@ -218,7 +218,7 @@ TEST(PlanStrategies, ADeadRegionIsLeftAndFoundAgain) {
     const Wider wider = with_second_region(s, survey(s).value()).value_or(Wider{});
     Scenario two = wider.scenario;
     EXPECT_EQ(wider.added, "us-west-2");
-    two.service.outages = {{"us-east-1", 300s, 600s}};
+    two.service.outages = {{"us-east-1", 300s, 600s, false}};
     const Outcome weir = play_weir(two).value();
     const Outcome article = play_loop(two, Loop::article).value();
     const OutageReport& report = weir.outages.front();
@@ -230,6 +230,27 @@ TEST(PlanStrategies, ADeadRegionIsLeftAndFoundAgain) {
     EXPECT_EQ(article.outages.front().during.served, 0U);
     EXPECT_EQ(article.unavailable, article.outages.front().sent_into);
     EXPECT_GT(weir.sent_to.at("us-west-2"), 400U);
+}
+
+TEST(PlanStrategies, ASpellOfRefusalsIsRiddenOut) {
+    Dice dice(weir::test::seed_for("plan spell", 4));
+    for (const bool told : {true, false}) {
+        Names names;
+        Scenario s = test::scenario_of(traffic(dice, 300, 2), names, 2'000'000);
+        if (!told) {
+            s.config.quotas.clear();
+        }
+        s.service.outages = {{s.home_region, 100s, 120s, true}};
+        const Outcome weir = play_weir(s).value();
+        const OutageReport& report = weir.outages.front();
+        EXPECT_GT(report.during.calls, 10U);
+        EXPECT_EQ(report.during.served, report.during.calls);
+        EXPECT_LE(report.most_refusals(), 12U);
+        EXPECT_LE(report.back_after().value_or(1h), 5s);
+        EXPECT_EQ(weir.outages.front().most_refusals(), weir.refusals);
+        const Outcome article = play_loop(s, Loop::article).value();
+        EXPECT_GT(article.refusals, 2 * weir.refusals);
+    }
 }
 
 TEST(PlanStrategies, AFallbackThatSaysLessCutsAnswersShort) {

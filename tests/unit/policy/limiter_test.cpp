@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 #include "policy/quota_pool.h"
 #include "policy/sliding_log.h"
 
@@ -134,32 +137,91 @@ TEST(QuotaPool, ARefusedCallGivesBackTokensAndKeepsItsRequest) {
     EXPECT_EQ(pool.meter(LimitKind::requests).used(), 1U);
 }
 
-TEST(QuotaPool, LearnsWhatWasAcceptedAndRaisesIt) {
+/// Asks for `tokens` at a service that holds `limit` for a sliding minute, answers at once and
+/// settles at what was asked.
+struct Service {
+    std::uint64_t limit;
+    std::vector<std::pair<Instant, std::uint64_t>> taken;
+
+    bool takes(std::uint64_t tokens, Instant now) {
+        std::uint64_t used = tokens;
+        for (const auto& [at, amount] : taken) {
+            used += now - at < 60s ? amount : 0;
+        }
+        if (used > limit) {
+            return false;
+        }
+        taken.emplace_back(now, tokens);
+        return true;
+    }
+};
+
+/// One call a `step` for `time`, as far as the pool lets go; returns how many were refused.
+int play(QuotaPool& pool, Service& service, Random& random, Instant& now, Duration time,
+         Duration step, std::uint64_t tokens = 100) {
+    int refused = 0;
+    for (const Instant end = now + time; now < end; now += step) {
+        pool.tick(now);
+        if (pool.paused_until() > now || pool.blocked_by(tokens) != LimitKind::none) {
+            continue;
+        }
+        Reservation r = pool.hold(tokens);
+        pool.sent(r, now);
+        if (service.takes(tokens, now)) {
+            pool.accepted(r, now);
+            pool.settle(r, tokens, now);
+        } else {
+            pool.refused(LimitKind::tokens, r, std::nullopt, random, now);
+            ++refused;
+        }
+    }
+    return refused;
+}
+
+TEST(QuotaPool, LearnsALimitThatNobodyTold) {
     QuotaPool pool(60s, Meter::Window::service, {});
     Random random(1);
     Instant now = kStart;
-    for (int i = 0; i < 10; ++i) {
+    Service service{10'000, {}};
+    play(pool, service, random, now, 5min, 100ms);
+    ASSERT_TRUE(pool.meter(LimitKind::tokens).learned());
+    EXPECT_NEAR(static_cast<double>(*pool.meter(LimitKind::tokens).limit()), 10'000, 500);
+    EXPECT_FALSE(pool.meter(LimitKind::requests).learned());
+    // Once it is known a refusal is a rare probe's, and the quota is used.
+    service.taken.clear();
+    now += 2min;
+    const std::size_t before = service.taken.size();
+    EXPECT_LE(play(pool, service, random, now, 10min, 100ms), 12);
+    EXPECT_GE(service.taken.size() - before, 950U);
+}
+
+TEST(QuotaPool, FindsALearnedLimitThatWasRaised) {
+    QuotaPool pool(60s, Meter::Window::service, {});
+    Random random(1);
+    Instant now = kStart;
+    Service service{10'000, {}};
+    play(pool, service, random, now, 10min, 100ms);
+    service.limit = 40'000;
+    play(pool, service, random, now, 5min, 100ms);
+    EXPECT_GE(*pool.meter(LimitKind::tokens).limit(), 35'000U);
+}
+
+TEST(QuotaPool, AStrayRefusalIsNoLimit) {
+    for (const LimitKind kind : {LimitKind::tokens, LimitKind::requests}) {
+        QuotaPool pool(60s, Meter::Window::service, {});
+        Random random(1);
+        Instant now = kStart;
+        Service service{1'000'000, {}};
+        play(pool, service, random, now, 2s, 1s);
         Reservation r = pool.hold(100);
         pool.sent(r, now);
-        pool.settle(r, 100, now);
-        now += 1s;
+        pool.refused(kind, r, std::nullopt, random, now);
+        EXPECT_EQ(pool.blocked_by(100), LimitKind::none);
+        EXPECT_LE(pool.paused_until(), now + 1300ms);
+        EXPECT_EQ(play(pool, service, random, now, 1min, 400ms), 0);
+        EXPECT_FALSE(pool.meter(kind).limit());
+        EXPECT_GE(service.taken.size(), 140U);
     }
-    Reservation refused = pool.hold(100);
-    pool.sent(refused, now);
-    const Instant again = pool.refused(LimitKind::tokens, refused, std::nullopt, random, now);
-    EXPECT_TRUE(pool.meter(LimitKind::tokens).learned());
-    EXPECT_EQ(pool.meter(LimitKind::tokens).limit(), 1000U);
-    EXPECT_GT(again, now + 30s);
-    EXPECT_NE(pool.try_fit(100), LimitKind::none);
-    // It binds, and a window passes without a refusal: five per cent more. That counts a window
-    // from the raise, so what was held back in the first one is what counts.
-    pool.tick(now + 61s);
-    EXPECT_EQ(pool.meter(LimitKind::tokens).limit(), 1000U);  // there was a refusal in it
-    EXPECT_NE(pool.try_fit(1000), LimitKind::none);
-    pool.tick(now + 122s);
-    EXPECT_EQ(pool.meter(LimitKind::tokens).limit(), 1050U);
-    pool.tick(now + 183s);
-    EXPECT_EQ(pool.meter(LimitKind::tokens).limit(), 1050U);
 }
 
 TEST(QuotaPool, ObeysTheServersWord) {
@@ -198,20 +260,56 @@ TEST(QuotaPool, MarginsAddUpAsTheRootOfTheSumOfSquares) {
 TEST(QuotaPool, BacksOffWhereItSeesRoomAndLeavesItToOthers) {
     QuotaPool pool(60s, Meter::Window::service, {std::nullopt, 1000, std::nullopt});
     Random random(1);
+    pool.tick(kStart - 50s);
+    Reservation ours = pool.hold(300);
+    pool.sent(ours, kStart - 50s);
+    pool.keep(ours, 0, kStart - 50s);
     pool.tick(kStart);
     Reservation r = pool.hold(100);
     pool.sent(r, kStart);
     const Instant first = pool.refused(LimitKind::tokens, r, std::nullopt, random, kStart);
     EXPECT_GT(first, kStart + 100ms);
     // Somebody else uses at least what would have had to be free.
-    EXPECT_GE(pool.meter(LimitKind::tokens).foreign(), 890U);
+    EXPECT_GE(pool.meter(LimitKind::tokens).foreign(), 590U);
     EXPECT_EQ(pool.blocked_by(100), LimitKind::tokens);
     pool.tick(first);
     EXPECT_LE(pool.fits_at(100, first), first + 5s);
     // Less and less is left to them.
     pool.tick(kStart + 60s);
-    EXPECT_LT(pool.meter(LimitKind::tokens).foreign(), 400U);
-    EXPECT_EQ(pool.blocked_by(500), LimitKind::none);
+    EXPECT_LT(pool.meter(LimitKind::tokens).foreign(), 300U);
+    EXPECT_EQ(pool.blocked_by(300), LimitKind::none);
+}
+
+/// A refusal far from the limit says nothing on the use of others: it is asked again soon.
+TEST(QuotaPool, LeavesNothingToOthersAfterARefusalFarFromTheLimit) {
+    QuotaPool pool(60s, Meter::Window::service, {std::nullopt, 1000, std::nullopt});
+    Random random(1);
+    pool.tick(kStart);
+    Reservation r = pool.hold(100);
+    pool.sent(r, kStart);
+    EXPECT_LE(pool.refused(LimitKind::tokens, r, std::nullopt, random, kStart), kStart + 1300ms);
+    EXPECT_EQ(pool.meter(LimitKind::tokens).foreign(), 0U);
+    EXPECT_EQ(pool.blocked_by(800), LimitKind::none);
+}
+
+/// Near the limit the first refusal may be others' use; refused twice more it is not.
+TEST(QuotaPool, TakesForeignUseBackInASpell) {
+    QuotaPool pool(60s, Meter::Window::service, {std::nullopt, 1000, std::nullopt});
+    Random random(1);
+    Instant now = kStart;
+    pool.tick(kStart - 50s);
+    Reservation ours = pool.hold(400);
+    pool.sent(ours, kStart - 50s);
+    pool.keep(ours, 0, kStart - 50s);
+    pool.tick(kStart);
+    for (int i = 0; i < 3; ++i) {
+        Reservation r = pool.hold(100);
+        pool.sent(r, now);
+        now = pool.refused(LimitKind::tokens, r, std::nullopt, random, now);
+        pool.tick(now);
+    }
+    EXPECT_EQ(pool.meter(LimitKind::tokens).foreign(), 0U);
+    EXPECT_LE(now, kStart + 30s);
 }
 
 TEST(QuotaPool, SlackCompressesWithTheWindowButNotBelowTheNetwork) {

@@ -1,0 +1,78 @@
+#include "policy/learned_limit.h"
+
+#include <algorithm>
+
+namespace weir::policy {
+
+namespace {
+constexpr int kPartWindows = 10;
+constexpr int kRemembered = 60;
+constexpr std::uint64_t kLeastRequests = 60;
+// What is accepted is known to so much: estimates of inputs, and what the service forgot already.
+constexpr double kKept = 0.985;
+// Refusals agree if the uses at which they came differ by no more than this part.
+constexpr double kAgree = 0.25;
+// As much as was refused, accepted within this part of a window: the refusal was about something
+// else.
+constexpr int kSoon = 6;
+}  // namespace
+
+LearnedLimit::LearnedLimit(LimitKind kind, Duration window) : kind_(kind), window_(window) {}
+
+std::uint64_t LearnedLimit::peak() const {
+    return *std::ranges::max_element(peaks_);
+}
+
+std::uint64_t LearnedLimit::least() const {
+    const std::uint64_t floor = kind_ == LimitKind::requests ? kLeastRequests : 2 * largest_;
+    const auto seen = static_cast<std::uint64_t>(kKept * static_cast<double>(peak()));
+    return std::max<std::uint64_t>({seen, floor, 1});
+}
+
+void LearnedLimit::tick(Instant now) {
+    const std::int64_t part = now.time_since_epoch() / (window_ * kPartWindows);
+    for (std::size_t gone = 0; part_ < part && gone < kParts; ++gone) {
+        peaks_[static_cast<std::size_t>(++part_) % kParts] = 0;
+    }
+    part_ = part;
+    if (refused_at_ != Instant::min() && now - refused_at_ > window_ * kRemembered) {
+        limit_.reset();
+        disputed_ = 0;
+        refused_at_ = Instant::min();
+    }
+}
+
+void LearnedLimit::accepted(std::uint64_t reach, std::uint64_t amount, Instant now) {
+    tick(now);
+    auto& peak = peaks_[static_cast<std::size_t>(part_) % kParts];
+    peak = std::max(peak, reach);
+    largest_ = std::max(largest_, amount);
+    if (limit_) {
+        limit_ = std::max(*limit_, least());
+    } else if (reach >= disputed_ && now - refused_at_ < window_ / kSoon) {
+        disputed_ = 0;
+    }
+}
+
+void LearnedLimit::refused(std::uint64_t reach, bool news, Instant now) {
+    tick(now);
+    if (!news) {
+        return;
+    }
+    refused_at_ = now;
+    if (limit_) {
+        // It went further than the service does, by a probe or because others use it as well.
+        limit_ = std::min(*limit_, std::max(least(), *limit_ / 2));
+        return;
+    }
+    const std::uint64_t less = std::min(reach, disputed_);
+    const std::uint64_t more = std::max(reach, disputed_);
+    const bool agrees =
+        less > 0 && static_cast<double>(more) <= (1 + kAgree) * static_cast<double>(less);
+    disputed_ = reach;
+    if (agrees) {
+        limit_ = std::max(less, least());
+    }
+}
+
+}  // namespace weir::policy
