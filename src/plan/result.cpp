@@ -51,8 +51,11 @@ std::uint64_t OutageReport::most_refusals() const {
 
 std::optional<Duration> OutageReport::back_after() const {
     std::optional<Duration> last;
-    for (const auto& [place, after] : taken_after) {
-        last = std::max(last.value_or(after), after);
+    for (const auto& [model, after] : taken_after) {
+        if (!after) {
+            return std::nullopt;
+        }
+        last = std::max(last.value_or(*after), *after);
     }
     return last;
 }
@@ -102,13 +105,18 @@ void Recorder::sent(const std::string& region, Duration now) {
 
 void Recorder::answered(const Running& running, Duration now) {
     for (OutageReport& report : outcome_.outages) {
-        if (report.outage.spell && now >= report.outage.from &&
+        if (!report.outage.spell || now < report.outage.from) {
+            continue;
+        }
+        const bool accepted = running.answer == Answer::accepted;
+        if (now < report.outage.to && !accepted &&
             service_.region_of(running.place) == report.outage.region) {
-            if (now < report.outage.to) {
-                ++report.refusals[running.place];
-            } else if (running.answer == Answer::accepted &&
-                       report.refusals.contains(running.place)) {
-                report.taken_after.try_emplace(running.place, now - report.outage.to);
+            ++report.refusals[running.place];
+            report.taken_after.try_emplace(running.call.model);
+        } else if (now >= report.outage.to && accepted) {
+            const auto refused = report.taken_after.find(running.call.model);
+            if (refused != report.taken_after.end() && !refused->second) {
+                refused->second = now - report.outage.to;
             }
         }
     }

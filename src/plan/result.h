@@ -41,13 +41,13 @@ struct OutageReport {
     std::uint64_t sent_into = 0;  ///< attempts that the dead Region got
     /// From its end to the first 10 s of arrivals of which 90 % were served; unset: never.
     std::optional<Duration> recovered;
-    /// Of a spell of 429s: what it refused to each target, and when after its end each target took
-    /// its first attempt.
+    /// Of a spell of 429s: what it refused to each target, and how soon after its end a call of
+    /// each model that had been refused was taken, anywhere.
     std::map<Service::Place, std::uint64_t> refusals;
-    std::map<Service::Place, Duration> taken_after;
+    std::map<std::uint32_t, std::optional<Duration>> taken_after;
 
     std::uint64_t most_refusals() const;
-    /// Of the target that was slowest; unset: none was asked.
+    /// Of the model that was slowest; unset: one was never taken.
     std::optional<Duration> back_after() const;
 };
 

@@ -242,6 +242,11 @@ Decision Engine::Impl::after_truncation(CallRecord* call, const Failure& failure
 
 Decision Engine::Impl::after_quota(CallRecord* call, const Failure& failure, Instant now) {
     --call->attempts;  // it waits for its turn: no error of the call or the target
+    if (call->last_target->pool->refuses_all()) {
+        for (const PathTarget& other : call->path->targets) {
+            other.state->pool->expect_spell();
+        }
+    }
     if (call->path->targets.empty()) {
         return final_error(call, failure, RefusalReason::attempts_exhausted, now);
     }

@@ -14,7 +14,7 @@ constexpr Duration kJitterHigh = std::chrono::milliseconds(300);
 // A server's word is obeyed up to here; beyond, it is tried again to see whether it still holds.
 constexpr Duration kLongestPause = std::chrono::minutes(5);
 // So many probes refused in a row are not what another program uses of the quota.
-constexpr std::uint32_t kNotForeign = 2;
+constexpr std::uint32_t kNotForeign = 4;
 }  // namespace
 
 Duration QuotaPool::slack_for(Duration window) {

@@ -84,6 +84,9 @@ public:
     Instant paused_until() const { return std::max(pause_until_, spell_.opens_at()); }
     /// It refuses everybody, or did until a moment ago: attempts are let go one by one.
     bool throttled() const { return spell_.active(); }
+    bool refuses_all() const { return spell_.probing(); }
+    /// Calls that another pool refuses are about to come here.
+    void expect_spell() { spell_.expect(); }
 
     /// The most one call can hold at all; nullopt: no limit known.
     std::optional<std::uint64_t> largest() const;

@@ -107,6 +107,19 @@ void ThrottleSpell::refused(Ticket ticket, std::optional<Duration> retry_after, 
     next_ = pause(retry_after ? now + told : started_ + due_after(now - started_));
 }
 
+void ThrottleSpell::expect() {
+    if (phase_ == Phase::open) {
+        phase_ = Phase::ramp;
+        since_ = ++round_;
+        allowed_ = 1;
+        taken_ = 0;
+        refused_probes_ = 0;
+        silence_ = kLeastSilence;
+        first_sent_.reset();
+        next_ = Instant::min();
+    }
+}
+
 bool ThrottleSpell::accepted(Ticket ticket) {
     if (phase_ == Phase::open || ticket.round != round_) {
         return false;

@@ -52,6 +52,9 @@ public:
     /// `took`: from the last byte of the request to the refusal.
     void refused(Ticket ticket, std::optional<Duration> retry_after, Duration took, Random& random,
                  Instant now);
+    /// Another Region of a route is in a spell, and its calls come here: they go out one, two, four
+    /// at a time, should this one refuse them as well.
+    void expect();
     /// True if more attempts may go now.
     bool accepted(Ticket ticket);
     /// The attempt ended without an answer that says anything on the quota.
