@@ -61,7 +61,7 @@ CallRecord* Engine::Impl::beside_own(TargetState* target, const Slot* head, Inst
         const bool later = head->fallback && call->arrival > lane->head->arrival;
         if (call != lane->head && !later && c.tokens <= most &&
             own_limit(client, c, now) == LimitKind::none &&
-            target->pool->try_fit(c) == LimitKind::none) {
+            target->pool->blocked_by(c) == LimitKind::none) {
             return call;
         }
     }
