@@ -63,14 +63,22 @@ LogSink make_log(const LogConfig& config, std::shared_ptr<const std::atomic<LogL
     if (least == nullptr) {
         least = std::make_shared<const std::atomic<LogLevel>>(config.level);
     }
-    auto writer = std::make_shared<observe::LineWriter>(STDERR_FILENO);
-    return [json, least, writer](LogLevel level, std::string_view message) {
-        if (level < least->load(std::memory_order_relaxed))
-            return;
+    const auto line = [json](LogLevel level, std::string_view message) {
         const auto now = std::chrono::system_clock::now().time_since_epoch();
-        writer->write(format_log_line(
-            level, message, std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
-            json));
+        return format_log_line(level, message,
+                               std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
+                               json);
+    };
+    auto writer = std::make_shared<observe::LineWriter>(
+        STDERR_FILENO, [line](observe::LineWriter& by, std::uint64_t lines) {
+            by.write(line(LogLevel::warn,
+                          fmt::format("{} lines of this log were lost: standard error is not "
+                                      "read fast enough",
+                                      lines)));
+        });
+    return [line, least, writer](LogLevel level, std::string_view message) {
+        if (level >= least->load(std::memory_order_relaxed))
+            writer->write(line(level, message));
     };
 }
 

@@ -129,9 +129,9 @@ int run_serve(const std::string& config_path) {
     }
     const auto listen = config->listen;
     const auto admin = config->admin;
-    const bool secure = config->tls.has_value();
     const auto regions = config->regions.size();
     const auto home = config->default_region;
+    const std::string_view scheme = config->tls ? "https" : "http";
 
     gateway::Gateway gateway(std::move(*config), std::move(options));
     if (auto started = gateway.start(); !started) {
@@ -150,7 +150,7 @@ int run_serve(const std::string& config_path) {
                         ? fmt::format("every Region its callers name{}",
                                       home.empty() ? "" : ", " + home + " for unsigned calls")
                         : fmt::format("{} Region{}", regions, regions == 1 ? "" : "s"),
-                    secure ? "https" : "http", listen.front()));
+                    scheme, listen.front()));
 
     for (;;) {
         int caught = 0;

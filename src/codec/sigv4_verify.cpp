@@ -72,6 +72,20 @@ bool same(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+std::optional<Digest> parse_digest(std::string_view hex) {
+    Digest digest{};
+    if (hex.size() != 2 * digest.size())
+        return std::nullopt;
+    for (std::size_t i = 0; i < hex.size(); ++i) {
+        const char c = hex[i];
+        if (!grammar::is_digit(c) && (c < 'a' || c > 'f'))
+            return std::nullopt;
+        const int nibble = c <= '9' ? c - '0' : c - 'a' + 10;
+        digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] << 4 | nibble);
+    }
+    return digest;
+}
+
 std::optional<std::int64_t> parse_amz_date(std::string_view text) {
     if (text.size() != 16 || text[8] != 'T' || text[15] != 'Z')
         return std::nullopt;

@@ -27,6 +27,9 @@ struct Claim {
     std::int64_t signed_at = 0;  // seconds since 1970
 };
 
+/// 64 lower-case hexadecimal digits, as an x-amz-content-sha256 has them.
+std::optional<Digest> parse_digest(std::string_view hex);
+
 /// "20150830T123600Z" as seconds since 1970.
 std::optional<std::int64_t> parse_amz_date(std::string_view text);
 

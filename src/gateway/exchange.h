@@ -61,7 +61,9 @@ private:
     bool admit();
     bool admit_client();
     bool admit_region();
+    bool admit_claim();
     bool admit_signature();
+    bool check_signature(const codec::Digest& body);
     bool admit_body();
     void take_facts();
     bool read_directives();
@@ -151,6 +153,7 @@ private:
     std::string& body_;
     net::BufferedBytes body_bytes_;  // of body_
     codec::Digest digest_{};
+    std::optional<codec::Digest> claimed_;  // the body's, which the head says and has signed
     bedrock::RequestFacts facts_;
 
     // the attempt

@@ -87,6 +87,12 @@ bool Exchange::admit() {
     dialect_ = bedrock::dialect_of(target_);
     stream_ = bedrock::is_stream(match_.operation);
     model_ = snapshot_->model_name(match_.model);
+    if (const auto field = ambiguous_field(head); !field.empty()) {
+        refuse(400, "ValidationException",
+               "weir: the field " + std::string(field.substr(0, 40)) +
+                   " is sent twice or named by Connection: send it once");
+        return false;
+    }
     if (!admit_client()) {
         return false;
     }
@@ -130,7 +136,7 @@ bool Exchange::admit() {
     if (match_.operation == Operation::stored_response) {
         go_where_made(match_.response);
     }
-    return read_directives();
+    return admit_claim() && read_directives();
 }
 
 bool Exchange::admit_client() {
@@ -239,6 +245,10 @@ net::Task<bool> Exchange::read_body() {
     if (head.framing == codec::Framing::length) {
         body_.reserve(std::min<std::uint64_t>(head.content_length, 256UL << 10) + 64);
     }
+    // A caller without a name, or whose signature is still to be checked, is its address.
+    const std::string_view peer = downstream_.peer();
+    body_bytes_.belong_to(worker_.shared.shares.holder(
+        identity_.name.empty() ? peer.substr(0, peer.rfind(':')) : identity_.name, peer));
     codec::Sha256 hash;
     for (;;) {
         const auto piece = co_await downstream_.read_body();

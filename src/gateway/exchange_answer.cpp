@@ -58,6 +58,9 @@ net::Task<Exchange::End> Exchange::relay_whole() {
     const std::uint64_t most = snapshot_->config.limits.max_buffered;
     answer_body_.clear();
     answer_bytes_.resize(truncated_ ? truncated_->body.size() : 0, most);
+    // Beyond its client's share an answer is relayed as it comes; a stream's events are not judged
+    // by it, because they cannot be.
+    answer_bytes_.belong_to(body_bytes_.holder());
     if (head_.framing == codec::Framing::length && head_.content_length <= kMaxHeldAnswer) {
         if (!answer_bytes_.take(head_.content_length, most)) {
             co_return co_await relay_large();

@@ -15,16 +15,31 @@ constexpr std::string_view kSomeGuardrail = "a guardrail";
 
 }  // namespace
 
-/// The caller is known from here on. False: error_ is set.
-bool Exchange::admit_signature() {
-    if (identity_.pair == nullptr) {
+/// A head that says its body's digest is judged before the body is read: nobody without a key has
+/// weir hold one. False: error_ is set.
+bool Exchange::admit_claim() {
+    const auto* sum = downstream_.head().find("x-amz-content-sha256");
+    if (identity_.pair == nullptr || sum == nullptr) {
         return true;
     }
+    claimed_ = codec::parse_digest(*sum);
+    return check_signature(claimed_.value_or(codec::Digest()));
+}
+
+/// The caller is known from here on. False: error_ is set.
+bool Exchange::admit_signature() {
+    if (identity_.pair == nullptr || claimed_ == digest_) {
+        return true;
+    }
+    return check_signature(digest_);
+}
+
+bool Exchange::check_signature(const codec::Digest& body) {
     auto& verifier = identity_.claim.authorization.service == "bedrock-mantle"
                          ? worker_.mantle_verifier
                          : worker_.verifier;
     auto fault = codec::check_claim(verifier, downstream_.head(), identity_.claim,
-                                    identity_.pair->key, digest_);
+                                    identity_.pair->key, body);
     if (fault) {
         identity_.client = nullptr;
         refuse(403, fault->type, "weir: " + fault->message, "key");

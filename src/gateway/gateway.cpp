@@ -149,7 +149,16 @@ Result<void> Gateway::start() {
         });
     my.shadow = std::make_unique<ObserveGate>(config, my.options.seed);
     if (my.options.access_log >= 0) {
-        my.access_log = std::make_unique<observe::LineWriter>(my.options.access_log);
+        my.access_log = std::make_unique<observe::LineWriter>(
+            my.options.access_log,
+            [log = my.options.log](observe::LineWriter&, std::uint64_t lines) {
+                if (log) {
+                    log(LogLevel::warn,
+                        std::to_string(lines) +
+                            " lines of the access log were lost: standard output is not read "
+                            "fast enough");
+                }
+            });
     }
     my.shared.gate = my.gate.get();
     my.shared.shadow = my.shadow.get();

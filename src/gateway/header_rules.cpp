@@ -64,6 +64,14 @@ private:
 constexpr Names kHopOrOurs(kNotForwarded);
 constexpr Names kHopOrTheirs(kNotReturned);
 
+constexpr std::array<std::string_view, 6> kSingle{
+    "authorization", "content-length", "content-type", "host", "transfer-encoding", "x-api-key"};
+constexpr Names kOnce(kSingle);
+
+bool comes_once(std::string_view name) {
+    return kOnce.have(name) || starts_with_ignore_case(name, "x-amz");
+}
+
 /// Calls `use` with each token of a comma-separated field value.
 template <class Use>
 void each_token(std::string_view value, Use use) {
@@ -134,6 +142,29 @@ void append_forwarded_response_fields(std::string& out, const codec::Head& head)
         }
         codec::append_field(out, name, value);
     }
+}
+
+std::string_view ambiguous_field(const codec::Head& head) {
+    const auto& fields = head.fields;
+    for (auto one = fields.begin(); one != fields.end(); ++one) {
+        if (equals_ignore_case(one->name, "connection")) {
+            std::string_view named;
+            each_token(one->value, [&](std::string_view token) {
+                if (comes_once(token)) {
+                    named = token;
+                }
+            });
+            if (!named.empty()) {
+                return named;
+            }
+        } else if (comes_once(one->name) &&
+                   std::any_of(one + 1, fields.end(), [&](const codec::Field& other) {
+                       return equals_ignore_case(other.name, one->name);
+                   })) {
+            return one->name;
+        }
+    }
+    return {};
 }
 
 }  // namespace weir::gateway

@@ -22,4 +22,8 @@ void append_forwarded_request_fields(std::string& out, const codec::Head& head,
 /// date.
 void append_forwarded_response_fields(std::string& out, const codec::Head& head);
 
+/// A field that weir signs, authenticates or frames by (Content-Type, Host, X-Amz-*, ...) and that
+/// a reader may take in two ways: sent twice, or named by Connection as one hop's own. Empty: none.
+std::string_view ambiguous_field(const codec::Head& head);
+
 }  // namespace weir::gateway

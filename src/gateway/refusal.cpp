@@ -192,8 +192,8 @@ ErrorAnswer buffered_answer() {
     a.status = 503;
     a.type = "ServiceUnavailableException";
     a.message =
-        "weir: limits.max_buffered is reached: too many bytes of requests and answers are "
-        "held already.";
+        "weir: limits.max_buffered is reached, or this client's share of it: too many bytes of "
+        "requests and answers are held already.";
     a.retry_after = std::chrono::seconds(1);
     a.outcome = Outcome::unavailable;
     a.reason = "buffered";

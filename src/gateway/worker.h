@@ -9,6 +9,7 @@
 #include "gateway/observe_gate.h"
 #include "gateway/response_memory.h"
 #include "gateway/snapshot.h"
+#include "net/buffer_shares.h"
 #include "net/loop.h"
 #include "net/upstream.h"
 #include "observe/access_log.h"
@@ -37,6 +38,7 @@ struct Shared {
     std::string instance;                 // this gateway's name in Via
     std::uint64_t conversation_seed = 0;  // one for all workers: they share what is remembered
     ResponseMemory responses;
+    net::BufferShares shares{std::random_device{}()};
     std::atomic<std::uint64_t> buffered{0};  // bytes of messages held, over all workers
     std::atomic<bool> ready{true};
     std::atomic<bool> refuse_waiting{false};  // the drain's time is over: nothing waits or begins

@@ -10,28 +10,36 @@
 
 namespace weir::net {
 
-/// From the first wait for it, a body has as long as a head, and a second more for each 1,000 bytes
-/// that came: who sends a byte now and then would hold a place for ever otherwise. Apache's
-/// mod_reqtimeout has the same rule, with 500.
+/// A body must keep up a rate at every moment, not on average: a quick start buys no long stall.
+/// The wait for the next bytes ends at a deadline that moves on with each byte, and is never
+/// further away than a head may take. The rate is 1,000 bytes a second, and what 300 seconds would
+/// need to bring as much again as is held: the more memory a body holds, the less it may dawdle.
+/// Apache's mod_reqtimeout has the same rule with 500 bytes a second, but cumulative.
 class BodyPace {
 public:
+    static constexpr std::uint64_t kLeastRate = 1000;
+    static constexpr std::uint64_t kDoubling = 300;  // seconds
+
     void restart() { *this = BodyPace(); }
-    void received(std::size_t bytes) { received_ += static_cast<std::int64_t>(bytes); }
+    void received(std::size_t bytes) {
+        const std::uint64_t rate = std::max(kLeastRate, held_ / kDoubling);
+        credit_ += std::chrono::microseconds(bytes * 1'000'000 / rate);
+        held_ += bytes;
+    }
 
     /// What is left at `now`; at least a millisecond, as a timer wants it.
     Duration left(Duration head_timeout, Instant now) {
-        if (!waited_for_) {
-            waited_ = now;
-            waited_for_ = true;
-        }
-        const Instant end = waited_ + head_timeout + std::chrono::milliseconds(received_);
-        return std::max(end - now, Duration(std::chrono::milliseconds(1)));
+        end_ = waited_for_ ? std::min(end_ + credit_, now + head_timeout) : now + head_timeout;
+        waited_for_ = true;
+        credit_ = {};
+        return std::max(end_ - now, Duration(std::chrono::milliseconds(1)));
     }
 
 private:
     bool waited_for_ = false;
-    Instant waited_{};
-    std::int64_t received_ = 0;  // a byte is a millisecond
+    Instant end_{};
+    Duration credit_{};
+    std::uint64_t held_ = 0;
 };
 
 }  // namespace weir::net

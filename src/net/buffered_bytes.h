@@ -1,6 +1,8 @@
 // What one holder has of the memory that a process lends to messages under way.
 #pragma once
 
+#include "net/buffer_shares.h"
+
 #include <atomic>
 #include <cstdint>
 #include <utility>
@@ -15,10 +17,11 @@ public:
     explicit BufferedBytes(std::atomic<std::uint64_t>& total) : total_(&total) {}
     ~BufferedBytes() { set(0); }
     BufferedBytes(BufferedBytes&& other) noexcept
-        : total_(other.total_), count_(std::exchange(other.count_, 0)) {}
+        : total_(other.total_), holder_(other.holder_), count_(std::exchange(other.count_, 0)) {}
     BufferedBytes& operator=(BufferedBytes&& other) noexcept {
         set(0);
         total_ = other.total_;
+        holder_ = other.holder_;
         count_ = std::exchange(other.count_, 0);
         return *this;
     }
@@ -27,16 +30,38 @@ public:
 
     std::uint64_t count() const { return count_; }
 
+    /// From now on these count for a holder as well, which may have its share of the limit and no
+    /// more.
+    void belong_to(BufferShares::Holder holder) {
+        const std::uint64_t bytes = count_;
+        set(0);
+        holder_ = holder;
+        for (auto* const counter : {total_, holder_.client, holder_.connection}) {
+            if (counter != nullptr) {
+                counter->fetch_add(bytes, std::memory_order_relaxed);
+            }
+        }
+        count_ = bytes;
+    }
+    BufferShares::Holder holder() const { return holder_; }
+
     /// This many more; false, and nothing is counted, where the total would come to more than
-    /// `limit`.
+    /// `limit`, or the holder to more than its share.
     bool take(std::uint64_t bytes, std::uint64_t limit) {
         const std::uint64_t before = total_->fetch_add(bytes, std::memory_order_relaxed);
-        if (before + bytes > limit) {
-            total_->fetch_sub(bytes, std::memory_order_relaxed);
-            return false;
+        bool good = before + bytes <= limit;
+        const std::uint64_t free = good ? limit - before - bytes : 0;
+        for (auto* const counter : {holder_.client, holder_.connection}) {
+            if (counter != nullptr) {
+                const auto held = counter->fetch_add(bytes, std::memory_order_relaxed);
+                good = good && within_share(held, count_, bytes, free);
+            }
         }
         count_ += bytes;
-        return true;
+        if (!good) {
+            set(count_ - bytes);
+        }
+        return good;
     }
 
     /// So many from now on: less always, more as take() has it.
@@ -53,12 +78,17 @@ public:
 private:
     void set(std::uint64_t bytes) {
         if (bytes != count_) {
-            total_->fetch_sub(count_ - bytes, std::memory_order_relaxed);
+            for (auto* const counter : {total_, holder_.client, holder_.connection}) {
+                if (counter != nullptr) {
+                    counter->fetch_sub(count_ - bytes, std::memory_order_relaxed);
+                }
+            }
             count_ = bytes;
         }
     }
 
     std::atomic<std::uint64_t>* total_;
+    BufferShares::Holder holder_;
     std::uint64_t count_ = 0;
 };
 

@@ -12,8 +12,6 @@ namespace weir::net {
 
 namespace {
 
-constexpr std::size_t kLingerBytes = 64UL << 20;
-
 // Each protocol's state stands in a frame of its own, so that a connection holds what it needs.
 
 /// True: the client turned out to speak HTTP/2, and `first` is what it has sent.
@@ -86,14 +84,14 @@ Task<void> Connection::run() {
     stream_.close();
 }
 
-Task<void> Connection::linger(Duration longest) {
+Task<void> Connection::linger(Duration longest, std::size_t most) {
     stream_.rearm();
     stream_.shutdown_write();
     stream_.set_deadline(longest);
     ReadBuffer sink;
     sink.make_room();
     std::size_t total = 0;
-    while (total < kLingerBytes) {
+    while (total < most) {
         const auto got = co_await stream_.read_some(sink.room());
         if (!got) {
             break;

@@ -42,8 +42,9 @@ public:
     void speak(Speaker* speaker) { speaker_ = speaker; }
 
     /// Closing with unread bytes makes the kernel send a reset, which may overtake the answer. So:
-    /// "no more from here", then read into nothing until the client has gone.
-    Task<void> linger(Duration longest = std::chrono::seconds(5));
+    /// "no more from here", then read into nothing until the client has gone, the time is over or
+    /// it has sent more than `most` bytes.
+    Task<void> linger(Duration longest, std::size_t most);
 
 private:
     /// Nothing: no handshake came about.

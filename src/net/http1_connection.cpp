@@ -1,5 +1,6 @@
 #include "net/http1_connection.h"
 
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -10,6 +11,11 @@ namespace {
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n";
 constexpr std::size_t kDrainBytes = 64UL << 10;
 constexpr std::size_t kKeptCapacity = 1024;
+/// After an answer that ends the connection the client may hear it while it still sends; what it
+/// sends meanwhile is read, up to so many bytes: more where a body is under way.
+constexpr Duration kLinger = std::chrono::seconds(5);
+constexpr std::size_t kLingerBytes = 1UL << 20;
+constexpr std::size_t kLingerBodyBytes = 32UL << 20;
 
 NetFailure failed(NetError error) {
     NetFailure made;
@@ -171,8 +177,8 @@ Task<int> Http1Connection::read_head(std::string& message) {
         } else if (!bytes.empty()) {
             const auto taken = reader_.read(bytes, head_);
             if (!taken && !served_any_ && is_foreign(bytes)) {
-                state_->log("closed the connection of " + std::string(peer()) +
-                            ": it speaks neither HTTP/1.1 nor HTTP/2");
+                state_->complain("closed the connection of " + std::string(peer()) +
+                                 ": it speaks neither HTTP/1.1 nor HTTP/2");
                 co_return -1;
             }
             if (!taken) {
@@ -337,8 +343,8 @@ Task<bool> Http1Connection::finish_request() {
 }
 
 Task<void> Http1Connection::refuse(int status, std::string message) {
-    state_->log("answered " + std::to_string(status) + " to " + std::string(peer()) + ": " +
-                message);
+    state_->complain("answered " + std::to_string(status) + " to " + std::string(peer()) + ": " +
+                     message);
     std::string body;
     if (state_->settings.error_body) {
         body = state_->settings.error_body(status, message);
@@ -354,7 +360,7 @@ Task<void> Http1Connection::refuse(int status, std::string message) {
 Task<void> Http1Connection::linger() {
     buffer_.drop();
     body_buffer_.drop();
-    co_await connection_.linger();
+    co_await connection_.linger(kLinger, body_.done() ? kLingerBytes : kLingerBodyBytes);
 }
 
 void Http1Connection::abort() {

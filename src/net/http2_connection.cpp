@@ -13,8 +13,10 @@ namespace {
 
 /// A client that may still send on what it has: told to stop, it gets this long to hear it.
 constexpr Duration kDrainNotice = std::chrono::seconds(1);
-/// What a client sends before it hears our GOAWAY is still read.
+/// What a client sends before it hears our GOAWAY is still read: its window, and what it sends
+/// without one.
 constexpr Duration kLinger = std::chrono::seconds(1);
+constexpr std::size_t kLingerBytes = (std::size_t{1} << 20) + kHttp2Window;
 /// Reads in a row before others on the loop have their turn.
 constexpr int kReads = 4;
 /// Frames that wait to be sent, beyond what answers to our own streams come to.
@@ -22,6 +24,10 @@ constexpr std::size_t kMostQueued = 1024;
 /// Requests a client may give up, and frames that ask for nothing: at once, and a second.
 constexpr std::uint32_t kResets = 200;
 constexpr std::uint32_t kResetsPerSecond = 33;
+/// Requests that we refuse before they begin (REFUSED_STREAM): a client may burst before it knows
+/// our limits, and has to slow down once it does.
+constexpr std::uint32_t kRefusals = 2000;
+constexpr std::uint32_t kRefusalsPerSecond = 200;
 constexpr std::uint32_t kChores = 2000;
 constexpr std::uint32_t kChoresPerSecond = 500;
 
@@ -41,6 +47,7 @@ Http2Connection::Http2Connection(Connection& connection)
           [](void* self) { static_cast<Http2Connection*>(self)->finish_drain(); }, this),
       walk_(NGHTTP2_CLIENT_MAGIC_LEN),
       resets_(kResets, kResetsPerSecond, std::chrono::steady_clock::now()),
+      refusals_(kRefusals, kRefusalsPerSecond, std::chrono::steady_clock::now()),
       chores_(kChores, kChoresPerSecond, std::chrono::steady_clock::now()) {
     try {
         session_ = make_http2_session(*this, state_.max_head.load());
@@ -94,7 +101,7 @@ Task<void> Http2Connection::run(ReadBuffer& first) {
     }
     out_ = std::string();
     if (!left && !lost_) {
-        co_await connection_.linger(kLinger);
+        co_await connection_.linger(kLinger, kLingerBytes);
     }
 }
 
@@ -196,8 +203,8 @@ void Http2Connection::terminate(std::uint32_t code, std::string_view why) {
         return;
     }
     if (code != NGHTTP2_NO_ERROR) {
-        state_.log("the HTTP/2 connection of " + std::string(connection_.peer()) +
-                   " was ended: " + std::string(why));
+        state_.complain("the HTTP/2 connection of " + std::string(connection_.peer()) +
+                        " was ended: " + std::string(why));
     }
     must(nghttp2_session_terminate_session(session_, code));
 }

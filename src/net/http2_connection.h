@@ -101,6 +101,7 @@ private:
     RecentStreams closed_;          // by the client, or with its whole answer
     RecentStreams reset_;           // by us: the client may not know yet
     Allowance resets_;
+    Allowance refusals_;
     Allowance chores_;
     bool in_session_ = false;  // nghttp2 is at work: it must not be called again
     bool greeted_ = false;     // the client's SETTINGS have come

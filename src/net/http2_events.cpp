@@ -103,6 +103,13 @@ struct Http2Events {
         }
     }
 
+    /// We had no place for it: our doing, unless it goes on and on.
+    static void count_refusal(Http2Connection& connection) {
+        if (!connection.refusals_.take(now())) {
+            connection.terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many requests at once");
+        }
+    }
+
     static int malformed(nghttp2_session* session, Http2Connection& connection, std::int32_t id) {
         connection.head_open_ = false;
         connection.must(
@@ -143,13 +150,15 @@ struct Http2Events {
         return malformed(session, of(user), frame->hd.stream_id);
     }
 
-    static int invalid_frame(nghttp2_session* session, const nghttp2_frame* frame, int /*error*/,
+    static int invalid_frame(nghttp2_session* session, const nghttp2_frame* frame, int error,
                              void* user) {
         if (frame->hd.type == NGHTTP2_HEADERS) {
             Http2Connection& connection = of(user);
             connection.head_open_ = false;
             connection.reset_.add(frame->hd.stream_id);
-            if (find(session, frame->hd.stream_id) == nullptr) {  // refused before it was a stream
+            if (error == NGHTTP2_ERR_REFUSED_STREAM) {  // it does not know our SETTINGS yet
+                count_refusal(connection);
+            } else if (find(session, frame->hd.stream_id) == nullptr) {  // never was a stream
                 count_early_end(connection);
             }
         }
@@ -171,6 +180,8 @@ struct Http2Events {
             stream.head_.clear();
         }
         if (connection.crowded()) {
+            count_refusal(connection);
+            stream.reset_ = true;
             connection.must(nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
                                                       frame->hd.stream_id, NGHTTP2_REFUSED_STREAM));
             return;

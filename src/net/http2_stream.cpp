@@ -177,8 +177,8 @@ Task<void> Http2Stream::finish() {
 
 Task<void> Http2Stream::refuse(int status, std::string_view message) {
     const auto& settings = connection_->state_.settings;
-    connection_->state_.log("answered " + std::to_string(status) + " to " + std::string(peer()) +
-                            ": " + std::string(message));
+    connection_->state_.complain("answered " + std::to_string(status) + " to " +
+                                 std::string(peer()) + ": " + std::string(message));
     std::string body;
     if (settings.error_body) {
         body = settings.error_body(status, message);

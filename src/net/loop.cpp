@@ -132,6 +132,7 @@ void Loop::start() {
 void Loop::run() {
     const Running here(*this);
     while (!stopped_.load(std::memory_order_acquire)) {
+        ++turn_;
         poller_.tell(idle());
         for (int i = 0; i < 8 && !idle(); ++i) {
             run_queued();
@@ -150,6 +151,7 @@ std::size_t Loop::poll() {
 
 std::size_t Loop::run_queued() {
     std::size_t ran = 0;
+    ++turn_;
     for (Frame* frame = ready_.take().first; frame != nullptr; ++ran) {
         std::exchange(frame, frame->next)->handle.resume();
     }

@@ -70,6 +70,8 @@ public:
     TimerWheel& wheel() { return wheel_; }
     Poller& poller() { return poller_; }
     unsigned index() const { return index_; }
+    /// Counts the wakes and the rounds of what is queued: with no work to do it stands still.
+    std::uint64_t turn() const { return turn_; }
 
     /// Starts the thread; stop() ends it once what is running has returned. run() uses the
     /// caller's.
@@ -143,6 +145,7 @@ private:
     Poller poller_;
     TimerWheel wheel_;
     unsigned index_;
+    std::uint64_t turn_ = 0;
     Parked* parked_ = nullptr;
     Queue ready_;
     Queue doomed_;  // outermost frames whose coroutine can never be resumed

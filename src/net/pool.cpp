@@ -105,8 +105,8 @@ std::unique_ptr<UpstreamConnection> Pool::take_idle() {
         }
         UpstreamConnection::Impl& kept = *last->impl_;
         kept.stream->unwatch();
-        // The watch tells of one that its peer has closed; a look costs a system call, so it is
-        // taken only where the closing may have come without the loop's having had time to see it.
+        // The watch drops one that its peer has closed or spoken on. A look costs a system call, so
+        // it is taken only for one long idle; write() takes one in any case.
         const Instant now = coarse_now();
         const bool fresh_enough = now - kept.idle_since < kTrusted && !kept.stream->interrupted();
         if (now < kept.retire_at && (fresh_enough || kept.stream->idle_and_healthy())) {
@@ -175,8 +175,9 @@ void Pool::release(std::unique_ptr<UpstreamConnection> connection, bool reusable
         pool.counts->active.fetch_sub(1, std::memory_order_relaxed);
         pool.counts->idle.fetch_add(1, std::memory_order_relaxed);
     }
+    constexpr bool kBytesToo = true;
     given.stream->watch([](void* self) { static_cast<Pool::Impl*>(self)->drop_dead(); },
-                        impl_.get());
+                        impl_.get(), kBytesToo);
     pool.idle.push_back(std::move(connection));
     if (pool.idle.size() == 1) {
         pool.plan();

@@ -74,7 +74,7 @@ struct ServerTls {
 
 /// What a running server can be given anew.
 struct ServerLimits {
-    /// A request's head; its body has as long, and a second more for each 1,000 bytes.
+    /// A request's head, and each wait for more of its body: see BodyPace.
     Duration head_timeout = std::chrono::seconds(10);
     Duration idle_timeout = std::chrono::seconds(75);   // between requests
     Duration write_timeout = std::chrono::seconds(75);  // a write that makes no progress

@@ -2,12 +2,15 @@
 #pragma once
 
 #include "net/address.h"
+#include "net/log_limit.h"
 #include "net/server.h"
 #include "net/tls.h"
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +47,23 @@ struct ServerState {
             settings.log(line);
         }
     }
+    /// Of what a client can cause as often as it likes: one line a second, with a count.
+    void complain(std::string_view line) {
+        std::optional<std::uint64_t> left_out;
+        {
+            const std::scoped_lock lock(complaints_mutex);
+            left_out = complaints.admit(std::chrono::steady_clock::now());
+        }
+        if (!left_out) {
+            return;
+        }
+        if (*left_out == 0) {
+            log(line);
+        } else {
+            log(std::string(line) + " (" + std::to_string(*left_out) +
+                " more warnings about clients since the last one)");
+        }
+    }
 
     void set_limits(const ServerLimits& limits) {
         head_timeout = limits.head_timeout;
@@ -67,6 +87,8 @@ struct ServerState {
 private:
     mutable std::mutex tls_mutex_;
     std::shared_ptr<TlsContext> tls_;
+    std::mutex complaints_mutex;
+    LogLimit complaints;  // guarded by complaints_mutex
 };
 
 /// Serves one accepted socket until it ends. Runs on `home`'s loop and takes `descriptor`.

@@ -16,7 +16,8 @@ namespace weir::net {
 
 class TlsState;
 
-/// At most one read and one write at a time. Deadline and interrupt are sticky: what is under way
+/// At most one read and one write at a time. Each moves a bounded number of bytes in one turn of
+/// the loop, then lets the others have theirs. Deadline and interrupt are sticky: what is under way
 /// ends with that error and so does whatever starts later, until clear_deadline() or rearm().
 /// Must outlive its operations: destroy it only when none is under way.
 class Stream {
@@ -30,6 +31,9 @@ public:
     /// Writes all of `head`, then `body`, then `tail`, in one system call where it can.
     Task<NetResult<void>> write(std::string_view head, std::string_view body = {},
                                 std::string_view tail = {});
+    /// Writes a request: fails with `closed`, nothing written, where the peer has said something or
+    /// closed before. What came before a question is nobody's answer.
+    Task<NetResult<void>> write_first(std::string_view head, std::string_view body);
     /// The same as far as it goes without waiting: what is left is cut from the views' front. True:
     /// all is written.
     NetResult<bool> try_write(std::string_view& head, std::string_view& body,
@@ -51,9 +55,9 @@ public:
     void set_write_stall(Duration longest);
 
     /// Tells `gone` once, on the loop, when the peer closes while nobody reads. Bytes that arrive
-    /// end the watch.
+    /// end the watch; with `bytes_too` they are told like an end.
     using Gone = void (*)(void* context);
-    void watch(Gone gone, void* context);
+    void watch(Gone gone, void* context, bool bytes_too = false);
     void unwatch();
 
     /// What has ended or will end at this time fails with `timeout`.
@@ -78,6 +82,9 @@ public:
     Task<NetResult<void>> start_tls(std::unique_ptr<TlsState> tls);
 
 private:
+    Task<NetResult<void>> write_all(std::string_view head, std::string_view body,
+                                    std::string_view tail, bool first);
+
     struct Impl;
     Impl* impl_;  // shared with what is posted to the loop
 };

@@ -25,8 +25,12 @@ namespace weir::net {
 namespace {
 
 bool would_block() {
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+    return errno == EAGAIN || errno == EWOULDBLOCK;
 }
+
+/// Most bytes that one step takes from the socket. OpenSSL goes on by itself for as long as records
+/// come that bring no content (KeyUpdate, empty ones).
+constexpr std::size_t kStep = 32UL << 10;
 
 long bio_control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
     return command == BIO_CTRL_FLUSH ? 1 : 0;
@@ -184,9 +188,19 @@ TlsState::~TlsState() {
 int TlsState::receive(BIO* bio, char* into, int size) {
     auto* self = static_cast<TlsState*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    const auto n = net::receive(self->descriptor_, {into, static_cast<std::size_t>(size)});
+    if (self->taken_ >= kStep) {
+        self->drained_ = false;
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    ssize_t n = 0;
+    do {
+        n = net::receive(self->descriptor_, {into, static_cast<std::size_t>(size)});
+    } while (n < 0 && errno == EINTR);
     self->drained_ = n < size;
-    if (n < 0 && would_block()) {
+    if (n > 0) {
+        self->taken_ += static_cast<std::size_t>(n);
+    } else if (n < 0 && would_block()) {
         BIO_set_retry_read(bio);
     }
     return static_cast<int>(n);
@@ -195,7 +209,10 @@ int TlsState::receive(BIO* bio, char* into, int size) {
 int TlsState::send(BIO* bio, const char* from, int size) {
     const auto* self = static_cast<const TlsState*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    const auto n = transmit(self->descriptor_, {from, static_cast<std::size_t>(size)});
+    ssize_t n = 0;
+    do {
+        n = transmit(self->descriptor_, {from, static_cast<std::size_t>(size)});
+    } while (n < 0 && errno == EINTR);
     if (n < 0 && would_block()) {
         BIO_set_retry_write(bio);
     }
@@ -259,6 +276,7 @@ IoStep TlsState::result(int returned, std::size_t bytes) {
 
 IoStep TlsState::handshake() {
     ERR_clear_error();
+    begin_step();
     const IoStep step = result(SSL_do_handshake(ssl_), 0);
     ERR_clear_error();
     return step;
@@ -270,13 +288,14 @@ IoStep TlsState::handshake() {
 
 IoStep TlsState::read(std::span<char> into) {
     std::size_t n = 0;
-    drained_ = false;  // what OpenSSL holds already says nothing of the socket
+    begin_step();
     const int returned = SSL_read_ex(ssl_, into.data(), into.size(), &n);
     return result(returned, n);
 }
 
 IoStep TlsState::write(std::string_view bytes) {
     std::size_t n = 0;
+    begin_step();
     const int returned = SSL_write_ex(ssl_, bytes.data(), bytes.size(), &n);
     return result(returned, n);
 }
@@ -284,6 +303,7 @@ IoStep TlsState::write(std::string_view bytes) {
 IoStep TlsState::peek() {
     char byte = 0;
     std::size_t n = 0;
+    begin_step();
     const int returned = SSL_peek_ex(ssl_, &byte, 1, &n);
     return result(returned, n);
 }
@@ -338,6 +358,11 @@ Result<std::unique_ptr<TlsContext>> TlsContext::server(const std::string& certif
                                                        const std::string& key) {
     std::unique_ptr<TlsContext> made(new TlsContext(make_context(TLS_server_method())));
     SSL_CTX_set_alpn_select_cb(made->context_, choose_protocol, nullptr);
+    // RFC 9113 9.2.2: HTTP/2 over TLS 1.2 takes no CBC suites and none without forward secrecy. All
+    // clients of today have these; TLS 1.3 has suites of its own.
+    if (SSL_CTX_set_cipher_list(made->context_, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) {
+        return failure("no modern TLS cipher suites: " + openssl_reason());
+    }
     static constexpr unsigned char kId[] = "weir";
     SSL_CTX_set_session_id_context(made->context_, kId, sizeof kId - 1);
     SSL_CTX_set_session_cache_mode(made->context_, SSL_SESS_CACHE_OFF);  // tickets carry it

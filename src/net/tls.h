@@ -42,14 +42,21 @@ public:
     /// Reads far enough to know: bytes (done), the end (failed, closed) or nothing yet.
     IoStep peek();
     bool pending() const;
-    /// The last call for bytes took all that the socket had.
+    /// The last step took all that the socket had. One that wants to read and has not drained it
+    /// stopped for others' sake: it goes on in the next turn.
     bool drained() const { return drained_; }
+    /// The last step took bytes from the socket: the poller does not tell of those again.
+    bool took() const { return taken_ > 0; }
     void close_notify();
     bool session_reused() const;
     /// The protocol agreed on in the handshake (ALPN); empty: none.
     std::string_view alpn() const;
 
 private:
+    void begin_step() {
+        taken_ = 0;
+        drained_ = false;  // what OpenSSL holds already says nothing of the socket
+    }
     IoStep result(int returned, std::size_t bytes);
     static int receive(BIO* bio, char* into, int size);
     static int send(BIO* bio, const char* from, int size);
@@ -57,6 +64,7 @@ private:
 
     SSL* ssl_;
     int descriptor_ = -1;
+    std::size_t taken_ = 0;  // by this step
     bool drained_ = false;
 };
 

@@ -37,7 +37,7 @@ UpstreamConnection::~UpstreamConnection() {
 }
 
 Task<NetResult<void>> UpstreamConnection::write(std::string_view head, std::string_view body) {
-    const auto written = co_await impl_->stream->write(head, body);
+    const auto written = co_await impl_->stream->write_first(head, body);
     impl_->broken = !written;
     co_return written;
 }

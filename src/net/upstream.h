@@ -58,6 +58,7 @@ public:
     explicit UpstreamConnection(std::unique_ptr<Impl> impl);
     ~UpstreamConnection();
 
+    /// Fails with `closed`, nothing sent, where the peer has spoken or closed before.
     Task<NetResult<void>> write(std::string_view head, std::string_view body);
     /// Reads the final response head; 1xx are swallowed. Views live until the next call of
     /// read_body.

@@ -5,6 +5,7 @@
 #include <weir/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,7 +38,10 @@ void append_access_line(std::string& out, const AccessRecord& record);
 /// counted.
 class LineWriter {
 public:
-    explicit LineWriter(int fd);
+    /// Told, on the writer's thread, how many lines were lost since it was told last; every ten
+    /// seconds at most. It may write a line itself.
+    using Lost = std::function<void(LineWriter& by, std::uint64_t lines)>;
+    explicit LineWriter(int fd, Lost lost = {});
     ~LineWriter();                      // writes what is left, for at most a second
     void write(std::string_view line);  // adds the newline; never blocks on the descriptor
     std::uint64_t dropped() const;

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace weir::observe {
 namespace {
@@ -26,6 +27,7 @@ constexpr std::size_t kEnough = 256UL
 constexpr auto kEvery = std::chrono::milliseconds(100);
 constexpr auto kFarewell = std::chrono::seconds(1);
 
+constexpr auto kTellEvery = std::chrono::seconds(10);
 constexpr auto kPause = std::chrono::milliseconds(5);  // when "writable" was not true
 constexpr std::size_t kPiece = 64UL << 10;
 
@@ -50,7 +52,11 @@ void block_signals() {
 }  // namespace
 
 struct LineWriter::Impl {
-    explicit Impl(int descriptor) : own(reopen_pipe(descriptor)), fd(own >= 0 ? own : descriptor) {
+    Impl(int descriptor, LineWriter& writer, Lost told)
+        : owner(writer),
+          on_lost(std::move(told)),
+          own(reopen_pipe(descriptor)),
+          fd(own >= 0 ? own : descriptor) {
         thread = std::thread([this] { run(); });
     }
 
@@ -87,9 +93,29 @@ struct LineWriter::Impl {
             if (taken.capacity() > 4 * kEnough) {
                 taken.shrink_to_fit();
             }
-            const std::lock_guard lock(mutex);
-            writing = 0;
+            {
+                const std::lock_guard lock(mutex);
+                writing = 0;
+            }
+            tell_lost();
         }
+    }
+
+    // Silence about what is missing would be worse than what is missing.
+    void tell_lost() {
+        const std::uint64_t now_lost = lost.load(std::memory_order_relaxed);
+        const auto now = Clock::now();
+        if (!on_lost || now_lost == told_lost || now < tell_next) {
+            return;
+        }
+        {
+            const std::lock_guard lock(mutex);
+            if (stopping) {
+                return;
+            }
+        }
+        tell_next = now + kTellEvery;
+        on_lost(owner, now_lost - std::exchange(told_lost, now_lost));
     }
 
     // Writes all of `text`, waiting for the descriptor as long as the writer lives.
@@ -131,6 +157,7 @@ struct LineWriter::Impl {
                     return false;
                 }
             }
+            tell_lost();
             struct pollfd entry{fd, POLLOUT, 0};
             if (::poll(&entry, 1, static_cast<int>(kEvery.count())) > 0) {
                 return true;  // an error condition, too: write() will name it
@@ -138,6 +165,8 @@ struct LineWriter::Impl {
         }
     }
 
+    LineWriter& owner;
+    const Lost on_lost;
     const int own;  // ours to close, or -1
     const int fd;
     std::mutex mutex;
@@ -148,10 +177,13 @@ struct LineWriter::Impl {
     Clock::time_point end;
     bool torn = false;  // the thread's own: the last byte that got out was not a newline
     std::atomic<std::uint64_t> lost{0};
+    std::uint64_t told_lost = 0;    // the thread's own, as is the next
+    Clock::time_point tell_next{};  // not before
     std::thread thread;
 };
 
-LineWriter::LineWriter(int fd) : impl_(std::make_unique<Impl>(fd)) {}
+LineWriter::LineWriter(int fd, Lost lost)
+    : impl_(std::make_unique<Impl>(fd, *this, std::move(lost))) {}
 LineWriter::~LineWriter() = default;
 
 void LineWriter::write(std::string_view line) {

@@ -76,6 +76,11 @@ def test_alpn_gives_each_what_it_speaks(secure):
         assert last == f"{version} 200"
 
 
+def test_the_start_up_line_says_https(secure):
+    line = f"AWS_ENDPOINT_URL_BEDROCK_RUNTIME=https://127.0.0.1:{secure.weir.port}"
+    wait_until(lambda: line in secure.weir.log(), what="the start-up line")
+
+
 def test_streams_over_tls(secure):
     with Http2(secure.weir.port, tls=secure.context) as client:
         asked = [client.ask(STREAM, BODY, headers=JSON) for _ in range(20)]

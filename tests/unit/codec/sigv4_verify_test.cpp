@@ -218,6 +218,16 @@ TEST(SigV4Verify, TheBodysSumMustBeTheBodys) {
     }
 }
 
+TEST(SigV4Verify, Digests) {
+    const Digest digest = sha256("abc");
+    EXPECT_EQ(parse_digest(to_hex(digest)), digest);
+    std::string upper = to_hex(digest);
+    upper[0] = 'B';
+    for (const std::string& bad : {upper, to_hex(digest) + "0", to_hex(digest).substr(2),
+                                   std::string(64, 'g'), std::string("UNSIGNED-PAYLOAD")})
+        EXPECT_EQ(parse_digest(bad), std::nullopt) << bad;
+}
+
 TEST(SigV4Verify, Dates) {
     EXPECT_EQ(parse_amz_date("20150830T123600Z"), kThen);
     EXPECT_EQ(parse_amz_date("19700101T000000Z"), 0);

@@ -65,6 +65,35 @@ TEST(HeaderRules, AnswersLoseTheirHopAndOurNames) {
     EXPECT_EQ(out, "Content-Type: a/b\r\nx-amzn-bedrock-x: 1\r\n");
 }
 
+TEST(HeaderRules, WhatIsSignedOrFramedByComesOnce) {
+    const auto found = [](std::initializer_list<codec::Field> fields) {
+        codec::Head head;
+        for (const auto& field : fields) {
+            head.add(field);
+        }
+        return std::string(ambiguous_field(head));
+    };
+    EXPECT_EQ(found({{"Host", "a"},
+                     {"Content-Type", "application/json"},
+                     {"X-Amz-Date", "20260101T000000Z"},
+                     {"Connection", "keep-alive, X-Mine"},
+                     {"X-Mine", "1"},
+                     {"Accept", "a"},
+                     {"Accept", "b"}}),
+              "");
+    for (const std::string_view name :
+         {"Content-Type", "content-type", "Host", "Content-Length", "Transfer-Encoding",
+          "Authorization", "x-api-key", "X-Amz-Date", "X-Amz-Security-Token",
+          "x-amz-content-sha256", "X-Amzn-Bedrock-GuardrailIdentifier"}) {
+        EXPECT_EQ(found({{name, "a"}, {"Accept", "x"}, {name, "b"}}), name);
+        EXPECT_EQ(found({{name, "a"}, {"Connection", name}}), name);
+        const std::string list = "close , " + std::string(name) + ",x";
+        EXPECT_EQ(found({{"connection", list}, {name, "a"}}), name);
+        EXPECT_EQ(found({{name, "a"}}), "");
+    }
+    EXPECT_EQ(found({{"CONTENT-type", "a"}, {"content-TYPE", "a"}}), "CONTENT-type");
+}
+
 constexpr std::int64_t kNow = 1440938160;  // 2015-08-30T12:36:00Z
 
 std::vector<ClientConfig> two_clients(bool keys) {

@@ -99,6 +99,85 @@ TEST(Http2Abuse, GivingUpNowAndThenIsFine) {
     EXPECT_EQ(client.answer(1001).body, "GET / ");
 }
 
+/// Answers nothing until it is told to.
+struct Closed {
+    std::atomic<bool> open{false};
+    Server::Handler handler() {
+        return [this](Downstream& request) -> Task<void> {
+            while (!open) {
+                co_await request.loop().sleep(milliseconds(2));
+            }
+            co_await request.send(200, "", "ok");
+        };
+    }
+};
+
+TEST(Http2Abuse, WhatWeRefuseIsNotTheClientsReset) {
+    // More than it may have open, before it can know how many that are.
+    Closed early;
+    Running running(early.handler());
+    Http2Client client(running.port());
+    client.send(times(600, [](std::uint32_t i) { return get(i); }));
+    EXPECT_EQ(client.answer(1199).reset, NGHTTP2_REFUSED_STREAM);
+    EXPECT_FALSE(client.goaway_code);
+    early.open = true;
+    EXPECT_EQ(client.answer(1).body, "ok");
+    client.send(get(1201));
+    EXPECT_EQ(client.answer(1201).body, "ok");
+
+    // More than all clients together may have at work.
+    Closed full;
+    ServerSettings settings;
+    settings.max_connections = 4;
+    Running small(full.handler(), settings);
+    Http2Client other(small.port());
+    ASSERT_TRUE(other.round_trip());
+    for (std::uint32_t i = 0; i < 300; ++i) {
+        other.send(get(2 * i + 1));
+        if (i % 50 == 49) {  // never more than it may have open
+            ASSERT_TRUE(other.round_trip());
+        }
+    }
+    EXPECT_EQ(other.answer(599).reset, NGHTTP2_REFUSED_STREAM);
+    EXPECT_FALSE(other.goaway_code);
+    full.open = true;
+    EXPECT_EQ(other.answer(1).body, "ok");
+}
+
+TEST(Http2Abuse, RefusalsWithoutEndEndTheConnection) {
+    Closed full;
+    ServerSettings settings;
+    settings.max_connections = 1;
+    Running running(full.handler(), settings);
+    Http2Client client(running.port());
+    ASSERT_TRUE(client.round_trip());
+    for (std::uint32_t i = 0; i < 10'000 && !client.goaway_code; i += 100) {
+        std::string all;
+        for (std::uint32_t j = i; j < i + 100; ++j) {
+            all += get(2 * j + 1);
+        }
+        if (!client.send(all) || !client.round_trip()) {
+            break;
+        }
+    }
+    full.open = true;  // a connection ends with its last handler
+    EXPECT_EQ(client.farewell(), NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+TEST(Http2Abuse, AFloodBehindTheGoawayIsNotReadToItsEnd) {
+    Running running(echo);
+    Http2Client client(running.port());
+    ASSERT_TRUE(client.round_trip());
+    client.send(times(2000, [](std::uint32_t i) { return get(i) + reset(i); }));
+    const std::string flood(64UL << 10, 'x');
+    std::size_t sent = 0;
+    while (sent < (128UL << 20) && client.send(flood)) {
+        sent += flood.size();
+    }
+    EXPECT_LT(sent, 32UL << 20);  // what we read, and what the kernel holds
+    EXPECT_TRUE(eventually([&] { return running.server().connections() == 0; }));
+}
+
 TEST(Http2Abuse, FramesThatAskForNothing) {
     const std::string half = block().substr(0, 10);
     const std::vector<std::tuple<const char*, std::string, std::string>> floods = {

@@ -4,9 +4,12 @@
 
 #include "unit/net/certificates.h"
 #include "unit/net/support.h"
+#include "unit/net/tls_by_hand.h"
 #include "unit/net/upstream_support.h"
 
 #include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include <filesystem>
 
@@ -34,72 +37,6 @@ struct Fixture {
 
     Certificates files;
     std::unique_ptr<Running> running;
-};
-
-/// TLS by hand over a Client: what it seals goes out in as many pieces as a test likes.
-class ByHand {
-public:
-    /// `certificates`: it is the server.
-    explicit ByHand(Client& client, const Certificates* certificates = nullptr,
-                    std::string_view alpn = {})
-        : client_(client), context_(SSL_CTX_new(TLS_method())) {
-        if (certificates != nullptr) {
-            SSL_CTX_use_certificate_chain_file(context_, certificates->certificate().c_str());
-            SSL_CTX_use_PrivateKey_file(context_, certificates->key().c_str(), SSL_FILETYPE_PEM);
-        }
-        ssl_ = SSL_new(context_);
-        if (!alpn.empty()) {
-            SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(alpn.data()),
-                                static_cast<unsigned>(alpn.size()));
-        }
-        SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-        certificates != nullptr ? SSL_set_accept_state(ssl_) : SSL_set_connect_state(ssl_);
-        while (SSL_do_handshake(ssl_) != 1 && talk()) {
-        }
-        client_.send(sealed());
-    }
-    ~ByHand() {
-        SSL_free(ssl_);
-        SSL_CTX_free(context_);
-    }
-    ByHand(const ByHand&) = delete;
-    ByHand& operator=(const ByHand&) = delete;
-
-    std::string seal(std::string_view plain) {
-        SSL_write(ssl_, plain.data(), static_cast<int>(plain.size()));
-        return sealed();
-    }
-    /// What comes next; "" at the end.
-    std::string receive() {
-        std::string plain(65536, '\0');
-        for (;;) {
-            const int n = SSL_read(ssl_, plain.data(), static_cast<int>(plain.size()));
-            if (n > 0) {
-                plain.resize(static_cast<std::size_t>(n));
-                return plain;
-            }
-            if (!talk()) {
-                return {};
-            }
-        }
-    }
-
-private:
-    std::string sealed() {
-        std::string bytes(BIO_ctrl_pending(SSL_get_wbio(ssl_)), '\0');
-        BIO_read(SSL_get_wbio(ssl_), bytes.data(), static_cast<int>(bytes.size()));
-        return bytes;
-    }
-    bool talk() {
-        client_.send(sealed());
-        const std::string more = client_.receive();
-        BIO_write(SSL_get_rbio(ssl_), more.data(), static_cast<int>(more.size()));
-        return !more.empty();
-    }
-
-    Client& client_;
-    SSL_CTX* context_;
-    SSL* ssl_ = nullptr;
 };
 
 // A record that has come in part is no reason to look again and again: others have their turn.
@@ -195,6 +132,35 @@ TEST(Tls, RefusedCertificatesSayWhy) {
     EXPECT_NE(refused(expired.endpoint("localhost", expired.files.authority())).find("expired"),
               std::string::npos);
     EXPECT_FALSE(TlsContext::client("/nowhere/ca.pem"));
+}
+
+/// What a client that offers these suites of TLS 1.2 agrees on; empty: nothing.
+std::string agreed_suite(std::uint16_t port, const char* suites) {
+    Client client(port);
+    SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_cipher_list(context, suites);
+    SSL* const ssl = SSL_new(context);
+    SSL_set_fd(ssl, client.fd());
+    const std::string agreed = SSL_connect(ssl) == 1 ? SSL_get_cipher_name(ssl) : "";
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    ERR_clear_error();
+    return agreed;
+}
+
+TEST(Tls, ModernSuitesOnly) {
+    Fixture fixture;
+    const std::uint16_t port = fixture.running->port();
+    for (const std::string suite :
+         {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+          "ECDHE-ECDSA-CHACHA20-POLY1305"}) {
+        EXPECT_EQ(agreed_suite(port, suite.c_str()), suite);
+    }
+    for (const char* suites : {"ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA",
+                               "AES128-GCM-SHA256", "AES128-SHA"}) {
+        EXPECT_EQ(agreed_suite(port, suites), "") << suites;
+    }
 }
 
 TEST(Tls, ACorrectedTrustFileIsTakenUpByNewConnections) {

@@ -116,6 +116,9 @@ public:
         return promise.get_future().get();
     }
 
+    Loop& loop() { return loop_; }
+    Pool& pool() { return pool_; }
+
     PoolCounts counts;
     Duration read_deadline{};
     Duration interrupt_after{};

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <atomic>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -218,6 +219,25 @@ TEST(LineWriter, ABlockedPipeCostsLinesAndNoTime) {
         EXPECT_LT(dropped, 7'000U);
     }
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
+TEST(LineWriter, LostLinesAreToldOf) {
+    Pipe pipe;
+    std::atomic<std::uint64_t> told{0};
+    LineWriter writer(pipe.ends[1], [&told](LineWriter& by, std::uint64_t lines) {
+        told += lines;
+        by.write("lost " + std::to_string(lines));
+    });
+    const std::string line(1000, 'x');
+    for (int i = 0; i < 10'000; ++i) {
+        writer.write(line);
+    }
+    std::string got;
+    for (int i = 0; i < 100 && got.find("lost ") == std::string::npos; ++i) {
+        got += pipe.read_for(std::chrono::milliseconds(100));
+    }
+    EXPECT_GT(told, 0U);
+    EXPECT_NE(got.find("lost "), std::string::npos);
 }
 
 TEST(LineWriter, AReaderThatLeftCostsLinesOnly) {
