@@ -190,9 +190,8 @@ class Moody:
                 time.sleep(0.02)
             return b""
         if mood == "unasked":
-            connection.sendall(reply)
-            time.sleep(0.02)
-            return answer(json.dumps(whole_of(kind, "nonce-unasked")).encode())
+            # At once: later, nobody could tell them from the answer to a request that has come meanwhile.
+            return reply + answer(json.dumps(whole_of(kind, "nonce-unasked")).encode())
         return reply
 
     def stream(self, connection, mood, kind, text, nonce):
@@ -235,8 +234,5 @@ class Moody:
             send(one)
             if mood == "slow":
                 time.sleep(0.05)
-        connection.sendall(b"0\r\n\r\n")
-        if mood == "unasked":
-            time.sleep(0.02)
-            connection.sendall(answer(json.dumps(whole_of("converse", "nonce-unasked")).encode()))
-        return b""
+        end = b"0\r\n\r\n"
+        return end + answer(json.dumps(whole_of("converse", "nonce-unasked")).encode()) if mood == "unasked" else end
