@@ -117,38 +117,64 @@ Match inference(std::string_view path) {
     if (!model) {
         return {};
     }
-    return {found->second, std::move(*model), raw, {}};
+    return {found->second, std::move(*model), raw, {}, {}};
 }
 
-bool is_guardrail(std::string_view path) {
+Match only(Operation operation) {
+    return {operation, {}, {}, {}, {}};
+}
+
+/// The guardrail's id or ARN; nullopt: another path.
+std::optional<std::string> guardrail_of(std::string_view path) {
     constexpr std::string_view kHead = "/guardrail/";
     constexpr std::string_view kVersion = "/version/";
     constexpr std::string_view kTail = "/apply";
     if (!path.starts_with(kHead) || !path.ends_with(kTail)) {
-        return false;
+        return std::nullopt;
     }
     path.remove_prefix(kHead.size());
     path.remove_suffix(kTail.size());
     const auto at = path.rfind(kVersion);
     if (at == std::string_view::npos) {
-        return false;
+        return std::nullopt;
     }
     const std::string_view version = path.substr(at + kVersion.size());
-    return decode_id(path.substr(0, at)) && decode_id(version) &&
-           version.find('/') == std::string_view::npos;
+    if (!decode_id(version) || version.find('/') != std::string_view::npos) {
+        return std::nullopt;
+    }
+    return decode_id(path.substr(0, at));
+}
+
+/// `/v1/models`, `/v1/models/{id}`.
+Match models(std::string_view rest) {
+    if (rest.empty()) {
+        return only(Operation::list_models);
+    }
+    auto id = rest.front() == '/' ? decode_id(rest.substr(1)) : std::nullopt;
+    return id ? Match{Operation::get_model, {}, {}, {}, std::move(*id)} : Match{};
 }
 
 /// The paths of OpenAI's and Anthropic's own clients. Both prefixes are the service's: which of
 /// them a model answers on differs.
 Match body_api(std::string_view method, std::string_view path) {
     if (method == "POST" && path == "/anthropic/v1/messages") {
-        return {Operation::messages, {}, {}, {}};
+        return only(Operation::messages);
+    }
+    if (method == "POST" && path == "/anthropic/v1/messages/count_tokens") {
+        return only(Operation::count_message_tokens);
+    }
+    for (const std::string_view owner : {"/openai", "/anthropic"}) {
+        constexpr std::string_view kModels = "/v1/models";
+        const auto rest = path.starts_with(owner) ? path.substr(owner.size()) : path;
+        if (method == "GET" && rest.starts_with(kModels)) {
+            return models(rest.substr(kModels.size()));
+        }
     }
     if (path.starts_with("/openai/v1/")) {
         path.remove_prefix(std::string_view("/openai").size());
     }
     if (method == "POST" && path == "/v1/chat/completions") {
-        return {Operation::chat_completions, {}, {}, {}};
+        return only(Operation::chat_completions);
     }
     constexpr std::string_view kResponses = "/v1/responses";
     if (!path.starts_with(kResponses)) {
@@ -156,7 +182,7 @@ Match body_api(std::string_view method, std::string_view path) {
     }
     path.remove_prefix(kResponses.size());
     if (path.empty()) {
-        return {method == "POST" ? Operation::responses : Operation::unknown, {}, {}, {}};
+        return only(method == "POST" ? Operation::responses : Operation::unknown);
     }
     const std::string_view id = path.substr(1, path.find('/', 1) - 1);
     const std::string_view what = path.substr(1 + id.size());
@@ -166,20 +192,45 @@ Match body_api(std::string_view method, std::string_view path) {
     if (path[0] != '/' || !known || !plain_id(id)) {
         return {};
     }
-    return {Operation::stored_response, {}, {}, id};
+    return {Operation::stored_response, {}, {}, id, {}};
 }
 
-/// `/name` alone, or `/name/{id}`.
-enum class Place : std::uint8_t { elsewhere, list, item };
-Place place(std::string_view path, std::string_view name) {
+/// `/name` alone: an empty text. `/name/{id}`: the id. Elsewhere: nullopt.
+std::optional<std::string> item_of(std::string_view path, std::string_view name) {
     if (!path.starts_with(name)) {
-        return Place::elsewhere;
+        return std::nullopt;
     }
     path.remove_prefix(name.size());
     if (path.empty()) {
-        return Place::list;
+        return std::string();
     }
-    return path.front() == '/' && decode_id(path.substr(1)) ? Place::item : Place::elsewhere;
+    return path.front() == '/' ? decode_id(path.substr(1)) : std::nullopt;
+}
+
+/// `one`: the operation on a single thing, `all` the one without an id.
+Match on_item(std::optional<std::string> item, Operation one, Operation all) {
+    if (!item) {
+        return {};
+    }
+    const Operation operation = item->empty() ? all : one;
+    return operation == Operation::unknown ? Match{}
+                                           : Match{operation, {}, {}, {}, std::move(*item)};
+}
+
+Match invocation_job(bool post, std::string_view path) {
+    constexpr std::string_view kJob = "/model-invocation-job";
+    constexpr std::string_view kStop = "/stop";
+    if (!post && path == "/model-invocation-jobs") {
+        return only(Operation::list_invocation_jobs);
+    }
+    if (!post) {
+        return on_item(item_of(path, kJob), Operation::get_invocation_job, Operation::unknown);
+    }
+    if (path.ends_with(kStop)) {
+        path.remove_suffix(kStop.size());
+        return on_item(item_of(path, kJob), Operation::stop_invocation_job, Operation::unknown);
+    }
+    return only(path == kJob ? Operation::create_invocation_job : Operation::unknown);
 }
 
 }  // namespace
@@ -202,8 +253,26 @@ std::string_view to_string(Operation operation) {
             return "Messages";
         case Operation::count_tokens:
             return "CountTokens";
+        case Operation::count_message_tokens:
+            return "CountMessageTokens";
         case Operation::apply_guardrail:
             return "ApplyGuardrail";
+        case Operation::guardrail_checks:
+            return "InvokeGuardrailChecks";
+        case Operation::rerank:
+            return "Rerank";
+        case Operation::create_invocation_job:
+            return "CreateModelInvocationJob";
+        case Operation::get_invocation_job:
+            return "GetModelInvocationJob";
+        case Operation::list_invocation_jobs:
+            return "ListModelInvocationJobs";
+        case Operation::stop_invocation_job:
+            return "StopModelInvocationJob";
+        case Operation::list_models:
+            return "ListModels";
+        case Operation::get_model:
+            return "GetModel";
         case Operation::start_async_invoke:
             return "StartAsyncInvoke";
         case Operation::get_async_invoke:
@@ -235,25 +304,30 @@ Match match(std::string_view method, std::string_view target) {
     if (dialect_of(path) != Dialect::aws) {
         return body_api(method, path);
     }
-    const auto only = [](Operation operation) { return Match{operation, {}, {}, {}}; };
-    if (post && is_guardrail(path)) {
-        return only(Operation::apply_guardrail);
+    if (!post && !get) {
+        return {};
     }
-    switch (place(path, "/async-invoke")) {
-        case Place::list:
-            return only(post  ? Operation::start_async_invoke
-                        : get ? Operation::list_async_invokes
-                              : Operation::unknown);
-        case Place::item:
-            return only(get ? Operation::get_async_invoke : Operation::unknown);
-        case Place::elsewhere:
-            break;
+    if (path.starts_with("/async-invoke")) {
+        return on_item(item_of(path, "/async-invoke"),
+                       get ? Operation::get_async_invoke : Operation::unknown,
+                       get ? Operation::list_async_invokes : Operation::start_async_invoke);
     }
-    if (get && (place(path, "/inference-profiles") != Place::elsewhere ||
-                place(path, "/foundation-models") != Place::elsewhere)) {
-        return only(Operation::control_plane);
+    if (path.starts_with("/model-invocation-job")) {
+        return invocation_job(post, path);
     }
-    return {};
+    if (get) {
+        auto item = item_of(path, "/inference-profiles");
+        if (!item) {
+            item = item_of(path, "/foundation-models");
+        }
+        return on_item(std::move(item), Operation::control_plane, Operation::control_plane);
+    }
+    if (auto guardrail = guardrail_of(path)) {
+        return {Operation::apply_guardrail, {}, {}, {}, std::move(*guardrail)};
+    }
+    return only(path == "/rerank"                    ? Operation::rerank
+                : path == "/guardrail-checks/invoke" ? Operation::guardrail_checks
+                                                     : Operation::unknown);
 }
 
 Dialect dialect_of(std::string_view target) {

@@ -18,13 +18,22 @@ enum class Operation : std::uint8_t {
     responses,
     messages,  // Anthropic's, likewise
     count_tokens,
+    count_message_tokens,  // Anthropic's count_tokens, asked for as CountTokens
     apply_guardrail,
+    guardrail_checks,
+    rerank,  // host bedrock-agent-runtime.{region}
     start_async_invoke,
     get_async_invoke,
     list_async_invokes,
+    create_invocation_job,  // these four: host bedrock.{region}
+    get_invocation_job,
+    list_invocation_jobs,
+    stop_invocation_job,
     stored_response,       // /v1/responses/{id}...: one that is kept in the Region that made it
     bidirectional_stream,  // known, and refused
     control_plane,  // GET /inference-profiles..., /foundation-models...: host bedrock.{region}
+    list_models,    // these two are answered by weir itself
+    get_model,
     unknown,
 };
 /// AWS's name, e.g. "ConverseStream"; the `operation` of metrics and logs.
@@ -48,6 +57,18 @@ constexpr bool speaks_for_a_family(Operation op) {
     return op == Operation::invoke || op == Operation::invoke_stream || op == Operation::messages;
 }
 
+/// Whether the body of an operation that is passed on names the model that will run.
+constexpr bool names_model_when_passed_on(Operation op) {
+    return op == Operation::rerank || op == Operation::start_async_invoke ||
+           op == Operation::create_invocation_job;
+}
+constexpr bool counts_tokens(Operation op) {
+    return op == Operation::count_tokens || op == Operation::count_message_tokens;
+}
+constexpr bool lists_models(Operation op) {
+    return op == Operation::list_models || op == Operation::get_model;
+}
+
 /// Whose manners a path has: its error bodies, and how a stream's failure is told.
 enum class Dialect : std::uint8_t { aws, openai, anthropic };
 /// By the path alone, so that even an unknown operation is refused in words its client reads.
@@ -59,6 +80,7 @@ struct Match {
     std::string model;           // percent-decoded once; empty where the path has none
     std::string_view raw_model;  // the segment exactly as received, a view into `target`
     std::string_view response;   // stored_response: its id, a view into `target`
+    std::string item;            // of other single things: id or ARN, percent-decoded once
 };
 
 /// `target` is path and query exactly as received, without the client prefix `/@NAME`. An encoding

@@ -15,7 +15,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
-#include <mutex>
 #include <random>
 
 namespace weir::cli {
@@ -100,29 +99,8 @@ int run_serve(const std::string& config_path) {
     options.access_log = STDOUT_FILENO;
     std::random_device device;
     options.seed = std::uint64_t{device()} << 32 | device();
-    std::mutex keys_mutex;
-    std::vector<const gateway::KeySource*> sources;
-    options.make_keys =
-        [&](const CredentialsConfig& credentials) -> std::unique_ptr<gateway::KeySource> {
-        auto keys = std::make_unique<ProviderKeys>(credentials, log);
-        const std::lock_guard lock(keys_mutex);
-        sources.push_back(keys.get());
-        return keys;
-    };
-    options.credentials_expiry = [&]() -> std::optional<double> {
-        const std::lock_guard lock(keys_mutex);
-        std::optional<double> soonest;
-        for (const auto* source : sources) {
-            const auto keys = source->get();
-            if (keys == nullptr || !keys->expiry) {
-                continue;
-            }
-            const auto left =
-                std::chrono::duration<double>(*keys->expiry - std::chrono::system_clock::now())
-                    .count();
-            soonest = soonest ? std::min(*soonest, left) : left;
-        }
-        return soonest;
+    options.make_keys = [&](const CredentialsConfig& credentials) {
+        return std::make_unique<ProviderKeys>(credentials, log);
     };
     if (!config_path.empty()) {
         options.read_config = [config_path, log] { return read(config_path, log); };

@@ -395,6 +395,10 @@ net::Task<void> Exchange::refresh_keys(Region& region) {
     }
 }
 
+bool Exchange::may_use(const Region& region) const {
+    return snapshot_ != worker_.snapshot || home_region_ == region.name;
+}
+
 void Exchange::deliver(const Decision& decision) {
     decided_ = decision;
     signal_.notify();

@@ -46,6 +46,8 @@ public:
     void deliver(const Decision& decision);
     /// The drain's time is over: what is still under way ends now, each in its own way.
     void drain_end();
+    /// Whether this exchange may hold that Region.
+    bool may_use(const Region& region) const;
     /// Tells the engine what a whole answer cost, if it has not been told.
     void settle_whole() noexcept;
 

@@ -98,6 +98,9 @@ Gateway::~Gateway() {
 
 Result<std::shared_ptr<const Snapshot>> Gateway::Impl::make_snapshot(Config config) {
     auto made = std::make_shared<Snapshot>(std::move(config));
+    if (made->config.regions.empty()) {
+        made->keys = regions.keys(made->config.credentials);
+    }
     for (const auto& [name, region] : made->config.regions) {
         auto found = regions.get(name, region, made->config.credentials);
         if (!found) {
@@ -320,6 +323,7 @@ Result<ReloadAnswer> Gateway::Impl::take(Config config) {
     if (!trust) {
         return std::unexpected(trust.error());
     }
+    regions.forget_unused();  // what the last reload has left behind
     auto made = make_snapshot(std::move(config));
     if (!made) {
         return std::unexpected(made.error());
@@ -375,9 +379,7 @@ std::string Gateway::Impl::scrape() {
         gauges.pools.push_back({name, region->counts.active.load(), region->counts.idle.load(),
                                 static_cast<std::int64_t>(current->config.pool.max_connections)});
     }
-    if (options.credentials_expiry) {
-        gauges.credentials_expiry_seconds = options.credentials_expiry();
-    }
+    gauges.credentials_expiry_seconds = regions.soonest_expiry();
     gauges.unclean_lines = codec::unclean_lines();
     gauges.configuration = configuration();
     gauges.log_dropped = access_log == nullptr ? 0 : access_log->dropped();

@@ -27,8 +27,6 @@ struct GatewayOptions {
     std::uint64_t seed = 0;
     /// Told of each configuration that a reload has put in force; may be empty.
     std::function<void(const Config&)> reloaded;
-    /// Seconds until the first credentials expire, for the metrics.
-    std::function<std::optional<double>()> credentials_expiry;
 };
 
 /// start() and stop() from one thread; everything else from any.

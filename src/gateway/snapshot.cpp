@@ -3,13 +3,12 @@
 #include "policy/tariff.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <vector>
 
 namespace weir::gateway {
 namespace {
-
-/// Regions that callers may name by their signatures where none are declared.
-constexpr std::size_t kMaxRegions = 64;
 
 std::string identity_of(const CredentialsConfig& c) {
     const auto part = [](const std::string& s) { return std::to_string(s.size()) + ":" + s; };
@@ -34,75 +33,113 @@ std::string api_domain_of(std::string_view region) {
 
 }  // namespace
 
-bool looks_like_region(std::string_view name) {
-    if (name.size() < 6 || name.size() > 32 || std::ranges::count(name, '-') < 2) {
-        return false;
+std::string service_url(Service service, const std::string& region, const RegionConfig& config) {
+    const std::string aws = (fips() ? "-fips." : ".") + region + domain_of(region);
+    const auto beside_runtime = [&](const std::string& own) {
+        return config.endpoint.starts_with("http://") ? config.endpoint : "https://" + own + aws;
+    };
+    switch (service) {
+        case Service::runtime:
+            return config.endpoint.empty() ? "https://bedrock-runtime" + aws : config.endpoint;
+        case Service::mantle:
+            return config.mantle_endpoint.empty()
+                       ? "https://bedrock-mantle" + std::string(fips() ? "-fips." : ".") + region +
+                             api_domain_of(region)
+                       : config.mantle_endpoint;
+        case Service::control:
+            return config.control_endpoint.empty() ? beside_runtime("bedrock")
+                                                   : config.control_endpoint;
+        case Service::agent:
+            return beside_runtime("bedrock-agent-runtime");
     }
-    const auto lower_or_dash = [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; };
-    return name.front() != '-' && name.find("--") == std::string_view::npos &&
-           name[name.size() - 2] == '-' && name.back() >= '0' && name.back() <= '9' &&
-           std::ranges::all_of(name.substr(0, name.size() - 1), lower_or_dash);
+    return {};
 }
 
-Result<Region*> RegionDirectory::get(const std::string& name, const RegionConfig& config,
-                                     const CredentialsConfig& common) {
+Result<std::shared_ptr<Region>> RegionDirectory::get(const std::string& name,
+                                                     const RegionConfig& config,
+                                                     const CredentialsConfig& common) {
     const auto& credentials = config.credentials ? *config.credentials : common;
     const auto id = name + "\n" + config.endpoint + "\n" + config.mantle_endpoint + "\n" +
-                    config.ca + "\n" + config.proxy + "\n" + identity_of(credentials);
-    const std::lock_guard lock(mutex_);
-    if (const auto found = regions_.find(id); found != regions_.end()) {
-        return found->second.get();
+                    config.control_endpoint + "\n" + config.ca + "\n" + config.proxy + "\n" +
+                    identity_of(credentials);
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = regions_.find(id); found != regions_.end()) {
+            return found->second;
+        }
     }
-    if (regions_.size() >= kMaxRegions * 4) {
-        return failure("too many Regions");
-    }
-    const auto url = [&](std::string_view service) {
-        return config.endpoint.empty() ? "https://" + std::string(service) +
-                                             (fips() ? "-fips." : ".") + name + domain_of(name)
-                                       : config.endpoint;
-    };
-    auto runtime = net::Endpoint::parse(url("bedrock-runtime"), config.ca, config.proxy);
-    if (!runtime) {
-        return std::unexpected(runtime.error());
-    }
-    auto control = net::Endpoint::parse(url("bedrock"), config.ca, config.proxy);
-    if (!control) {
-        return std::unexpected(control.error());
-    }
-    auto mantle =
-        net::Endpoint::parse(config.mantle_endpoint.empty()
-                                 ? "https://bedrock-mantle" + std::string(fips() ? "-fips." : ".") +
-                                       name + api_domain_of(name)
-                                 : config.mantle_endpoint,
-                             config.ca, config.proxy);
-    if (!mantle) {
-        return std::unexpected(mantle.error());
-    }
-    auto region = std::make_unique<Region>();
+    auto region = std::make_shared<Region>();
     region->name = name;
-    region->runtime = std::move(*runtime);
-    region->mantle = std::move(*mantle);
-    region->control = std::move(*control);
+    for (std::size_t i = 0; i < kServices; ++i) {
+        auto endpoint = net::Endpoint::parse(service_url(static_cast<Service>(i), name, config),
+                                             config.ca, config.proxy);
+        if (!endpoint) {
+            return std::unexpected(endpoint.error());
+        }
+        region->endpoints[i] = std::move(*endpoint);
+    }
     region->keys = keys(credentials);
-    return regions_.emplace(id, std::move(region)).first->second.get();
-}
-
-KeySource* RegionDirectory::keys(const CredentialsConfig& config) {
-    auto& source = keys_[identity_of(config)];
-    if (source == nullptr) {
-        source = make_keys_(config);
-    }
-    return source.get();
-}
-
-std::vector<const KeySource*> RegionDirectory::key_sources() const {
     const std::lock_guard lock(mutex_);
-    std::vector<const KeySource*> sources;
-    sources.reserve(keys_.size());
-    for (const auto& [id, source] : keys_) {
-        sources.push_back(source.get());
+    return regions_.try_emplace(id, std::move(region)).first->second;
+}
+
+std::shared_ptr<KeySource> RegionDirectory::keys(const CredentialsConfig& config) {
+    const auto id = identity_of(config);
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = keys_.find(id); found != keys_.end()) {
+            return found->second;
+        }
     }
-    return sources;
+    // Not under the lock: the first look for credentials may take seconds.
+    std::shared_ptr<KeySource> made = make_keys_(config);
+    const std::lock_guard lock(mutex_);
+    return keys_.try_emplace(id, std::move(made)).first->second;
+}
+
+void RegionDirectory::forget_unused() {
+    forget_regions();
+    std::vector<std::shared_ptr<KeySource>> unused;
+    {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(keys_, [&](auto& entry) {
+            const bool alone = entry.second.use_count() == 1;
+            if (alone) {
+                unused.push_back(std::move(entry.second));
+            }
+            return alone;
+        });
+    }
+    unused.clear();  // not under the lock: each waits for its thread
+}
+
+void RegionDirectory::forget_regions() {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(regions_, [](const auto& entry) { return entry.second.use_count() == 1; });
+}
+
+std::optional<double> RegionDirectory::soonest_expiry() const {
+    const auto now = std::chrono::system_clock::now();
+    std::optional<double> soonest;
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, source] : keys_) {
+        const auto keys = source->get();
+        if (keys != nullptr && keys->expiry) {
+            const auto left = std::chrono::duration<double>(*keys->expiry - now).count();
+            soonest = std::min(soonest.value_or(left), left);
+        }
+    }
+    return soonest;
+}
+
+std::size_t RegionDirectory::regions_held() const {
+    const std::lock_guard lock(mutex_);
+    return regions_.size();
+}
+
+std::size_t RegionDirectory::keys_held() const {
+    const std::lock_guard lock(mutex_);
+    return keys_.size();
 }
 
 std::string_view Snapshot::model_name(std::string_view asked) const {

@@ -7,10 +7,14 @@
 
 #include <weir/config.h>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,41 +31,54 @@ public:
 };
 
 /// The services of a Region that weir speaks to.
-enum class Service : std::uint8_t { runtime, mantle, control };
+enum class Service : std::uint8_t { runtime, mantle, control, agent };
+constexpr std::size_t kServices = 4;
 
-/// A Region as it is reached. Lives as long as the gateway, so that workers may keep pointers to
-/// it.
+/// A Region as it is reached. The snapshots that declare it own it, and the workers that have
+/// connections to it.
 struct Region {
     std::string name;
-    net::Endpoint runtime;
-    net::Endpoint mantle;
-    net::Endpoint control;  // bedrock.{region}; the same as runtime where an endpoint is configured
+    std::array<net::Endpoint, kServices> endpoints;
     const net::Endpoint& endpoint(Service service) const {
-        return service == Service::runtime  ? runtime
-               : service == Service::mantle ? mantle
-                                            : control;
+        return endpoints[static_cast<std::size_t>(service)];
     }
-    KeySource* keys = nullptr;
+    std::shared_ptr<KeySource> keys;
     net::PoolCounts counts;  // over all workers
 };
 
-/// Makes Regions, and gives the same one for the same settings over all reloads. Thread-safe.
+/// The URL of each service of a Region. An `endpoint` over plain http is no AWS service but a
+/// stand-in or another weir, which answers for the control plane and the agent runtime, too. One
+/// over https, a VPC endpoint say, answers for bedrock-runtime alone.
+std::string service_url(Service service, const std::string& region, const RegionConfig& config);
+
+/// Makes Regions, and gives the same one for the same settings over all reloads, as long as
+/// somebody uses it. Thread-safe.
 class RegionDirectory {
 public:
     using MakeKeys = std::function<std::unique_ptr<KeySource>(const CredentialsConfig&)>;
     explicit RegionDirectory(MakeKeys make_keys) : make_keys_(std::move(make_keys)) {}
 
-    Result<Region*> get(const std::string& name, const RegionConfig& config,
-                        const CredentialsConfig& common);
-    std::vector<const KeySource*> key_sources() const;
+    Result<std::shared_ptr<Region>> get(const std::string& name, const RegionConfig& config,
+                                        const CredentialsConfig& common);
+    /// Blocks as long as the first look for credentials takes, if these are new.
+    std::shared_ptr<KeySource> keys(const CredentialsConfig& config);
+    /// Forgets Regions and credentials that no snapshot and no worker uses. Ends the credentials'
+    /// threads, so not for a loop's thread.
+    void forget_unused();
+
+    /// As forget_unused(), but Regions alone: quick, for any thread.
+    void forget_regions();
+
+    /// Seconds until the first credentials expire.
+    std::optional<double> soonest_expiry() const;
+    std::size_t regions_held() const;
+    std::size_t keys_held() const;
 
 private:
-    KeySource* keys(const CredentialsConfig& config);
-
     MakeKeys make_keys_;
     mutable std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<Region>> regions_;
-    std::map<std::string, std::unique_ptr<KeySource>> keys_;
+    std::map<std::string, std::shared_ptr<Region>> regions_;
+    std::map<std::string, std::shared_ptr<KeySource>> keys_;
 };
 
 struct Snapshot {
@@ -69,7 +86,8 @@ struct Snapshot {
 
     Config config;
     ClientDirectory clients;
-    std::map<std::string, Region*, std::less<>> regions;  // those declared
+    std::map<std::string, std::shared_ptr<Region>, std::less<>> regions;  // those declared
+    std::shared_ptr<KeySource> keys;  // of Regions that are not declared; null: all are
 
     /// Aliases resolved, an ARN else reduced to its last segment.
     std::string_view model_name(std::string_view asked) const;
@@ -77,8 +95,5 @@ struct Snapshot {
     /// Quota tokens that a token of output costs there; 0: output is metered apart.
     std::uint32_t output_burndown(const Target& target) const;
 };
-
-/// `us-east-1`, `us-gov-west-1`, `ap-southeast-2`: it becomes part of a host name.
-bool looks_like_region(std::string_view name);
 
 }  // namespace weir::gateway

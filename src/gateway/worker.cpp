@@ -1,11 +1,17 @@
 #include "gateway/worker.h"
 
+#include "gateway/aws_regions.h"
 #include "gateway/exchange.h"
+
+#include <algorithm>
 
 namespace weir::gateway {
 namespace {
 
-constexpr std::size_t kMaxUndeclared = 64;
+/// Regions that callers may invent: AWS's own by their form, but none that this release knows.
+constexpr std::size_t kMaxUnlisted = 16;
+/// Regions that are no longer configured are looked for at most this often.
+constexpr Duration kSweepPause = std::chrono::seconds(1);
 
 net::PoolSettings pool_settings(const Config& config) {
     net::PoolSettings s;
@@ -29,27 +35,78 @@ Worker::~Worker() = default;
 Region* Worker::region(std::string_view name) {
     if (!snapshot->regions.empty()) {
         const auto found = snapshot->regions.find(name);
-        return found == snapshot->regions.end() ? nullptr : found->second;
+        return found == snapshot->regions.end() ? nullptr : reach(found->second);
     }
+    return undeclared(name);
+}
+
+/// The caller's signature may not have been verified, so a name is no proof that its Region is
+/// there. Regions of AWS's list always have a place; of other names the least recently used goes.
+Region* Worker::undeclared(std::string_view name) {
     if (const auto found = undeclared_.find(name); found != undeclared_.end()) {
-        return found->second;
+        found->second.used = ++uses_;
+        return reach(found->second.region);
     }
-    if (!looks_like_region(name) || undeclared_.size() >= kMaxUndeclared) {
+    if (!is_listed_region(name) && (!looks_like_region(name) || !make_room())) {
         return nullptr;
     }
     const auto made = shared.regions->get(std::string(name), {}, snapshot->config.credentials);
     if (!made) {
         return nullptr;
     }
-    undeclared_.emplace(name, *made);
-    return *made;
+    undeclared_.emplace(name, Undeclared{*made, ++uses_});
+    return reach(*made);
+}
+
+/// From here on the Region stays for as long as the exchange that asked, whatever is reloaded.
+Region* Worker::reach(const std::shared_ptr<Region>& region) {
+    const auto [reached, first] = reached_.try_emplace(region.get());
+    if (first) {
+        reached->second.region = region;
+    }
+    return region.get();
+}
+
+/// Room for one more unlisted name. False: all are in use.
+bool Worker::make_room() {
+    auto oldest = undeclared_.end();
+    std::size_t unlisted = 0;
+    for (auto one = undeclared_.begin(); one != undeclared_.end(); ++one) {
+        if (is_listed_region(one->first)) {
+            continue;
+        }
+        ++unlisted;
+        if (!in_use(*one->second.region) &&
+            (oldest == undeclared_.end() || one->second.used < oldest->second.used)) {
+            oldest = one;
+        }
+    }
+    if (unlisted < kMaxUnlisted) {
+        return true;
+    }
+    if (oldest == undeclared_.end()) {
+        return false;
+    }
+    reached_.erase(oldest->second.region.get());
+    undeclared_.erase(oldest);
+    shared.regions->forget_regions();
+    return true;
+}
+
+bool Worker::in_use(const Region& region) const {
+    return std::ranges::any_of(slots_, [&](const Slot& slot) {
+        return slot.exchange != nullptr && slot.exchange->may_use(region);
+    });
 }
 
 void Worker::take(std::shared_ptr<const Snapshot> next) {
     snapshot = std::move(next);
+    undeclared_.clear();
+    stale_ = true;
+    sweep();
     const auto settings = pool_settings(snapshot->config);
-    for (auto& [region, services] : pools_) {
-        for (auto& pool : services) {
+    for (auto& [region, reached] : reached_) {
+        for (auto& pool : reached.pools) {
             if (pool != nullptr) {
                 pool->renew(settings);
             }
@@ -57,8 +114,27 @@ void Worker::take(std::shared_ptr<const Snapshot> next) {
     }
 }
 
+/// Lets go of Regions that are not configured and that no exchange can still be using, with their
+/// idle connections.
+void Worker::sweep() {
+    swept_ = std::chrono::steady_clock::now();
+    stale_ = false;
+    std::erase_if(reached_, [&](const auto& entry) {
+        const Region& region = *entry.second.region;
+        const auto declared = snapshot->regions.find(region.name);
+        const auto named = undeclared_.find(region.name);
+        if ((declared != snapshot->regions.end() && declared->second.get() == &region) ||
+            (named != undeclared_.end() && named->second.region.get() == &region)) {
+            return false;
+        }
+        const bool busy = in_use(region);
+        stale_ |= busy;
+        return !busy;
+    });
+}
+
 net::Pool& Worker::pool(Region& region, Service service) {
-    auto& pool = pools_[&region][static_cast<std::size_t>(service)];
+    auto& pool = reached_[&region].pools[static_cast<std::size_t>(service)];
     if (pool == nullptr) {
         pool = std::make_unique<net::Pool>(loop, region.endpoint(service),
                                            pool_settings(snapshot->config), &region.counts);
@@ -68,10 +144,14 @@ net::Pool& Worker::pool(Region& region, Service service) {
 
 void Worker::complain(const Region& region, const std::string& why) {
     constexpr Duration kPause = std::chrono::seconds(10);
+    const auto reached = reached_.find(&region);
+    if (reached == reached_.end() || !shared.log) {
+        return;
+    }
+    auto& last = reached->second.complained;
     const auto now = std::chrono::steady_clock::now();
-    const auto [last, first] = complained_.try_emplace(&region, now);
-    if ((first || now - last->second >= kPause) && shared.log) {
-        last->second = now;
+    if (!last || now - *last >= kPause) {
+        last = now;
         shared.log(LogLevel::warn, why);
     }
 }
@@ -92,6 +172,9 @@ CallId Worker::enter(Exchange& exchange) {
 void Worker::leave(CallId id) {
     slots_[id.slot].exchange = nullptr;
     free_.push_back(id.slot);
+    if (stale_ && std::chrono::steady_clock::now() - swept_ >= kSweepPause) {
+        sweep();
+    }
 }
 
 Exchange* Worker::find(CallId id) {

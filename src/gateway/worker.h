@@ -18,6 +18,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <unordered_map>
@@ -80,12 +81,14 @@ public:
     codec::Signer verifier{"bedrock"};
     codec::Signer mantle_verifier{"bedrock-mantle"};
 
-    /// The declared Region of that name; where none are declared, any that looks like one. Null:
-    /// neither.
+    /// The declared Region of that name; where none are declared, any of AWS's. Null: neither.
+    /// Valid as long as the exchange that asks.
     Region* region(std::string_view name);
-    /// A reload: requests that arrive from now on follow `next`, and so do new connections.
-    void take(std::shared_ptr<const Snapshot> next);
     net::Pool& pool(Region& region, Service service);
+
+    /// A reload: requests that arrive from now on follow `next`, and so do new connections.
+    /// Requests under way keep the configuration that they began with.
+    void take(std::shared_ptr<const Snapshot> next);
 
     /// Calls are found by slot, never by pointer: word for one that has ended reaches nobody.
     CallId enter(Exchange& exchange);
@@ -114,9 +117,28 @@ private:
     std::vector<std::uint32_t> free_;
     std::vector<CallId> unsettled_;
     std::vector<std::unique_ptr<Texts>> texts_;
-    std::unordered_map<const Region*, std::array<std::unique_ptr<net::Pool>, 3>> pools_;
-    std::unordered_map<const Region*, Instant> complained_;
-    std::map<std::string, Region*, std::less<>> undeclared_;
+    /// A Region that this worker has been to.
+    struct Reached {
+        std::shared_ptr<Region> region;
+        std::array<std::unique_ptr<net::Pool>, kServices> pools;
+        std::optional<Instant> complained;
+    };
+    struct Undeclared {
+        std::shared_ptr<Region> region;
+        std::uint64_t used = 0;  // the larger, the later
+    };
+
+    Region* undeclared(std::string_view name);
+    Region* reach(const std::shared_ptr<Region>& region);
+    bool make_room();
+    bool in_use(const Region& region) const;
+    void sweep();
+
+    std::unordered_map<const Region*, Reached> reached_;
+    std::map<std::string, Undeclared, std::less<>> undeclared_;
+    std::uint64_t uses_ = 0;
+    bool stale_ = false;  // reached_ may hold Regions that are no longer configured
+    Instant swept_{};
     std::mt19937_64 random_;
 };
 

@@ -117,6 +117,50 @@ TEST(Match, ThePathsOfOtherSdks) {
               Operation::bidirectional_stream);
 }
 
+TEST(Match, WhatIsPassedOnToOtherHosts) {
+    EXPECT_EQ(match("POST", "/rerank").operation, Operation::rerank);
+    EXPECT_EQ(match("POST", "/guardrail-checks/invoke").operation, Operation::guardrail_checks);
+    EXPECT_EQ(match("POST", "/model-invocation-job").operation, Operation::create_invocation_job);
+    EXPECT_EQ(match("GET", "/model-invocation-jobs?maxResults=2").operation,
+              Operation::list_invocation_jobs);
+    const auto job = match("GET", "/model-invocation-job/arn%3Aaws%3Ax%2Fjob1");
+    EXPECT_EQ(job.operation, Operation::get_invocation_job);
+    EXPECT_EQ(job.item, "arn:aws:x/job1");
+    const auto stop = match("POST", "/model-invocation-job/job1/stop");
+    EXPECT_EQ(stop.operation, Operation::stop_invocation_job);
+    EXPECT_EQ(stop.item, "job1");
+    EXPECT_EQ(match("GET", "/async-invoke/arn%3Aaws%3Ay").item, "arn:aws:y");
+    EXPECT_EQ(match("GET", "/inference-profiles/us.x").item, "us.x");
+    EXPECT_EQ(match("POST", "/guardrail/arn%3Aaws%3Az/version/1/apply").item, "arn:aws:z");
+    for (const auto& [method, path] :
+         {std::pair{"GET", "/rerank"}, std::pair{"POST", "/rerank/x"},
+          std::pair{"GET", "/guardrail-checks/invoke"}, std::pair{"POST", "/guardrail-checks"},
+          std::pair{"POST", "/model-invocation-jobs"}, std::pair{"GET", "/model-invocation-job"},
+          std::pair{"POST", "/model-invocation-job/x"},
+          std::pair{"POST", "/model-invocation-job/stop"},
+          std::pair{"DELETE", "/model-invocation-job/x"},
+          std::pair{"GET", "/model-invocation-job/"},
+          std::pair{"POST", "/model-invocation-job//stop"},
+          std::pair{"GET", "/model-invocation-jobx/y"}, std::pair{"GET", "/async-invokes"},
+          std::pair{"POST", "/inference-profiles"}}) {
+        EXPECT_EQ(match(method, path).operation, Operation::unknown) << method << path;
+    }
+}
+
+TEST(Match, ModelsAreListedOnThreePaths) {
+    for (const std::string prefix : {"", "/openai", "/anthropic"}) {
+        EXPECT_EQ(match("GET", prefix + "/v1/models?limit=5").operation, Operation::list_models);
+        EXPECT_EQ(match("GET", prefix + "/v1/models/us.x%3A0").item, "us.x:0");
+        EXPECT_EQ(match("GET", prefix + "/v1/models/us.x:0").operation, Operation::get_model);
+        EXPECT_EQ(match("POST", prefix + "/v1/models").operation, Operation::unknown);
+        EXPECT_EQ(match("GET", prefix + "/v1/models/").operation, Operation::unknown);
+        EXPECT_EQ(match("GET", prefix + "/v1/modelsx").operation, Operation::unknown);
+    }
+    EXPECT_EQ(match("POST", "/anthropic/v1/messages/count_tokens?beta=true").operation,
+              Operation::count_message_tokens);
+    EXPECT_EQ(match("GET", "/anthropic/v1/messages/count_tokens").operation, Operation::unknown);
+}
+
 TEST(Match, DialectsGoByThePathAlone) {
     EXPECT_EQ(dialect_of("/openai/v1/nothing"), Dialect::openai);
     EXPECT_EQ(dialect_of("/v1/models"), Dialect::openai);
