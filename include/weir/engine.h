@@ -119,6 +119,10 @@ public:
     /// The client left: waiting, granted, sent or begun. `so_far`: usage seen or estimated by then.
     void cancel(CallId id, std::optional<Usage> so_far, Instant now);
 
+    /// A request that is passed on without the engine's limits, counted in this client's
+    /// requests_per_minute. A refusal: they are used up.
+    std::optional<Refusal> count_request(std::string_view client, Instant now);
+
     /// Appends those whose turn has come or whose time is over, at most 64; call again while it
     /// appends 64.
     void advance(Instant now, std::vector<Wake>& woken);

@@ -103,8 +103,9 @@ Result<BodyHead> read_body_head(Operation operation, std::string& body) {
         } else if (responses && name == "previous_response_id" && is_text(value)) {
             head.previous_response = text_of(value);
             head.stateful = true;
-        } else if (responses && name == "conversation" && (is_text(value) || is_object(value))) {
-            head.stateful = true;
+        } else if (responses && name == "conversation") {
+            head.conversation = is_text(value) || is_object(value);
+            head.stateful |= head.conversation;
         }
         return true;
     });

@@ -15,6 +15,7 @@ struct BodyHead {
     bool stream = false;
     bool states_usage = true;       // false: a stream whose client did not ask for its usage
     std::string previous_response;  // Responses: what the service keeps of the turns before
+    bool conversation = false;      // likewise: names a conversation
     bool stateful = false;  // leans on something kept in one Region, previous_response among it
 };
 

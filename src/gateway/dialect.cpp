@@ -46,7 +46,10 @@ OpenAiWords openai_words(const ErrorAnswer& error) {
             return {"invalid_request_error", "invalid_api_key"};
         case 404:
             return {"invalid_request_error",
-                    error.type == "UnknownOperationException" ? "unknown_url" : "model_not_found"};
+                    error.reason == "previous_response"         ? "previous_response_not_found"
+                    : error.reason == "response"                ? ""
+                    : error.type == "UnknownOperationException" ? "unknown_url"
+                                                                : "model_not_found"};
         case 429:
             return error.type == "ServiceQuotaExceededException"
                        ? OpenAiWords{"insufficient_quota", "insufficient_quota"}

@@ -129,6 +129,10 @@ void EngineGate::cancel(CallId id, const std::optional<Usage>& so_far) {
     ask(true, [&](Engine& e, Instant now) { e.cancel(id, so_far, now); });
 }
 
+std::optional<Refusal> EngineGate::count_request(std::string_view client) {
+    return ask(false, [&](Engine& e, Instant now) { return e.count_request(client, now); });
+}
+
 void EngineGate::reconfigure(Config config) {
     ask(true, [&](Engine& e, Instant now) { e.reconfigure(std::move(config), now); });
 }

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 namespace weir::gateway {
@@ -37,6 +39,8 @@ public:
     /// began() and settle() in one go, for answers that come whole.
     void complete(CallId id, const Usage& usage);
     void cancel(CallId id, const std::optional<Usage>& so_far);
+
+    std::optional<Refusal> count_request(std::string_view client);
 
     void reconfigure(Config config);
     Status status();

@@ -89,8 +89,7 @@ net::Task<void> Exchange::path() {
         co_await answer(error);
     } else if (const bool read = co_await read_body(); !read) {
         // the exchange is over
-    } else if (!admit_signature() ||
-               (bedrock::names_model_in_body(match_.operation) && !admit_body())) {
+    } else if (!admit_signature() || !admit_asked()) {
         const ErrorAnswer error = *error_;
         co_await answer(error);
     } else {
@@ -103,6 +102,8 @@ net::Task<void> Exchange::path() {
         co_await worker_.loop.soon();
         if (bedrock::is_inference(match_.operation)) {
             co_await infer();
+        } else if (bedrock::lists_models(match_.operation)) {
+            co_await list_models();
         } else {
             co_await pass_on();
         }
@@ -326,8 +327,7 @@ net::Task<void> Exchange::pass_on() {
     target_region_ = home_region_;
     target_model_ = model_;
     Region* region = worker_.region(home_region_);
-    Service service =
-        match_.operation == Operation::control_plane ? Service::control : Service::runtime;
+    Service service = this->service();
     std::string target(target_);
     if (kept_) {
         endpoint_ = kept_->endpoint;

@@ -62,12 +62,19 @@ private:
     // What weir finds in the head; false: error_ is set.
     bool admit();
     bool admit_client();
+    bool admit_model();
+    bool admit_kept_region(std::string_view region);
     bool admit_region();
     bool admit_claim();
     bool admit_signature();
     bool check_signature(const codec::Digest& body);
+    bool admit_asked();
     bool admit_body();
     void take_facts();
+    bool admit_passed_on();
+    bool admit_item();
+    bool count_in_messages();
+    bool within_client_limit();
     bool read_directives();
 
     net::Task<void> path();
@@ -77,6 +84,7 @@ private:
     net::Task<void> infer();
     net::Task<void> observe(const Call& call);
     net::Task<void> pass_on();
+    net::Task<void> list_models();
     net::Task<Decision> turn(Decision decision);
     net::Task<End> attempt(const Grant& grant);
     net::Task<End> fetch(Region& region, Service service, std::string_view target,
@@ -112,8 +120,12 @@ private:
     net::Task<void> answer_truncated();
     void add_weir_fields();
     void keep_head(const codec::Head& head);
-    void go_where_made(std::string_view response);
+    bool go_where_made(std::string_view response);
+    bool others_share() const;
+    std::string_view tenant() const;
     void remember_response(std::string_view id);
+    void finish_passed_on();
+    Service service() const;
     void bind(Call& call) const;
     std::string_view body_for(const Grant& grant, std::string& changed) const;
     std::string_view path_for(const Grant& grant, std::string& changed) const;
@@ -143,7 +155,9 @@ private:
     bool stateful_ = false;   // leans on what its home Region keeps
     bool add_usage_ = false;  // weir asks for the stream's usage in the client's stead
     std::optional<ResponseMemory::Made> kept_;  // what it leans on
+    std::string kept_as_;                       // the id under which its answer is remembered
     std::string_view target_;                   // without the client prefix
+    std::string instead_of_target_;             // target_ is a view of it: another operation's path
     std::string_view model_;                    // aliases resolved
     std::string_view home_region_;
     Priority priority_ = Priority::standard;

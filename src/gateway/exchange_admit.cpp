@@ -85,6 +85,9 @@ bool Exchange::admit() {
     identity_ = identify(snapshot_->clients, head, prefix.name, unix_ms() / 1000);
     match_ = bedrock::match(head.method, target_);
     dialect_ = bedrock::dialect_of(target_);
+    if (bedrock::lists_models(match_.operation) && head.find("anthropic-version") != nullptr) {
+        dialect_ = bedrock::Dialect::anthropic;  // that path is Anthropic's own, too
+    }
     stream_ = bedrock::is_stream(match_.operation);
     model_ = snapshot_->model_name(match_.model);
     if (const auto field = ambiguous_field(head); !field.empty()) {
@@ -130,11 +133,8 @@ bool Exchange::admit() {
     if (bedrock::is_inference(match_.operation)) {
         take_facts();
     }
-    if (!admit_region()) {
+    if (!bedrock::lists_models(match_.operation) && !admit_region()) {
         return false;
-    }
-    if (match_.operation == Operation::stored_response) {
-        go_where_made(match_.response);
     }
     return admit_claim() && read_directives();
 }
@@ -153,20 +153,7 @@ bool Exchange::admit_client() {
                "key");
         return false;
     }
-    const auto* client = identity_.client;
-    if (client == nullptr) {
-        return true;
-    }
-    if (!client->models.empty() && !match_.model.empty() &&
-        std::ranges::none_of(client->models, [&](const auto& glob) {
-            return glob_match(glob, model_) || glob_match(glob, match_.model);
-        })) {
-        refuse(403, "AccessDeniedException",
-               "weir: client " + client->name + " may not use model " + std::string(model_),
-               "model");
-        return false;
-    }
-    return true;
+    return match_.model.empty() || admit_model();
 }
 
 bool Exchange::admit_region() {
@@ -201,15 +188,7 @@ bool Exchange::admit_region() {
                    (declared.empty() ? "one" : "declared; declared are " + declared));
         return false;
     }
-    const auto* client = identity_.client;
-    if (client != nullptr && !client->regions.empty() &&
-        std::ranges::find(client->regions, home_region_) == client->regions.end()) {
-        refuse(403, "AccessDeniedException",
-               "weir: client " + client->name + " may not use Region " + std::string(home_region_),
-               "region");
-        return false;
-    }
-    return true;
+    return admit_kept_region(home_region_);
 }
 
 bool Exchange::read_directives() {

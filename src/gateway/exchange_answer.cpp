@@ -2,6 +2,7 @@
 #include "gateway/exchange.h"
 
 #include "bedrock/body_head.h"
+#include "bedrock/json_peek.h"
 #include "codec/clean.h"
 #include "gateway/dialect.h"
 #include "gateway/header_rules.h"
@@ -113,6 +114,8 @@ net::Task<Exchange::End> Exchange::relay_whole() {
         } else {
             worker_.settle_soon(id_);
         }
+    } else {
+        finish_passed_on();
     }
     free_body();
     status_ = head_.status;
@@ -147,6 +150,9 @@ void Exchange::settle_whole() noexcept {
 /// The rest of an answer too large to hold. What has come of it is in answer_body_.
 net::Task<Exchange::End> Exchange::relay_large() {
     const bool inference = bedrock::is_inference(match_.operation);
+    if (match_.operation == Operation::responses) {  // its id comes first
+        remember_response(bedrock::string_member(answer_body_, "\"id\"").value_or(""));
+    }
     if (inference) {
         worker_.shared.gate->began(id_);
     }

@@ -68,23 +68,14 @@ bool Exchange::admit_body() {
     stream_ = head->stream;
     stateful_ = head->stateful;
     add_usage_ = !head->states_usage && !snapshot_->observes(model_);
-    if (!admit_client()) {
+    if (!admit_model()) {
         return false;
     }
-    if (!head->previous_response.empty()) {
-        go_where_made(head->previous_response);
+    if (head->conversation && others_share()) {  // weir does not see conversations being made
+        refuse(404, "ResourceNotFoundException", "Conversation not found.", "response");
+        return false;
     }
-    return true;
-}
-
-/// The Region that keeps a response is the call's home, whatever its signature says.
-void Exchange::go_where_made(std::string_view response) {
-    if (auto made = worker_.shared.responses.find(response)) {
-        if (const auto* region = worker_.region(made->region)) {
-            home_region_ = region->name;
-            kept_ = std::move(made);
-        }
-    }
+    return head->previous_response.empty() || go_where_made(head->previous_response);
 }
 
 /// What keeps the call from going just anywhere.
@@ -110,10 +101,11 @@ void Exchange::bind(Call& call) const {
 
 void Exchange::remember_response(std::string_view id) {
     if (!id.empty()) {
+        kept_as_ = id;
         worker_.shared.responses.remember(
             id,
             {target_region_, usage_.input + usage_.cache_read + usage_.cache_write + usage_.output,
-             endpoint_, grant_.path});
+             endpoint_, grant_.path, std::string(tenant()), std::string(model_)});
     }
 }
 

@@ -71,6 +71,9 @@ net::Task<Exchange::End> Exchange::relay_stream(StreamRelay& relay) {
         }
         const bool last = piece->empty();
         const auto out = last ? relay.finish() : relay.take(*piece);
+        if (kept_as_.empty() && !relay.response_id().empty()) {
+            remember_response(relay.response_id());  // its client may ask for it, or cancel it, now
+        }
         const End end = co_await forward(relay, out);
         if (end != End::answered || connection_ == nullptr) {
             co_return end;

@@ -65,6 +65,8 @@ public:
     bool begun() const { return state_ == State::flowing || state_ == State::excepted; }
     virtual Usage usage() const = 0;
     virtual const Failure& failure() const = 0;
+    /// Of a Responses stream, once it was told; else empty.
+    virtual std::string_view response_id() const { return {}; }
 
     /// The typed end of a stream that broke after content went to the client.
     virtual std::string broken_end(std::string_view message) const = 0;
@@ -134,7 +136,7 @@ public:
     Usage usage() const override { return watcher_.usage(); }
     const Failure& failure() const override { return watcher_.failure(); }
     std::string broken_end(std::string_view message) const override;
-    const std::string& response_id() const { return watcher_.response_id(); }
+    std::string_view response_id() const override { return watcher_.response_id(); }
 
 private:
     Step next(std::string_view data) override;

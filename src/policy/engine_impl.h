@@ -38,6 +38,7 @@ public:
     Impl(Config config, std::uint64_t seed, Instant now);
 
     void reconfigure(Config config, Instant now);
+    std::optional<Refusal> count_request(std::string_view client, Instant now);
     Decision offer(const Call& call, Instant now);
     void sent(CallId id, Instant now);
     void began(CallId id, Instant now);

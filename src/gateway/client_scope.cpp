@@ -1,0 +1,45 @@
+#include "gateway/client_scope.h"
+
+#include "gateway/identity.h"
+
+#include <weir/models.h>
+
+#include <algorithm>
+
+namespace weir::gateway {
+
+bool may_use_model(const ClientConfig* client, std::string_view asked, std::string_view name) {
+    return client == nullptr || client->models.empty() ||
+           std::ranges::any_of(client->models, [&](const auto& glob) {
+               return glob_match(glob, name) || glob_match(glob, asked);
+           });
+}
+
+bool may_read_model(const ClientConfig* client, std::string_view asked, std::string_view name) {
+    return may_use_model(client, asked, name) ||
+           std::ranges::any_of(client->models, [&](const auto& glob) {
+               return glob_match(split_model(glob).base, split_model(name).base);
+           });
+}
+
+bool may_use_region(const ClientConfig* client, std::string_view region) {
+    return client == nullptr || client->regions.empty() ||
+           std::ranges::find(client->regions, region) != client->regions.end();
+}
+
+std::string_view arn_region(std::string_view arn) {
+    if (!arn.starts_with("arn:")) {
+        return {};
+    }
+    for (int part = 0; part < 3; ++part) {
+        const auto colon = arn.find(':');
+        if (colon == std::string_view::npos) {
+            return {};
+        }
+        arn.remove_prefix(colon + 1);
+    }
+    const auto end = arn.find(':');
+    return end == std::string_view::npos ? std::string_view() : arn.substr(0, end);
+}
+
+}  // namespace weir::gateway

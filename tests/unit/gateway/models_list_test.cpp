@@ -1,0 +1,89 @@
+#include "gateway/models_list.h"
+#include "gateway/client_scope.h"
+
+#include <gtest/gtest.h>
+
+namespace weir::gateway {
+namespace {
+
+using Models = std::vector<std::string_view>;
+
+Config config() {
+    Config c;
+    RouteConfig east;
+    east.model = "us.anthropic.sonnet";
+    east.targets.resize(2);
+    east.targets[0].region = "us-east-1";
+    east.targets[1].region = "us-west-2";
+    RouteConfig europe;
+    europe.model = "eu.amazon.nova";
+    europe.targets.resize(1);
+    europe.targets[0].region = "eu-west-1";
+    c.routes = {east, europe};
+    QuotaConfig quota;
+    quota.models = {"us.anthropic.sonnet", "amazon.titan"};
+    QuotaConfig west;
+    west.models = {"meta.llama"};
+    west.region = "us-west-2";
+    QuotaConfig mantle;
+    mantle.models = {"anthropic.sonnet"};
+    mantle.endpoint = Endpoint::mantle;
+    c.quotas = {quota, west, mantle};
+    return c;
+}
+
+TEST(ModelsList, IsWhatIsConfiguredAndTheClientMayUse) {
+    const auto c = config();
+    EXPECT_EQ(models_for(c, nullptr),
+              (Models{"us.anthropic.sonnet", "eu.amazon.nova", "amazon.titan", "meta.llama"}));
+    ClientConfig client;
+    EXPECT_EQ(models_for(c, &client).size(), 4U);
+    client.models = {"*amazon*"};
+    EXPECT_EQ(models_for(c, &client), (Models{"eu.amazon.nova", "amazon.titan"}));
+    client.regions = {"us-east-1"};
+    EXPECT_EQ(models_for(c, &client), (Models{"amazon.titan"}));
+    client.models.clear();
+    EXPECT_EQ(models_for(c, &client), (Models{"us.anthropic.sonnet", "amazon.titan"}));
+}
+
+TEST(ModelsList, SpeaksBothDialects) {
+    using bedrock::Dialect;
+    EXPECT_EQ(models_body(Dialect::openai, {}), R"({"object":"list","data":[]})");
+    EXPECT_EQ(models_body(Dialect::openai, {"us.anthropic.x", "plain"}),
+              R"({"object":"list","data":[)"
+              R"({"id":"us.anthropic.x","object":"model","created":0,"owned_by":"anthropic"},)"
+              R"({"id":"plain","object":"model","created":0,"owned_by":"amazon-bedrock"}]})");
+    EXPECT_EQ(models_body(Dialect::anthropic, {}),
+              R"({"data":[],"has_more":false,"first_id":null,"last_id":null})");
+    EXPECT_EQ(models_body(Dialect::anthropic, {"a"}),
+              R"({"data":[{"type":"model","id":"a","display_name":"a",)"
+              R"("created_at":"1970-01-01T00:00:00Z"}],)"
+              R"("has_more":false,"first_id":"a","last_id":"a"})");
+}
+
+TEST(ClientScope, NamesAliasesAndArns) {
+    ClientConfig client;
+    EXPECT_TRUE(may_use_model(nullptr, "x", "x"));
+    EXPECT_TRUE(may_use_model(&client, "x", "x"));
+    client.models = {"us.anthropic.*"};
+    EXPECT_TRUE(may_use_model(&client, "fast", "us.anthropic.haiku")) << "by what it stands for";
+    EXPECT_FALSE(may_use_model(&client, "anthropic.haiku", "anthropic.haiku"));
+    EXPECT_TRUE(may_read_model(&client, "anthropic.haiku", "anthropic.haiku"));
+    EXPECT_FALSE(may_read_model(&client, "amazon.nova", "amazon.nova"));
+    EXPECT_TRUE(may_use_region(&client, "us-east-1"));
+    client.regions = {"eu-west-1"};
+    EXPECT_FALSE(may_use_region(&client, "us-east-1"));
+    EXPECT_TRUE(may_use_region(&client, "eu-west-1"));
+}
+
+TEST(ClientScope, TheRegionOfAnArn) {
+    EXPECT_EQ(arn_region("arn:aws:bedrock:eu-west-1:1:inference-profile/x"), "eu-west-1");
+    EXPECT_EQ(arn_region("arn:aws:bedrock::1:x"), "");
+    for (const auto* none : {"", "arn:", "arn:aws", "arn:aws:bedrock", "arn:aws:bedrock:r",
+                             "us.x:0", "xarn:a:b:c:d"}) {
+        EXPECT_EQ(arn_region(none), "") << none;
+    }
+}
+
+}  // namespace
+}  // namespace weir::gateway
