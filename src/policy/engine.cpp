@@ -80,6 +80,8 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
     r->waited = Duration::zero();
     r->invocation = call.invocation;
     r->first_target = nullptr;
+    r->last_target = nullptr;
+    r->target = nullptr;
     r->cache_home = 0;
     r->client = client_for(call.client);
     ++r->client->calls;
@@ -139,6 +141,9 @@ void Engine::Impl::end(CallRecord* call) {
     ClientState* client = call->client;
     --client->calls;
     call->ordeal.reset();
+    if (!mentioned_.empty()) {
+        release_mentioned(call);
+    }
     call->state = CallState::idle;
     recent_ = nullptr;
     const auto at = calls_.find(call->id);

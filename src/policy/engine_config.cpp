@@ -13,14 +13,6 @@ namespace {
 constexpr std::uint64_t kMostUnrouted = 1000;
 constexpr std::size_t kMostSkipped = 2000;
 
-std::optional<std::uint64_t> shared(std::optional<std::uint64_t> quota, double share) {
-    if (!quota) {
-        return std::nullopt;
-    }
-    const double part = static_cast<double>(*quota) * share;
-    return std::max<std::uint64_t>(1, share == 1 ? *quota : static_cast<std::uint64_t>(part));
-}
-
 }  // namespace
 
 void Engine::Impl::apply(Config config) {
@@ -31,36 +23,6 @@ void Engine::Impl::apply(Config config) {
     retry_ = resolved(config_.retry);
     breaker_ = resolved(config_.breaker);
     mapped_ = mapped_by(config_);
-}
-
-QuotaPool* Engine::Impl::pool_for(const Target& target, const policy::Tariff& tariff) {
-    const QuotaConfig* quota = tariff.quota;
-    PoolLimits limits;
-    limits.apart = tariff.apart;
-    std::string key = target.region + '\0';
-    if (quota != nullptr) {
-        limits.requests = shared(quota->requests_per_minute, config_.quota_share);
-        limits.tokens =
-            shared(tariff.apart ? quota->input_tokens_per_minute : quota->tokens_per_minute,
-                   config_.quota_share);
-        limits.daily_tokens = shared(quota->tokens_per_day, config_.quota_share);
-        limits.output_tokens = shared(quota->output_tokens_per_minute, config_.quota_share);
-        key.append(strip_arn(quota->models.front()));
-    } else {
-        key.append(tariff.model);
-    }
-    key.append(1, '\0').append(to_string(target.endpoint));
-    key.append(target.tier == Tier::reserved ? to_string(target.tier) : std::string_view());
-    auto& pool = pools_[key];
-    if (pool && pool->window() != config_.quota_window) {
-        // Levels of another window say nothing about this one.
-        retired_pools_.push_back(std::exchange(pool, nullptr));
-    }
-    if (!pool) {
-        pool = std::make_unique<QuotaPool>(config_.quota_window, Meter::Window::service, limits);
-    }
-    pool->configure(limits);
-    return pool.get();
 }
 
 void Engine::Impl::set_up(TargetState* target) {
@@ -190,8 +152,40 @@ void Engine::Impl::trim_paths() {
     purge();
 }
 
+/// A call goes on speaking of the targets it has been to. Those that its new path may not have are
+/// kept until it ends.
+void Engine::Impl::keep_mentioned(CallRecord* call) {
+    std::vector<TargetState*> mentioned{call->first_target, call->last_target, call->target};
+    if (call->ordeal) {
+        for (const Ordeal::Place& place : call->ordeal->places) {
+            mentioned.push_back(place.target);
+        }
+    }
+    std::erase(mentioned, nullptr);
+    for (TargetState* target : mentioned) {
+        ++target->refs;
+    }
+    if (!mentioned.empty()) {
+        std::vector<TargetState*>& kept = mentioned_[call];
+        kept.insert(kept.end(), mentioned.begin(), mentioned.end());
+    }
+}
+
+void Engine::Impl::release_mentioned(const CallRecord* call) {
+    const auto kept = mentioned_.find(call);
+    if (kept == mentioned_.end()) {
+        return;
+    }
+    for (TargetState* target : kept->second) {
+        --target->refs;
+    }
+    mentioned_.erase(kept);
+    purge_due_ = true;  // not now: somebody may be going through the targets
+}
+
 /// Forgets targets that no path and no call refers to.
 void Engine::Impl::purge() {
+    purge_due_ = false;
     std::erase_if(targets_, [&](auto& entry) {
         TargetState* t = entry.second.get();
         if (t->refs > 0 || t->in_flight > 0 || !t->flows.empty()) {
@@ -289,15 +283,14 @@ void Engine::Impl::reconfigure(Config config, Instant now) {
     for (auto& [name, client] : clients_) {
         configure_client(client.get());
     }
-    for (auto& [key, target] : targets_) {
-        set_up(target.get());
-    }
+    hand_pools_over(now);
     for (auto& [key, target] : targets_) {
         find_siblings(target->pool);
     }
     auto old = std::move(paths_);
     paths_.clear();
     for (auto& [id, call] : calls_) {
+        keep_mentioned(call.get());
         PathKey key = call->path->key;
         key.client = own_paths(*call->client);
         call->path = path_for(key);
@@ -329,9 +322,7 @@ void Engine::Impl::reconfigure(Config config, Instant now) {
         }
     }
     old.clear();
-    if (calls_.empty()) {
-        purge();
-    }
+    purge();
     std::vector<ClientState*> idle;
     for (auto& [name, client] : clients_) {
         if (client->calls == 0 && !client->configured) {

@@ -376,6 +376,9 @@ void Engine::Impl::on_timer(Timer& timer, Instant now, std::vector<Wake>& woken,
 
 void Engine::Impl::advance(Instant now, std::vector<Wake>& woken) {
     now = tick(now);
+    if (purge_due_) {
+        purge();
+    }
     const std::size_t limit = woken.size() + kWakesACall;
     while (!doomed_.empty() && woken.size() < limit) {
         auto [id, refusal] = std::move(doomed_.back());

@@ -28,6 +28,7 @@ namespace weir {
 ///   engine_outcome.cpp    report, settle, cancel
 ///   engine_evidence.cpp   what an outcome says about its target: breaker, fitness, quota
 ///   engine_config.cpp     targets, paths, clients, pools; reconfigure
+///   engine_pools.cpp      which pool a target draws on, and what becomes of pools at a reload
 ///   engine_status.cpp     the snapshot
 ///
 /// Invariants: a record in calls_ is waiting (in exactly one lane, with its timer armed) or in
@@ -221,11 +222,21 @@ private:
     TargetState* target_for(const Target& target);
     void set_up(TargetState* target);
     void find_siblings(const QuotaPool* pool);
-    QuotaPool* pool_for(const Target& target, const policy::Tariff& tariff);
     ClientState* client_for(std::string_view name);
     void configure_client(ClientState* client);
     void release_client(ClientState* client);
+    void keep_mentioned(CallRecord* call);
+    void release_mentioned(const CallRecord* call);
     void purge();
+
+    // engine_pools.cpp
+    struct PoolTerms {
+        std::string key;
+        policy::PoolLimits limits;
+    };
+    PoolTerms pool_terms(const Target& target, const policy::Tariff& tariff) const;
+    QuotaPool* pool_for(const Target& target, const policy::Tariff& tariff);
+    void hand_pools_over(Instant now);
 
     struct StringHash {
         using is_transparent = void;
@@ -257,6 +268,10 @@ private:
     std::map<std::string, policy::RegionState, std::less<>> regions_;
     std::map<std::string, std::unique_ptr<QuotaPool>> pools_;
     std::vector<std::unique_ptr<QuotaPool>> retired_pools_;
+    std::uint64_t partings_ = 0;  // of pools, for their kinship
+    /// Targets that calls have been to, of calls older than the configuration.
+    std::unordered_map<const CallRecord*, std::vector<TargetState*>> mentioned_;
+    bool purge_due_ = false;
     std::map<std::pair<std::string, bool>, std::weak_ptr<policy::Estimator>> estimators_;
     std::unordered_map<std::string, std::unique_ptr<ClientState>, StringHash, std::equal_to<>>
         clients_;

@@ -40,6 +40,9 @@ std::vector<LimitStatus> limits_of(QuotaPool& pool, Instant now) {
 
 Status Engine::Impl::status(Instant now) {
     now = std::max(now, now_);
+    if (purge_due_) {
+        purge();
+    }
     Status status;
     for (const auto& [key, t] : targets_) {
         TargetStatus s;

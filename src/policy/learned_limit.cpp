@@ -42,6 +42,16 @@ void LearnedLimit::tick(Instant now) {
     }
 }
 
+void LearnedLimit::join(const LearnedLimit& other) {
+    for (std::size_t i = 0; i < kParts; ++i) {
+        peaks_[i] = std::max(peaks_[i], other.peaks_[i]);
+    }
+    largest_ = std::max(largest_, other.largest_);
+    refused_at_ = std::max(refused_at_, other.refused_at_);
+    limit_ = std::max(limit_, other.limit_);
+    disputed_ = limit_ ? 0 : std::max(disputed_, other.disputed_);
+}
+
 void LearnedLimit::accepted(std::uint64_t reach, std::uint64_t amount, Instant now) {
     tick(now);
     auto& peak = peaks_[static_cast<std::size_t>(part_) % kParts];

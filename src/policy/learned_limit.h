@@ -31,6 +31,8 @@ public:
     /// `news`: neither on its way when another was refused, nor refused again by itself.
     void refused(std::uint64_t reach, bool news, Instant now);
     void tick(Instant now);
+    /// What another one of the same kind and time has learned holds as well: the higher counts.
+    void join(const LearnedLimit& other);
 
 private:
     static constexpr std::size_t kParts = 6;

@@ -110,6 +110,12 @@ public:
     void refused(std::uint64_t amount, std::uint64_t reach, bool still_logged, bool news,
                  Instant now);
 
+    /// What is logged and learned in `from`, of the same kind and window, holds here from now on.
+    /// `first`: nothing has been inherited yet. Until `shared_until` both have the same past.
+    void inherit(Meter& from, bool first, Instant shared_until, Instant now);
+    /// An attempt under way is `to`'s from now on.
+    void hand_over(std::uint64_t amount, bool stamped, Trial& trial, Meter& to);
+
 private:
     bool mirrored() const { return whose_ == Window::service; }
     bool shaped() const { return mirrored() && ceiling_.has_value(); }

@@ -110,6 +110,16 @@ public:
     /// The service took it: its answer has begun. True if others may go now that could not before.
     bool accepted(Reservation& reservation, Instant now);
 
+    /// A new configuration has another pool in the place of `from`, whose window and meters are the
+    /// same: what has been used, learned and refused there holds here as well. What is under way
+    /// comes by hand_over(). From several pools the sum, the fullest being asked first.
+    void inherit(QuotaPool& from, Instant now);
+    /// What is under way goes on in a pool that inherited from this one.
+    void hand_over(Reservation& reservation, QuotaPool& heir);
+    /// Several pools are about to inherit from this one. Up to now they have one past, which is
+    /// counted once should they become one again.
+    void part(std::uint64_t kin, Instant now);
+
     /// `tokens`, `input_tokens`, `none`: the meter that calls are let in by.
     const Meter& meter(LimitKind kind) const;
     const std::array<Meter, 3>& meters() const { return meters_; }
@@ -131,6 +141,9 @@ private:
     std::unique_ptr<Meter> output_;
     std::uint64_t outstanding_ = 0;
     Instant pause_until_ = Instant::min();
+    bool has_inherited_ = false;
+    std::uint64_t kin_ = 0;  // pools of one kin were one until they were parted
+    Instant parted_ = Instant::min();
     ThrottleSpell spell_;
 };
 

@@ -102,6 +102,21 @@ bool SlidingLog::remove(Instant at, std::uint64_t amount) {
     return true;
 }
 
+void SlidingLog::merge(const SlidingLog& other, Instant shared_until) {
+    if (!other.buckets_) {
+        return;
+    }
+    const std::int64_t from = std::max(first_, other.first_);
+    for (std::int64_t b = from; b < other.first_ + other.capacity_; ++b) {
+        const std::uint64_t theirs = other.buckets_[slot(b)];
+        const bool shared = Instant(width_ * (b + 1)) <= shared_until;
+        const std::uint64_t ours = shared && buckets_ ? buckets_[slot(b)] : 0;
+        if (theirs > ours) {
+            add(Instant(width_ * b), theirs - ours);
+        }
+    }
+}
+
 std::uint64_t SlidingLog::freed_by(Instant at) const {
     if (at == Instant::max() || !buckets_) {
         return at == Instant::max() ? used_ : 0;

@@ -27,6 +27,10 @@ public:
     /// Takes back part of what was added at `at`; false, and no change, when that has expired.
     bool remove(Instant at, std::uint64_t amount);
 
+    /// Adds what another log of the same window holds. Of buckets that ended by `shared_until`
+    /// both have the same past, and the larger counts.
+    void merge(const SlidingLog& other, Instant shared_until);
+
     std::uint64_t used() const { return used_; }
 
     /// When at least `amount` of what is used now will have expired; Instant::max() if never.

@@ -128,6 +128,19 @@ void WindowShapes::sum_up() {
     }
 }
 
+void WindowShapes::merge(const WindowShapes& other, bool kin) {
+    const auto join = [kin](double& ours, double theirs) {
+        ours = kin ? std::max(ours, theirs) : ours + theirs;
+    };
+    for (std::size_t i = 0; i < kSlots; ++i) {
+        join(slots_[i], other.slots_[i]);
+    }
+    for (std::size_t i = 0; i < debts_.size(); ++i) {
+        join(debts_[i], other.debts_[i]);
+    }
+    sum_up();
+}
+
 void WindowShapes::enter_slot(std::int64_t index) {
     constexpr auto kAll = static_cast<std::int64_t>(kPhases);
     current_ = index;

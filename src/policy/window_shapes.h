@@ -50,6 +50,10 @@ public:
     /// Forgets what has expired; `limit` is a window's quota, by which buckets refill.
     void advance(Instant now, double limit);
 
+    /// Adds what other mirrors, advanced to the same time, have been charged; what they have found
+    /// out does not count. `kin`: much of it was charged to both.
+    void merge(const WindowShapes& other, bool kin);
+
     void charge(Instant at, double amount);
     /// `amount` of what was charged at `stamped` was not used after all.
     void refund(Instant stamped, double amount);
