@@ -119,7 +119,7 @@ def test_openai_refusals_have_their_types(start):
     assert error.request_id and "requests per minute" in error.message
     assert one_line_with_429(s.weir), "it was told not to retry"
     with pytest.raises(openai.NotFoundError) as unknown:
-        client.models.list()
+        client.files.list()
     assert unknown.value.code == "unknown_url"
 
 
