@@ -29,6 +29,11 @@ std::optional<std::string> environment(const std::string& name) {
 }
 
 int env(const std::string& client, const std::string& url) {
+    if (client.empty()) {
+        for (const std::string& name : weir::cli::known_clients())
+            std::cout << name << '\n';
+        return kDone;
+    }
     const auto text = weir::cli::environment_for(client, url);
     if (!text) {
         std::cerr << "weir env: " << text.error().message << '\n';
@@ -174,7 +179,7 @@ int run(int argc, char** argv) {
     std::string clients;
     for (const std::string& name : weir::cli::known_clients())
         clients += (clients.empty() ? "" : ", ") + name;
-    env_command->add_option("client", arguments.client, clients)->required();
+    env_command->add_option("client", arguments.client, clients + "; without one, the list");
     env_command->add_option("--url", arguments.url, "where weir listens")->capture_default_str();
     CLI::App* key = app.add_subcommand("key", "client keys");
     key->require_subcommand(1);

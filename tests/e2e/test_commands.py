@@ -85,10 +85,13 @@ def test_an_address_in_use_is_1(tmp_path):
     assert done.returncode == 1 and done.stderr
 
 
-@pytest.mark.parametrize("client", ["boto3", "js", "go", "java", "langchain", "claude-code", "litellm", "anthropic", "openai"])
-def test_env(client):
-    done = command("env", client)
-    assert done.returncode == 0 and "7070" in done.stdout
+def test_env():
+    names = command("env")
+    assert names.returncode == 0
+    assert {"boto3", "aws", "js", "vercel", "claude-code", "langchain", "litellm", "openai"} <= set(names.stdout.split())
+    for client in names.stdout.split():
+        done = command("env", client, "--url", "http://weir:1")
+        assert done.returncode == 0 and "http://weir:1" in done.stdout
 
 
 def test_a_new_key_fits_its_hash():

@@ -28,6 +28,17 @@ TEST(EnvCommand, EveryClientHasItsVariables) {
         {"litellm", "export AWS_BEDROCK_RUNTIME_ENDPOINT=http://h:1\n"},
         {"anthropic", "export ANTHROPIC_BEDROCK_BASE_URL=http://h:1\n"},
         {"openai", "OPENAI_BASE_URL=http://h:1/openai/v1\n"},
+        {"aws", "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://h:1\n"},
+        {"rust", "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://h:1\n"},
+        {"langchain", "export AWS_ENDPOINT_URL_BEDROCK=http://h:1\n"},
+        {"llamaindex", "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://h:1\n"},
+        {"strands", "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://h:1\n"},
+        {"pydantic-ai", "base_url=\"http://h:1\""},
+        {"haystack", "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://h:1\n"},
+        {"langchain4j", "URI.create(\"http://h:1\")"},
+        {"vercel", "baseURL: \"http://h:1\""},
+        {"anthropic", "export ANTHROPIC_BEDROCK_MANTLE_BASE_URL=http://h:1/anthropic\n"},
+        {"anthropic", "pip install anthropic[bedrock]"},
     };
     std::set<std::string> seen;
     for (const auto& [client, line] : expected) {
@@ -50,7 +61,7 @@ TEST(EnvCommand, OnlyExportsAndRemarksSoThatAShellCanReadIt) {
 TEST(EnvCommand, AnUnknownClientGetsTheList) {
     const auto text = environment_for("perl", "http://h:1");
     ASSERT_FALSE(text.has_value());
-    EXPECT_NE(text.error().message.find("boto3, js, go"), std::string::npos);
+    EXPECT_NE(text.error().message.find("boto3, aws, js, go"), std::string::npos);
 }
 
 TEST(KeyCommand, KeysAreLongRandomAndHashed) {
