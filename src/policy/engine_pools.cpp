@@ -1,5 +1,6 @@
 // Which pool a target draws on, and what becomes of pools at a reload.
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "policy/engine_impl.h"
