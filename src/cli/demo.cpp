@@ -141,10 +141,10 @@ Config gateway_config(const simulator::Simulator& sim, const DemoTrace& trace, b
     faster(route.degrade_after);
     config.routes.push_back(route);
     for (Duration* duration :
-         {&config.queue.deadline, &config.queue.max_wait, &config.retry.base_delay,
-          &config.retry.max_delay, &config.breaker.window, &config.breaker.open_for,
-          &config.breaker.max_open, &config.timeouts.first_event, &config.timeouts.idle,
-          &config.timeouts.answer}) {
+         {&config.queue.deadline, &config.queue.max_wait, &config.queue.target_wait,
+          &config.retry.base_delay, &config.retry.max_delay, &config.breaker.window,
+          &config.breaker.open_for, &config.breaker.max_open, &config.timeouts.first_event,
+          &config.timeouts.hold, &config.timeouts.idle, &config.timeouts.answer}) {
         faster(*duration);
     }
     return config;

@@ -133,7 +133,7 @@ class Row:
             "quotas": [{"model": SONNET, **self.quota}],
             "routes": [{"model": SONNET, "targets": [{"region": region} for region in self.regions],
                         "spill_after": ms(2), "degrade_after": ms(10), **self.route}],
-            "queue": {"deadline": ms(55), "max_wait": ms(45)},
+            "queue": {"deadline": ms(55), "max_wait": ms(45), "target_wait": ms(2)},
             "retry": {"base_delay": ms(0.05), "max_delay": ms(5)},
             "breaker": {"window": ms(10), "open_for": ms(5), "max_open": ms(30)},
         }  # fmt: skip
