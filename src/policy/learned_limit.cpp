@@ -59,7 +59,7 @@ void LearnedLimit::accepted(std::uint64_t reach, std::uint64_t amount, Instant n
     largest_ = std::max(largest_, amount);
     if (limit_) {
         limit_ = std::max(*limit_, least());
-    } else if (reach >= disputed_ && now - refused_at_ < window_ / kSoon) {
+    } else if (reach >= disputed_ && refused_at_ + window_ / kSoon > now) {
         disputed_ = 0;
     }
 }

@@ -111,9 +111,10 @@ Outcome play(const Spell& spell, std::uint64_t seed) {
             events.pop();
             now = std::max(now, event.at);
             if (event.kind == arrive) {
+                const auto model = "us.anthropic.claude-" + std::to_string(event.id.worker);
                 Call call;
                 call.id = event.id;
-                call.model = "us.anthropic.claude-" + std::to_string(event.id.worker);
+                call.model = model;
                 call.home_region = "us-east-1";
                 call.stream = spell.stream;
                 call.input_estimate = 500;
