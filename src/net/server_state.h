@@ -33,11 +33,11 @@ struct ServerLoop {
 struct ServerState {
     ServerSettings settings;  // its limits are those of the start; the current ones are below
     Server::Handler handler;
-    std::atomic<Duration> head_timeout;
-    std::atomic<Duration> idle_timeout;
-    std::atomic<Duration> write_timeout;
-    std::atomic<std::size_t> max_connections;
-    std::atomic<std::size_t> max_head;
+    std::atomic<Duration> head_timeout{ServerLimits().head_timeout};
+    std::atomic<Duration> idle_timeout{ServerLimits().idle_timeout};
+    std::atomic<Duration> write_timeout{ServerLimits().write_timeout};
+    std::atomic<std::size_t> max_connections{ServerLimits().max_connections};
+    std::atomic<std::size_t> max_head{ServerLimits().max_head};
     std::vector<std::unique_ptr<ServerLoop>> loops;
     std::atomic<bool> draining{false};
     std::atomic<bool> closing{false};
