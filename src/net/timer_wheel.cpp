@@ -249,8 +249,11 @@ void Timer::set(Instant deadline) {
     wheel.place(*this);
 }
 
+// The coarse clock lags where the kernel's tick is late, as on a busy virtual machine. Of a second
+// that is nothing; a short wait would end early by it.
 void Timer::set_after(Duration duration) {
-    set(coarse_now() + duration);
+    constexpr Duration kShort = std::chrono::seconds(1);
+    set((duration < kShort ? std::chrono::steady_clock::now() : coarse_now()) + duration);
 }
 
 void Timer::clear() {
