@@ -98,7 +98,7 @@ void Engine::Impl::hand_pools_over(Instant now) {
             pools_[key] = std::move(same->second);
             continue;
         }
-        std::ranges::stable_sort(heir.from, std::greater{}, [](const QuotaPool* pool) {
+        std::ranges::sort(heir.from, std::greater{}, [](const QuotaPool* pool) {
             return pool->meter(LimitKind::tokens).used();
         });
         auto pool =
