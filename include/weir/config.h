@@ -26,6 +26,14 @@ struct CredentialsConfig {
     std::string profile;       ///< of the shared files; empty: AWS_PROFILE, else "default"
 };
 
+/// Another AWS account, with quotas of its own: the keys found elsewhere take on its role.
+struct AccountConfig {
+    std::string role_arn;      ///< empty: the keys of `profile` are the account's own
+    std::string external_id;   ///< as the role's trust policy asks for it
+    std::string session_name;  ///< empty: weir
+    std::string profile;       ///< of the shared files; empty: the file's `credentials`
+};
+
 struct RegionConfig {
     std::string endpoint;          ///< URL; empty: https://bedrock-runtime.{region}.amazonaws.com
     std::string mantle_endpoint;   ///< URL; empty: https://bedrock-mantle.{region}.api.aws
@@ -36,13 +44,14 @@ struct RegionConfig {
     std::optional<CredentialsConfig> credentials;  ///< unset: the file's `credentials`
 };
 
-/// One pool of quota: its models share it. What is absent is learned from 429s.
+/// One pool of quota: its models share it. A limit that is absent is learned from 429s.
 struct QuotaConfig {
     std::vector<std::string> models;  ///< with their geo prefix; aliases resolved
     std::string region;               ///< empty: a pool of this size in each Region
+    std::string account;              ///< empty: a pool of this size in each account
     Endpoint endpoint = Endpoint::runtime;
     bool reserved = false;  ///< of the service tier `reserved`
-    /// Input and output are counted apart, without requests, days and burndown: mantle, reserved.
+    /// Separate input and output, without requests, days and burndown: mantle, reserved.
     bool apart() const { return reserved || endpoint == Endpoint::mantle; }
     std::optional<std::uint64_t> input_tokens_per_minute;
     std::optional<std::uint64_t> output_tokens_per_minute;
@@ -58,20 +67,21 @@ struct QuotaConfig {
 struct RouteTarget {
     std::string region;
     std::string model;  ///< empty: the route's own
-    /// Neighbours with weights share the calls in that proportion, as load allows; 0: none.
+    /// Adjacent targets with weights share the calls in proportion, by load; 0: none.
     std::uint32_t weight = 0;
     Endpoint endpoint = Endpoint::runtime;
     Tier tier = Tier::unset;  ///< written into each call; unset: as the call says
     /// as_asked: `/v1` on mantle; on runtime `/openai/v1` where the route has a target on mantle,
     /// else what the client wrote.
     ApiPath path = ApiPath::as_asked;
-    /// Guardrails and profile ARNs of other Regions, and what stands for them here.
+    /// Guardrails and profile ARNs of other Regions, and their equivalents here.
     std::map<std::string, std::string> guardrails = {};
     std::map<std::string, std::string> profiles = {};
+    std::string account = {};  ///< of `accounts`; empty or "default": that of `credentials`
 };
 
-/// enforce: hold back, move, refuse. observe: let everything through as it came, and tell what
-/// would have been done.
+/// enforce: queue, move, refuse. observe: pass everything on unchanged, and report what would
+/// have been done.
 enum class Mode : std::uint8_t { enforce, observe };
 
 struct RouteConfig {
@@ -80,8 +90,8 @@ struct RouteConfig {
     std::vector<RouteTarget> targets;  ///< in order of preference
     Duration spill_after = std::chrono::seconds(2);
     Duration degrade_after = std::chrono::seconds(10);
-    bool right_size = false;  ///< lower max_tokens to what answers have turned out to need
-    std::optional<std::uint64_t> max_output;  ///< the most a call may ask for, whatever it says
+    bool right_size = false;                  ///< lower max_tokens to what answers have needed
+    std::optional<std::uint64_t> max_output;  ///< upper limit of max_tokens
     std::string residency = "any";  ///< any, us, eu, apac, jp, au, us-gov, ca, sa, me, af, il, mx
 };
 
@@ -96,11 +106,11 @@ struct ClientConfig {
     std::optional<std::uint64_t> tokens_per_minute;
     std::optional<std::uint64_t> requests_per_minute;
     std::optional<std::uint64_t> max_in_flight;  ///< calls under way at once; more wait
-    std::optional<std::uint64_t> max_output;     ///< the most a call may ask for, whatever it says
+    std::optional<std::uint64_t> max_output;     ///< upper limit of max_tokens
     std::vector<std::string> models;             ///< globs with *; empty: all
     std::vector<std::string> regions;            ///< empty: all
 
-    /// It shows who it is. As soon as one client does, nobody is let in without.
+    /// It has a credential. If one client has one, every caller needs one.
     bool keyed() const { return !key_sha256.empty() || !access_key_id.empty(); }
 };
 
@@ -176,22 +186,89 @@ struct TlsConfig {
     std::string key;
 };
 
+/// One quota for several instances, whose books a Valkey or Redis keeps.
+struct SharedConfig {
+    std::string url;              ///< redis:// or rediss://[USER:PASSWORD@]HOST[:PORT][/DATABASE]
+    std::string prefix = "weir";  ///< of every key
+    std::string ca;               ///< PEM file; empty: AWS_CA_BUNDLE, else the system's store
+    bool cluster = false;         ///< the server runs in cluster mode
+};
+
+/// off: on the admin port alone; cloudwatch: PutMetricData once a minute; emf: lines in the access
+/// log that CloudWatch Logs turns into metrics.
+enum class MetricsTo : std::uint8_t { off, cloudwatch, emf };
+
+/// Weir's own metrics in CloudWatch, which charges for each series.
+struct AwsMetricsConfig {
+    MetricsTo to = MetricsTo::off;
+    std::string name_space = "Weir";
+    std::string region;            ///< where they go; empty: default_region
+    std::size_t max_series = 500;  ///< more are not sent, and counted
+};
+
+/// What `weir alarms` makes. Who is told: an SNS topic's ARN, `email:ADDRESS` or an https URL.
+struct AlarmsConfig {
+    std::string prefix = "weir";  ///< of every name; what has another is never touched
+    std::vector<std::string> critical;
+    std::vector<std::string> warning;
+    std::vector<std::string> info;
+    std::string runbooks;          ///< URL of docs/runbooks, for links
+    std::uint32_t throttles = 10;  ///< of a model in 5 minutes
+    double quota_percent = 80;
+    double success_percent = 95;
+};
+
+/// Who hears of incidents while they last.
+struct IncidentsConfig {
+    std::string topic;    ///< ARN of an SNS topic; empty: none
+    std::string webhook;  ///< URL of an AWS DevOps Agent's; empty: none
+    std::string secret;   ///< signs for the webhook
+    std::string token;    ///< instead of it, sent as Authorization: Bearer
+};
+
+/// Where calls to AWS that are not inference go: URLs, for tests and VPC endpoints.
+/// Empty: `endpoint`; where that is empty too, the service's own in the Region.
+struct AwsConfig {
+    std::string endpoint;
+    std::string sts;
+    std::string sso;     ///< portal.sso: keys of a role for an SSO session
+    std::string oidc;    ///< renews SSO sessions
+    std::string signin;  ///< renews sessions of `aws login`
+    std::string service_quotas;
+    std::string cloudwatch;
+    std::string logs;
+    std::string sns;
+    /// Limits come from Service Quotas where `quotas` has none. Unset: in the Regions that have no
+    /// `endpoint` of their own.
+    std::optional<bool> read_quotas;
+    Duration quotas_every = std::chrono::hours(1);
+    AwsMetricsConfig metrics;
+    AlarmsConfig alarms;
+    IncidentsConfig incidents;
+};
+
 struct Config {
     std::vector<std::string> listen{"127.0.0.1:7070"};
-    bool open = false;  ///< listen beyond loopback without clients, knowingly
+    bool open = false;  ///< listen beyond loopback without client keys
     std::string admin = "127.0.0.1:7071";
     std::string admin_key_sha256;  ///< lower-case hex; empty: none
     std::vector<std::string>
         admin_open;  ///< paths that need no key: metrics, healthz, readyz, status
     std::vector<std::string> allowed_hosts;
     std::size_t workers = 0;  ///< 0: one a core
+    /// Keeps the use of quotas over a restart; empty: none. By default a file in $STATE_DIRECTORY.
+    std::string state_file;
+    bool watch = false;  ///< reload when the file, or a file that it names, has changed
     Mode mode = Mode::enforce;
     std::optional<TlsConfig> tls;
+    std::optional<SharedConfig> shared;  ///< unset: this instance counts alone
 
     std::map<std::string, RegionConfig>
         regions;                 ///< empty: every Region a caller's signature names
     std::string default_region;  ///< empty: AWS_REGION, AWS_DEFAULT_REGION
     CredentialsConfig credentials;
+    std::map<std::string, AccountConfig> accounts;  ///< beside that of `credentials`
+    AwsConfig aws;
 
     Duration quota_window = std::chrono::seconds(60);
     double quota_share = 1;
@@ -211,7 +288,7 @@ struct Config {
     ModelTable models;  ///< facts; bedrock::builtin_models() unless a program brings its own
 };
 
-/// One thing wrong with a configuration. `path` is a YAML path such as
+/// One error in a configuration. `path` is a YAML path such as
 /// `routes[0].targets[1].region`.
 struct Problem {
     std::string path;
@@ -220,10 +297,10 @@ struct Problem {
     bool operator==(const Problem&) const = default;
 };
 
-/// Everything wrong with `config`, at once; empty: nothing.
+/// All errors of `config`; empty: none.
 std::vector<Problem> validate(const Config& config);
 
-/// The Config that a preset stands for: retry or breaker times of the AWS article where asked.
+/// The Config with its presets applied: retry or breaker times of the AWS article where selected.
 RetryConfig resolved(const RetryConfig& retry);
 BreakerConfig resolved(const BreakerConfig& breaker);
 

@@ -1,7 +1,8 @@
-// The engine: every decision weir makes, as a function of what happened and when.
+// The engine: every decision of weir, as a function of events and their times.
 #pragma once
 
 #include <weir/config.h>
+#include <weir/shared_books.h>
 #include <weir/types.h>
 
 #include <cstdint>
@@ -28,11 +29,12 @@ struct TargetStatus {
     std::string model;
     Endpoint endpoint = Endpoint::runtime;
     Tier tier = Tier::unset;
+    std::string account;  ///< empty: that of `credentials`
     std::vector<LimitStatus> limits;
     BreakerState breaker = BreakerState::closed;
     std::uint64_t in_flight = 0;  ///< granted, sent or begun
     bool daily_closed = false;
-    bool misconfigured = false;  ///< calls agree that it is unfit (404, 403); closed for a while
+    bool misconfigured = false;          ///< several calls got 404 or 403; closed for a while
     std::string misconfigured_cause;     ///< the error that closed it
     std::string misconfigured_call;      ///< the driver's name for the call that closed it
     std::string misconfigured_client;    ///< that call's client
@@ -45,10 +47,10 @@ struct TargetStatus {
     double mean_settled_cost = 0;
     double mean_service_seconds = 0;
     double estimate_ratio = 1;  ///< learned actual / estimated input
-    /// A max_tokens that would do, by the lengths of plain answers so far; 0: too few are known.
+    /// A sufficient max_tokens by the plain answers so far; 0: too few are known.
     std::uint64_t enough_max_tokens = 0;
     std::uint64_t right_sized = 0;  ///< calls ever sent with a lowered max_tokens
-    std::uint64_t truncated = 0;    ///< of those, cut by it: repeated with the caller's, if whole
+    std::uint64_t truncated = 0;    ///< of those, cut: repeated with the caller's, if whole
 };
 struct ClientStatus {
     std::string name;
@@ -60,7 +62,13 @@ struct WaitingStatus {
     Priority priority = Priority::standard;
     std::uint64_t calls = 0;
 };
-/// Calls passed over a target, ever, by reason (family, residency, guardrail, misconfigured, ...).
+/// One quota that several instances share.
+struct SharedStatus {
+    std::string quota;
+    bool joined = false;  ///< the store keeps the books; false: this instance counts alone
+    std::uint32_t instances = 1;
+};
+/// Calls that skipped a target, in total, by reason (family, residency, guardrail, ...).
 struct SkippedStatus {
     std::string region;
     std::string model;
@@ -72,24 +80,37 @@ struct Status {
     std::vector<ClientStatus> clients;
     std::vector<WaitingStatus> waiting;
     std::vector<SkippedStatus> skipped;
+    std::vector<SharedStatus> shared;
     std::uint64_t waiting_calls = 0;
     std::uint64_t waiting_bytes = 0;
     std::uint64_t in_flight = 0;
 };
 
-/// Holds back what would be refused, hands out what fits, fairly, and says at once what can never
-/// go.
+/// What an SDK's invocation was refused for good, and what it had been through by then.
+struct PastRefusal {
+    Refusal refusal;  ///< one of the engine's own: without `upstream`
+    Duration left{};  ///< for so long it is repeated
+    Duration age{};   ///< since the invocation came
+    Duration waited{};
+    std::uint32_t attempts = 0;
+};
+
+struct EngineState;  // weir/engine_state.h
+
+/// Holds back calls that the service would refuse, grants those that fit, fairly, and refuses at
+/// once those that can never be sent.
 ///
 /// No I/O, clock, thread, log or randomness of its own. Not thread-safe: the driver holds one lock
-/// round it. `now` must not run backwards between calls; if it does, it is read as the latest seen.
+/// around it. `now` must not go back between calls; if it does, the latest time seen is used.
 ///
 /// Invariants: a grant is given only if reservation fits every limit of its target (and client) at
-/// that instant; each grant ends exactly once, by settle, report or cancel; word of an unknown or
-/// ended call is ignored. After settle, report and cancel the driver calls advance(): they may have
-/// freed room.
+/// that instant; each grant ends exactly once, by settle, report or cancel; events of an unknown or
+/// ended call are ignored. After settle, report and cancel the driver calls advance(), because they
+/// may have freed room.
 class Engine {
 public:
-    /// `config` must pass validate(). `seed` feeds jitter and nothing else.
+    /// `config` must pass validate(). `seed` feeds jitter and nothing else. Nothing of any quota
+    /// counts as used before `now`, unless resume() says otherwise.
     Engine(Config config, std::uint64_t seed, Instant now);
     ~Engine();
     Engine(Engine&&) noexcept;
@@ -98,7 +119,7 @@ public:
     /// Takes a new configuration; limiter levels, breakers and waiting calls are kept.
     void reconfigure(Config config, Instant now);
 
-    /// A call arrives. Wait: it is queued under its id until advance() hands it on or cancel() ends
+    /// A call arrives. Wait: it is queued under its id until advance() decides or cancel() ends
     /// it.
     Decision offer(const Call& call, Instant now);
 
@@ -123,7 +144,7 @@ public:
     /// requests_per_minute. A refusal: they are used up.
     std::optional<Refusal> count_request(std::string_view client, Instant now);
 
-    /// Appends those whose turn has come or whose time is over, at most 64; call again while it
+    /// Appends the calls whose turn has come or whose time is over, at most 64; call again while it
     /// appends 64.
     void advance(Instant now, std::vector<Wake>& woken);
 
@@ -132,7 +153,32 @@ public:
 
     Status status(Instant now) const;
 
-    /// What is worth a line in the log since the last call, each said once.
+    // Several instances on one quota (Config::shared). The driver carries exchanges to the books
+    // and answers back; until it does, the engine counts alone.
+
+    /// Exchanges that are due. Each is ended by answered() or unanswered().
+    std::vector<BookExchange> exchanges(Instant now);
+    void answered(const BookAnswer& answer, Instant now);
+    /// The exchange of this quota got no answer in time, or could not be sent.
+    void unanswered(std::string_view quota, Instant now);
+    /// When exchanges() next has something, if nothing else happens; nullopt: never.
+    std::optional<Instant> exchange_due() const;
+
+    /// What this engine refused the invocation and still repeats; an SDK's next try may come to
+    /// another instance, which is to have it by remember().
+    std::optional<PastRefusal> refused(std::string_view client, std::string_view invocation,
+                                       Instant now) const;
+    void remember(std::string_view client, std::string_view invocation, const PastRefusal& past,
+                  Instant now);
+
+    /// What is known of the use of quotas, for resume() of another engine.
+    EngineState state(Instant now) const;
+    /// What was used before now. To be called before anything else, at most once. Of use that is
+    /// not in a complete state it is assumed that there was none, until the service refuses a call
+    /// within the first window: then the quota counts as spent before, see UnknownPast.
+    void resume(EngineState state, Instant now);
+
+    /// New lines for the log since the last call, each once.
     std::vector<std::string> take_notices();
 
 private:

@@ -1,4 +1,4 @@
-// What a prompt is made of, as far as its bytes tell: the ground of every token estimate.
+// The parts of a prompt, counted from its bytes: the basis of every token estimate.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,7 @@ enum class InputClass : std::uint8_t {
 };
 constexpr std::size_t kInputClasses = 16;
 
-/// By InputClass. All zero: nobody counted.
+/// By InputClass. All zero: not counted.
 using InputCounts = std::array<std::uint32_t, kInputClasses>;
 
 /// Tokens for one of each class, before anything is known of a model. Fitted to a published

@@ -1,4 +1,4 @@
-// Facts about models, as data: what a token of output costs, what a model may say at most.
+// Facts about models, as data: the burndown, the maximum output, the context.
 #pragma once
 
 #include <cstdint>

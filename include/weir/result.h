@@ -1,4 +1,4 @@
-// A value or a typed error, for everything that bad input or the outside world can make fail.
+// A value or a typed error, for every operation that bad input or the environment can make fail.
 #pragma once
 
 #include <expected>
@@ -6,7 +6,7 @@
 
 namespace weir {
 
-/// What went wrong and what would have been right, in words meant for the person who must mend it.
+/// What went wrong and what is allowed, as a message for the person who has to fix it.
 struct Error {
     std::string message;
 

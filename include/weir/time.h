@@ -1,4 +1,4 @@
-// Time in weir: one monotonic clock, always handed in as an argument.
+// Time in weir: one monotonic clock, always an argument.
 #pragma once
 
 #include <chrono>
@@ -9,8 +9,8 @@ namespace weir {
 using Duration = std::chrono::nanoseconds;
 
 /// A point on the monotonic clock. Library code never reads the clock: every entry point takes
-/// `Instant now`, so a day of traffic can be driven through it in seconds and a wall clock that
-/// jumps changes nothing.
+/// `Instant now`, so a day of traffic can be simulated in seconds, and a jump of the wall clock has
+/// no effect.
 using Instant = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
 constexpr double to_seconds(Duration d) {

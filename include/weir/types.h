@@ -1,4 +1,4 @@
-// What crosses the border between the engine and whoever drives it.
+// The values that the engine and its driver exchange.
 #pragma once
 
 #include <weir/input_counts.h>
@@ -18,8 +18,8 @@ enum class Priority : std::uint8_t { interactive, standard, batch };
 constexpr std::size_t kPriorities = 3;
 std::string_view to_string(Priority priority);
 
-/// The driver's name for a call under way. The engine never interprets it; a driver that reuses
-/// slots raises the generation, so that word of a dead call cannot reach its successor.
+/// The driver's name for a call in flight. The engine never interprets it; a driver that reuses
+/// slots raises the generation, so that a late event of an ended call cannot reach its successor.
 struct CallId {
     std::uint32_t worker = 0;
     std::uint32_t slot = 0;
@@ -28,7 +28,7 @@ struct CallId {
     bool operator==(const CallId&) const = default;
 };
 
-/// What kind of answer a call asks for; lengths are learned apart for each.
+/// The kind of answer that a call requests; lengths are learned separately for each.
 enum class OutputKind : std::uint8_t {
     plain,
     structured,  ///< tools, or a schema for the answer
@@ -36,43 +36,44 @@ enum class OutputKind : std::uint8_t {
 };
 constexpr std::size_t kOutputKinds = 3;
 
-/// The two services that stand before the models of a Region. Their quotas are counted apart.
-/// `mantle` (bedrock-mantle) speaks OpenAI's and Anthropic's languages only, without guardrails and
-/// inference profiles; it meters input and output tokens and no requests.
+/// The two endpoints of a Region's models. Their quotas are separate.
+/// `mantle` (bedrock-mantle) has OpenAI's and Anthropic's APIs only, without guardrails and
+/// inference profiles; it meters input and output tokens, and no requests.
 enum class Endpoint : std::uint8_t { runtime, mantle };
 std::string_view to_string(Endpoint endpoint);
 
-/// Bedrock's service tiers; `unset`: whatever the call itself says. `reserved` has quotas of its
-/// own, the others share one.
+/// Bedrock's service tiers; `unset`: the tier of the call itself. `reserved` has its own quotas,
+/// the others share one.
 enum class Tier : std::uint8_t { unset, standard, priority, flex, reserved };
 /// As the service writes it, `default` for standard; empty: unset.
 std::string_view to_string(Tier tier);
 
-/// What an OpenAI path begins with: which of the two a model answers on differs.
+/// The start of an OpenAI path: a model answers on one of the two.
 enum class ApiPath : std::uint8_t { as_asked, v1, openai_v1 };
 
-/// The endpoints that speak a call's language and may have it.
+/// The endpoints that have a call's API and may serve it.
 enum class Reach : std::uint8_t { runtime, mantle, both };
 
 /// One inference call, as the engine needs to know it. Views must live until offer() returns.
 struct Call {
     CallId id;
-    std::string_view client;  ///< configured or self-given name; empty: nobody in particular
+    std::string_view client;  ///< configured or self-given name; empty: none
     Priority priority = Priority::standard;
     std::string_view model;  ///< as asked, aliases resolved; decides the route and the quota's key
-    std::string_view home_region;  ///< where the caller's own signature points
-    bool converse = true;          ///< false: the body is written in a model family's own language
+    std::string_view home_region;   ///< the Region of the caller's signature
+    std::string_view home_account;  ///< of what it leans on; empty: that of `credentials`
+    bool converse = true;           ///< false: the body is written in a model family's own language
     bool stream = false;
     Reach reach = Reach::runtime;
     bool region_bound = false;   ///< an s3Location, say: may not leave home_region
     std::string_view guardrail;  ///< id or ARN; leaves home_region only for a target that maps it
     std::string_view profile;    ///< the ARN that was asked for as a model, likewise
     std::uint64_t input_estimate = 0;  ///< tokens, before the correction the engine has learned
-    /// What the estimate was made from; all zero: the engine corrects input_estimate as a whole.
+    /// The parts of the estimate; all zero: the engine corrects input_estimate as a whole.
     InputCounts input_counts{};
     /// Places where an earlier request of the same conversation may have ended, earliest first; the
-    /// last is this request's own end. What the service counted up to such a place is not estimated
-    /// again. Empty: every call stands for itself.
+    /// last is this request's own end. Input up to a place that the service has counted is not
+    /// estimated again. Empty: no earlier request.
     std::span<const InputMark> conversation;
     std::optional<std::uint64_t>
         max_output;  ///< the caller's max_tokens; unset: the model's maximum
@@ -84,7 +85,7 @@ struct Call {
     std::string_view invocation;  ///< amz-sdk-invocation-id, the same over an SDK's own retries
 };
 
-/// What the service said a call used. Negative numbers are clamped to zero before they get here.
+/// The usage that the service reported for a call. Negative numbers are clamped to zero before.
 struct Usage {
     std::uint64_t input = 0;  ///< excludes cached tokens
     std::uint64_t output = 0;
@@ -95,11 +96,11 @@ struct Usage {
     bool operator==(const Usage&) const = default;
 };
 
-/// Classes of failure: see docs/how-weir-decides.md, "What an error means".
+/// Classes of failure: see docs/how-weir-decides.md, "Classes of errors".
 enum class FailureClass : std::uint8_t {
     quota_requests,  ///< 429 by rate
     quota_tokens,    ///< 429 by tokens
-    daily,           ///< the day's tokens are gone
+    daily,           ///< the day's tokens are used up
     capacity,        ///< 503, or in-stream before content
     overloaded,  ///< 529, 429 "overloaded", ModelNotReady: capacity that counts half in the breaker
     server,      ///< 500, 424, 502, 504, HTML from something between
@@ -117,26 +118,38 @@ std::string_view to_string(FailureClass cls);
 enum class Stage : std::uint8_t { not_sent, sent, begun };
 
 /// How an attempt failed. `status`, `error_type` and `message` are kept so that a final answer can
-/// say what the service said.
+/// repeat them.
 struct Failure {
     FailureClass cls = FailureClass::network;
     Stage stage = Stage::not_sent;
-    std::optional<Duration> retry_after;  ///< the server's own word, if it gave one
+    std::optional<Duration> retry_after;  ///< the server's Retry-After, if any
     std::optional<Usage> seen;            ///< usage observed before the failure
     int status = 0;                       ///< HTTP status; 0: none came
     std::string error_type;               ///< exact exception name
     std::string message;
-    /// Says nothing about the place: a kept connection that had closed, a deadline of the caller's
-    /// own. The breaker does not count it; a call that was not sent goes again without a pause.
+    /// No evidence about the target: a kept connection that had closed, a deadline of the caller's
+    /// own. The breaker does not count it; a call that was not sent is sent again without a pause.
     bool blameless = false;
 };
 
-/// A place calls can be sent to. Stable address and content while any grant refers to it.
+constexpr std::string_view kDefaultAccount = "default";
+
+/// An account as Target names it: "default" is the one without a name.
+constexpr std::string_view plain_account(std::string_view account) {
+    return account == kDefaultAccount ? std::string_view() : account;
+}
+/// An account as labels and logs name it.
+constexpr std::string_view account_label(std::string_view account) {
+    return account.empty() ? kDefaultAccount : account;
+}
+
+/// A target of calls. Stable address and content while any grant refers to it.
 struct Target {
     std::string region;
     std::string model;  ///< as it goes on the wire
     Endpoint endpoint = Endpoint::runtime;
     Tier tier = Tier::unset;
+    std::string account = {};  ///< of `accounts`; empty: that of `credentials`
 
     auto operator<=>(const Target&) const = default;
 };
@@ -147,7 +160,7 @@ struct Grant {
     std::uint32_t attempt = 0;                ///< 1 for the call's first send
     std::uint64_t reservation = 0;            ///< quota tokens held
     std::optional<std::uint64_t> max_output;  ///< set: rewrite max_tokens to this, which is lower
-    bool right_sized = false;  ///< lower by what was learned, not by a limit: see truncated
+    bool right_sized = false;  ///< lower by right-sizing, not by a limit: see truncated
     bool substituted = false;  ///< target->model differs from what the caller asked
     bool degraded = false;     ///< another model than asked, not just the same one elsewhere
     bool fallback = false;     ///< the target is not among the route's first choices
@@ -155,30 +168,30 @@ struct Grant {
     std::uint32_t output_burndown = 0;
     ApiPath path = ApiPath::as_asked;
     Instant deadline = Instant::max();  ///< the call's: no attempt is granted after it
-    bool elsewhere = false;  ///< without an answer in time the call may still go to another place
-    /// Set: to be named in place of the call's own. These two live as long as the engine.
+    bool elsewhere = false;  ///< without an answer in time the call may still go to another target
+    /// Set: replaces the call's own guardrail. These two live as long as the engine.
     std::string_view guardrail;
-    std::string_view profile;  ///< set: to be asked for in place of the ARN that the call names
+    std::string_view profile;  ///< set: replaces the ARN that the call names
 };
 
-/// The call stands in the queue (or waits out a backoff); advance() hands it on.
+/// The call is in the queue (or waits for a backoff); advance() returns its decision.
 struct Wait {};
 
 enum class RefusalReason : std::uint8_t {
     quota,         ///< its turn would come past the deadline
-    client_limit,  ///< the client's own limit, likewise
+    client_limit,  ///< the same for the client's own limit
     queue_full,
     deadline,            ///< waited, and the deadline or queue.max_wait came
-    daily_quota,         ///< the day is gone on every target
+    daily_quota,         ///< the day's tokens are used up on every target
     never_fits,          ///< larger than the limit itself
     unavailable,         ///< every target's breaker is open past the deadline
     attempts_exhausted,  ///< answer with `upstream`, as it came
     upstream_error,      ///< not retryable: answer with `upstream`, as it came
-    no_target,           ///< residency, family or Region-bound parts leave nowhere to go
+    no_target,           ///< residency, family or Region-bound parts exclude every target
 };
 std::string_view to_string(RefusalReason reason);
 
-/// `input_tokens` and `output_tokens` are of quotas that count the two apart.
+/// `input_tokens` and `output_tokens` belong to quotas that count the two separately.
 enum class LimitKind : std::uint8_t {
     none,
     requests,
@@ -186,12 +199,12 @@ enum class LimitKind : std::uint8_t {
     daily_tokens,
     input_tokens,
     output_tokens,
-    in_flight  ///< calls under way at once
+    in_flight  ///< calls in flight at once
 };
 std::string_view to_string(LimitKind kind);
 
-/// Final. Carries what an honest message needs: which limit of which model where, how full, free
-/// when.
+/// Final. Carries the figures of its message: the limit, its model and Region, its use, and when
+/// there is room.
 struct Refusal {
     RefusalReason reason = RefusalReason::quota;
     Duration retry_after{};  ///< 0: unknown or pointless
