@@ -1,5 +1,6 @@
 #include "codec/canonical.h"
 
+#include "codec/hex.h"
 #include "codec/http1_grammar.h"
 
 #include <algorithm>
@@ -39,28 +40,6 @@ void append_encoded(std::string& out, std::string_view text, bool keep_slash) {
         out += kDigits[byte & 0xF];
     }
     out.append(text, plain);
-}
-
-int hex_value(char c) {
-    if (is_digit(c))
-        return c - '0';
-    const char letter = lower(c);
-    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
-/// Undoes percent-encoding; an escape that is none stays as it is.
-std::string decode(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
-            hex_value(text[i + 2]) >= 0) {
-            out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-            i += 2;
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
 }
 
 /// RFC 3986 5.2.4 with empty segments dropped as well.
@@ -138,9 +117,9 @@ void append_canonical_query(std::string& out, std::string_view query) {
             continue;
         const std::size_t equals = std::min(parameter.find('='), parameter.size());
         auto& [name, value] = parameters.emplace_back();
-        append_encoded(name, decode(parameter.substr(0, equals)), false);
+        append_encoded(name, percent_decoded(parameter.substr(0, equals)), false);
         if (equals < parameter.size())
-            append_encoded(value, decode(parameter.substr(equals + 1)), false);
+            append_encoded(value, percent_decoded(parameter.substr(equals + 1)), false);
     }
     std::ranges::sort(parameters);
     for (std::size_t i = 0; i < parameters.size(); ++i) {

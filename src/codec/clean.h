@@ -1,4 +1,4 @@
-// Text of an upstream or a client made fit for heads, logs and JSON: once, where it is read.
+// Cleans text of an upstream or a client for heads, logs and JSON: once, where it is read.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +12,11 @@ inline constexpr std::size_t kMaxId = 256;
 inline constexpr std::size_t kMaxText = 4'096;
 
 /// The name at the front of `text`: letters, digits, '_', '-' and '.', at most kMaxName. The rest
-/// is cut off, for a line end begins what somebody wants to add. Blanks in front are skipped.
+/// is cut off, because a line end may begin an injected field. Leading blanks are skipped.
 std::string_view clean_name(std::string_view text);
 
-/// `text` if it can be an identifier: visible ASCII, not empty, at most kMaxId. Else nothing: a
-/// part of an identifier names something else.
+/// `text` if it can be an identifier: visible ASCII, not empty, at most kMaxId. Else empty, because
+/// a part of an identifier is another identifier.
 std::string_view clean_id(std::string_view text);
 
 /// Valid UTF-8 of at most kMaxText bytes, cut between characters. Control characters other than LF

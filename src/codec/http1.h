@@ -1,7 +1,7 @@
 // HTTP/1.1 as bytes and values (RFC 9112), strict, without I/O.
 //
-// Weir stands between two parties that must agree on where a message ends, so whatever is ambiguous
-// is an error, never a guess: both lengths, two lengths, bare LF, obs-fold, space before a colon,
+// Weir is between two parties that must agree on the end of a message, so every ambiguity is an
+// error: both lengths, two lengths, bare LF, obs-fold, space before a colon,
 // control bytes, a chunk size with a sign. Results do not depend on how the bytes were split.
 #pragma once
 
@@ -44,8 +44,8 @@ enum class Http1Error : std::uint8_t {
 };
 std::string_view to_string(Http1Error error);
 
-/// One bit of 64 for a field's name, whatever its case. Most names that are looked for are not in a
-/// head, and most of those are told by this.
+/// One bit of 64 for a field's name, ignoring case. Most lookups are for names that a head does not
+/// have, and this bit answers most of them.
 constexpr std::uint64_t name_bit(std::string_view name) {
     return name.empty() ? 0
                         : std::uint64_t{1} << ((name.size() * 11 +
@@ -95,7 +95,7 @@ public:
         : side_(side), max_bytes_(max_bytes), max_fields_(max_fields) {}
 
     /// `bytes` starts at the head's first byte. Empty lines before a request are skipped (RFC
-    /// 9112 2.2). `to_head_request`: a response to HEAD has no body whatever its fields say.
+    /// 9112 2.2). `to_head_request`: a response to HEAD has no body, regardless of its fields.
     std::expected<std::optional<std::size_t>, Http1Error> read(std::string_view bytes, Head& head,
                                                                bool to_head_request = false);
     void reset() { scanned_ = 0; }
@@ -108,7 +108,7 @@ private:
         0;  // bytes known to hold no end of head, so that dribbled bytes cost O(n)
 };
 
-/// Takes a body apart, without copying: feed what came, get views of its content.
+/// Decodes the framing of a body without copying: takes received bytes, returns views of content.
 class BodyReader {
 public:
     BodyReader() = default;

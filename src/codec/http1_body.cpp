@@ -1,5 +1,6 @@
 // Taking a body apart. Content is handed out as views into the input; only a chunk-size or trailer
 // line that a read cut in two is copied, and its length is bounded.
+#include "codec/hex.h"
 #include "codec/http1.h"
 #include "codec/http1_grammar.h"
 
@@ -17,13 +18,6 @@ constexpr std::size_t kMaxTrailer = 8192;
 
 /// Fifteen digits fit 63 bits; leading zeros are allowed within them.
 constexpr std::size_t kMaxSizeDigits = 15;
-
-int hex_value(char c) {
-    if (grammar::is_digit(c))
-        return c - '0';
-    const char letter = grammar::lower(c);
-    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
 
 /// The length of the quoted string at the front of `text`, quotes included; 0 if it is none.
 std::size_t quoted_length(std::string_view text) {

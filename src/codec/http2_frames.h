@@ -20,9 +20,9 @@ struct Http2FrameHead {
     bool operator==(const Http2FrameHead&) const = default;
 };
 
-/// Walks over a connection's bytes, wherever they are cut, and stops before each frame takes
-/// effect: at the last byte of its head. Whoever reads the same bytes in full can be asked there
-/// what it thinks so far.
+/// Walks over a connection's bytes, in pieces of any size, and stops before each frame takes
+/// effect: at the last byte of its head. There the caller can check the state of nghttp2, which
+/// reads the same bytes.
 class Http2FrameWalk {
 public:
     struct Step {

@@ -29,8 +29,8 @@ enum class Http2Error : std::uint8_t {
 std::string_view to_string(Http2Error error);
 
 /// Takes one request's fields as they are decoded and makes a Head of them: pseudo-fields become
-/// method, target and a field "host", the rest stay as they are. What could mean two things once it
-/// is written as HTTP/1.1 is an error. After an error nothing more is kept, so that a header bomb
+/// method, target and a field "host", the rest stay as they are. A field that is ambiguous when
+/// written as HTTP/1.1 is an error. After an error nothing more is stored, so that a header bomb
 /// costs no memory.
 class Http2HeadReader {
 public:

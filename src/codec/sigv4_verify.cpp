@@ -1,5 +1,6 @@
 #include "codec/sigv4_verify.h"
 
+#include "codec/hex.h"
 #include "codec/http1_grammar.h"
 
 #include <openssl/crypto.h>
@@ -80,8 +81,7 @@ std::optional<Digest> parse_digest(std::string_view hex) {
         const char c = hex[i];
         if (!grammar::is_digit(c) && (c < 'a' || c > 'f'))
             return std::nullopt;
-        const int nibble = c <= '9' ? c - '0' : c - 'a' + 10;
-        digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] << 4 | nibble);
+        digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] << 4 | hex_value(c));
     }
     return digest;
 }

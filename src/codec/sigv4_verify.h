@@ -1,5 +1,5 @@
-// The other side of Signature Version 4: was this request signed with the key it names? The wording
-// of what is refused is AWS's, because SDKs act upon it: they set their clock by "Signature
+// Verifies Signature Version 4: was this request signed with the key it names? The messages are
+// AWS's, because SDKs depend on them: they correct their clock when they see "Signature
 // expired".
 #pragma once
 
@@ -15,13 +15,13 @@
 
 namespace weir::codec {
 
-/// Why a signature is not taken.
+/// Why a signature is refused.
 struct SignatureFault {
     std::string_view type;  // AWS's exception; its status is 403
     std::string message;
 };
 
-/// What a request's head says of its signature. Views into the head.
+/// The signature in a request's head. Views into the head.
 struct Claim {
     ParsedAuthorization authorization;
     std::int64_t signed_at = 0;  // seconds since 1970
@@ -33,10 +33,10 @@ std::optional<Digest> parse_digest(std::string_view hex);
 /// "20150830T123600Z" as seconds since 1970.
 std::optional<std::int64_t> parse_amz_date(std::string_view text);
 
-/// All that can be judged before the body and the key are known: the header is whole, host (or
+/// Checks all that can be known before the body and the key: the header is complete, host (or
 /// :authority) and x-amz-date are signed, its date is that of the scope and at most five minutes
-/// off, it is for one of `services`, of which a fault names the first. The Region is the caller's
-/// to judge. `unix_seconds`: wall time.
+/// off, it is for one of `services`, of which a fault names the first. The caller checks the
+/// Region. `unix_seconds`: wall time.
 std::expected<Claim, SignatureFault> read_claim(const Head& head,
                                                 std::span<const std::string_view> services,
                                                 std::int64_t unix_seconds);

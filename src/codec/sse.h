@@ -31,7 +31,7 @@ private:
 
 inline constexpr std::size_t kMaxSseEvent = 24UL << 20;
 
-/// Finds events at the front of a stream's bytes. Lines end by CR, LF or CRLF, as they please.
+/// Finds events at the front of a stream's bytes. Lines end by CR, LF or CRLF.
 ///
 /// Promises: the same events with data for any division of the bytes; each byte is searched once,
 /// however small the pieces that it comes in.
