@@ -2,22 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace weir::policy {
 
 namespace {
-// An outage of one of two Regions at loads 0.8 and 1.2, and two short ones of the only Region at
-// 0.6, seeds 21-24: kRamp 2 to 30 s, kRampFloor 0.02 to 0.5, kLeastRate 1 to 50, a least number of
-// outcomes for the share of 5 to 30 and kSparedPerProbe 10 to 100 differ by 0.2 % of tokens at most
-// (the only Region: 99.0; a ramp of 2 s 99.1, of 30 s 98.9). The ramp is for a Region that comes
-// back weak, which plan does not have.
+// Values that were tried: docs/tuning.md.
+// The ramp is for a Region that comes back weak: from kRampFloor of the earlier rate to all of it.
 constexpr Duration kRamp = std::chrono::seconds(10);
 constexpr double kRampFloor = 0.1;
-constexpr double kLeastRate = 10;  // a second; a quiet place need not be eased in
+constexpr double kLeastRate = 10;  // calls per second; a target below this needs no ramp
 constexpr std::uint32_t kSparedPerProbe = 30;
-// Half-open for so long without a better probe: any call may be one.
+// After this time half-open without a suitable probe, any call may be the probe.
 constexpr Duration kAnyProbeAfter = std::chrono::seconds(1);
-// Another client that succeeded within this time can be expected to come with a probe.
+// Another client that succeeded within this time is expected to send the probe.
 constexpr Duration kOthersExpected = std::chrono::seconds(60);
 }  // namespace
 
@@ -28,33 +26,33 @@ Evidence::Rule Breaker::rule() const {
 BreakerState Breaker::state(Instant now) {
     if (state_ == BreakerState::open && now >= until_) {
         force_half_open(now);
-        gate_ = times_open_ > 1;
-        gate_until_ = until_ + 2 * (until_ - opened_);
+        gate_.on = times_open_ > 1;
+        gate_.until = until_ + 2 * (until_ - opened_);
     }
-    if (ramp_ && now - ramp_start_ >= kRamp) {
-        ramp_ = false;
+    if (ramp_.on && now - ramp_.start >= kRamp) {
+        ramp_.on = false;
         times_open_ = 0;
     }
     return state_;
 }
 
 double Breaker::ramp_rate(Instant now) const {
-    const double part = std::clamp(to_seconds(now - ramp_start_) / to_seconds(kRamp), 0.0, 1.0);
-    return rate_before_ * (kRampFloor + (1 - kRampFloor) * part);
+    const double part = std::clamp(to_seconds(now - ramp_.start) / to_seconds(kRamp), 0.0, 1.0);
+    return ramp_.rate_before * (kRampFloor + (1 - kRampFloor) * part);
 }
 
 void Breaker::accrue(Instant now) {
-    credit_ = std::min(credit_ + to_seconds(now - accrued_) * ramp_rate(now), 2.0);
-    accrued_ = now;
+    ramp_.credit = std::min(ramp_.credit + to_seconds(now - ramp_.accrued) * ramp_rate(now), 2.0);
+    ramp_.accrued = now;
 }
 
 bool Breaker::gated(Instant now) {
-    return state(now) == BreakerState::half_open && gate_ && probes_passed_ == 0 &&
-           probes_out_ == 0 && avoided_ < kSparedPerProbe && now < gate_until_;
+    return state(now) == BreakerState::half_open && gate_.on && probes_.passed == 0 &&
+           probes_.out == 0 && gate_.avoided < kSparedPerProbe && now < gate_.until;
 }
 
 bool Breaker::ramping(Instant now) {
-    return state(now) == BreakerState::closed && ramp_;
+    return state(now) == BreakerState::closed && ramp_.on;
 }
 
 bool Breaker::allows(Instant now) {
@@ -62,15 +60,15 @@ bool Breaker::allows(Instant now) {
         case BreakerState::open:
             return false;
         case BreakerState::half_open:
-            return !gated(now) && probes_out_ + probes_passed_ < std::max(config_.probes, 1U);
+            return !gated(now) && probes_.out + probes_.passed < std::max(config_.probes, 1U);
         case BreakerState::closed:
             break;
     }
-    if (!ramp_) {
+    if (!ramp_.on) {
         return true;
     }
     accrue(now);
-    return credit_ >= 1;
+    return ramp_.credit >= 1;
 }
 
 Instant Breaker::allows_at(Instant now) {
@@ -81,18 +79,18 @@ Instant Breaker::allows_at(Instant now) {
         return until_;
     }
     if (state_ == BreakerState::half_open) {
-        return gated(now) ? gate_until_ : Instant::max();
+        return gated(now) ? gate_.until : Instant::max();
     }
-    const double wait = (1 - credit_) / std::max(ramp_rate(now), 0.1);
-    return std::min(now + from_seconds(wait) + std::chrono::microseconds(10), ramp_start_ + kRamp);
+    const double wait = (1 - ramp_.credit) / std::max(ramp_rate(now), 0.1);
+    return std::min(now + from_seconds(wait) + std::chrono::microseconds(10), ramp_.start + kRamp);
 }
 
 Breaker::Permit Breaker::take(Instant now) {
     const bool probe = state(now) == BreakerState::half_open;
     if (probe) {
-        ++probes_out_;
-    } else if (ramp_) {
-        credit_ -= 1;
+        ++probes_.out;
+    } else if (ramp_.on) {
+        ramp_.credit -= 1;
     }
     return Permit{probe, epoch_};
 }
@@ -105,7 +103,7 @@ void Breaker::ask_for(std::uint64_t client, Instant now) {
     if (at_present == BreakerState::open) {
         force_half_open(now);
     } else if (at_present == BreakerState::half_open) {
-        gate_ = false;
+        gate_.on = false;
     }
 }
 
@@ -115,7 +113,7 @@ Instant Breaker::may_probe_at(Witness who, bool failed_before, Instant now) {
     }
     const bool same_again = failed_probe_of_ == who.client &&
                             evidence_.other_succeeded(who.client, now - kOthersExpected);
-    if (sole_accuser_ == who.client && probes_out_ > 0) {
+    if (sole_accuser_ == who.client && probes_.out > 0) {
         return now + kAnyProbeAfter;  // room for the probes of others
     }
     return failed_before || same_again ? std::max(now, half_since_ + kAnyProbeAfter) : now;
@@ -126,19 +124,16 @@ void Breaker::success(Permit permit, Instant now, Witness who) {
         return;
     }
     if (permit.probe) {
-        --probes_out_;
-        ++probes_passed_;
-        if (probes_passed_ >= std::max(config_.probes, 1U)) {
+        --probes_.out;
+        ++probes_.passed;
+        if (probes_.passed >= std::max(config_.probes, 1U)) {
             state_ = BreakerState::closed;
             ++epoch_;
             evidence_.clear();
             failed_probe_of_.reset();
             sole_accuser_.reset();
             tripped_by_ = 0;
-            ramp_ = true;
-            ramp_start_ = now;
-            accrued_ = now;
-            credit_ = 1;
+            ramp_ = {true, now, now, 1, ramp_.rate_before};
         }
     }
     evidence_.good(who, config_.window, now);
@@ -146,7 +141,7 @@ void Breaker::success(Permit permit, Instant now, Witness who) {
 
 void Breaker::give_back(Permit permit, Instant) {
     if (permit.epoch == epoch_ && permit.probe) {
-        --probes_out_;
+        --probes_.out;
     }
 }
 
@@ -158,7 +153,7 @@ void Breaker::failure(Permit permit, double weight, Random& random, Instant now,
     if (permit.probe) {
         failed_probe_of_ = who.client;
         if (doubted) {
-            --probes_out_;
+            --probes_.out;
             return;
         }
         if (sole_accuser_ != who.client) {
@@ -183,8 +178,8 @@ void Breaker::broke(Random& random, Instant now, Witness who) {
 void Breaker::judge(Random& random, Instant now) {
     if (state_ == BreakerState::closed &&
         evidence_.condemns(rule(), Evidence::View::believed, now)) {
-        rate_before_ = std::max(kLeastRate, evidence_.total(config_.window, now) /
-                                                std::max(0.1, to_seconds(config_.window)));
+        ramp_.rate_before = std::max(kLeastRate, evidence_.total(config_.window, now) /
+                                                     std::max(0.1, to_seconds(config_.window)));
         sole_accuser_ = evidence_.sole_accuser(config_.window, now);
         trip(random, now);
         tripped_by_ = 0;
@@ -229,25 +224,49 @@ void Breaker::trip(Random& random, Instant now) {
     state_ = BreakerState::open;
     ++epoch_;
     ++times_open_;
-    avoided_ = 0;
+    gate_.avoided = 0;
+    by_another_ = false;
     opened_ = now;
     until_ = now + from_seconds(std::min(plain, longest) * spread);
-    probes_out_ = 0;
-    probes_passed_ = 0;
-    ramp_ = false;
+    probes_ = {};
+    ramp_.on = false;
+}
+
+void Breaker::open_for_another(Instant until, Instant now) {
+    if (state_ != BreakerState::open) {
+        state_ = BreakerState::open;
+        ++epoch_;
+        opened_ = now;
+        until_ = until;
+        probes_ = {};
+        ramp_.on = false;
+        by_another_ = true;
+    }
+    if (by_another_) {
+        until_ = until;
+    }
+}
+
+void Breaker::release(Instant now) {
+    if (std::exchange(by_another_, false) && state_ == BreakerState::open) {
+        force_half_open(now);
+    }
 }
 
 Instant Breaker::may_force_at() const {
+    if (by_another_) {
+        return until_;
+    }
     return times_open_ <= 1 ? opened_ : opened_ + (until_ - opened_) / 4;
 }
 
 void Breaker::force_half_open(Instant now) {
     state_ = BreakerState::half_open;
+    by_another_ = false;
     half_since_ = now;
-    gate_ = false;
+    gate_.on = false;
     ++epoch_;
-    probes_out_ = 0;
-    probes_passed_ = 0;
+    probes_ = {};
 }
 
 }  // namespace weir::policy

@@ -1,4 +1,4 @@
-// Stops sending to a place that fails, and finds out carefully whether it is back.
+// Stops sending to a target that fails, and probes whether it is back.
 #pragma once
 
 #include <weir/config.h>
@@ -23,14 +23,14 @@ namespace weir::policy {
 /// Opened on the failures of one client alone, it is open to that client: a call of another client
 /// makes it half-open at once and is a probe.
 ///
-/// A call that has failed before, and the client whose probe failed last, may probe only when
-/// nobody else has done so for a second.
+/// A call that has failed before, and the client whose probe failed last, may probe only when no
+/// other call has done so for a second.
 ///
 /// Invariant: probes out plus probes passed never exceed `probes`; a permit taken before the last
 /// change of state has no effect when it comes back.
 class Breaker {
 public:
-    /// Handed out with each attempt and handed back with its outcome.
+    /// Given with each attempt and returned with its outcome.
     struct Permit {
         bool probe = false;
         std::uint32_t epoch = 0;
@@ -44,13 +44,13 @@ public:
 
     /// True when an attempt may start now.
     bool allows(Instant now);
-    /// Open, or half-open with its probes out: nothing passes until something happens.
+    /// Open, or half-open with its probes in flight: only an event can let a call pass.
     bool shut(Instant now) { return state(now) != BreakerState::closed && !allows(now); }
     bool ramping(Instant now);
     /// When it may allow an attempt by time alone; Instant::max(): only an outcome can change it.
     Instant allows_at(Instant now);
 
-    /// Only after allows() said yes.
+    /// Only after allows() returned true.
     Permit take(Instant now);
 
     /// Half-open at once if only one client has had failures here, and this is another one.
@@ -63,23 +63,23 @@ public:
     Instant may_probe_at(Witness who, bool failed_before, Instant now);
 
     void success(Permit permit, Instant now, Witness who = {});
-    /// `weight` 1, or 1/2 for failures that say less about the place. `doubted`: the call has
-    /// failed at another target that serves others.
+    /// `weight` 1, or 1/2 for failures that are weaker evidence. `doubted`: the call has
+    /// failed at another target that serves other calls.
     void failure(Permit permit, double weight, Random& random, Instant now, Witness who = {},
                  bool doubted = false);
-    /// A failure after its permit was handed back: an answer that began and then broke.
+    /// A failure after its permit was returned: an answer that began and then broke.
     void broke(Random& random, Instant now, Witness who = {});
-    /// A refusal by quota: the place works.
+    /// A refusal by quota: the target works.
     void alive(Permit permit, Instant now, Witness who = {}) { success(permit, now, who); }
 
     /// Closed, and not even doubted failures would open it.
     bool healthy(Instant now);
-    /// The call has failed at a healthy target too: what it said here is taken back, and an opening
-    /// that rested on it. True if the state changed.
+    /// The call has failed at a healthy target too: its failure here no longer counts, and an
+    /// opening that rested on it is undone. True if the state changed.
     bool take_back(std::uint64_t call, Instant now);
     /// The other targets fail as well: doubted failures count after all.
     void believe(Random& random, Instant now);
-    /// Nothing was learned: a probe's permit returns.
+    /// An end without evidence: a probe's permit returns.
     void give_back(Permit permit, Instant now);
 
     /// Every alternative is open too: half-open ahead of time. At once after the first opening,
@@ -87,17 +87,44 @@ public:
     Instant may_force_at() const;
     void force_half_open(Instant now);
 
-    /// A call went elsewhere because of this breaker. From the second opening on, a place is probed
-    /// once for thirty of these at most, while there is anywhere else: see gated().
-    void avoided() { ++avoided_; }
-    /// Half-open by time, but nobody has been spared enough yet to pay for another probe.
+    /// A call went elsewhere because of this breaker. From the second opening on, a target is
+    /// probed at most once for thirty of these, while there is another target: see gated().
+    void avoided() { ++gate_.avoided; }
+    /// Half-open by time, but too few calls have gone elsewhere for another probe.
     bool gated(Instant now);
-    void lift_gate() { gate_ = false; }
+    void lift_gate() { gate_.on = false; }
+
+    /// Another instance that shares the quota has found the target failing and looks after it: open
+    /// until then, unless that instance says otherwise.
+    void open_for_another(Instant until, Instant now);
+    /// It says nothing any more: the target is well again, or that instance is gone.
+    void release(Instant now);
+    bool opened_by_another() const { return by_another_; }
 
     bool open(Instant now) { return state(now) == BreakerState::open; }
     Instant opens_until() const { return until_; }
 
 private:
+    /// Of this half-open spell.
+    struct Probes {
+        std::uint32_t out = 0;
+        std::uint32_t passed = 0;
+    };
+    /// See gated().
+    struct Gate {
+        bool on = false;
+        Instant until{};
+        std::uint32_t avoided = 0;  ///< calls that went elsewhere since it opened
+    };
+    /// After it has closed: from a part of the earlier rate to all of it.
+    struct Ramp {
+        bool on = false;
+        Instant start{};
+        Instant accrued{};
+        double credit = 0;       ///< attempts that may go now
+        double rate_before = 0;  ///< attempts a second when it last opened from closed
+    };
+
     Evidence::Rule rule() const;
     void judge(Random& random, Instant now);
     void trip(Random& random, Instant now);
@@ -110,21 +137,15 @@ private:
     Evidence evidence_;
     std::uint64_t tripped_by_ = 0;                  // the call whose probe failed; 0: none
     std::optional<std::uint64_t> failed_probe_of_;  // the client whose probe failed last
-    std::optional<std::uint64_t> sole_accuser_;     // it opened on the failures of this one alone
+    std::optional<std::uint64_t> sole_accuser_;     // it opened on this client's failures alone
     Instant half_since_{};
     Instant opened_{};
     Instant until_{};
     std::uint32_t times_open_ = 0;  // since it was last fully closed
-    std::uint32_t probes_out_ = 0;
-    std::uint32_t probes_passed_ = 0;
-    bool gate_ = false;
-    Instant gate_until_{};
-    std::uint32_t avoided_ = 0;
-    bool ramp_ = false;
-    Instant ramp_start_{};
-    Instant accrued_{};
-    double credit_ = 0;
-    double rate_before_ = 0;  // attempts a second when it last opened from closed
+    Probes probes_;
+    Gate gate_;
+    bool by_another_ = false;
+    Ramp ramp_;
 };
 
 }  // namespace weir::policy

@@ -1,4 +1,4 @@
-// What one of each class of input costs a model, learned by least squares.
+// The token cost of each class of input for a model, learned by least squares.
 #pragma once
 
 #include <weir/input_counts.h>
@@ -11,13 +11,13 @@ namespace weir::policy {
 
 /// A factor a class on the prior weights, by recursive least squares.
 ///
-/// Every answer counts alike, however long: what is fitted is actual/prior, as a sum of the shares
-/// that the classes have in the prior. Before the first answer the factors are believed to be 1,
-/// give or take a third together and a third each; so a few answers move all of them, and many
-/// tell them apart. Old answers are forgotten at 0.998 an answer, and what is forgotten is replaced
-/// by the first belief: a class that is not seen returns to what the others suggest, and nothing
-/// can grow without bound. Factors that keep being wrong by more than they can explain are given up
-/// at once.
+/// Every answer has the same weight at any length: the fit is of actual/prior, as a sum of the
+/// shares that the classes have in the prior. The prior of the factors is 1, with a standard
+/// deviation of a third together and a third each; so a few answers move all of them, and many
+/// separate them. Old answers decay by 0.998 per answer, and the prior replaces what decays: a
+/// class that is not seen returns to the value that the others suggest, and nothing grows without
+/// bound. Factors whose errors stay larger than their doubt explains are reset to the prior at
+/// once.
 class ClassWeights {
 public:
     struct Estimate {
@@ -25,7 +25,7 @@ public:
         double doubt = 0;   ///< its standard deviation
     };
 
-    /// Shares in the prior of the classes that are there at all.
+    /// Shares in the prior of the classes that occur.
     struct Shares {
         std::array<std::uint8_t, kInputClasses> cls;
         std::array<double, kInputClasses> share;  // by place in `cls`
@@ -40,8 +40,8 @@ public:
     static Shares shares(const InputCounts& counts);
     Estimate estimate(const Shares& shares) const;
 
-    /// `before`: what estimate() says of it. False: the weights did not hold and are back at the
-    /// prior; this answer is the first again.
+    /// `before`: the result of estimate() for it. False: the weights were wrong and are reset to
+    /// the prior; this answer is the first again.
     bool learn(const Shares& shares, const Estimate& before, double actual);
 
     /// Answers since the prior.

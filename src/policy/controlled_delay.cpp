@@ -22,7 +22,7 @@ void ControlledDelay::filled(Instant now) {
 }
 
 void ControlledDelay::emptied(Instant now) {
-    empty_since_ = now;
+    empty_since_ = std::min(empty_since_, now);
     work_off(now);
 }
 

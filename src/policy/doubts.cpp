@@ -69,12 +69,19 @@ void doubt_waits(const Config& config, Problems& problems) {
     }
 }
 
+void doubt_share(const Config& config, Problems& problems) {
+    problems.require(!config.shared || config.quota_share == 1, "quota_share",
+                     "divides what all instances share: together they use this part of each quota; "
+                     "meant may be 1, because `shared` is set");
+}
+
 }  // namespace
 
 std::vector<Problem> doubts(const Config& config) {
     Problems problems;
     doubt_targets(config, problems);
     doubt_waits(config, problems);
+    doubt_share(config, problems);
     return problems.take();
 }
 

@@ -33,6 +33,29 @@ bool glob_match(std::string_view pattern, std::string_view text) {
     return p == pattern.size();
 }
 
+bool may_use_model(const Config& config, const ClientConfig& client, std::string_view model) {
+    const std::string_view plain = strip_arn(model);
+    const auto matches = [&](std::string_view name) {
+        return std::ranges::any_of(client.models,
+                                   [&](const auto& glob) { return glob_match(glob, name); });
+    };
+    return client.models.empty() || matches(model) || matches(plain) ||
+           std::ranges::any_of(config.aliases, [&](const auto& alias) {
+               return alias.second == model && matches(alias.first);
+           });
+}
+
+Target target_of(const RouteTarget& target, std::string_view model) {
+    // Mantle knows no profiles: models go by their plain ids there.
+    const bool plain = target.endpoint == Endpoint::mantle;
+    return {.region = target.region,
+            .model = !target.model.empty() ? target.model
+                                           : std::string(plain ? split_model(model).base : model),
+            .endpoint = target.endpoint,
+            .tier = target.tier,
+            .account = std::string(plain_account(target.account))};
+}
+
 bool resides(std::string_view residency, std::string_view region, std::string_view model) {
     if (residency.empty() || residency == "any") {
         return true;
@@ -51,20 +74,6 @@ const std::string* guardrail_for(const RouteTarget& by, std::string_view guardra
     return found == by.guardrails.end() ? nullptr : &found->second;
 }
 
-/// A client's globs name models as callers ask for them: with or without a geo prefix, or by an
-/// alias.
-bool may_use(const Config& config, const ClientConfig& client, std::string_view model) {
-    const std::string_view plain = strip_arn(model);
-    const auto matches = [&](const std::string& glob) {
-        return glob_match(glob, model) || glob_match(glob, plain) ||
-               glob_match(glob, split_model(plain).base) ||
-               std::ranges::any_of(config.aliases, [&](const auto& alias) {
-                   return alias.second == model && glob_match(glob, alias.first);
-               });
-    };
-    return client.models.empty() || std::ranges::any_of(client.models, matches);
-}
-
 /// What the client's own settings have against a target; null: nothing.
 const char* client_objection(const Config& config, const PathKey& key, const Candidate& c) {
     const auto client = key.client.empty()
@@ -77,8 +86,9 @@ const char* client_objection(const Config& config, const PathKey& key, const Can
         std::ranges::find(client->regions, c.target.region) == client->regions.end()) {
         return "client_regions";
     }
-    const bool same = !c.degraded && may_use(config, *client, key.model);
-    if (!same && !may_use(config, *client, c.target.model) && !may_use(config, *client, c.model)) {
+    const bool same = !c.degraded && may_use_model(config, *client, key.model);
+    if (!same && !may_use_model(config, *client, c.target.model) &&
+        !may_use_model(config, *client, c.model)) {
         return "client_models";
     }
     return nullptr;
@@ -99,13 +109,7 @@ public:
     Candidate candidate(const RouteTarget& target) const {
         const bool mantle = target.endpoint == Endpoint::mantle;
         Candidate c;
-        c.target.region = target.region;
-        c.target.endpoint = target.endpoint;
-        c.target.tier = target.tier;
-        // Mantle knows no profiles: models go by their plain ids there.
-        c.target.model = !target.model.empty() ? target.model
-                         : mantle              ? std::string(base_)
-                                               : key_.model;
+        c.target = target_of(target, key_.model);
         c.model = without_alias(config_, c.target.model);
         c.substituted = c.target.model != key_.model;
         c.degraded = split_model(c.model).base != base_;
@@ -114,7 +118,7 @@ public:
                  : mantle                         ? ApiPath::v1
                  : two_endpoints_                 ? ApiPath::openai_v1
                                                   : ApiPath::as_asked;
-        if (target.region != home_ && !key_.guardrail.empty()) {
+        if (away(target) && !key_.guardrail.empty()) {
             const std::string* mapped = guardrail_for(target, key_.guardrail);
             c.guardrail = mapped == nullptr ? std::string() : *mapped;
         }
@@ -134,11 +138,10 @@ public:
         if (key_.reach != Reach::both && mantle != (key_.reach == Reach::mantle)) {
             return "endpoint";
         }
-        if (key_.region_bound && target.region != home_) {
+        if (key_.region_bound && away(target)) {
             return "guardrail";
         }
-        if (!key_.guardrail.empty() &&
-            (mantle || (target.region != home_ && c.guardrail.empty()))) {
+        if (!key_.guardrail.empty() && (mantle || (away(target) && c.guardrail.empty()))) {
             return "guardrail";
         }
         if (!key_.profile.empty() && elsewhere(target) && c.profile.empty()) {
@@ -152,9 +155,14 @@ public:
     }
 
 private:
+    /// Where what the call names by id is not there, or another's: guardrails, profiles and stored
+    /// things belong to one Region of one account.
+    bool away(const RouteTarget& target) const {
+        return target.region != home_ || plain_account(target.account) != key_.home_account;
+    }
     /// Where the profile that the call names is not known.
     bool elsewhere(const RouteTarget& target) const {
-        return target.region != home_ || target.endpoint == Endpoint::mantle;
+        return away(target) || target.endpoint == Endpoint::mantle;
     }
 
     const Config& config_;
@@ -176,6 +184,7 @@ Candidates candidates(const Config& config, const PathKey& key) {
         Candidate c;
         c.target.region = key.home_region.empty() ? config.default_region : key.home_region;
         c.target.model = key.model;
+        c.target.account = key.home_account;
         c.model = key.model;
         if (key.reach == Reach::mantle) {  // what it leans on was made under another configuration
             result.skipped.push_back(Skipped{c.target.region, c.target.model, "endpoint"});

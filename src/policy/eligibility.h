@@ -1,4 +1,4 @@
-// Which places a call may go to at all.
+// The targets that a call may use.
 #pragma once
 
 #include <weir/config.h>
@@ -15,10 +15,14 @@ namespace weir::policy {
 /// `pattern` with * for any text, the empty one included.
 bool glob_match(std::string_view pattern, std::string_view text);
 
+/// Whether the client's globs let it use a model: by its id, prefix included, as callers write it,
+/// an ARN by its last part, or by an alias that stands for it.
+bool may_use_model(const Config& config, const ClientConfig& client, std::string_view model);
+
 /// True when `region` and the geo prefix of `model` both stay within `residency`.
 bool resides(std::string_view residency, std::string_view region, std::string_view model);
 
-/// What decides where a call may go; calls alike in this share their candidates.
+/// The properties that decide the targets of a call; calls with equal ones share their candidates.
 struct PathKey {
     std::string model;
     std::string home_region;
@@ -28,9 +32,13 @@ struct PathKey {
     std::string guardrail = {};  // one that some target maps; any other is region_bound
     std::string profile = {};    // likewise
     std::string client = {};     // set: its own regions and models apply
+    std::string home_account = {};
 
     auto operator<=>(const PathKey&) const = default;
 };
+
+/// What a route's target is, to calls that ask for `model`.
+Target target_of(const RouteTarget& target, std::string_view model);
 
 struct Candidate {
     Target target;

@@ -9,13 +9,12 @@ namespace weir {
 using namespace policy;
 
 namespace {
-constexpr std::size_t kSpareRecords = 1024;
 // How long a final answer without a time of its own is repeated to the SDK that asks again.
 constexpr Duration kRepeatAtLeast = std::chrono::seconds(5);
 constexpr Duration kLongestDeadline = std::chrono::hours(24);
 }  // namespace
 
-Ordeal::Place& Ordeal::at(TargetState* target) {
+History::Place& History::at(TargetState* target) {
     for (Place& place : places) {
         if (place.target == target) {
             return place;
@@ -25,7 +24,7 @@ Ordeal::Place& Ordeal::at(TargetState* target) {
     return places.back();
 }
 
-const Ordeal::Place* Ordeal::find(const TargetState* target) const {
+const History::Place* History::find(const TargetState* target) const {
     for (const Place& place : places) {
         if (place.target == target) {
             return &place;
@@ -34,8 +33,9 @@ const Ordeal::Place* Ordeal::find(const TargetState* target) const {
     return nullptr;
 }
 
-Engine::Impl::Impl(Config config, std::uint64_t seed, Instant now) : random_(seed), now_(now) {
-    apply(std::move(config));
+Engine::Impl::Impl(Config config, std::uint64_t seed, Instant now)
+    : config_(std::move(config)), random_(seed), now_(now), accounts_(config_), waiting_(agenda_) {
+    read_config();
 }
 
 Instant Engine::Impl::tick(Instant now) {
@@ -43,62 +43,48 @@ Instant Engine::Impl::tick(Instant now) {
     return now_;
 }
 
-Engine::Impl::CallRecord* Engine::Impl::find(CallId id) {
-    if (recent_ == nullptr || recent_->id != id) {
-        const auto at = calls_.find(id);
-        recent_ = at == calls_.end() ? nullptr : at->second.get();
-    }
-    return recent_;
-}
-
 Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now) {
-    std::unique_ptr<CallRecord> record;
-    if (spare_.empty()) {
-        record = std::make_unique<CallRecord>();
-    } else {
-        record = std::move(spare_.back());
-        spare_.pop_back();
-    }
-    CallRecord* r = record.get();
-    r->id = call.id;
+    CallRecord* r = calls_.add(call.id);
     r->state = CallState::idle;
-    r->priority = std::min(call.priority, Priority::batch);
-    r->stream = call.stream;
+    r->asked.priority = std::min(call.priority, Priority::batch);
+    r->asked.stream = call.stream;
     r->sends = 0;
     r->attempts = 0;
-    r->input = Input(call);
-    r->max_output = call.max_output;
-    if (r->max_output) {
-        r->max_output = std::min(*r->max_output, kMostTokens);
+    r->asked.input = Input(call);
+    r->asked.max_output = call.max_output;
+    if (r->asked.max_output) {
+        r->asked.max_output = std::min(*r->asked.max_output, kMostTokens);
     }
-    r->output_kind = std::min(call.output_kind, OutputKind::thinking);
+    r->asked.output_kind = std::min(call.output_kind, OutputKind::thinking);
     r->full_output = false;
-    r->thinking_budget = std::min(call.thinking_budget, kMostTokens);
-    r->bytes = call.bytes;
+    r->asked.thinking_budget = std::min(call.thinking_budget, kMostTokens);
+    r->asked.bytes = call.bytes;
     // A driver that does not say when the call arrived means: now.
     r->arrival = call.arrival == Instant{} ? now : std::min(call.arrival, now);
     r->waited = Duration::zero();
-    r->invocation = call.invocation;
+    r->asked.invocation = call.invocation;
     r->first_target = nullptr;
     r->last_target = nullptr;
-    r->target = nullptr;
-    r->cache_home = 0;
-    r->client = client_for(call.client);
+    r->attempt.target = nullptr;
+    r->asked.cache_home = 0;
+    r->client = accounts_.client_for(call.client);
     ++r->client->calls;
-    const PathLess::View view = path_key(call, *r->client);
-    const auto known = paths_.find(view);
-    r->path = known != paths_.end() ? known->second.get() : path_for(PathLess::key(view));
-    r->path->last_used = ++uses_;
+    const Accounts::Found found = accounts_.path_of(call, *r->client, now);
+    r->path = found.path;
     ++r->path->refs;
-    if (!call.conversation.empty() && !r->path->targets.empty()) {
-        r->path->targets.front().state->estimator->recognise(r->input, call.conversation);
-        r->cache_home = cache_homes_.find(call.conversation, now).value_or(0);
+    if (found.made) {
+        trim_paths(r->path);
     }
-    r->witness.client = r->client->key;
+    if (!call.conversation.empty() && !r->path->targets.empty()) {
+        r->path->targets.front().state->estimator->recognise(r->asked.input, call.conversation);
+        r->asked.cache_home = cache_homes_.find(call.conversation, now).value_or(0);
+    }
+    r->asked.witness.client = r->client->key;
     // An SDK's own tries are one call.
-    r->witness.call = (call.invocation.empty() ? IdHash{}(call.id)
-                                               : StringHash{}(call.invocation) ^ r->client->key) |
-                      1U;
+    r->asked.witness.call =
+        (call.invocation.empty() ? IdHash{}(call.id)
+                                 : StringHash{}(call.invocation) ^ r->client->key) |
+        1U;
     const InvocationMemory::Entry* entry = invocations_.find(call.client, call.invocation);
     if (entry != nullptr) {
         r->arrival = std::min(r->arrival, entry->arrival);
@@ -108,31 +94,7 @@ Engine::Impl::CallRecord* Engine::Impl::new_record(const Call& call, Instant now
     const Duration patience = std::clamp<Duration>(call.deadline.value_or(config_.queue.deadline),
                                                    Duration::zero(), kLongestDeadline);
     r->deadline = r->arrival + patience;
-    calls_.emplace(call.id, std::move(record));
     return r;
-}
-
-/// What is mapped nowhere binds a call to its home Region whatever its name: it is left out of the
-/// key, or callers could multiply paths.
-Engine::Impl::PathLess::View Engine::Impl::path_key(const Call& call,
-                                                    const ClientState& client) const {
-    constexpr std::string_view kUnknown = "*";
-    bool bound = call.region_bound;
-    Reach reach = call.reach;
-    std::string_view guardrail = strip_arn(call.guardrail);
-    std::string_view profile = call.profile;
-    const auto settle_part = [&](std::string_view& part, const auto& mapped) {
-        if (!part.empty() && !mapped.contains(part)) {
-            bound = true;
-            // Never silently to where it means nothing.
-            part = reach == Reach::mantle ? kUnknown : std::string_view();
-            reach = reach == Reach::both ? Reach::runtime : reach;
-        }
-    };
-    settle_part(guardrail, mapped_.guardrails);
-    settle_part(profile, mapped_.profiles);
-    return {call.model, call.home_region, call.converse, bound,
-            reach,      guardrail,        profile,       own_paths(client)};
 }
 
 /// Forgets a record that is neither waiting nor in flight any more.
@@ -140,81 +102,16 @@ void Engine::Impl::end(CallRecord* call) {
     --call->path->refs;
     ClientState* client = call->client;
     --client->calls;
-    call->ordeal.reset();
-    if (!mentioned_.empty()) {
-        release_mentioned(call);
-    }
+    call->history.reset();
+    accounts_.let_go_mentioned(*call);
     call->state = CallState::idle;
-    recent_ = nullptr;
-    const auto at = calls_.find(call->id);
-    if (spare_.size() < kSpareRecords) {
-        spare_.push_back(std::move(at->second));
-    }
-    calls_.erase(at);
+    calls_.forget(call);
     release_client(client);
 }
 
-void Engine::Impl::arm(Timer& timer, Instant at) {
-    if (at == Instant::max()) {
-        disarm(timer);
-        return;
-    }
-    timer.at = at;
-    if (timers_.contains(&timer)) {
-        timers_.update(&timer);
-    } else {
-        timers_.push(&timer);
-    }
-}
-
-void Engine::Impl::disarm(Timer& timer) {
-    if (timers_.contains(&timer)) {
-        timers_.erase(&timer);
-    }
-}
-
-Refusal Engine::Impl::refusal(RefusalReason reason, const CallRecord* call,
-                              std::size_t index) const {
-    Refusal r;
-    r.reason = reason;
-    if (index >= call->path->targets.size()) {
-        r.model = call->path->key.model;
-        r.region = call->path->key.home_region;
-        return r;
-    }
-    const TargetState* t = call->path->targets[index].state;
-    r.region = t->target.region;
-    r.model = t->target.model;
-    const Amount amount = cost(call, t, index);
-    r.cost = amount.tokens;
-    if (reason == RefusalReason::client_limit) {
-        name_own_limit(r, call, amount);
-        return r;
-    }
-    const QuotaPool& pool = *t->pool;
-    if (t->max_in_flight && pool_in_flight(t) >= *t->max_in_flight) {
-        r.limit_kind = LimitKind::in_flight;
-        r.limit = *t->max_in_flight;
-        r.used = pool_in_flight(t);
-        return r;
-    }
-    LimitKind kind = pool.blocked_by(amount);
-    if (kind == LimitKind::none && pool.meter(LimitKind::tokens).limit()) {
-        kind = pool.meter(LimitKind::tokens).kind();
-    }
-    if (reason == RefusalReason::daily_quota) {
-        kind = LimitKind::daily_tokens;
-    }
-    if (kind != LimitKind::none) {
-        r.limit_kind = kind;
-        r.limit = pool.meter(kind).limit().value_or(0);
-        r.used = pool.meter(kind).used();
-    }
-    return r;
-}
-
 void Engine::Impl::note_invocation(CallRecord* call, const Refusal* refusal, Instant now) {
-    InvocationMemory::Entry* entry = invocations_.remember(call->client->name, call->invocation);
+    InvocationMemory::Entry* entry =
+        invocations_.remember(call->client->name, call->asked.invocation);
     if (entry == nullptr) {
         return;
     }
@@ -227,6 +124,34 @@ void Engine::Impl::note_invocation(CallRecord* call, const Refusal* refusal, Ins
                            ? now + refusal->retry_after
                            : std::max(call->deadline, now + kRepeatAtLeast);
     }
+}
+
+std::optional<PastRefusal> Engine::Impl::refused(std::string_view client,
+                                                 std::string_view invocation, Instant now) {
+    now = tick(now);
+    const InvocationMemory::Entry* entry = invocations_.find(client, invocation);
+    if (entry == nullptr || !entry->refusal || entry->refusal->upstream || entry->until <= now) {
+        return std::nullopt;
+    }
+    return PastRefusal{.refusal = *entry->refusal,
+                       .left = entry->until - now,
+                       .age = now - entry->arrival,
+                       .waited = entry->waited,
+                       .attempts = entry->attempts};
+}
+
+void Engine::Impl::remember(std::string_view client, std::string_view invocation,
+                            const PastRefusal& past, Instant now) {
+    now = tick(now);
+    InvocationMemory::Entry* entry = invocations_.remember(client, invocation);
+    if (entry == nullptr) {
+        return;
+    }
+    entry->arrival = now - past.age;
+    entry->waited = past.waited;
+    entry->attempts = past.attempts;
+    entry->refusal = past.refusal;
+    entry->until = now + past.left;
 }
 
 /// The call's last word; the record is gone afterwards.
@@ -247,7 +172,8 @@ std::optional<Grant> Engine::Impl::grant_after_refusal(const Call& call, Refusal
     CallRecord* record = new_record(call, now);
     record->deadline += now - record->arrival;
     record->arrival = now;
-    const bool in_turn = !record->path->targets.empty() && lane_for(record)->head == nullptr &&
+    const bool in_turn = !record->path->targets.empty() &&
+                         waiting_.lane_for(*record, now)->head == nullptr &&
                          record->attempts < std::max(retry_.max_attempts, 1U);
     auto granted = in_turn ? grant_first_choice(record, now) : std::nullopt;
     if (!granted) {
@@ -258,7 +184,7 @@ std::optional<Grant> Engine::Impl::grant_after_refusal(const Call& call, Refusal
 
 Decision Engine::Impl::offer(const Call& call, Instant now) {
     now = tick(now);
-    if (find(call.id) != nullptr) {
+    if (calls_.find(call.id) != nullptr) {
         cancel(call.id, std::nullopt, now);
     }
     if (InvocationMemory::Entry* entry = invocations_.find(call.client, call.invocation);
@@ -281,7 +207,7 @@ Decision Engine::Impl::offer(const Call& call, Instant now) {
         return finish(record, std::move(*no), now);
     }
     // Behind its own kind it waits, whatever room there is: first come, first served.
-    if (lane_for(record)->head == nullptr) {
+    if (waiting_.lane_for(*record, now)->head == nullptr) {
         if (auto g = grant_first_choice(record, now)) {
             return *g;
         }
@@ -295,27 +221,31 @@ Decision Engine::Impl::offer(const Call& call, Instant now) {
 
 void Engine::Impl::sent(CallId id, Instant now) {
     now = tick(now);
-    CallRecord* call = find(id);
+    CallRecord* call = calls_.find(id);
     if (call == nullptr || call->state != CallState::granted) {
         return;
     }
     call->state = CallState::sent;
-    call->sent_at = now;
-    call->reservation.pool->sent(call->reservation, now);
-    if (call->client_reservation.pool != nullptr) {
-        call->client_reservation.pool->sent(call->client_reservation, now);
+    Accounts::sent(*call, now);
+    if (const auto silence = call->attempt.target->estimator->silence(call->asked.stream)) {
+        agenda_.arm(call->timer, now + *silence);
     }
-    if (const auto silence = call->target->estimator->silence(call->stream)) {
-        arm(call->timer, now + *silence);
-    }
-    if (call->reservation.pool->throttled()) {
-        dirty(call->target);  // from now on there is a time at which silence means yes
+    if (call->attempt.reservation.pool->throttled()) {
+        // From now on there is a time at which silence means yes, for those who wait for it.
+        const auto look = [&](TargetState* target) {
+            if (!std::ranges::all_of(target->queue.classes,
+                                     [](const ClassQueue& q) { return q.heads.empty(); })) {
+                agenda_.dirty(target);
+            }
+        };
+        look(call->attempt.target);
+        std::ranges::for_each(call->attempt.target->siblings, look);
     }
 }
 
 void Engine::Impl::began(CallId id, Instant now) {
     now = tick(now);
-    CallRecord* call = find(id);
+    CallRecord* call = calls_.find(id);
     if (call == nullptr || (call->state != CallState::granted && call->state != CallState::sent)) {
         return;
     }
@@ -323,44 +253,38 @@ void Engine::Impl::began(CallId id, Instant now) {
         sent(id, now);
     }
     call->state = CallState::begun;
-    disarm(call->timer);
-    TargetState* t = call->target;
+    agenda_.disarm(call->timer);
+    TargetState* t = call->attempt.target;
     const bool was_probing = t->breaker.state(now) != BreakerState::closed;
-    if (call->permit.epoch == kTold) {  // for its silence
-        t->breaker.take_back(call->witness.call, now);
+    if (call->attempt.permit.epoch == kTold) {  // for its silence
+        t->breaker.take_back(call->asked.witness.call, now);
     }
-    t->breaker.success(call->permit, now, call->witness);
+    t->breaker.success(call->attempt.permit, now, call->asked.witness);
     t->unfit.fits();
-    call->permit.epoch = kTold;
-    if (call->reservation.pool->accepted(call->reservation, now)) {
-        dirty(t);
+    call->attempt.permit.epoch = kTold;
+    if (Accounts::accepted(*call, now)) {
+        agenda_.dirty(t);
         for (TargetState* other : t->siblings) {
-            dirty(other);
+            agenda_.dirty(other);
         }
     }
-    if (call->daily_probe) {
-        call->daily_probe = false;
-        t->daily_probe_out = false;
-        t->daily_probing = false;
-        t->daily_pause = Duration::zero();
-        dirty(t);
+    if (call->attempt.daily_probe) {
+        call->attempt.daily_probe = false;
+        t->day.probe_out = false;
+        t->day.probing = t->day.by_another = false;
+        t->day.pause = Duration::zero();
+        agenda_.dirty(t);
     }
     if (was_probing) {
-        dirty(t);
+        agenda_.dirty(t);
     }
-    if (call->stream) {
-        t->estimator->learn_first(now - call->sent_at);
+    if (call->asked.stream) {
+        t->estimator->learn_first(now - call->attempt.sent_at);
     }
 }
 
 std::optional<Instant> Engine::Impl::next_wake() const {
-    if (!dirty_.empty() || !doomed_.empty()) {
-        return now_;
-    }
-    if (timers_.empty()) {
-        return std::nullopt;
-    }
-    return timers_.top()->at;
+    return agenda_.any_dirty() || !doomed_.empty() ? now_ : agenda_.next();
 }
 
 Engine::Engine(Config config, std::uint64_t seed, Instant now)
@@ -398,6 +322,35 @@ std::optional<Instant> Engine::next_wake() const {
 }
 Status Engine::status(Instant now) const {
     return impl_->status(now);
+}
+EngineState Engine::state(Instant now) const {
+    return impl_->state(now);
+}
+void Engine::resume(EngineState state, Instant now) {
+    impl_->resume(std::move(state), now);
+}
+std::optional<Refusal> Engine::count_request(std::string_view client, Instant now) {
+    return impl_->count_request(client, now);
+}
+std::vector<BookExchange> Engine::exchanges(Instant now) {
+    return impl_->exchanges(now);
+}
+void Engine::answered(const BookAnswer& answer, Instant now) {
+    impl_->answered(answer, now);
+}
+void Engine::unanswered(std::string_view quota, Instant now) {
+    impl_->unanswered(quota, now);
+}
+std::optional<Instant> Engine::exchange_due() const {
+    return impl_->exchange_due();
+}
+std::optional<PastRefusal> Engine::refused(std::string_view client, std::string_view invocation,
+                                           Instant now) const {
+    return impl_->refused(client, invocation, now);
+}
+void Engine::remember(std::string_view client, std::string_view invocation, const PastRefusal& past,
+                      Instant now) {
+    impl_->remember(client, invocation, past, now);
 }
 std::vector<std::string> Engine::take_notices() {
     return impl_->take_notices();

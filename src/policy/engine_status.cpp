@@ -40,24 +40,25 @@ std::vector<LimitStatus> limits_of(QuotaPool& pool, Instant now) {
 
 Status Engine::Impl::status(Instant now) {
     now = std::max(now, now_);
-    if (purge_due_) {
+    if (accounts_.purge_due()) {
         purge();
     }
     Status status;
-    for (const auto& [key, t] : targets_) {
+    for (const auto& [key, t] : accounts_.targets()) {
         TargetStatus s;
         s.region = t->target.region;
+        s.account = t->target.account;
         s.model = t->target.model;
         s.endpoint = t->target.endpoint;
         s.tier = t->target.tier;
         s.limits = limits_of(*t->pool, now);
-        if (t->max_in_flight) {
-            s.limits.push_back(
-                {LimitKind::in_flight, *t->max_in_flight, pool_in_flight(t.get()), 0, false});
+        if (t->terms.max_in_flight) {
+            s.limits.push_back({LimitKind::in_flight, *t->terms.max_in_flight,
+                                Accounts::pool_in_flight(*t), 0, false});
         }
         s.breaker = t->breaker.state(now);
         s.in_flight = t->in_flight;
-        s.daily_closed = t->daily_until > now || t->daily_probing;
+        s.daily_closed = t->day.until > now || t->day.probing;
         s.misconfigured = t->unfit.closed(now);
         if (s.misconfigured) {
             s.misconfigured_cause = t->unfit.cause().error;
@@ -66,8 +67,8 @@ Status Engine::Impl::status(Instant now) {
             s.misconfigured_for_all = t->unfit.for_everybody();
             s.misconfigured_for = t->unfit.until() - now;
         }
-        s.cache_kept = t->cache_kept;
-        s.cache_moved = t->cache_moved;
+        s.cache_kept = t->tally.cache_kept;
+        s.cache_moved = t->tally.cache_moved;
         const Estimator& e = *t->estimator;
         s.usable_share = e.usable_share(config_.quota_window);
         s.mean_max_tokens = e.mean_max_output();
@@ -75,11 +76,11 @@ Status Engine::Impl::status(Instant now) {
         s.mean_service_seconds = e.mean_service_seconds();
         s.estimate_ratio = e.ratio();
         s.enough_max_tokens = e.enough_output(OutputKind::plain).value_or(0);
-        s.right_sized = t->right_sized;
-        s.truncated = t->truncated;
+        s.right_sized = t->tally.right_sized;
+        s.truncated = t->tally.truncated;
         status.targets.push_back(std::move(s));
     }
-    for (const auto& [name, client] : clients_) {
+    for (const auto& [name, client] : accounts_.clients()) {
         ClientStatus s;
         s.name = name;
         if (client->limits) {
@@ -89,12 +90,12 @@ Status Engine::Impl::status(Instant now) {
             s.limits.push_back(
                 {LimitKind::in_flight, *client->max_in_flight, client->in_flight, 0, false});
         }
-        s.waiting = client->waiting;
+        s.waiting = client->queue.waiting;
         status.clients.push_back(std::move(s));
     }
     std::ranges::sort(status.clients, {}, &ClientStatus::name);
     std::map<std::pair<std::string, Priority>, std::uint64_t> waiting;
-    for (const auto& [key, path] : paths_) {
+    for (const auto& [key, path] : accounts_.paths()) {
         for (std::size_t c = 0; c < kPriorities; ++c) {
             if (path->waiting[c] > 0) {
                 waiting[{key.model, static_cast<Priority>(c)}] += path->waiting[c];
@@ -104,13 +105,18 @@ Status Engine::Impl::status(Instant now) {
     for (const auto& [key, calls] : waiting) {
         status.waiting.push_back(WaitingStatus{key.first, key.second, calls});
     }
-    for (const auto& [key, calls] : skipped_) {
+    for (const auto& [key, calls] : accounts_.skipped()) {
         const auto& [region, model, reason] = key;
         status.skipped.push_back(SkippedStatus{region, model, reason, calls});
     }
-    status.waiting_calls = waiting_;
-    status.waiting_bytes = waiting_bytes_;
-    status.in_flight = in_flight_;
+    for (const QuotaPool* pool : accounts_.shared_pools()) {
+        const SharedQuota& shared = *pool->shared();
+        status.shared.push_back(
+            {shared.key(), shared.mode() == SharedQuota::Mode::joined, shared.instances()});
+    }
+    status.waiting_calls = waiting_.calls();
+    status.waiting_bytes = waiting_.bytes();
+    status.in_flight = accounts_.in_flight();
     return status;
 }
 

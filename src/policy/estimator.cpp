@@ -6,23 +6,15 @@
 namespace weir::policy {
 
 namespace {
-// On plan's loads, whose estimates are off by a tenth or 0.3 (standard deviation), seeds 21-24:
-// kFirst 1 to 30, kWarm 20 to 200, kColdMargin 1.1 to 2, kLeastMargin 1 to 1.1, kColdOutput 100 to
-// 2000 differ by 0.1 % of tokens at most; these are for what comes before that, and for text of a
-// new kind, which tests/bench/estimate_bench judges.
+// Values that were tried: docs/tuning.md.
 constexpr std::uint64_t kFirst = 8;  // answers that correct the estimate but do not judge it yet
 constexpr std::uint64_t kWarm = 50;
-constexpr double kColdMargin = 1.35;
-// The part of calls whose input the margin covers. 0.9, 0.95, 0.99, 0.999: small quotas (six calls
-// at once) 0.053, 0.049, 0.048, 0.043 refusals a success and 93.2, 93.2, 92.6, 92.6 % of tokens;
-// long inputs 96.4, 96.2, 95.8, 94.7.
+// The part of calls whose input the margin covers.
 constexpr double kCovered = 0.99;
 constexpr double kLeastMargin = 1.02;
 constexpr double kMostMargin = 3;
 constexpr double kColdOutput = 500;
-// Conversation trace at 0.8 with max_tokens 64,000: 50 and 200 answers give 100.0 % of tokens, 1000
-// 92.9; of the next three, quantiles of 0.99 to 0.9999, margins 1 to 2 and least outputs 16 to 256
-// 100.0, a margin of 3 99.8.
+// Right-sizing: answers before it starts, and how max_tokens follows from their output.
 constexpr std::uint64_t kOutputsKnown = 200;
 constexpr double kOutputQuantile = 0.999;
 constexpr double kOutputMargin = 1.5;
@@ -57,13 +49,22 @@ Duration silence_of(const FadingQuantile& seconds) {
     return from_seconds(std::max(kSilentAtLeast, kSilentTimes * seconds.quantile(kSilentQuantile)));
 }
 
-void learn_margin(FadingQuantile& spread, double ratio, double& margin) {
+}  // namespace
+
+void Estimator::Margin::learn(double ratio) {
     spread.add(ratio);
     if (spread.samples() >= kWarm && spread.samples() % 8 == 0) {
-        margin = std::clamp(spread.quantile(kCovered), kLeastMargin, kMostMargin);
+        value = std::clamp(spread.quantile(kCovered), kLeastMargin, kMostMargin);
     }
 }
-}  // namespace
+
+void Estimator::Times::learn(Duration since_sent) {
+    seconds.add(to_seconds(since_sent));
+    if (seconds.samples() >= 20 && seconds.samples() % 8 == 0) {
+        slow = from_seconds(seconds.quantile(0.95));
+        silent = silence_of(seconds);
+    }
+}
 
 Input::Input(const Call& call) : Input(call.input_estimate) {
     counts = call.input_counts;
@@ -116,17 +117,18 @@ Estimator::Expectation Estimator::weigh(double prior, const ClassWeights::Estima
 /// As if nothing were known of its beginning.
 Estimator::Expectation Estimator::whole(const Input& input) const {
     if (counted(input.counts) && weighing()) {
-        return weigh(input.counts, margin_);
+        return weigh(input.counts, margin_.value);
     }
-    return {0, static_cast<double>(std::min(input.estimate, kMostTokens)) * ratio(), margin_};
+    return {0, static_cast<double>(std::min(input.estimate, kMostTokens)) * ratio(), margin_.value};
 }
 
 Estimator::Expectation Estimator::expect(const Input& input) const {
     if (!knows(input)) {
         return whole(input);
     }
-    Expectation e = weighing() ? weigh(input.rest, rest_margin_)
-                               : Expectation{0, prior_tokens(input.rest) * ratio(), rest_margin_};
+    Expectation e = weighing()
+                        ? weigh(input.rest, rest_margin_.value)
+                        : Expectation{0, prior_tokens(input.rest) * ratio(), rest_margin_.value};
     e.known = static_cast<double>(input.known);
     return e;
 }
@@ -161,7 +163,7 @@ void Estimator::learn_input(const Input& input, double actual) {
         const Expectation rest = expect(input);
         const double more = std::max(0.0, actual - rest.known);
         if (rest.open >= 1) {
-            learn_margin(rest_spread_, std::min(more / rest.open, 16.0), rest_margin_);
+            rest_margin_.learn(std::min(more / rest.open, 16.0));
         }
     }
     const double prior = prior_tokens(input.counts);
@@ -171,7 +173,7 @@ void Estimator::learn_input(const Input& input, double actual) {
         const auto shares = ClassWeights::shares(input.counts);
         const auto before = weights_.estimate(shares);
         if (weighing()) {
-            expected = weigh(prior, before, margin_).open;
+            expected = weigh(prior, before, margin_.value).open;
         }
         const auto error = [&](double told) {
             return std::abs(std::log(std::clamp(actual / std::max(told, 1.0), 1.0 / 16, 16.0)));
@@ -183,13 +185,11 @@ void Estimator::learn_input(const Input& input, double actual) {
     if (!holds) {
         // The model counts otherwise than it did: everything starts over, and carefully.
         ratio_ = {};
-        spread_ = FadingQuantile(1.0 / 64);
-        rest_spread_ = FadingQuantile(1.0 / 64);
-        margin_ = rest_margin_ = kColdMargin;
+        margin_ = rest_margin_ = {};
         weights_error_ = ratio_error_ = 0;
         conversations_.clear();
     } else if (expected > 0 && ratio_.samples() >= kFirst) {
-        learn_margin(spread_, std::clamp(actual / expected, 1.0 / 16, 16.0), margin_);
+        margin_.learn(std::clamp(actual / expected, 1.0 / 16, 16.0));
     }
     const double estimate = static_cast<double>(input.estimate);
     ratio_.add(std::clamp(actual / std::max(estimate, 1.0), 1.0 / 16, 16.0));
@@ -245,22 +245,13 @@ void Estimator::learn_reservation(std::uint64_t reserved, std::uint64_t max_outp
 }
 
 void Estimator::learn_first(Duration since_sent) {
-    first_.add(to_seconds(since_sent));
-    if (first_.samples() >= 20 && first_.samples() % 8 == 0) {
-        slow_first_ = from_seconds(first_.quantile(0.95));
-        silent_first_ = silence_of(first_);
-    }
+    first_.learn(since_sent);
 }
 
 void Estimator::learn_complete(Duration since_sent, bool stream, bool closely) {
     service_.add(to_seconds(since_sent));
-    if (stream || !closely) {
-        return;
-    }
-    complete_.add(to_seconds(since_sent));
-    if (complete_.samples() >= 20 && complete_.samples() % 8 == 0) {
-        slow_complete_ = from_seconds(complete_.quantile(0.95));
-        silent_complete_ = silence_of(complete_);
+    if (!stream && closely) {
+        complete_.learn(since_sent);
     }
 }
 

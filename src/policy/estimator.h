@@ -56,7 +56,7 @@ public:
     double expected_input(const Input& input) const;
     double ratio() const;
     /// Of calls whose beginning is not known.
-    double margin() const { return margin_; }
+    double margin() const { return margin_.value; }
     bool weighing() const;  ///< by class weights, for calls that have counts
 
     /// What to hold for this input: expectation times margin.
@@ -69,11 +69,11 @@ public:
                          std::uint32_t burndown) const;
 
     /// 95th percentile from `sent` to the complete answer, or a stream's first content; 0: unknown.
-    Duration slow_service(bool stream) const { return stream ? slow_first_ : slow_complete_; }
+    Duration slow_service(bool stream) const { return (stream ? first_ : complete_).slow; }
     /// Without a first byte for so long after `sent`, the target is taken to be silent: three times
     /// the 99.9th percentile, at least 20 s; nullopt: too little is known.
     std::optional<Duration> silence(bool stream) const {
-        const Duration after = stream ? silent_first_ : silent_complete_;
+        const Duration after = (stream ? first_ : complete_).silent;
         return after > Duration::zero() ? std::optional(after) : std::nullopt;
     }
     double mean_service_seconds() const { return service_.value(); }
@@ -116,6 +116,25 @@ private:
         double margin = 1;
     };
 
+    static constexpr double kColdMargin = 1.35;
+
+    /// What covers 99 of 100 calls: from the spread of actual to estimated.
+    struct Margin {
+        FadingQuantile spread{1.0 / 64};
+        double value = kColdMargin;
+
+        void learn(double ratio);
+    };
+
+    /// How long answers take.
+    struct Times {
+        FadingQuantile seconds{1e-3};
+        Duration slow{};    ///< see slow_service()
+        Duration silent{};  ///< see silence()
+
+        void learn(Duration since_sent);
+    };
+
     /// What weigh() said last: a call is weighed some six times before anything is learned.
     struct Weighed {
         bool known = false;
@@ -145,18 +164,12 @@ private:
     FadingMean service_;
     FadingMean reserved_;
     FadingMean max_output_;
-    FadingQuantile spread_{1.0 / 64};
     std::array<std::unique_ptr<FadingQuantile>, kOutputKinds> outputs_;
     std::array<std::uint64_t, kOutputKinds> enough_{};
-    FadingQuantile rest_spread_{1.0 / 64};
-    FadingQuantile first_{1e-3};
-    FadingQuantile complete_{1e-3};
-    double margin_ = 1.35;
-    double rest_margin_ = 1.35;
-    Duration slow_first_{};
-    Duration slow_complete_{};
-    Duration silent_first_{};
-    Duration silent_complete_{};
+    Margin margin_;
+    Margin rest_margin_;  // of what comes after a known beginning
+    Times first_;         // to a stream's first content
+    Times complete_;
 };
 
 }  // namespace weir::policy

@@ -6,12 +6,12 @@ namespace weir::policy {
 
 namespace {
 constexpr std::uint32_t kLeastForShare = 10;
-// Where others succeed, so many failures must come from others than the worst client; less if the
-// streak that opens is configured short.
+// Where other clients succeed, this many failures must come from clients other than the worst one;
+// fewer if `breaker.failures` is small.
 constexpr double kFromOthers = 2;
 constexpr double kPartFromOthers = 0.4;
-// A client that succeeded here until just now and then fails so many streaks in a row is believed
-// alone. More than this is not remembered.
+// A client that succeeded here recently and then fails for this many streaks in a row opens the
+// breaker alone. kMostAlone bounds the count.
 constexpr double kStreaksAlone = 4;
 constexpr double kMostAlone = 48;
 

@@ -8,12 +8,13 @@ namespace {
 constexpr int kPartWindows = 10;
 constexpr int kRemembered = 60;
 constexpr std::uint64_t kLeastRequests = 60;
-// What is accepted is known to so much: estimates of inputs, and what the service forgot already.
+// Values that were tried: docs/tuning.md.
+// The part of an accepted use that is certain: input is estimated, and the service may have
+// forgotten some of it.
 constexpr double kKept = 0.985;
-// Refusals agree if the uses at which they came differ by no more than this part.
+// Refusals agree if their uses differ by at most this part.
 constexpr double kAgree = 0.25;
-// As much as was refused, accepted within this part of a window: the refusal was about something
-// else.
+// If as much as was refused is accepted within this part of a window, it had another cause.
 constexpr int kSoon = 6;
 }  // namespace
 
@@ -50,6 +51,39 @@ void LearnedLimit::join(const LearnedLimit& other) {
     refused_at_ = std::max(refused_at_, other.refused_at_);
     limit_ = std::max(limit_, other.limit_);
     disputed_ = limit_ ? 0 : std::max(disputed_, other.disputed_);
+}
+
+EngineState::Learned LearnedLimit::remember(Instant now) const {
+    EngineState::Learned out;
+    out.limit = limit_;
+    for (std::size_t i = 0; i < kParts; ++i) {
+        out.peaks[i] = peaks_[static_cast<std::size_t>(part_ + static_cast<std::int64_t>(kParts) -
+                                                       static_cast<std::int64_t>(i)) %
+                              kParts];
+    }
+    out.largest = largest_;
+    out.disputed = disputed_;
+    if (refused_at_ != Instant::min()) {
+        out.refused = now - refused_at_;
+    }
+    return out;
+}
+
+void LearnedLimit::recall(const EngineState::Learned& past, Duration age, Instant now) {
+    tick(now);
+    const auto gone = static_cast<std::size_t>(
+        std::min<std::int64_t>(age / (window_ * kPartWindows), static_cast<std::int64_t>(kParts)));
+    for (std::size_t i = gone; i < kParts; ++i) {
+        const auto part = part_ + static_cast<std::int64_t>(kParts) - static_cast<std::int64_t>(i);
+        peaks_[static_cast<std::size_t>(part) % kParts] = past.peaks[i - gone];
+    }
+    largest_ = past.largest;
+    if (past.refused) {
+        limit_ = past.limit;
+        disputed_ = past.disputed;
+        refused_at_ = now - age - *past.refused;
+        tick(now);
+    }
 }
 
 void LearnedLimit::accepted(std::uint64_t reach, std::uint64_t amount, Instant now) {

@@ -1,6 +1,7 @@
 // A quota that nobody told, learned from what the service accepts and refuses.
 #pragma once
 
+#include <weir/engine_state.h>
 #include <weir/types.h>
 
 #include <array>
@@ -29,8 +30,15 @@ public:
     /// `reach`: what is used with this attempt, when it was sent.
     void accepted(std::uint64_t reach, std::uint64_t amount, Instant now);
     /// `news`: neither on its way when another was refused, nor refused again by itself.
+    /// Another instance on the same quota has learned it.
+    void adopt(std::uint64_t limit, Instant now) {
+        limit_ = limit;
+        refused_at_ = now;
+    }
     void refused(std::uint64_t reach, bool news, Instant now);
     void tick(Instant now);
+    EngineState::Learned remember(Instant now) const;
+    void recall(const EngineState::Learned& past, Duration age, Instant now);
     /// What another one of the same kind and time has learned holds as well: the higher counts.
     void join(const LearnedLimit& other);
 

@@ -9,17 +9,34 @@
 namespace weir::policy {
 
 namespace {
-// What the constants were varied to: see meter_constants.h for the names of the traces.
-// One part in so many of a limit is not used, should an estimate be wrong. 100, 200, 333 and none:
-// c 88.8, 89.2, 89.3, 89.5; f at 100 and 200 0.048, 0.053 refusals.
+// Values that were tried: docs/tuning.md.
+// One part in this many of a limit stays unused, in case an estimate is wrong.
 constexpr std::uint64_t kHeadRoom = 200;
-// What a call gives back when it is settled is a mean over so many.
+// Settlements over which the mean return of a call is taken.
 constexpr double kReturns = 16;
-// The tokens of one round of probes, as a part of the limit. 0.04, 0.08, 0.16:
-// clk 91.4, 93.8, 93.9; b60 89.8, 96.2, 96.3; f on b60 0.034, 0.033, 0.044 refusals.
+// The tokens of one round of probes, as a part of the limit.
 constexpr double kProbed = 0.08;
-// Asked again no sooner than this part of a window, where nothing says when.
+// Where the time of the next room is not known, it is estimated again after this part of a window.
 constexpr int kFinest = 600;
+// Of a window, at least as much as amounts stay longer for the slack and the width of a bucket.
+constexpr int kCoarse = 10;
+
+Book book_of(LimitKind kind) {
+    switch (kind) {
+        case LimitKind::requests:
+            return Book::requests;
+        case LimitKind::daily_tokens:
+            return Book::daily_tokens;
+        case LimitKind::output_tokens:
+            return Book::output_tokens;
+        case LimitKind::tokens:
+        case LimitKind::input_tokens:
+        case LimitKind::in_flight:
+        case LimitKind::none:
+            break;
+    }
+    return Book::tokens;
+}
 }  // namespace
 
 Meter::Meter(LimitKind kind, Duration window, Duration slack, Window whose)
@@ -28,7 +45,7 @@ Meter::Meter(LimitKind kind, Duration window, Duration slack, Window whose)
       refused_(window, slack),
       whose_(whose),
       shapes_(window, slack),
-      probe_pause_(window / kFirstProbe),
+      probes_{.pause = window / kFirstProbe},
       learned_(kind, window) {}
 
 void Meter::configure(std::optional<std::uint64_t> limit) {
@@ -54,24 +71,54 @@ void Meter::tick(Instant now) {
     }
 }
 
+std::uint64_t Meter::by_others() const {
+    if (shared_ == nullptr) {
+        return 0;
+    }
+    const Book book = book_of(kind_);
+    return shared_->others(book).used() + static_cast<std::uint64_t>(shared_->held_by_others(book));
+}
+
+std::uint64_t Meter::freed_by(Instant at) const {
+    return log_.freed_by(at) +
+           (shared_ == nullptr ? 0 : shared_->others(book_of(kind_)).freed_by(at));
+}
+
+/// When so much of what is used now, by anybody, will have expired.
+Instant Meter::frees(std::uint64_t amount) const {
+    if (shared_ == nullptr) {
+        return log_.frees(amount);
+    }
+    Instant late = now_ + log_.window() + log_.window() / kCoarse;
+    if (amount == 0 || freed_by(late) < amount) {
+        return amount == 0 ? Instant::min() : Instant::max();
+    }
+    Instant early = now_;
+    while (late - early > log_.window() / kFinest) {
+        const Instant middle = early + (late - early) / 2;
+        (freed_by(middle) < amount ? early : late) = middle;
+    }
+    return late;
+}
+
 std::optional<std::uint64_t> Meter::top() const {
     auto most = ceiling();
-    if (most && foreign_ > 0) {
+    if (most && foreign_.tokens > 0) {
         *most -= std::min(*most, foreign());
     }
     return most;
 }
 
 void Meter::set_doubts(double squares) {
-    doubts_ = reserved_ == 0 ? 0 : std::max(0.0, squares);
-    margin_ = static_cast<std::uint64_t>(std::sqrt(doubts_));
+    under_way_.doubts = under_way_.reserved == 0 ? 0 : std::max(0.0, squares);
+    under_way_.margin = static_cast<std::uint64_t>(std::sqrt(under_way_.doubts));
 }
 
 std::uint64_t Meter::end_doubt(std::uint64_t amount, Trial& trial) {
     const std::uint32_t doubt = std::exchange(trial.doubt, 0);
-    reserved_ -= amount;
+    under_way_.reserved -= amount;
     if (doubt > 0) {
-        set_doubts(doubts_ - static_cast<double>(doubt) * doubt);
+        set_doubts(under_way_.doubts - static_cast<double>(doubt) * doubt);
     }
     return amount - doubt;
 }
@@ -87,8 +134,8 @@ double Meter::refill() const {
 
 WindowShapes::Ask Meter::ask(std::uint64_t amount) const {
     return {.amount = static_cast<double>(amount),
-            .held = static_cast<double>(held_ + margin_),
-            .used = static_cast<double>(log_.used()),
+            .held = static_cast<double>(under_way_.expected + under_way_.margin),
+            .used = static_cast<double>(log_.used() + by_others()),
             .limit = static_cast<double>(top().value_or(0)),
             .doubt = 0};
 }
@@ -100,21 +147,21 @@ bool Meter::log_allows(std::uint64_t amount) const {
 
 bool Meter::allowed(std::uint64_t amount) const {
     const bool by_log = log_allows(amount);
-    if (!shaped()) {
+    if (!by_mirrors()) {
         return by_log;
     }
-    return (by_log || (goes_beyond() && beyond_out_ < beyond_allowed_)) &&
+    return (by_log || (goes_beyond() && beyond_.out < beyond_.allowed)) &&
            shapes_.acceptance(ask(amount)) >= kEnough;
 }
 
 /// When the next probe may go, if a shape would take it.
 Instant Meter::probe_at() const {
-    return probing_ ? last_probe_ + log_.window() / kFinest : next_probe_;
+    return probes_.going_on ? probes_.last + log_.window() / kFinest : probes_.next;
 }
 
 /// A probe is worth a refusal only where a shape says clearly that there is none.
 bool Meter::may_probe(std::uint64_t amount) const {
-    if (!shaped() || now_ < probe_at() || suspects()) {
+    if (!by_mirrors() || now_ < std::max(probe_at(), probes_.put_off_until) || suspects()) {
         return false;
     }
     if (learned()) {
@@ -133,12 +180,12 @@ bool Meter::fits(std::uint64_t amount) const {
 }
 
 Instant Meter::log_fits_at(std::uint64_t amount, std::uint64_t most, Instant now) const {
-    if (amount > most || held_ + margin_ > most - amount) {
+    if (amount > most || under_way_.expected + under_way_.margin > most - amount) {
         return Instant::max();
     }
     const std::uint64_t room = most - amount;
     const std::uint64_t total = used();
-    return total <= room ? now : std::max(now, log_.frees(total - room));
+    return total <= room ? now : std::max(now, frees(total - room));
 }
 
 Instant Meter::fits_at(std::uint64_t amount, Instant now) const {
@@ -147,21 +194,21 @@ Instant Meter::fits_at(std::uint64_t amount, Instant now) const {
         return now;
     }
     Instant at = log_fits_at(amount, *most, now);
-    if (shaped()) {
+    if (by_mirrors()) {
         const WindowShapes::Ask asked = ask(amount);
         const Instant by_log = at;
         at = std::max(now, shapes_.accepted_at(asked, kEnough, by_log));
-        if (!goes_beyond() || beyond_out_ >= beyond_allowed_) {
+        if (!goes_beyond() || beyond_.out >= beyond_.allowed) {
             at = std::max(at, by_log);  // or when one of those is answered
         }
         if (learned() && !suspects()) {
-            at = std::min(at, std::max(now, probe_at()));
+            at = std::min(at, std::max({now, probe_at(), probes_.put_off_until}));
         } else if (goes_beyond() && !suspects()) {
             const Instant possible = shapes_.possible_at(asked, by_log);
-            at = std::min(at, std::max({now, probe_at(), possible}));
+            at = std::min(at, std::max({now, probe_at(), probes_.put_off_until, possible}));
         }
     }
-    if (at > now && foreign_ > 0) {
+    if (at > now && foreign_.tokens > 0) {
         // Room may also come by what others are thought to use fading away.
         const double left = static_cast<double>(ceiling().value_or(0)) -
                             static_cast<double>(used()) - static_cast<double>(amount);
@@ -185,7 +232,7 @@ std::uint64_t Meter::spare_beside(std::uint64_t amount) const {
     }
     // Room comes in whole buckets of the log: what its turn brings beyond its need is spare.
     const std::uint64_t missing = amount - room;
-    const std::uint64_t freed = log_.freed_by(log_.frees(missing));
+    const std::uint64_t freed = freed_by(frees(missing));
     return std::min(room, freed - std::min(freed, missing));
 }
 
@@ -195,17 +242,21 @@ Instant Meter::turn_at(double need, double settling, double service_seconds, Ins
         return now;
     }
     const double ceiling = std::max<double>(1, static_cast<double>(*most));
-    const double window = to_seconds(log_.window());
-    if (shaped() && shapes_.likeliest() != WindowShapes::sliding) {
-        const double missing = shapes_.debt() + static_cast<double>(held_) + need - ceiling;
-        Instant at = now;
-        if (missing > 0) {
-            at += from_seconds(settling >= missing
-                                   ? service_seconds * missing / settling
-                                   : std::min((missing - settling) / ceiling, 1e6) * window);
-        }
-        return std::max(at, shapes_.turns_at(ask(static_cast<std::uint64_t>(need))));
+    const Instant by_log = log_turn_at(need, ceiling, settling, service_seconds, now);
+    if (!by_mirrors()) {
+        return by_log;
     }
+    const WindowShapes::Backlog backlog{.amount = need,
+                                        .held = static_cast<double>(under_way_.expected),
+                                        .limit = ceiling,
+                                        .settling = settling,
+                                        .service_seconds = service_seconds};
+    const Instant at = std::max(now, shapes_.turn_at(backlog, by_log));
+    return goes_beyond() ? at : std::max(at, by_log);
+}
+
+Instant Meter::log_turn_at(double need, double ceiling, double settling, double service_seconds,
+                           Instant now) const {
     const double held = static_cast<double>(used());
     const double missing = need - (ceiling - held);
     if (missing <= 0) {
@@ -217,35 +268,36 @@ Instant Meter::turn_at(double need, double settling, double service_seconds, Ins
     const double rest = missing - settling;
     const double rounds = std::floor(rest / ceiling);
     const double last = std::min(rest - rounds * ceiling, held);
-    Instant at = log_.frees(static_cast<std::uint64_t>(last));
+    Instant at = frees(static_cast<std::uint64_t>(last));
     if (at == Instant::max() || at == Instant::min()) {
         at = now;
     }
-    const double windows = std::min(rounds, 1e6) * window;
+    const double windows = std::min(rounds, 1e6) * to_seconds(log_.window());
     return std::max(at, now) + from_seconds(std::min(windows, 1e9));
 }
 
 void Meter::hold(std::uint64_t amount, Trial& trial) {
-    if (!allowed(amount)) {
+    if (shared_ == nullptr && !allowed(amount)) {
         trial.probe = true;
-        probed_ = probing_ ? probed_ + amount : amount;
-        last_probe_ = now_;
+        probes_.probed = probes_.going_on ? probes_.probed + amount : amount;
+        probes_.last = now_;
         // Together they must go further than what is too close to call.
-        probing_ = learned() || static_cast<double>(probed_) < kProbed * full_limit();
-        next_probe_ = now_ + probe_pause_;
-    } else if (!log_allows(amount)) {
+        probes_.going_on =
+            learned() || static_cast<double>(probes_.probed) < kProbed * full_limit();
+        probes_.next = now_ + probes_.pause;
+    } else if (shared_ == nullptr && !log_allows(amount)) {
         trial.beyond = true;
-        ++beyond_out_;
+        ++beyond_.out;
     }
-    held_ += amount - trial.doubt;
-    reserved_ += amount;
+    under_way_.expected += amount - trial.doubt;
+    under_way_.reserved += amount;
     if (trial.doubt > 0) {
-        set_doubts(doubts_ + static_cast<double>(trial.doubt) * trial.doubt);
+        set_doubts(under_way_.doubts + static_cast<double>(trial.doubt) * trial.doubt);
     }
 }
 
 void Meter::release(std::uint64_t amount, Trial& trial) {
-    held_ -= end_doubt(amount, trial);
+    under_way_.expected -= end_doubt(amount, trial);
 }
 
 void Meter::refund(std::uint64_t amount, Instant stamped, Trial& trial) {

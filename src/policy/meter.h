@@ -1,12 +1,15 @@
 // One limit of one kind: how much may be used in a window, and how much is.
 #pragma once
 
+#include <weir/engine_state.h>
 #include <weir/types.h>
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "policy/learned_limit.h"
+#include "policy/shared_quota.h"
 #include "policy/sliding_log.h"
 #include "policy/window_shapes.h"
 
@@ -62,13 +65,22 @@ public:
     }
     bool learned() const { return !configured_ && learned_.limit(); }
     LimitKind kind() const { return kind_; }
+    Window whose() const { return whose_; }
 
-    std::uint64_t used() const { return held_ + log_.used() + margin_; }
-    std::uint64_t reserved() const { return reserved_; }
+    std::uint64_t used() const {
+        return under_way_.expected + log_.used() + under_way_.margin + by_others();
+    }
+    std::uint64_t reserved() const { return under_way_.reserved; }
     bool fits(std::uint64_t amount) const;
     /// What others are thought to use of the limit now.
     std::uint64_t foreign() const;
     const WindowShapes& shapes() const { return shapes_; }
+    /// Other instances draw on the same limit: what they use counts, and the log alone decides, for
+    /// it is the log that all have in common. Null: no others. `shared` outlives this or the next
+    /// call.
+    void share(const SharedQuota* shared) { shared_ = shared; }
+    /// Another instance has learned this limit; 0: none has.
+    void adopt_limit(std::uint64_t limit, Instant now);
 
     /// When `amount` fits if nothing but expiry happens; Instant::max() if that alone never makes
     /// it.
@@ -110,6 +122,21 @@ public:
     void refused(std::uint64_t amount, std::uint64_t reach, bool still_logged, bool news,
                  Instant now);
 
+    /// What of the log, stamped then, is expected to come back.
+    struct Returning {
+        Instant stamped{};
+        std::uint64_t amount = 0;
+    };
+    EngineState::Meter remember(const std::vector<Returning>& returning, Instant now) const;
+    /// What was remembered `age` ago holds here, where nothing has happened yet.
+    void recall(const EngineState::Meter& past, Duration age, Duration unrecorded, Instant now);
+    /// Until then no call goes as a probe for more than the log allows.
+    void put_off_probes(Instant until) { probes_.put_off_until = until; }
+    /// The limit turns out to have been used up before `start`: what nobody knows of is forgotten
+    /// evenly until a window is over. Meanwhile the log alone decides, and answers say nothing on
+    /// the shape of the minute.
+    void spent_before(Instant start, Instant until, Instant now);
+
     /// What is logged and learned in `from`, of the same kind and window, holds here from now on.
     /// `first`: nothing has been inherited yet. Until `shared_until` both have the same past.
     void inherit(Meter& from, bool first, Instant shared_until, Instant now);
@@ -117,8 +144,41 @@ public:
     void hand_over(std::uint64_t amount, bool stamped, Trial& trial, Meter& to);
 
 private:
+    /// What others are thought to have used of the limit, then; it fades.
+    struct Foreign {
+        double tokens = 0;
+        Instant since{};
+    };
+    /// Calls that the log has no room for, sent because the shapes left have. More may go as they
+    /// are accepted.
+    struct Beyond {
+        std::uint32_t out = 0;
+        std::uint32_t allowed = 1;
+    };
+    /// Probes go in rounds: one after the other, as long as none is refused.
+    struct Probes {
+        bool going_on = false;
+        std::uint64_t probed = 0;  ///< in this round
+        Instant last = Instant::min();
+        Instant next = Instant::min();
+        Duration pause{};  ///< between rounds
+        Instant put_off_until = Instant::min();
+    };
+    /// What calls under way hold.
+    struct UnderWay {
+        std::uint64_t expected = 0;  ///< of those not sent yet, without their doubt
+        std::uint64_t reserved = 0;  ///< of all, whole
+        double doubts = 0;           ///< the sum of squares, of what is reserved
+        std::uint64_t margin = 0;    ///< its root
+    };
+
     bool mirrored() const { return whose_ == Window::service; }
     bool shaped() const { return mirrored() && ceiling_.has_value(); }
+    /// The shapes decide, and not the log alone.
+    bool by_mirrors() const { return shaped() && shared_ == nullptr && now_ >= log_alone_until_; }
+    std::uint64_t by_others() const;
+    Instant frees(std::uint64_t amount) const;
+    std::uint64_t freed_by(Instant at) const;
     /// Requests are charged once and for good: no shape serves more of them over time than the log
     /// does, so there is nothing to be won by going beyond it.
     bool goes_beyond() const {
@@ -143,6 +203,8 @@ private:
     bool may_probe(std::uint64_t amount) const;
     Instant probe_at() const;
     Instant log_fits_at(std::uint64_t amount, std::uint64_t top, Instant now) const;
+    Instant log_turn_at(double need, double ceiling, double settling, double service_seconds,
+                        Instant now) const;
 
     LimitKind kind_;
     SlidingLog log_;
@@ -150,24 +212,15 @@ private:
     Window whose_;
     WindowShapes shapes_;
     Instant now_ = Instant::min();
-    double foreign_ = 0;
-    Instant foreign_since_{};
-    double foreign_before_ = 0;  // see remember_foreign
-    Instant before_since_{};
+    Foreign foreign_;
+    Foreign foreign_before_;  // see remember_foreign
     std::uint32_t refusals_ = 0;
-    std::uint32_t beyond_out_ = 0;
-    std::uint32_t beyond_allowed_ = 1;
-    // Probes go in rounds: one after the other, as long as none is refused.
-    bool probing_ = false;
-    std::uint64_t probed_ = 0;  // in this round
-    Instant last_probe_ = Instant::min();
-    Instant next_probe_ = Instant::min();
-    Duration probe_pause_;
-    std::uint64_t held_ = 0;
-    std::uint64_t reserved_ = 0;
-    double doubts_ = 0;         // the sum of squares, of what is reserved
-    std::uint64_t margin_ = 0;  // its root
-    double returned_ = 0;       // by a call when it is settled, in the mean
+    Beyond beyond_;
+    Probes probes_;
+    UnderWay under_way_;
+    Instant log_alone_until_ = Instant::min();
+    const SharedQuota* shared_ = nullptr;
+    double returned_ = 0;  // by a call when it is settled, in the mean
     std::optional<std::uint64_t> configured_;
     LearnedLimit learned_;
     std::optional<std::uint64_t> ceiling_;  // of limit(), whichever of the two that is

@@ -1,4 +1,5 @@
-// What a meter learns of answers: about the shape of the minute, use by others, an unknown limit.
+// What a meter learns from answers: the shape of the window, foreign use, an unknown limit. Values
+// that were tried: docs/tuning.md.
 #include <algorithm>
 #include <cmath>
 
@@ -8,36 +9,29 @@
 namespace weir::policy {
 
 namespace {
-constexpr int kLastProbe = 2;
-// A probe's acceptance is news if shapes of this weight had foretold a refusal. 0.005 to 0.3: the
-// same.
+// An accepted probe is news if shapes of this weight predicted a refusal.
 constexpr double kContradicted = 0.05;
-constexpr std::uint32_t kMostBeyond = 1U << 20;
-// A refusal of what shapes of this weight would have accepted is not about the window: others use
-// the quota. 0.9, 0.98, 0.995: b10 94.6, 94.9, 94.9; f on b60 0.023, 0.035, 0.035.
+// A refusal that shapes of this weight did not predict means foreign use, not another shape.
 constexpr double kUnexplained = 0.98;
 constexpr double kLeastForeign = 0.055;
 constexpr double kMostForeign = 0.95;
-// Refused below this part of the limit: others would have to use more than the rest.
+// A refusal below this part of the limit is not explained by foreign use.
 constexpr double kFar = 0.25;
-// Less than this part of the limit is no suspicion. f, 0.005 to 0.04: no difference.
+// Foreign use below this part of the limit does not count as suspected.
 constexpr double kNoise = 0.02;
-// What is left of the weight of a shape that foretold an answer wrongly. 0.005 to 0.1: c, clk, b60,
-// b10, moon the same within 0.1; 0.3: clk 93.7 instead of 93.9.
+// A shape that predicted an answer wrongly keeps this part of its weight.
 constexpr double kWrong = 0.02;
-// Likewise of a shape that had room for a refused call beside others' use: they may have used more
-// than was thought. Measured before margins were kept apart from the log: f on b60, 1, 0.7, 0.5,
-// 0.3, 0.02: 0.074, 0.028, 0.026, 0.025, 0.024 refusals; others at half the quota, load 0.5,
-// sliding: 0.3 gives 0.076, 0.02 gives 0.108.
+// The same for a shape that had room for a refused call while foreign use is suspected, because
+// that use may be larger than estimated.
 constexpr double kWrongSuspected = 0.3;
 }  // namespace
 
 double Meter::foreign_at(Instant at) const {
-    if (foreign_ <= 0) {
+    if (foreign_.tokens <= 0) {
         return 0;
     }
-    const double windows = to_seconds(at - foreign_since_) / to_seconds(log_.window());
-    return foreign_ * std::exp(-windows / kForeignMemory);
+    const double windows = to_seconds(at - foreign_.since) / to_seconds(log_.window());
+    return foreign_.tokens * std::exp(-windows / kForeignMemory);
 }
 
 std::uint64_t Meter::foreign() const {
@@ -50,16 +44,16 @@ bool Meter::suspects() const {
 
 void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
     const std::uint64_t expected = amount - trial.doubt;
-    held_ -= expected;
+    under_way_.expected -= expected;
     if (mirrored()) {
         const std::uint64_t gone = log_.ending(now) + refused_.used();
-        trial.reach = log_.used() - std::min(log_.used(), gone) + expected;
+        trial.reach = log_.used() - std::min(log_.used(), gone) + expected + by_others();
         shapes_.advance(now, refill());
     }
-    if (shaped()) {
+    if (by_mirrors()) {
         trial.suspected = suspects();
         trial.refusals = refusals_;
-        const auto doubt = static_cast<double>(margin_);
+        const auto doubt = static_cast<double>(under_way_.margin);
         // Inputs may be less than expected by as much as more, and the service may have settled a
         // call whose answer is on its way: neither makes an acceptance news.
         WindowShapes::Ask asked{.amount = static_cast<double>(expected),
@@ -83,25 +77,26 @@ void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
 
 bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant now) {
     const bool beyond = trial.beyond;
-    const bool freed = trial.probe || beyond;
+    const bool probe = trial.probe;
+    const bool freed = probe || beyond;
     if (beyond) {
         trial.beyond = false;
-        --beyond_out_;
+        --beyond_.out;
         if (answer == Answer::accepted) {
-            beyond_allowed_ = std::min(beyond_allowed_ + 1, kMostBeyond);
+            beyond_.allowed = std::min(beyond_.allowed + 1, kMostBeyond);
         } else if (answer == Answer::refused) {
-            beyond_allowed_ = std::max(beyond_allowed_ / 2, 1U);
+            beyond_.allowed = std::max(beyond_.allowed / 2, 1U);
         }
     }
     if (trial.probe) {
         trial.probe = false;
         if (answer == Answer::refused) {
-            probing_ = false;
-            probe_pause_ = std::min<Duration>(probe_pause_ * 2, log_.window() * kLastProbe);
-            next_probe_ = now + probe_pause_;
+            probes_.going_on = false;
+            probes_.pause = std::min<Duration>(probes_.pause * 2, log_.window() * kLastProbe);
+            probes_.next = now + probes_.pause;
         } else if (answer == Answer::accepted &&
                    shapes_.weight_of(trial.forecast.refuses) >= kContradicted) {
-            probe_pause_ = log_.window() / kFirstProbe;
+            probes_.pause = log_.window() / kFirstProbe;
         }
     }
     if (mirrored() && answer == Answer::accepted) {
@@ -117,7 +112,7 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
     refusals_ += accepted ? 0 : 1;
     if (news && (accepted || explained || trial.suspected)) {
         shapes_.learn(trial.forecast, accepted,
-                      trial.suspected && !accepted ? kWrongSuspected : kWrong);
+                      trial.suspected && !accepted ? kWrongSuspected : kWrong, probe);
     }
     if (explained) {
         shapes_.refused(static_cast<double>(amount));
@@ -130,16 +125,17 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
         const double by_log = limit - asked.held - asked.used - asked.amount;
         const double by_mirrors = shapes_.overlooked(asked, 1 - kEnough);
         const double others = beyond ? by_mirrors : std::min(by_log, by_mirrors);
-        foreign_ = std::clamp(std::max(foreign_at(now), others + kLeastForeign * limit),
-                              kLeastForeign * limit, kMostForeign * limit);
-        foreign_since_ = now;
+        foreign_.tokens = std::clamp(std::max(foreign_at(now), others + kLeastForeign * limit),
+                                     kLeastForeign * limit, kMostForeign * limit);
+        foreign_.since = now;
     }
     trial.forecast = {};
     return freed;
 }
 
 bool Meter::by_shapes(const Trial& trial) const {
-    return !trial.suspected && shapes_.weight_of(trial.forecast.accepts) < kUnexplained;
+    return shared_ == nullptr && !trial.suspected &&
+           shapes_.weight_of(trial.forecast.accepts) < kUnexplained;
 }
 
 bool Meter::explained(const Trial& trial, std::uint64_t amount) const {
@@ -154,17 +150,22 @@ bool Meter::far_from_limit(const Trial& trial, std::uint64_t amount) const {
 
 void Meter::remember_foreign() {
     foreign_before_ = foreign_;
-    before_since_ = foreign_since_;
 }
 
 void Meter::not_foreign() {
     foreign_ = foreign_before_;
-    foreign_since_ = before_since_;
 }
 
 void Meter::learn_accepted(const Trial& trial, std::uint64_t amount, Instant now) {
     learned_.accepted(trial.reach, amount, now);
     if (!configured_) {
+        set_ceiling();
+    }
+}
+
+void Meter::adopt_limit(std::uint64_t limit, Instant now) {
+    if (limit > 0 && !configured_ && learned_.limit() != limit) {
+        learned_.adopt(limit, now);
         set_ceiling();
     }
 }

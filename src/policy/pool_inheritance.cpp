@@ -25,6 +25,9 @@ void QuotaPool::inherit(QuotaPool& from, Instant now) {
     kin_ = first || kin ? from.kin_ : 0;
     parted_ = first ? from.parted_ : shared_until;
     pause_until_ = std::max(pause_until_, from.pause_until_);
+    if (from.past_.active() && !past_.active()) {
+        past_.begin(from.past_.start(), from.past_.until());
+    }
     if (from.spell_.active()) {
         // Its probes are not ours to wait for: a few calls find out whether the spell lasts.
         const Instant opens = from.spell_.opens_at();
@@ -43,8 +46,18 @@ void QuotaPool::hand_over(Reservation& reservation, QuotaPool& heir) {
     if (output_ && heir.output_) {
         output_->hand_over(reservation.output, stamped, reservation.output_trial, *heir.output_);
     }
+    if (shared_ && !stamped) {
+        shared_->give_back(reservation.shared, booked({reservation.tokens, reservation.output}));
+    }
+    reservation.shared = {};  // what was sent stays in the books of this one
+    if (heir.shared_ && !stamped) {
+        reservation.shared =
+            heir.shared_->hold(heir.booked({reservation.tokens, reservation.output}));
+    }
     spell_.lost(reservation.spell);
     reservation.spell = {};
+    past_.lost(reservation.past);
+    reservation.past = {};
     --outstanding_;
     ++heir.outstanding_;
     reservation.pool = &heir;
@@ -64,13 +77,15 @@ void Meter::inherit(Meter& from, bool first, Instant shared_until, Instant now) 
         shapes_.merge(from.shapes_, shared_until > now - log_.window());
         learned_.join(from.learned_);
     }
-    foreign_ = std::max(foreign_at(now), from.foreign_at(now));
-    foreign_since_ = now;
-    beyond_allowed_ = std::max(beyond_allowed_, from.beyond_allowed_);
-    last_probe_ = std::max(last_probe_, from.last_probe_);
-    next_probe_ = std::max(next_probe_, from.next_probe_);
-    probe_pause_ = std::max(probe_pause_, from.probe_pause_);
+    foreign_.tokens = std::max(foreign_at(now), from.foreign_at(now));
+    foreign_.since = now;
+    beyond_.allowed = std::max(beyond_.allowed, from.beyond_.allowed);
+    probes_.last = std::max(probes_.last, from.probes_.last);
+    probes_.next = std::max(probes_.next, from.probes_.next);
+    probes_.pause = std::max(probes_.pause, from.probes_.pause);
     returned_ = std::max(returned_, from.returned_);
+    probes_.put_off_until = std::max(probes_.put_off_until, from.probes_.put_off_until);
+    log_alone_until_ = std::max(log_alone_until_, from.log_alone_until_);
     set_ceiling();
 }
 
@@ -79,15 +94,15 @@ void Meter::hand_over(std::uint64_t amount, bool stamped, Trial& trial, Meter& t
     const double square = static_cast<double>(doubt) * doubt;
     const std::uint64_t expected = end_doubt(amount, trial);
     trial.doubt = doubt;
-    to.reserved_ += amount;
-    to.set_doubts(to.doubts_ + square);
+    to.under_way_.reserved += amount;
+    to.set_doubts(to.under_way_.doubts + square);
     if (!stamped) {
-        held_ -= expected;
-        to.held_ += expected;
+        under_way_.expected -= expected;
+        to.under_way_.expected += expected;
     }
     if (trial.beyond) {
-        --beyond_out_;
-        ++to.beyond_out_;
+        --beyond_.out;
+        ++to.beyond_.out;
     }
     // Whether another refusal was answered after it was sent stays as it is.
     trial.refusals = trial.refusals == refusals_ ? to.refusals_ : to.refusals_ - 1;

@@ -11,10 +11,11 @@ constexpr Duration kDay = std::chrono::hours(24);
 constexpr Duration kDaySlack = std::chrono::milliseconds(250);
 constexpr Duration kJitterLow = std::chrono::milliseconds(100);
 constexpr Duration kJitterHigh = std::chrono::milliseconds(300);
-// A server's word is obeyed up to here; beyond, it is tried again to see whether it still holds.
+// A longer Retry-After is probed after this time, to learn whether it still holds.
 constexpr Duration kLongestPause = std::chrono::minutes(5);
-// So many probes refused in a row are not what another program uses of the quota.
+// This many refused probes in a row are not explained by foreign use.
 constexpr std::uint32_t kNotForeign = 4;
+constexpr int kLooks = 600;  // a window
 }  // namespace
 
 Duration QuotaPool::slack_for(Duration window) {
@@ -30,7 +31,8 @@ QuotaPool::QuotaPool(Duration window, Meter::Window whose, PoolLimits limits)
       output_(limits.apart ? std::make_unique<Meter>(LimitKind::output_tokens, window,
                                                      slack_for(window), Meter::Window::ours)
                            : nullptr),
-      spell_(window) {
+      spell_(window),
+      past_(window) {
     configure(limits);
 }
 
@@ -51,9 +53,30 @@ void QuotaPool::tick(Instant now) {
         output_->tick(now);
     }
     spell_.tick(now);
+    past_.tick(now);
+    if (shared_) {
+        shared_->tick(now);
+        shared_->set_limits(ceilings());
+        if (shared_->mode() == SharedQuota::Mode::alone) {
+            shared_->stand_alone(used_by_all());
+        }
+    }
 }
 
 LimitKind QuotaPool::blocked_by(Amount amount) const {
+    if (!shared_) {
+        return blocked_here(amount);
+    }
+    const bool joined = shared_->mode() == SharedQuota::Mode::joined;
+    const LimitKind here = joined ? LimitKind::none : blocked_here(amount);
+    if (here != LimitKind::none || shared_->covers(booked(amount), used_by_all())) {
+        return here;
+    }
+    const LimitKind likely = blocked_here(amount);
+    return likely != LimitKind::none ? likely : meters_[1].kind();
+}
+
+LimitKind QuotaPool::blocked_here(Amount amount) const {
     if (!meters_[2].fits(amount.tokens)) {
         return LimitKind::daily_tokens;
     }
@@ -81,7 +104,10 @@ Instant QuotaPool::fits_at(Amount amount, Instant now) const {
     if (output_) {
         at = std::max(at, output_->fits_at(amount.output, now));
     }
-    return std::max(at, meters_[2].fits_at(amount.tokens, now));
+    at = std::max(at, meters_[2].fits_at(amount.tokens, now));
+    // What the other instances leave, only the books or the next look can tell.
+    const bool others = shared_ && at <= now && blocked_by(amount) != LimitKind::none;
+    return others ? now + window() / kLooks : at;
 }
 
 std::optional<std::uint64_t> QuotaPool::largest() const {
@@ -102,8 +128,10 @@ std::optional<std::uint64_t> QuotaPool::largest_output() const {
 }
 
 Reservation QuotaPool::hold(Amount amount, std::uint64_t doubt) {
-    Reservation made{this, amount.tokens, output_ ? amount.output : 0, {}, false, {},
-                     {},   spell_.take()};
+    Reservation made{this, amount.tokens, output_ ? amount.output : 0,
+                     {},   false,         {},
+                     {},   spell_.take(), past_.take(),
+                     {}};
     made.trials[1].doubt = static_cast<std::uint32_t>(
         std::min<std::uint64_t>({doubt, amount.tokens, std::numeric_limits<std::uint32_t>::max()}));
     meters_[0].hold(1, made.trials[0]);
@@ -111,6 +139,9 @@ Reservation QuotaPool::hold(Amount amount, std::uint64_t doubt) {
     meters_[2].hold(amount.tokens, made.trials[2]);
     if (output_) {
         output_->hold(made.output, made.output_trial);
+    }
+    if (shared_) {
+        made.shared = shared_->hold(booked(amount));
     }
     ++outstanding_;
     return made;
@@ -128,7 +159,11 @@ void QuotaPool::sent(Reservation& reservation, Instant now) {
     }
     reservation.stamped = now;
     reservation.is_stamped = true;
+    if (shared_) {
+        shared_->sent(reservation.shared, booked({reservation.tokens, reservation.output}));
+    }
     spell_.sent(reservation.spell, now);
+    past_.sent(reservation.past, now);
 }
 
 void QuotaPool::stamp_if_needed(Reservation& reservation, Instant now) {
@@ -141,17 +176,19 @@ void QuotaPool::end(Reservation& reservation, Instant now) {
         meters_[i].answered(reservation.trials[i], Meter::Answer::none, 0, now);
     }
     spell_.lost(reservation.spell);
+    past_.lost(reservation.past);
     --outstanding_;
     reservation.pool = nullptr;
 }
 
 bool QuotaPool::accepted(Reservation& reservation, Instant now) {
+    const bool cleared = past_.accepted(reservation.past);
     const bool passed = spell_.accepted(reservation.spell);
     reservation.spell = {};
     const auto answer = Meter::Answer::accepted;
     const bool requests = meters_[0].answered(reservation.trials[0], answer, 1, now);
     const bool tokens = meters_[1].answered(reservation.trials[1], answer, reservation.tokens, now);
-    return requests || tokens || passed;
+    return requests || tokens || passed || cleared;
 }
 
 void QuotaPool::give_back_all(Reservation& reservation, Instant now) {
@@ -160,7 +197,15 @@ void QuotaPool::give_back_all(Reservation& reservation, Instant now) {
         meters_[1].refund(reservation.tokens, reservation.stamped, reservation.trials[1]);
         meters_[2].refund(reservation.tokens, reservation.stamped, reservation.trials[2]);
         refund_output(reservation);
+        book_actual(reservation, 0);
+        if (shared_) {
+            shared_->correct(reservation.shared, Book::requests, -1);
+        }
     } else {
+        if (shared_) {
+            shared_->give_back(reservation.shared,
+                               booked({reservation.tokens, reservation.output}));
+        }
         meters_[0].release(1, reservation.trials[0]);
         meters_[1].release(reservation.tokens, reservation.trials[1]);
         meters_[2].release(reservation.tokens, reservation.trials[2]);
@@ -177,6 +222,7 @@ void QuotaPool::give_back_tokens(Reservation& reservation, Instant now) {
     meters_[1].refund(reservation.tokens, reservation.stamped, reservation.trials[1]);
     meters_[2].refund(reservation.tokens, reservation.stamped, reservation.trials[2]);
     refund_output(reservation);
+    book_actual(reservation, 0);
     end(reservation, now);
 }
 
@@ -192,6 +238,8 @@ void QuotaPool::keep(Reservation& reservation, Amount seen, Instant now) {
     const std::uint64_t surplus =
         seen.tokens > reservation.tokens ? seen.tokens - reservation.tokens : 0;
     meters_[0].keep(1, 0, now, reservation.trials[0]);
+    book_actual(reservation, {std::max(seen.tokens, reservation.tokens),
+                              std::max(seen.output, reservation.output)});
     meters_[1].keep(reservation.tokens, surplus, now, reservation.trials[1]);
     meters_[2].keep(reservation.tokens, surplus, now, reservation.trials[2]);
     if (output_) {
@@ -206,6 +254,7 @@ void QuotaPool::settle(Reservation& reservation, Amount actual, Instant now) {
     stamp_if_needed(reservation, now);
     const Instant stamped = reservation.stamped;
     meters_[0].keep(1, 0, now, reservation.trials[0]);
+    book_actual(reservation, actual);
     meters_[1].settle(reservation.tokens, actual.tokens, stamped, now, reservation.trials[1]);
     meters_[2].settle(reservation.tokens, actual.tokens, stamped, now, reservation.trials[2]);
     if (output_) {
@@ -224,11 +273,15 @@ Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
     meters_[1].refund(tokens, reservation.stamped, reservation.trials[1]);
     meters_[2].refund(tokens, reservation.stamped, reservation.trials[2]);
     refund_output(reservation);
+    book_actual(reservation, 0);
     // Where output is apart no requests are counted, whatever the message says.
     const bool by_requests = kind == LimitKind::requests && !apart();
     Meter& meter = by_requests ? meters_[0] : meters_[1];
     Meter::Trial& trial = reservation.trials[by_requests ? 0 : 1];
     const std::uint64_t asked = by_requests ? 1 : tokens;
+    if (blames_past(meter, asked, now)) {
+        return refused_by_past(meter, trial, by_requests, reservation, retry_after, random, now);
+    }
     // One that is refused again by itself, or far from the limit, is not about our use.
     const bool sheds = spell_.refused_probes() >= kNotForeign || meter.far_from_limit(trial, asked);
     if (!spell_.probing()) {
@@ -253,6 +306,67 @@ Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
     reservation.spell = {};
     end(reservation, now);
     return fits_at(amount, now);
+}
+
+void QuotaPool::share(std::unique_ptr<SharedQuota> shared) {
+    shared_ = std::move(shared);
+    for (Meter& meter : meters_) {
+        meter.share(shared_.get());
+    }
+    if (output_) {
+        output_->share(shared_.get());
+    }
+}
+
+bool QuotaPool::awaits_grant(Amount amount) const {
+    return shared_ && shared_->mode() == SharedQuota::Mode::joined &&
+           !shared_->covers(booked(amount), used_by_all());
+}
+
+BookAmounts QuotaPool::booked(Amount amount) const {
+    const auto tokens = static_cast<std::int64_t>(amount.tokens);
+    return {1, tokens, tokens, output_ ? static_cast<std::int64_t>(amount.output) : 0};
+}
+
+BookAmounts QuotaPool::used_by_all() const {
+    const auto used = [](const Meter& m) { return static_cast<std::int64_t>(m.used()); };
+    return {used(meters_[0]), used(meters_[1]), used(meters_[2]), output_ ? used(*output_) : 0};
+}
+
+BookAmounts QuotaPool::ceilings() const {
+    const auto most = [](const Meter& m) {
+        const auto c = m.ceiling();
+        return c ? static_cast<std::int64_t>(*c - std::min(*c, m.foreign())) : -1;
+    };
+    return {most(meters_[0]), most(meters_[1]), most(meters_[2]), output_ ? most(*output_) : -1};
+}
+
+void QuotaPool::teach_limits() {
+    const auto learned = [](const Meter& m) {
+        return m.learned() ? static_cast<std::int64_t>(m.limit().value_or(0)) : 0;
+    };
+    shared_->teach(learned(meters_[0]), learned(meters_[1]));
+}
+
+void QuotaPool::learn_limits(Instant now) {
+    meters_[0].adopt_limit(static_cast<std::uint64_t>(shared_->told_requests()), now);
+    meters_[1].adopt_limit(static_cast<std::uint64_t>(shared_->told_tokens()), now);
+}
+
+void QuotaPool::book_actual(Reservation& reservation, Amount actual) {
+    if (!shared_) {
+        return;
+    }
+    const auto more = [](std::uint64_t now, std::uint64_t held) {
+        return static_cast<std::int64_t>(now) - static_cast<std::int64_t>(held);
+    };
+    const std::int64_t tokens = more(actual.tokens, reservation.tokens);
+    shared_->correct(reservation.shared, Book::tokens, tokens);
+    shared_->correct(reservation.shared, Book::daily_tokens, tokens);
+    if (output_) {
+        shared_->correct(reservation.shared, Book::output_tokens,
+                         more(actual.output, reservation.output));
+    }
 }
 
 const Meter& QuotaPool::meter(LimitKind kind) const {

@@ -1,6 +1,7 @@
 // The limits that stand behind one reservation: all or none.
 #pragma once
 
+#include <weir/engine_state.h>
 #include <weir/types.h>
 
 #include <array>
@@ -13,6 +14,7 @@
 #include "policy/meter.h"
 #include "policy/random.h"
 #include "policy/throttle_spell.h"
+#include "policy/unknown_past.h"
 
 namespace weir::policy {
 
@@ -40,6 +42,8 @@ struct Reservation {
     std::array<Meter::Trial, 3> trials;  ///< one a meter
     Meter::Trial output_trial;
     ThrottleSpell::Ticket spell;
+    UnknownPast::Ticket past;
+    SharedQuota::Ticket shared;
 };
 
 struct PoolLimits {
@@ -81,9 +85,12 @@ public:
     /// When it fits if nothing but expiry happens, the pause included.
     Instant fits_at(Amount amount, Instant now) const;
     /// Nothing may go before. Instant::max(): until an attempt that is under way is sent or over.
-    Instant paused_until() const { return std::max(pause_until_, spell_.opens_at()); }
-    /// It refuses everybody, or did until a moment ago: attempts are let go one by one.
-    bool throttled() const { return spell_.active(); }
+    Instant paused_until() const {
+        return std::max({pause_until_, spell_.opens_at(), past_.opens_at()});
+    }
+    /// It refuses everybody, did until a moment ago, or may do so: attempts are let go a few at a
+    /// time.
+    bool throttled() const { return spell_.active() || past_.active(); }
     bool refuses_all() const { return spell_.probing(); }
     /// Calls that another pool refuses are about to come here.
     void expect_spell() { spell_.expect(); }
@@ -110,6 +117,14 @@ public:
     /// The service took it: its answer has begun. True if others may go now that could not before.
     bool accepted(Reservation& reservation, Instant now);
 
+    /// What is known here, for recall() by a pool of another process.
+    /// `returning`: of the tokens.
+    EngineState::Pool remember(const std::vector<Meter::Returning>& returning, Instant now) const;
+    /// As inherit(), from `age` before now. `unrecorded`: for so long use went on after that.
+    void recall(const EngineState::Pool& past, Duration age, Duration unrecorded, Instant now);
+    /// What was used before `start` is not known, or not all of it.
+    void doubt_past(Instant start, Instant now);
+
     /// A new configuration has another pool in the place of `from`, whose window and meters are the
     /// same: what has been used, learned and refused there holds here as well. What is under way
     /// comes by hand_over(). From several pools the sum, the fullest being asked first.
@@ -123,6 +138,18 @@ public:
     /// `tokens`, `input_tokens`, `none`: the meter that calls are let in by.
     const Meter& meter(LimitKind kind) const;
     const std::array<Meter, 3>& meters() const { return meters_; }
+
+    /// Several instances draw on this quota, and this is what they have in common.
+    void share(std::unique_ptr<SharedQuota> shared);
+    /// Null: this instance is the only one.
+    SharedQuota* shared() const { return shared_.get(); }
+    /// By what the others leave, and nothing else, it cannot go now.
+    bool awaits_grant(Amount amount) const;
+    /// `amount` in the books.
+    BookAmounts booked(Amount amount) const;
+    /// Limits that were learned here are told to the others, and theirs hold here.
+    void teach_limits();
+    void learn_limits(Instant now);
     /// Null: output is not metered apart.
     const Meter* output() const { return output_.get(); }
     bool apart() const { return output_ != nullptr; }
@@ -136,6 +163,15 @@ private:
     void stamp_if_needed(Reservation& reservation, Instant now);
     void refund_output(Reservation& reservation);
     void end(Reservation& reservation, Instant now);
+    LimitKind blocked_here(Amount amount) const;
+    BookAmounts used_by_all() const;
+    BookAmounts ceilings() const;
+    /// In the books the tokens of a reservation that was sent come down to `actual`.
+    void book_actual(Reservation& reservation, Amount actual);
+    bool blames_past(const Meter& meter, std::uint64_t amount, Instant now) const;
+    Instant refused_by_past(Meter& meter, Meter::Trial& trial, bool by_requests,
+                            Reservation& reservation, std::optional<Duration> retry_after,
+                            Random& random, Instant now);
 
     std::array<Meter, 3> meters_;  // requests, tokens, daily tokens
     std::unique_ptr<Meter> output_;
@@ -145,6 +181,8 @@ private:
     std::uint64_t kin_ = 0;  // pools of one kin were one until they were parted
     Instant parted_ = Instant::min();
     ThrottleSpell spell_;
+    UnknownPast past_;
+    std::unique_ptr<SharedQuota> shared_;
 };
 
 }  // namespace weir::policy

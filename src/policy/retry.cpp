@@ -6,7 +6,7 @@
 namespace weir::policy {
 
 namespace {
-// 1 to 50 and 10 to 300 s on the outages of breaker.cpp: no difference.
+// Retries, and seconds. Values that were tried: docs/tuning.md.
 constexpr double kBurst = 10;
 constexpr double kMemorySeconds = 60;
 }  // namespace

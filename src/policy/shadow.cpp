@@ -7,8 +7,9 @@ namespace weir::policy {
 namespace {
 constexpr std::size_t kMostRows = 200;
 const std::string kOther = "other";
-// What goes on within this time has not waited.
+// What goes on within this time has not waited. Shared books are asked first.
 constexpr Duration kAtOnce = std::chrono::milliseconds(1);
+constexpr Duration kAskedFirst = std::chrono::milliseconds(50);
 }  // namespace
 
 Shadow::Shadow(Config config, std::uint64_t seed, Instant now)
@@ -73,12 +74,15 @@ void Shadow::decided(CallId id, const Decision& decision, Instant now) {
         }
         return;
     }
-    if (waited > kAtOnce) {
+    if (waited > (config_.shared ? kAskedFirst : kAtOnce)) {
         ++counts.would_wait;
         counts.wait_seconds += to_seconds(waited);
         counts.longest_wait_seconds = std::max(counts.longest_wait_seconds, to_seconds(waited));
     }
-    counts.would_move += grant->degraded || grant->target->region != entry.home_region ? 1 : 0;
+    counts.would_move += grant->degraded || grant->target->region != entry.home_region ||
+                                 !grant->target->account.empty()
+                             ? 1
+                             : 0;
     counts.would_right_size += grant->right_sized ? 1 : 0;
     entry.state = State::running;
     entry.start = now;
@@ -153,14 +157,19 @@ void Shadow::advance(Instant now) {
     } while (woken.size() == 64);
 }
 
+/// When a virtual attempt ends, or the engine has something to do.
+Instant Shadow::next() const {
+    const Instant end = ends_.empty() ? Instant::max() : ends_.begin()->first;
+    return std::min(end, engine_.next_wake().value_or(Instant::max()));
+}
+
 void Shadow::catch_up(Instant now) {
     for (;;) {
-        const auto wake = engine_.next_wake();
-        const bool ends = !ends_.empty() && (!wake || ends_.begin()->first <= *wake);
-        const Instant next = ends ? ends_.begin()->first : wake.value_or(Instant::max());
+        const Instant next = this->next();
         if (next > now) {
             return;
         }
+        const bool ends = !ends_.empty() && ends_.begin()->first == next;
         if (ends) {
             const CallId id = ends_.begin()->second;
             ends_.erase(ends_.begin());
@@ -170,6 +179,28 @@ void Shadow::catch_up(Instant now) {
         }
         advance(next);
     }
+}
+
+std::vector<BookExchange> Shadow::exchanges(Instant now) {
+    catch_up(now);
+    return engine_.exchanges(now);
+}
+
+void Shadow::answered(const BookAnswer& answer, Instant now) {
+    catch_up(now);
+    engine_.answered(answer, now);
+    advance(now);
+}
+
+void Shadow::unanswered(std::string_view quota, Instant now) {
+    catch_up(now);
+    engine_.unanswered(quota, now);
+    advance(now);
+}
+
+std::optional<Instant> Shadow::due() const {
+    const Instant at = std::min(next(), engine_.exchange_due().value_or(Instant::max()));
+    return at == Instant::max() ? std::nullopt : std::optional(at);
 }
 
 std::vector<ObservedRow> Shadow::rows(Instant now) {

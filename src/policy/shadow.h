@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,7 +40,11 @@ struct ObservedRow {
 
 /// Drives an engine of its own along live traffic: each call is offered when it comes, its virtual
 /// attempt starts when the engine would have let it go, and takes as long and costs as much as the
-/// real one did. Time inside catches up with `now` at each call, so it needs no timer.
+/// real one did. Time inside catches up with `now` at each call, so it needs no timer, unless
+/// several instances share their quotas: then due() says when it has something to do.
+///
+/// In shared books it is an instance like any other: it logs what it would have sent, when it would
+/// have sent it, and asks for room for what it would have let wait.
 ///
 /// Not thread-safe. Bounded: calls under way and the engine's own queue; 200 rows, the rest as one.
 class Shadow {
@@ -59,6 +64,14 @@ public:
         Duration service{};
     };
     void ended(CallId id, const Outcome& outcome, Instant now);
+
+    // As Engine's.
+    std::vector<BookExchange> exchanges(Instant now);
+    void answered(const BookAnswer& answer, Instant now);
+    void unanswered(std::string_view quota, Instant now);
+    std::vector<SharedStatus> shared(Instant now) const { return engine_.status(now).shared; }
+    /// When exchanges() is to be called next.
+    std::optional<Instant> due() const;
 
     std::vector<ObservedRow> rows(Instant now);
     /// What follows from them, for each model.
@@ -93,6 +106,7 @@ private:
     void finish(Entries::iterator at, Instant now);
     void advance(Instant now);
     void catch_up(Instant now);
+    Instant next() const;
 
     Config config_;
     Engine engine_;

@@ -117,6 +117,28 @@ void SlidingLog::merge(const SlidingLog& other, Instant shared_until) {
     }
 }
 
+std::vector<EngineState::Used> SlidingLog::by_age(Instant now) const {
+    constexpr std::int64_t kTogether = kBuckets / 300;
+    std::vector<EngineState::Used> parts;
+    if (!buckets_) {
+        return parts;
+    }
+    std::int64_t part = INT64_MIN;
+    for (std::int64_t b = first_; b < first_ + capacity_; ++b) {
+        const std::uint64_t amount = buckets_[slot(b)];
+        if (amount == 0) {
+            continue;
+        }
+        if (parts.empty() || floor_div(b, kTogether) != part) {
+            part = floor_div(b, kTogether);
+            parts.emplace_back();
+        }
+        parts.back().amount += amount;
+        parts.back().age = std::max(Duration::zero(), now - Instant(width_ * b));
+    }
+    return parts;
+}
+
 std::uint64_t SlidingLog::freed_by(Instant at) const {
     if (at == Instant::max() || !buckets_) {
         return at == Instant::max() ? used_ : 0;

@@ -1,10 +1,12 @@
 // How much was used in the last window, in constant memory.
 #pragma once
 
+#include <weir/engine_state.h>
 #include <weir/time.h>
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace weir::policy {
 
@@ -30,6 +32,9 @@ public:
     /// Adds what another log of the same window holds. Of buckets that ended by `shared_until`
     /// both have the same past, and the larger counts.
     void merge(const SlidingLog& other, Instant shared_until);
+
+    /// What is held, in pieces of a 300th of a window, each with the age of its youngest part.
+    std::vector<EngineState::Used> by_age(Instant now) const;
 
     std::uint64_t used() const { return used_; }
 

@@ -1,4 +1,5 @@
-// What the engine remembers of calls, clients and targets. The engine alone changes it.
+// The state of calls, clients and targets. Accounts keeps the books, Waiting alone changes what
+// waits, and the engine the rest.
 #pragma once
 
 #include <weir/config.h>
@@ -71,14 +72,14 @@ struct Flow {
     explicit Flow(Instant now) : delay(now) {}
 };
 
-/// Who of a lane goes first: the least rank, then whoever arrived first. See Engine::Impl::rank.
+/// Order within a lane: the least rank, then the earliest arrival. See Waiting::rank.
 struct CallLess {
     bool operator()(const CallRecord& a, const CallRecord& b) const;
 };
 
 /// The waiting calls of one client, class and path, in queue.order. A call that has failed
-/// somewhere waits in a lane of its own, because where it may go differs from what its neighbours
-/// may.
+/// before waits in its own lane, because its allowed targets differ from those of its
+/// neighbours.
 struct Lane {
     Path* path = nullptr;
     ClientState* client = nullptr;
@@ -98,6 +99,15 @@ struct SlotLess {
     bool operator()(const Slot& a, const Slot& b) const;
 };
 
+/// What of a client's waits. Only Waiting changes it.
+struct ClientQueue {
+    std::uint64_t waiting = 0;
+    std::uint64_t waiting_bytes = 0;
+    double backlog = 0;  ///< expected settled cost of what waits
+    std::vector<Lane*> lanes;
+    std::vector<Lane*> parked;  ///< of the lanes and of those for one call
+};
+
 struct ClientState {
     std::string name;
     std::uint64_t key = 0;  ///< stands for the name where evidence is counted
@@ -108,12 +118,8 @@ struct ClientState {
     std::optional<std::uint64_t> max_output;
     std::optional<std::uint64_t> max_in_flight;
     std::uint64_t in_flight = 0;
-    std::uint64_t waiting = 0;
-    std::uint64_t waiting_bytes = 0;
-    double backlog = 0;
     std::uint32_t calls = 0;
-    std::vector<Lane*> lanes;
-    std::vector<Lane*> parked;
+    ClientQueue queue;
     Timer timer{{}, kNotInHeap, TimerKind::client, this};
 };
 
@@ -134,36 +140,58 @@ struct ClassQueue {
     ControlledDelay delay{Instant{}};
 };
 
-struct TargetState {
-    Target target;
+/// The terms of a target's calls, as the configuration has them.
+struct TargetTerms {
     std::string model;  ///< what target.model stands for
     ModelFacts facts;
     std::uint32_t burndown = 1;
     bool reserve_burndown = false;
     std::optional<std::uint64_t> max_in_flight;  ///< of all targets on the pool together
+};
+
+/// A target whose tokens of the day are gone: closed for a while, then open for one probe at a
+/// time.
+struct DayClosure {
+    Instant until = Instant::min();
+    Duration pause{};
+    bool probing = false;  ///< closed for the day but for one probe
+    bool probe_out = false;
+    bool by_another = false;  ///< another instance has closed it, and probes
+};
+
+/// Who waits for a target, and what each client has had of it. Only Waiting changes it.
+struct TargetQueue {
+    std::array<ClassQueue, kPriorities> classes;
+    std::map<std::pair<ClientState*, std::size_t>, std::unique_ptr<Flow>> flows;
+    double granted = 0;  ///< tokens ever, as they are expected to settle
+};
+
+/// What a target has done, for the status: nothing is decided by it.
+struct TargetTally {
+    std::uint64_t right_sized = 0;  ///< calls sent with a lowered max_tokens
+    std::uint64_t truncated = 0;    ///< of those, cut by it
+    std::uint64_t cache_kept = 0;   ///< calls sent here for the prompt cache that is here
+    std::uint64_t cache_moved = 0;  ///< calls sent here while their prompt cache is elsewhere
+};
+
+struct TargetState {
+    Target target;
+    std::uint32_t number = 0;  ///< from 1, never reused
+    TargetTerms terms;
     QuotaPool* pool = nullptr;
     RegionState* region = nullptr;
     std::shared_ptr<Estimator> estimator;
+    std::vector<TargetState*> siblings;  ///< others on the same pool
     Breaker breaker;
     RetryBudget budget;
-    std::array<ClassQueue, kPriorities> classes;
-    std::map<std::pair<ClientState*, std::size_t>, std::unique_ptr<Flow>> flows;
-    std::uint64_t in_flight = 0;
-    double granted = 0;                  ///< tokens ever, as they are expected to settle
-    std::uint32_t refs = 0;              ///< paths
-    std::vector<TargetState*> siblings;  ///< others on the same pool
-    std::uint64_t right_sized = 0;       ///< calls sent with a lowered max_tokens
-    std::uint64_t truncated = 0;         ///< of those, cut by it
-    std::uint32_t number = 0;            ///< from 1, never reused
     UnfitRecord unfit;
     Leavers leavers;
-    std::uint64_t cache_kept = 0;   ///< calls sent here for the prompt cache that is here
-    std::uint64_t cache_moved = 0;  ///< calls sent here while their prompt cache is elsewhere
-    Instant daily_until = Instant::min();
-    Duration daily_pause{};
-    bool daily_probing = false;  ///< closed for the day but for one probe
-    bool daily_probe_out = false;
-    bool dirty = false;
+    DayClosure day;
+    TargetQueue queue;
+    TargetTally tally;
+    std::uint64_t in_flight = 0;
+    std::uint32_t refs = 0;  ///< paths
+    bool dirty = false;      ///< listed in the Agenda
     Timer timer{{}, kNotInHeap, TimerKind::target, this};
 
     TargetState(const RetryConfig& retry, const BreakerConfig& breaker_config)
@@ -193,15 +221,15 @@ struct Path {
     std::uint64_t last_used = 0;
 };
 
-/// What a call has been through; made at its first failure.
-struct Ordeal {
+/// The history of a call; made at its first failure.
+struct History {
     struct Place {
         TargetState* target;
         std::uint32_t server_failures = 0;
         Instant not_before = Instant::min();
         bool barred = false;
         bool failed = false;  ///< its breaker was told of this call
-        bool unfit = false;   ///< it refused the call for what it is
+        bool unfit = false;   ///< it refused the call as unfit
     };
     std::vector<Place> places;
     std::optional<Failure> first;
@@ -216,57 +244,69 @@ struct Ordeal {
 
 enum class CallState : std::uint8_t { idle, waiting, granted, sent, begun };
 
-struct CallRecord {
-    CallId id;
-    CallState state = CallState::idle;
+/// What was asked for. Set when the call arrives, and the same until it ends.
+struct Asked {
     Priority priority = Priority::standard;
     bool stream = false;
-    bool daily_probe = false;
-    std::uint32_t sends = 0;
-    std::uint32_t attempts = 0;  ///< of the sends, those that count against max_attempts
     Input input;
     std::optional<std::uint64_t> max_output;
     OutputKind output_kind = OutputKind::plain;
-    bool full_output = false;  ///< a lowered max_tokens has cut its answer: not again
     std::uint64_t thinking_budget = 0;
     std::uint64_t bytes = 0;
-    Instant arrival{};
-    Instant deadline{};
-    Instant wait_since{};
-    Duration waited{};
-    Path* path = nullptr;
-    ClientState* client = nullptr;
     std::string invocation;
     Witness witness;
     std::uint32_t cache_home = 0;  ///< number of the target with its prompt cache; 0: none
-    std::unique_ptr<Ordeal> ordeal;
-    TargetState* first_target = nullptr;
+};
 
-    // While waiting.
+/// Where a call waits. Means nothing while it does not; only Waiting changes it.
+struct QueuePlace {
     Lane* lane = nullptr;
     std::unique_ptr<Lane> own_lane;
     double rank = 0;
     std::uint64_t sequence = 0;
-    std::uint32_t heap_pos = kNotInHeap;
-    double expected = 0;
-    Timer timer{{}, kNotInHeap, TimerKind::call, this};
+    double expected = 0;  ///< what it is expected to settle at
+    Instant since{};
+};
 
-    // While granted.
+/// One attempt from its grant to its end: where it goes, and what it holds there.
+struct Attempt {
     std::size_t index = 0;  ///< of the target in the path; past its end after a reload without it
-    TargetState* last_target = nullptr;  ///< of the attempt that ended last
     TargetState* target = nullptr;
     Flow* flow = nullptr;
     double charged = 0;
     std::uint64_t sent_output = 0;  ///< the max_tokens it was granted with
     bool right_sized = false;
+    bool daily_probe = false;
     Reservation reservation;
     Reservation client_reservation;
     Breaker::Permit permit;
     Instant sent_at{};
 };
 
+struct CallRecord {
+    CallId id;
+    CallState state = CallState::idle;
+    Asked asked;
+    Instant arrival{};
+    Instant deadline{};
+    Duration waited{};
+    Path* path = nullptr;
+    ClientState* client = nullptr;
+    std::uint32_t sends = 0;
+    std::uint32_t attempts = 0;  ///< of the sends, those that count against max_attempts
+    bool full_output = false;    ///< a lowered max_tokens has cut its answer: not again
+    std::unique_ptr<History> history;
+    TargetState* first_target = nullptr;
+    TargetState* last_target = nullptr;  ///< of the attempt that ended last
+    QueuePlace queued;
+    Attempt attempt;
+    std::uint32_t heap_pos = kNotInHeap;  ///< in its lane
+    Timer timer{{}, kNotInHeap, TimerKind::call, this};
+};
+
 inline bool CallLess::operator()(const CallRecord& a, const CallRecord& b) const {
-    return a.rank != b.rank ? a.rank < b.rank : a.sequence < b.sequence;
+    return a.queued.rank != b.queued.rank ? a.queued.rank < b.queued.rank
+                                          : a.queued.sequence < b.queued.sequence;
 }
 
 inline bool SlotLess::operator()(const Slot& a, const Slot& b) const {

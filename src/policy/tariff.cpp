@@ -8,7 +8,8 @@ namespace {
 
 const QuotaConfig* quota_of(const Config& config, const Target& target, std::string_view model) {
     const bool reserved = target.tier == Tier::reserved;
-    const QuotaConfig* anywhere = nullptr;
+    const QuotaConfig* best = nullptr;
+    int best_fit = -1;
     for (const QuotaConfig& q : config.quotas) {
         const bool listed = q.endpoint == target.endpoint && q.reserved == reserved &&
                             std::ranges::any_of(q.models, [&](const std::string& m) {
@@ -17,14 +18,18 @@ const QuotaConfig* quota_of(const Config& config, const Target& target, std::str
         if (!listed) {
             continue;
         }
-        if (q.region == target.region) {
-            return &q;
+        const bool here = q.region == target.region;
+        const bool ours = !q.account.empty() && plain_account(q.account) == target.account;
+        if ((!here && !q.region.empty()) || (!ours && !q.account.empty())) {
+            continue;
         }
-        if (q.region.empty() && anywhere == nullptr) {
-            anywhere = &q;
+        // The account is the nearer of the two: an account's quota outdoes a Region's of them all.
+        if (const int fit = (ours ? 2 : 0) + (here ? 1 : 0); fit > best_fit) {
+            best = &q;
+            best_fit = fit;
         }
     }
-    return anywhere;
+    return best;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What a target's calls cost, and of which quota.
+// The cost of a target's calls, and the quota that they use.
 #pragma once
 
 #include <weir/config.h>
@@ -10,7 +10,7 @@
 
 namespace weir::policy {
 
-/// What `model` stands for: its alias, else itself.
+/// The model behind `model`: its alias, else itself.
 std::string_view without_alias(const Config& config, std::string_view model);
 
 /// How the calls of one target are charged.

@@ -6,15 +6,15 @@
 namespace weir::policy {
 
 namespace {
-// So that calls that wait at several instances or targets do not ask at the same moment.
+// Spreads the probes of several instances and targets. The schedule's reasons: docs/tuning.md.
 constexpr Duration kJitterLow = std::chrono::milliseconds(100);
 constexpr Duration kJitterHigh = std::chrono::milliseconds(300);
-// A server's word is obeyed up to here; beyond, it is tried again to see whether it still holds.
+// A longer Retry-After is probed after this time, to learn whether it still holds.
 constexpr Duration kLongestPause = std::chrono::minutes(5);
 constexpr Duration kLeastSilence = std::chrono::milliseconds(300);
 constexpr Duration kMostSilence = std::chrono::seconds(2);
 constexpr int kSilence = 4;
-// A round of so many that is not refused ends the spell.
+// A round of this many calls without a refusal ends the spell.
 constexpr std::uint32_t kWideOpen = 64;
 // In sixtieths of a window after the first refusal.
 constexpr double kFirstProbes[] = {1, 3, 5, 7.5, 10};

@@ -1,4 +1,4 @@
-// When a target that refuses everybody is asked again.
+// When a target that refuses every call is probed again.
 #pragma once
 
 #include <weir/time.h>
@@ -10,23 +10,23 @@
 
 namespace weir::policy {
 
-/// A spell of quota refusals that our own books do not explain: another program uses the quota, or
-/// the service sheds load. One attempt at a time probes it, on behalf of all calls that wait. Once
-/// a probe is taken, twice as many attempts go out with each round, so that the end of a spell is
-/// no stampede.
+/// A spell of quota refusals that weir's own accounts do not explain: another program uses the
+/// quota, or the service sheds load. One attempt at a time probes it for all calls that wait. Once
+/// a probe is accepted, each round has twice as many attempts, so that the end of a spell does not
+/// cause a burst.
 ///
 /// Probes are due 1, 3, 5, 7.5 and 10 s after the first refusal, then every 5 s, after a minute
 /// every 10 s, each with a jitter. Counted from the first refusal the times do not drift, so that
-/// whatever ends at a round time (most timers and windows do) is noticed at once. Times are those
-/// of a 60 s window and scale with it. A server's Retry-After wins.
+/// the end of a spell of a round length (most timers and windows) is noticed at once. Times are for
+/// a 60 s window and scale with it. A server's Retry-After has precedence.
 ///
-/// An answer that is not streamed says nothing before it is complete, but a refusal comes at once:
-/// an attempt that has heard nothing for several times as long as refusals take counts as taken.
+/// An answer that is not streamed shows nothing before it is complete, but a refusal comes at once:
+/// an attempt without an answer for several times the usual time of a refusal counts as accepted.
 ///
-/// Invariant: no more than one attempt is let go between two refusals, and none before it is due.
+/// Invariant: at most one attempt is sent between two refusals, and none before it is due.
 class ThrottleSpell {
 public:
-    /// What an attempt was let go as. Belongs to the attempt until its end.
+    /// The role of an attempt. Belongs to the attempt until its end.
     struct Ticket {
         std::uint32_t round = 0;  ///< 0: sent while nothing was refused
     };
@@ -43,7 +43,7 @@ public:
     /// How often probes have been refused one after the other.
     std::uint32_t refused_probes() const { return refused_probes_; }
 
-    /// When the next attempt may go; Instant::max(): once one that is under way is sent or over.
+    /// When the next attempt may go; Instant::max(): once one in flight is sent or over.
     Instant opens_at() const;
     void tick(Instant now);
 
@@ -52,12 +52,12 @@ public:
     /// `took`: from the last byte of the request to the refusal.
     void refused(Ticket ticket, std::optional<Duration> retry_after, Duration took, Random& random,
                  Instant now);
-    /// Another Region of a route is in a spell, and its calls come here: they go out one, two, four
-    /// at a time, should this one refuse them as well.
+    /// Another Region of a route is in a spell, and its calls come here: they are sent one, two,
+    /// four at a time, in case this Region refuses them as well.
     void expect();
     /// True if more attempts may go now.
     bool accepted(Ticket ticket);
-    /// The attempt ended without an answer that says anything on the quota.
+    /// The attempt ended without evidence about the quota.
     void lost(Ticket ticket);
 
 private:

@@ -1,5 +1,7 @@
 #include <weir/types.h>
 
+#include "policy/class_rules.h"
+
 namespace weir {
 
 std::string_view to_string(Priority priority) {
@@ -15,37 +17,7 @@ std::string_view to_string(Priority priority) {
 }
 
 std::string_view to_string(FailureClass cls) {
-    switch (cls) {
-        case FailureClass::quota_requests:
-            return "quota_requests";
-        case FailureClass::quota_tokens:
-            return "quota_tokens";
-        case FailureClass::daily:
-            return "daily";
-        case FailureClass::capacity:
-            return "capacity";
-        case FailureClass::overloaded:
-            return "overloaded";
-        case FailureClass::server:
-            return "server";
-        case FailureClass::network:
-            return "network";
-        case FailureClass::timeout:
-            return "timeout";
-        case FailureClass::reset:
-            return "reset";
-        case FailureClass::slow_model:
-            return "slow_model";
-        case FailureClass::credentials:
-            return "credentials";
-        case FailureClass::truncated:
-            return "truncated";
-        case FailureClass::broken:
-            return "broken";
-        case FailureClass::caller:
-            return "caller";
-    }
-    return "network";
+    return policy::rule_of(cls).name;
 }
 
 std::string_view to_string(RefusalReason reason) {

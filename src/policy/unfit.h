@@ -1,4 +1,4 @@
-// Targets that refuse a call for what they are: a model that is not there, no access to it.
+// Targets that cannot serve a call: the model is missing, or there is no access to it.
 #pragma once
 
 #include <weir/time.h>
@@ -14,10 +14,10 @@
 
 namespace weir::policy {
 
-/// What an error of the caller's class says about the target that gave it.
+/// The meaning of an error of the class `caller` for its target.
 enum class Misfit : std::uint8_t {
-    none,           ///< the call is wrong, whatever the target
-    model_gone,     ///< 404: no such model here, or not any more
+    none,           ///< the call is wrong at any target
+    model_gone,     ///< 404: the model is missing or retired
     no_access,      ///< 403: these credentials may not use it
     too_slow,       ///< 408: this model took too long for this call
     no_throughput,  ///< 400: the model is not offered on demand under this id
@@ -34,10 +34,10 @@ constexpr bool lasts(Misfit m) {
 
 /// Decides when refusals close a target.
 ///
-/// It is closed for five minutes for everybody when calls of two clients agree, and for one client
-/// alone when three calls of that client agree, in both cases without a success at the target
-/// meanwhile and never more than ten minutes apart. A call that another target refuses in the same
-/// way speaks of itself: it is taken back.
+/// It is closed for five minutes for all clients when calls of two clients get the same error, and
+/// for one client when three calls of that client do, in both cases without a success at the target
+/// in between and at most ten minutes apart. A call that another target refuses in the same
+/// way is its own cause: it no longer counts.
 class UnfitRecord {
 public:
     /// The driver's name for the call that closed it, and the error.

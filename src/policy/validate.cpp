@@ -1,12 +1,14 @@
-// What may stand in a configuration: listeners, Regions and credentials, clients, times and bounds.
-// Routes and quotas are in validate_routes.cpp.
+// What may stand in a configuration: listeners, Regions and credentials, clients, and what
+// each row of setting_rows.h says of its value. Routes and quotas are in validate_routes.cpp.
 
 #include "policy/validate.h"
 
 #include "policy/address.h"
+#include "policy/setting_rows.h"
+#include "policy/store_url.h"
 
 #include <algorithm>
-#include <cmath>
+#include <concepts>
 #include <map>
 #include <set>
 
@@ -20,7 +22,9 @@ std::vector<Problem> validate(const Config& config) {
     policy::validate_routes(config, problems);
     policy::validate_clients(config, problems);
     policy::validate_keyless(config, problems);
-    policy::validate_bounds(config, problems);
+    policy::validate_shared(config, problems);
+    policy::validate_aws(config, problems);
+    policy::validate_rows(config, problems);
     return problems.take();
 }
 
@@ -33,12 +37,15 @@ namespace {
 constexpr std::string_view kAddressForm =
     "is not an address; allowed is IP:PORT, such as 127.0.0.1:7070, 0.0.0.0:7070 or [::1]:7070";
 
-// A name that is safe in headers, paths, labels and logs.
-bool is_plain_name(std::string_view text, std::size_t most) {
-    return !text.empty() && text.size() <= most && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '_' || c == '.';
-    });
+/// `words`: a list like `fifo, small_first`.
+bool is_listed(std::string_view text, std::string_view words) {
+    for (std::size_t at = 0; at < words.size();) {
+        const std::size_t end = std::min(words.find(", ", at), words.size());
+        if (words.substr(at, end - at) == text)
+            return true;
+        at = end + 2;
+    }
+    return false;
 }
 
 bool is_region_name(std::string_view text) {
@@ -79,6 +86,62 @@ void validate_credentials(const CredentialsConfig& credentials, const std::strin
                          "holds blanks, line ends or bytes beyond ASCII; no such key has them");
 }
 
+/// What each row says of its value alone.
+class RowCheck {
+public:
+    RowCheck(Problems& problems, std::string path) : problems_(problems), path_(std::move(path)) {}
+
+    void heading(std::string_view) {}
+    template <class T>
+    void operator()(const T& value, const Row& row) {
+        check(value, row,
+              path_.empty() ? std::string(row.key) : path_ + "." + std::string(row.key));
+    }
+
+private:
+    template <class T>
+    void check(const T& value, const Row& row, const std::string& path) {
+        if constexpr (Section<T>) {
+            RowCheck inner(problems_, path);
+            visit(inner, value);
+        } else if constexpr (std::integral<T> || std::floating_point<T>) {
+            problems_.require(row.range.holds(static_cast<double>(value)), path,
+                              row.range.otherwise);
+        }
+    }
+    void check(Duration value, const Row& row, const std::string& path) {
+        check(to_seconds(value), row, path);
+    }
+    void check(const std::string& value, const Row& row, const std::string& path) {
+        if (row.has(kUrl))
+            problems_.require(
+                value.empty() || is_http_url(value), path,
+                quoted(value) +
+                    " is not a URL; allowed is http:// or https:// with host, port and path");
+        if (!row.words.empty())
+            problems_.require(is_listed(value, row.words), path,
+                              quoted(value) + " is unknown; allowed are " + std::string(row.words));
+    }
+    template <class T>
+    void check(const std::optional<T>& value, const Row& row, const std::string& path) {
+        if (value)
+            check(*value, row, path);
+    }
+    template <class T>
+    void check(const std::vector<T>& values, const Row& row, const std::string& path) {
+        for (std::size_t i = 0; i < values.size(); ++i)
+            check(values[i], row, element(path, i));
+    }
+    template <class T>
+    void check(const std::map<std::string, T>& values, const Row& row, const std::string& path) {
+        for (const auto& [name, value] : values)
+            check(value, row, path + "." + name);
+    }
+
+    Problems& problems_;
+    std::string path_;
+};
+
 }  // namespace
 
 std::string quoted(std::string_view text) {
@@ -87,6 +150,13 @@ std::string quoted(std::string_view text) {
 
 std::string element(std::string_view path, std::size_t index) {
     return std::string(path) + "[" + std::to_string(index) + "]";
+}
+
+bool is_plain_name(std::string_view text, std::size_t most) {
+    return !text.empty() && text.size() <= most && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.';
+    });
 }
 
 bool is_sha256(std::string_view hex) {
@@ -160,11 +230,45 @@ void validate_listeners(const Config& config, Problems& problems) {
                              " is not a host name; allowed is a name without scheme, port and "
                              "path, such as weir.internal");
     }
-    problems.require(config.workers <= 1024, "workers", "is above 1024, the largest allowed");
     if (config.tls) {
         problems.require(!config.tls->certificate.empty(), "tls.certificate",
                          "tls needs `certificate`, a PEM file");
         problems.require(!config.tls->key.empty(), "tls.key", "tls needs `key`, a PEM file");
+    }
+}
+
+bool is_account_name(std::string_view text) {
+    return !text.empty() && text.size() <= 64 && text != kDefaultAccount &&
+           std::ranges::all_of(text, [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '_';
+           });
+}
+
+void validate_accounts(const Config& config, Problems& problems) {
+    const CredentialsSource source = config.credentials.source;
+    for (const auto& [name, account] : config.accounts) {
+        const std::string path = "accounts." + name;
+        problems.require(is_account_name(name), path,
+                         quoted(name) +
+                             " cannot name an account; allowed are letters, digits, '-' and '_', "
+                             "and not `default`, which is that of `credentials`");
+        problems.require(!account.role_arn.empty() || !account.profile.empty(), path,
+                         "an account needs `role_arn` or `profile`: nothing says how to come by "
+                         "its keys");
+        problems.require(account.role_arn.empty() || (account.role_arn.starts_with("arn:") &&
+                                                      account.role_arn.contains(":role/")),
+                         path + ".role_arn",
+                         quoted(account.role_arn) +
+                             " is no role's ARN; allowed is arn:aws:iam::123456789012:role/NAME");
+        problems.require(!account.role_arn.empty() ||
+                             (account.external_id.empty() && account.session_name.empty()),
+                         path, "`external_id` and `session_name` go with `role_arn`");
+        problems.require(!account.profile.empty() || (source != CredentialsSource::bearer &&
+                                                      source != CredentialsSource::client_bearer),
+                         path,
+                         "a Bedrock key cannot take on a role: an account needs `profile` beside "
+                         "it, or `credentials.source` default or static");
     }
 }
 
@@ -174,16 +278,6 @@ void validate_regions(const Config& config, Problems& problems) {
         problems.require(
             is_region_name(name), path,
             quoted(name) + " is not the name of a Region; allowed is one such as us-east-1");
-        constexpr std::string_view kUrl =
-            " is not a URL; allowed is http:// or https:// with host, port and path";
-        problems.require(region.endpoint.empty() || is_http_url(region.endpoint),
-                         path + ".endpoint", quoted(region.endpoint) + std::string(kUrl));
-        problems.require(region.mantle_endpoint.empty() || is_http_url(region.mantle_endpoint),
-                         path + ".mantle_endpoint",
-                         quoted(region.mantle_endpoint) + std::string(kUrl));
-        problems.require(region.control_endpoint.empty() || is_http_url(region.control_endpoint),
-                         path + ".control_endpoint",
-                         quoted(region.control_endpoint) + std::string(kUrl));
         // A proxy's URL may carry a password: not shown, and `user:password@` is its own affair.
         problems.require(region.proxy.empty() || region.proxy.starts_with("http://") ||
                              region.proxy.starts_with("https://"),
@@ -201,6 +295,7 @@ void validate_regions(const Config& config, Problems& problems) {
                      quoted(config.default_region) +
                          " is not the name of a Region; allowed is one such as us-east-1");
     validate_credentials(config.credentials, "credentials", problems);
+    validate_accounts(config, problems);
     for (const auto& [alias, model] : config.aliases) {
         const std::string path = "aliases." + alias;
         problems.require(!alias.empty() && !model.empty(), path,
@@ -278,16 +373,6 @@ void validate_clients(const Config& config, Problems& problems) {
             problems.require(fresh, where, "is the same key as " + first->second);
         }
         validate_pair(config, i, pairs, problems);
-        problems.require(std::isfinite(client.share) && client.share > 0 && client.share <= 1e6,
-                         path + ".share", "must be above 0, at most 1000000");
-        problems.require(client.max_output != 0U, path + ".max_output",
-                         "must be at least 1; leave it out for no cap");
-        problems.require(client.tokens_per_minute != 0U, path + ".tokens_per_minute",
-                         "is 0, which lets nothing through; leave it out for no limit");
-        problems.require(client.requests_per_minute != 0U, path + ".requests_per_minute",
-                         "is 0, which lets nothing through; leave it out for no limit");
-        problems.require(client.max_in_flight != 0U, path + ".max_in_flight",
-                         "is 0, which lets nothing through; leave it out for no limit");
         for (std::size_t j = 0; j < client.models.size(); ++j)
             problems.require(!client.models[j].empty(), element(path + ".models", j),
                              "is empty; allowed is a model id or a pattern such as us.anthropic.*");
@@ -313,80 +398,38 @@ void validate_keyless(const Config& config, Problems& problems) {
                              "client (`weir key new NAME`) or for none");
 }
 
-void validate_bounds(const Config& config, Problems& problems) {
-    const auto positive = [&](Duration value, std::string_view path) {
-        problems.require(value > Duration::zero(), path, "must be longer than 0");
-    };
-    const auto not_zero = [&](std::uint64_t value, std::string_view path) {
-        problems.require(value > 0, path, "is 0; allowed is 1 or more");
-    };
-    const auto share = [&](double value, std::string_view path) {
-        problems.require(value > 0 && value <= 1, path, "must be above 0 and at most 1");
-    };
-    problems.require(config.quota_window >= std::chrono::milliseconds(100) &&
-                         config.quota_window <= std::chrono::hours(1),
-                     "quota_window", "must be between 100ms and 1h");
-    share(config.quota_share, "quota_share");
+/// Nothing here may show the password.
+void validate_shared(const Config& config, Problems& problems) {
+    if (!config.shared)
+        return;
+    const SharedConfig& shared = *config.shared;
+    const auto url = parse_store_url(shared.url);
+    if (!url)
+        problems.add("shared.url", url.error().message);
+    problems.require(!url || !shared.cluster || url->database == 0, "shared.url",
+                     "selects a database, but a server in cluster mode has database 0 alone; "
+                     "leave `/" +
+                         std::to_string(url ? url->database : 0) + "` out");
+    problems.require(!url || url->tls || shared.ca.empty(), "shared.ca",
+                     "is used with a `rediss://` URL only");
+    const bool plain = std::ranges::none_of(shared.prefix, [](char c) {
+        return static_cast<unsigned char>(c) <= ' ' || c == '{' || c == '}' || c == '\x7f';
+    });
+    problems.require(!shared.prefix.empty() && shared.prefix.size() <= 64 && plain, "shared.prefix",
+                     quoted(shared.prefix) +
+                         " is not a prefix; allowed are 1 to 64 characters without blanks, '{' "
+                         "and '}'");
+}
 
-    positive(config.queue.deadline, "queue.deadline");
-    positive(config.queue.max_wait, "queue.max_wait");
-    positive(config.queue.target_wait, "queue.target_wait");
-    not_zero(config.queue.max_waiting, "queue.max_waiting");
-    const std::string& order = config.queue.order;
-    problems.require(order == "fifo" || order == "adaptive_lifo" || order == "small_first",
-                     "queue.order",
-                     quoted(order) + " is unknown; allowed are fifo, adaptive_lifo, small_first");
-
-    const RetryConfig& retry = config.retry;
-    problems.require(retry.max_attempts >= 1 && retry.max_attempts <= 100, "retry.max_attempts",
-                     "must be between 1 and 100");
-    positive(retry.base_delay, "retry.base_delay");
-    problems.require(retry.max_delay >= retry.base_delay, "retry.max_delay",
+void validate_rows(const Config& config, Problems& problems) {
+    RowCheck check(problems, "");
+    visit(check, config);
+    problems.require(config.retry.max_delay >= config.retry.base_delay, "retry.max_delay",
                      "must not be shorter than base_delay");
-    problems.require(retry.budget >= 0 && retry.budget <= 10, "retry.budget",
-                     "must be between 0 and 10: 0.2 is one retry in five sends");
-
-    const BreakerConfig& breaker = config.breaker;
-    not_zero(breaker.failures, "breaker.failures");
-    share(breaker.failure_share, "breaker.failure_share");
-    positive(breaker.window, "breaker.window");
-    positive(breaker.open_for, "breaker.open_for");
-    problems.require(breaker.max_open >= breaker.open_for, "breaker.max_open",
+    problems.require(config.breaker.max_open >= config.breaker.open_for, "breaker.max_open",
                      "must not be shorter than open_for");
-    not_zero(breaker.probes, "breaker.probes");
-
-    const TimeoutsConfig& timeouts = config.timeouts;
-    positive(timeouts.connect, "timeouts.connect");
-    positive(timeouts.first_event, "timeouts.first_event");
-    positive(timeouts.hold, "timeouts.hold");
-    positive(timeouts.idle, "timeouts.idle");
-    positive(timeouts.answer, "timeouts.answer");
-    positive(timeouts.client_head, "timeouts.client_head");
-    positive(timeouts.client_idle, "timeouts.client_idle");
-    problems.require(!timeouts.interim_100 || *timeouts.interim_100 >= std::chrono::seconds(1),
-                     "timeouts.interim_100", "must be 1s or longer; leave it out for none");
-    problems.require(timeouts.drain_delay >= Duration::zero(), "timeouts.drain_delay",
-                     "must not be negative");
-    problems.require(timeouts.drain >= Duration::zero(), "timeouts.drain", "must not be negative");
-
-    not_zero(config.pool.max_connections, "pool.max_connections");
-    problems.require(
-        config.pool.idle > Duration::zero() && config.pool.idle < std::chrono::seconds(350),
-        "pool.idle",
-        "must be above 0 and below 350s, after which AWS's NAT gateways and load balancers drop "
-        "idle connections without a word");
-    positive(config.pool.keepalive, "pool.keepalive");
-
-    not_zero(config.limits.max_body, "limits.max_body");
     problems.require(config.limits.max_buffered >= config.limits.max_body, "limits.max_buffered",
                      "must not be smaller than max_body");
-    not_zero(config.limits.max_connections, "limits.max_connections");
-    problems.require(config.limits.max_header >= 4096 && config.limits.max_header <= (16UL << 20),
-                     "limits.max_header", "must be between 4KiB and 16MiB");
-
-    const std::string& format = config.log.format;
-    problems.require(format == "auto" || format == "text" || format == "json", "log.format",
-                     quoted(format) + " is unknown; allowed are auto, text, json");
 }
 
 }  // namespace weir::policy

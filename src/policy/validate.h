@@ -30,6 +30,8 @@ private:
 /// `text` in backquotes, cut where it would fill the screen.
 std::string quoted(std::string_view text);
 std::string element(std::string_view path, std::size_t index);
+/// A name that is safe in headers, paths, labels and logs.
+bool is_plain_name(std::string_view text, std::size_t most);
 bool is_sha256(std::string_view hex);
 /// With no Regions declared every Region is allowed, except where a route names one.
 bool is_declared(const Config& config, const std::string& region);
@@ -41,9 +43,11 @@ void validate_quotas(const Config& config, Problems& problems);
 void validate_routes(const Config& config, Problems& problems);
 void validate_clients(const Config& config, Problems& problems);
 void validate_keyless(const Config& config, Problems& problems);
-void validate_bounds(const Config& config, Problems& problems);
+void validate_shared(const Config& config, Problems& problems);
+void validate_aws(const Config& config, Problems& problems);
+void validate_rows(const Config& config, Problems& problems);
 
-/// What is allowed and hardly meant. Of a configuration in which validate() finds nothing wrong.
+/// Values that are allowed and probably not intended. For a configuration without errors.
 std::vector<Problem> doubts(const Config& config);
 
 }  // namespace weir::policy

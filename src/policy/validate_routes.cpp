@@ -12,18 +12,32 @@ namespace weir::policy {
 
 namespace {
 
-// The fourth part of arn:partition:service:region:account:resource; empty: none, or no ARN.
-std::string_view arn_region(std::string_view model) {
-    if (!model.starts_with("arn:"))
+/// What stands before the colon after so many others in arn:partition:service:region:account:
+/// resource; empty: nothing, or no ARN.
+std::string_view arn_part(std::string_view arn, int skipped) {
+    if (!arn.starts_with("arn:"))
         return {};
-    for (int part = 0; part < 3; ++part) {
-        const std::size_t colon = model.find(':');
+    for (int part = 0; part < skipped; ++part) {
+        const std::size_t colon = arn.find(':');
         if (colon == std::string_view::npos)
             return {};
-        model.remove_prefix(colon + 1);
+        arn.remove_prefix(colon + 1);
     }
-    const std::size_t end = model.find(':');
-    return end == std::string_view::npos ? std::string_view() : model.substr(0, end);
+    const std::size_t end = arn.find(':');
+    return end == std::string_view::npos ? std::string_view() : arn.substr(0, end);
+}
+
+std::string_view arn_region(std::string_view model) {
+    return arn_part(model, 3);
+}
+
+void validate_account(const Config& config, const std::string& account, const std::string& path,
+                      Problems& problems) {
+    std::string known(kDefaultAccount);
+    for (const auto& [name, settings] : config.accounts)
+        known += ", " + name;
+    problems.require(plain_account(account).empty() || config.accounts.contains(account), path,
+                     quoted(account) + " is not among `accounts`; allowed are " + known);
 }
 
 /// What the target asks for, as it goes on the wire.
@@ -123,7 +137,15 @@ void validate_target(const Config& config, const RouteConfig& route, const Route
                      path + (target.model.empty() ? ".region" : ".model"),
                      "the ARN names the Region " + quoted(named) + ", the target " +
                          quoted(target.region) + "; allowed is the same");
-    problems.require(target.weight <= 1000, path + ".weight", "must be between 1 and 1000");
+    validate_account(config, target.account, path + ".account", problems);
+    const auto account = config.accounts.find(std::string(plain_account(target.account)));
+    if (account != config.accounts.end()) {
+        const std::string_view theirs = arn_part(account->second.role_arn, 4);
+        const std::string_view owner = arn_part(model, 4);
+        problems.require(theirs.empty() || owner.empty() || theirs == owner, path + ".model",
+                         "the ARN belongs to the account " + quoted(owner) + ", the target to " +
+                             quoted(theirs) + "; allowed is the same");
+    }
     validate_residency(route, target, path, problems);
     validate_mantle(config, target, path, problems);
     validate_mappings(target, path, problems);
@@ -136,6 +158,8 @@ void validate_bearer(const Config& config, const RouteConfig& route, const std::
     std::set<std::string> all;
     bool callers_key = false;
     for (const RouteTarget& target : route.targets) {
+        if (!plain_account(target.account).empty())
+            continue;  // it has keys of its own
         const auto region = config.regions.find(target.region);
         const bool own = region != config.regions.end() && region->second.credentials;
         const CredentialsSource source =
@@ -196,15 +220,10 @@ void validate_routes(const Config& config, Problems& problems) {
             const std::string where = element(path + ".targets", j);
             validate_target(config, route, target, where, problems);
             const Target place{target.region, std::string(strip_arn(model_of(route, target))),
-                               target.endpoint, target.tier};
+                               target.endpoint, target.tier,
+                               std::string(plain_account(target.account))};
             problems.require(targets.insert(place).second, where, "this target is listed already");
         }
-        problems.require(route.spill_after >= Duration::zero(), path + ".spill_after",
-                         "must not be negative");
-        problems.require(route.degrade_after >= Duration::zero(), path + ".degrade_after",
-                         "must not be negative");
-        problems.require(route.max_output != 0U, path + ".max_output",
-                         "must be at least 1; leave it out for no cap");
         problems.require(is_residency(route.residency), path + ".residency",
                          quoted(route.residency) + " is unknown; allowed are " + residencies());
         validate_bearer(config, route, path, problems);
@@ -217,6 +236,7 @@ void validate_quotas(const Config& config, Problems& problems) {
     for (std::size_t i = 0; i < config.quotas.size(); ++i) {
         const QuotaConfig& quota = config.quotas[i];
         const std::string path = element("quotas", i);
+        validate_account(config, quota.account, path + ".account", problems);
         problems.require(!quota.models.empty(), path, "a quota needs `model` or `models`");
         problems.require(
             quota.region.empty() || is_declared(config, quota.region), path + ".region",
@@ -226,10 +246,10 @@ void validate_quotas(const Config& config, Problems& problems) {
             if (!problems.require(!quota.models[j].empty(), where,
                                   "is empty; allowed is a model id"))
                 continue;
-            const auto [first, fresh] =
-                pools.emplace(Target{quota.region, std::string(strip_arn(quota.models[j])),
-                                     quota.endpoint, quota.reserved ? Tier::reserved : Tier::unset},
-                              i);
+            const auto [first, fresh] = pools.emplace(
+                Target{quota.region, std::string(strip_arn(quota.models[j])), quota.endpoint,
+                       quota.reserved ? Tier::reserved : Tier::unset, quota.account},
+                i);
             problems.require(
                 quota.endpoint != Endpoint::mantle || split_model(quota.models[j]).geo.empty(),
                 where,
@@ -239,13 +259,12 @@ void validate_quotas(const Config& config, Problems& problems) {
             problems.require(fresh, where,
                              quoted(quota.models[j]) + " has a quota in " +
                                  (quota.region.empty() ? "each Region" : quota.region) +
+                                 (quota.account.empty() ? "" : " of account " + quota.account) +
                                  " already, " + element("quotas", first->second));
         }
         bool says_something = quota.output_burndown.has_value() || quota.reserve_burndown;
         for (const auto& [key, limit, apart] : limits_of(quota)) {
             says_something = says_something || limit->has_value();
-            problems.require(*limit != 0U, path + std::string(key),
-                             "is 0, which lets nothing through; leave it out and it is learned");
             problems.require(!limit->has_value() || apart == quota.apart(), path + std::string(key),
                              apart ? kTogether : kApart);
         }
@@ -259,9 +278,6 @@ void validate_quotas(const Config& config, Problems& problems) {
                                        : "sets nothing; allowed are requests_per_minute, "
                                          "tokens_per_minute, tokens_per_day, output_burndown, "
                                          "reserve_burndown");
-        problems.require(!quota.output_burndown ||
-                             (*quota.output_burndown >= 1 && *quota.output_burndown <= 1000),
-                         path + ".output_burndown", "must be between 1 and 1000");
     }
 }
 

@@ -1,6 +1,7 @@
 #include "policy/window_shapes.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -8,33 +9,30 @@ namespace weir::policy {
 
 namespace {
 
-// Names of loads as in meter.cpp.
+// Values that were tried: docs/tuning.md.
 
 // A bucket of a sixth is the only shape that refuses what the sliding log allows. Its prior is
-// small, so that nobody is held back for its sake before the service has refused something. Short
-// bucket 0.01 or 0.15 at the expense of the sliding window: b10 94.6 or 94.9; clock 0.2 or 0.6
-// likewise: no difference but of f on b60, 0.035 or 0.045 refusals.
+// small, so that it holds no call back before the service has refused one.
 constexpr double kSlidingPrior = 0.35;
 constexpr double kBucketPrior = 0.2;
 constexpr double kShortBucketPrior = 0.05;
 constexpr double kClockPrior = 0.4;
 
-// 0.99: clk 93.4 instead of 93.9; 1: 93.8.
 constexpr double kRight = 0.999;
-// 1e-6, 1e-4, 1e-3: the same but f on b60, 0.037, 0.035, 0.045 refusals.
+// Of a shape that could not tell, when a probe that others had foretold is accepted:
+// docs/tuning.md.
+constexpr double kSilent = 0.9;
 constexpr double kFloor = 1e-4;
-// An attempt within this part of the limit says nothing: estimates and network are not that exact.
-// 0.015, 0.03, 0.06: clk 93.9, 93.8, 89.4; b60 96.2, 96.2, 91.0; b10 94.9, 94.8, 91.9; moon 95.8
-// all. Not the least that would do here: a real network is worse than the simulation's.
+// An attempt within this part of the limit is no evidence: estimates and network are not that
+// exact.
 constexpr double kTooClose = 0.03;
 constexpr double kShortPart = 1.0 / 6;
-// Of the quota, by which a clock's minute may be ahead of its time. Less serves light clients
-// sooner and, under overload, fewer tokens: with half of 1.3x from one client, by parts of 0.25,
-// 0.5, 0.7: light clients' success 0.992, 0.989, 0.974; by tokens at 1.1x 0.883, 0.889, 0.902. One
-// client, clk: 92.9, 93.9, 94.0.
+// The part of the quota by which spending may be ahead of a clock minute's even pace. A smaller
+// part serves light clients sooner and, in an overload, fewer tokens.
 constexpr double kPacePart = 0.5;
-// Only clocks of this weight together can decide by themselves. 0.5 to 0.99: no difference.
+// Clock phases decide alone only if their joint weight is at least this.
 constexpr double kDecides = 0.9;
+constexpr double kLongest = 1e6;  // windows that anybody waits
 
 std::int64_t floor_div(std::int64_t a, std::int64_t b) {
     const std::int64_t q = a / b;
@@ -186,15 +184,6 @@ double WindowShapes::overlooked(const Ask& ask, double weight) const {
     return shapes.back().first;
 }
 
-Instant WindowShapes::turns_at(const Ask& ask) const {
-    const Shape shape = likeliest_;
-    if (shape < clock || fits(shape, ask)) {
-        return now_;
-    }
-    const std::int64_t turn = turn_slot(shape - clock);
-    return Instant(width_ * (turn == current_ ? turn + 1 : turn + 13));
-}
-
 /// A clock's minute could be spent in its first seconds, and whoever came later would wait for the
 /// next. Spent at the pace of a bucket it serves as much, and everybody sooner.
 Instant WindowShapes::paced_at(const Ask& ask) const {
@@ -280,6 +269,42 @@ Instant WindowShapes::accepted_at(const Ask& ask, double weight, Instant sliding
     return Instant::max();
 }
 
+/// When a bucket has refilled by `missing`, with the help of what calls under way give back.
+Instant WindowShapes::when_refilled(double missing, const Backlog& backlog) const {
+    if (missing <= 0) {
+        return now_;
+    }
+    if (backlog.settling >= missing) {
+        return now_ + from_seconds(backlog.service_seconds * missing / backlog.settling);
+    }
+    const double windows = (missing - backlog.settling) / std::max(backlog.limit, 1.0);
+    return now_ + from_seconds(std::min(windows, kLongest) * to_seconds(window_));
+}
+
+Instant WindowShapes::turn_at(const Backlog& backlog, Instant sliding_at) const {
+    const double need = backlog.amount + backlog.held;
+    switch (likeliest_) {
+        case sliding:
+            return sliding_at;
+        case bucket:
+            return when_refilled(debts_[0] + need - backlog.limit, backlog);
+        case short_bucket:
+            return when_refilled(debts_[1] + need - backlog.limit * kShortPart, backlog);
+        default:
+            break;
+    }
+    const Instant paced = when_refilled(debts_[2] + need - backlog.limit, backlog);
+    const std::int64_t turn = turn_slot(likeliest_ - clock);
+    const double room = backlog.limit - since(turn == current_ ? turn - 12 : turn);
+    const double rest = need - backlog.settling - room;
+    if (rest <= 0) {
+        return paced;
+    }
+    const Instant next(width_ * (turn == current_ ? turn + 1 : turn + 13));
+    const double minutes = std::floor(rest / std::max(backlog.limit, 1.0));
+    return std::max(paced, next + from_seconds(std::min(minutes, kLongest) * to_seconds(window_)));
+}
+
 Instant WindowShapes::possible_at(const Ask& ask, Instant sliding_at) const {
     Instant first = Instant::max();
     for (std::size_t s = 0; s < kShapes; ++s) {
@@ -317,21 +342,33 @@ WindowShapes::Forecast WindowShapes::forecast(const Ask& ask) const {
     return told;
 }
 
-void WindowShapes::learn(const Forecast& forecast, bool accepted, double wrong_part) {
+void WindowShapes::learn(const Forecast& forecast, bool accepted, double wrong_part, bool probe) {
     const std::uint16_t right = accepted ? forecast.accepts : forecast.refuses;
     const std::uint16_t wrong = accepted ? forecast.refuses : forecast.accepts;
-    if (wrong == 0) {
+    // A probe goes out because shapes that could not tell would have held it back. In a steady load
+    // at the limit's pace a clock's minute never tells: nothing else would rule it out.
+    const bool doubted = probe && accepted && wrong == 0 && forecast.accepts != 0;
+    if (wrong == 0 && !doubted) {
         return;
     }
-    double sum = 0;
+    std::array<double, kShapes> weights = weights_;
     for (std::size_t s = 0; s < kShapes; ++s) {
         const auto bit = static_cast<std::uint16_t>(1U << s);
         if ((wrong & bit) != 0) {
-            weights_[s] *= wrong_part;
+            weights[s] *= wrong_part;
         } else if ((right & bit) != 0) {
-            weights_[s] *= kRight;
+            weights[s] *= kRight;
+        } else if (doubted) {
+            weights[s] *= kSilent;
         }
-        weights_[s] = std::max(weights_[s], kFloor);
+    }
+    set_weights(weights);
+}
+
+void WindowShapes::set_weights(const std::array<double, kShapes>& weights) {
+    double sum = 0;
+    for (std::size_t s = 0; s < kShapes; ++s) {
+        weights_[s] = std::max(weights[s], kFloor);
         sum += weights_[s];
     }
     for (double& weight : weights_) {

@@ -1,6 +1,7 @@
-// Which shape the service's minute has, found out by what it accepts and refuses.
+// Learns the shape of the service's quota window from what it accepts and refuses.
 #pragma once
 
+#include <weir/engine_state.h>
 #include <weir/time.h>
 
 #include <array>
@@ -8,15 +9,15 @@
 
 namespace weir::policy {
 
-/// The shape of the service's quota window is not documented. This keeps a mirror of each shape it
-/// may have: a sliding window, a bucket that holds a window's or a sixth of a window's quota and
-/// refills steadily, a clock minute in twelve phases. Every attempt is charged to all of them, and
-/// a mirror that foretold an answer wrongly loses weight.
+/// The shape of the service's quota window is not documented. This keeps a model of each possible
+/// shape, its mirror: a sliding window, a bucket that holds a window's or a sixth of a window's
+/// quota and refills steadily, a clock minute in twelve phases. Every attempt is charged to all of
+/// them, and a mirror that predicted an answer wrongly loses weight.
 ///
 /// The sliding window's mirror is the limiter's own log; its use is handed in.
 ///
 /// A clock minute's phase is known to a twelfth of the window: its mirror accepts only what any
-/// phase within that twelfth would accept, and foretells a refusal only where all would refuse.
+/// phase within that twelfth would accept, and predicts a refusal only where all would refuse.
 ///
 /// Invariants: weights sum to 1 and none is below kFloor (before scaling); amounts are never
 /// negative; constant memory.
@@ -26,15 +27,15 @@ public:
     static constexpr std::size_t kShapes = 3 + kPhases;
     enum Shape : std::size_t { sliding = 0, bucket = 1, short_bucket = 2, clock = 3 };
 
-    /// What each shape says of one attempt; a bit a shape. Neither: too close to call.
+    /// The prediction of each shape for one attempt; a bit per shape. Neither: too close.
     struct Forecast {
         std::uint16_t accepts = 0;
         std::uint16_t refuses = 0;
         bool tells() const { return accepts != 0 && refuses != 0; }
     };
 
-    /// What is asked of the shapes: `amount` more on top of what is `held` but not sent yet and
-    /// what is `used` by the sliding log, against `limit`.
+    /// A question to the shapes: `amount` more, on top of what is `held` but not sent yet and
+    /// `used` by the sliding log, against `limit`.
     struct Ask {
         double amount = 0;
         double held = 0;
@@ -42,6 +43,16 @@ public:
         double limit = 0;
         double ending = 0;  ///< of `used`, what the service may have forgotten already
         double doubt = 0;   ///< of all these and what is charged, so much may not be true
+    };
+
+    /// Waiting calls that need `amount` together, which may be more than the limit. Calls under way
+    /// give back `settling` within `service_seconds`.
+    struct Backlog {
+        double amount = 0;
+        double held = 0;
+        double limit = 0;
+        double settling = 0;
+        double service_seconds = 0;
     };
 
     /// `slack`: how much later than `sent` the service may count.
@@ -54,21 +65,23 @@ public:
     /// out does not count. `kin`: much of it was charged to both.
     void merge(const WindowShapes& other, bool kin);
 
+    /// Weights and debts; what was charged is in the log.
+    void remember(EngineState::Meter& out) const;
+    /// As remembered `age` before now. To be advanced before; charges follow by recall_charge().
+    void recall(const EngineState::Meter& past, Duration age);
+    void recall_charge(Instant at, double amount);
+
     void charge(Instant at, double amount);
     /// `amount` of what was charged at `stamped` was not used after all.
     void refund(Instant stamped, double amount);
-    /// The service would not take `amount`, which is not charged any more: no bucket has held it.
-    /// Unlike a window a bucket forgets nothing by itself before it is full, so that a mirror that
-    /// once was wrong would stay so for as long as the load lasts.
+    /// The service refused `amount`, which is no longer charged: no bucket had that much. Unlike a
+    /// window, a bucket forgets nothing before it is full, so a mirror that is wrong would stay so
+    /// for as long as the load lasts.
     void refused(double amount);
 
     Shape likeliest() const { return likeliest_; }
     /// By how much the limit would have to be less for shapes of more than `weight` to refuse.
     double overlooked(const Ask& ask, double weight) const;
-    /// What is missing from a bucket of a window's quota.
-    double debt() const { return debts_[2]; }
-    /// The end of the minute if the likeliest shape is a clock's and this one has no room for it.
-    Instant turns_at(const Ask& ask) const;
 
     /// The weight of the shapes that would accept it now, from 0 to 1.
     double acceptance(const Ask& ask) const;
@@ -77,10 +90,14 @@ public:
     Instant accepted_at(const Ask& ask, double weight, Instant sliding_at) const;
     /// When the first shape does.
     Instant possible_at(const Ask& ask, Instant sliding_at) const;
+    /// When the likeliest shape is expected to have found room for what waits. `sliding_at`: when
+    /// the log is.
+    Instant turn_at(const Backlog& backlog, Instant sliding_at) const;
 
     Forecast forecast(const Ask& ask) const;
-    /// `wrong`: what remains of the weight of a shape that foretold otherwise.
-    void learn(const Forecast& forecast, bool accepted, double wrong);
+    /// `wrong`: what remains of the weight of a shape that foretold otherwise. `probe`: it was sent
+    /// although shapes of some weight would not have sent it.
+    void learn(const Forecast& forecast, bool accepted, double wrong, bool probe = false);
     /// The weight of the shapes in a set, from 0 to 1.
     double weight_of(std::uint16_t shapes) const;
 
@@ -109,9 +126,12 @@ private:
     bool room_for_all(const Ask& ask, double margin) const;
     Instant paced_at(const Ask& ask) const;
     Instant fits_at(std::size_t shape, const Ask& ask, Instant sliding_at) const;
+    Instant when_refilled(double missing, const Backlog& backlog) const;
     /// The latest slot, up to now, in which a clock of this phase turns.
     std::int64_t turn_slot(std::size_t phase) const;
     void enter_slot(std::int64_t index);
+    /// Scaled to a sum of 1, none below the floor.
+    void set_weights(const std::array<double, kShapes>& weights);
 
     Duration window_;
     Duration slack_;

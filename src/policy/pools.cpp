@@ -1,17 +1,14 @@
-// Which pool a target draws on, and what becomes of pools at a reload.
+#include "policy/pools.h"
+
 #include <algorithm>
 #include <functional>
 #include <utility>
 
-#include "policy/engine_impl.h"
-
-namespace weir {
-
-using namespace policy;
+namespace weir::policy {
 
 namespace {
 
-std::optional<std::uint64_t> shared(std::optional<std::uint64_t> quota, double share) {
+std::optional<std::uint64_t> part_of(std::optional<std::uint64_t> quota, double share) {
     if (!quota) {
         return std::nullopt;
     }
@@ -25,36 +22,44 @@ bool alike(const QuotaPool& pool, Duration window, bool apart) {
 
 }  // namespace
 
-Engine::Impl::PoolTerms Engine::Impl::pool_terms(const Target& target,
-                                                 const policy::Tariff& tariff) const {
+bool alike(const QuotaPool& pool, const QuotaPool& heir) {
+    return alike(pool, heir.window(), heir.apart());
+}
+
+Pools::Terms Pools::terms_of(const Target& target, const Tariff& tariff) const {
     const QuotaConfig* quota = tariff.quota;
-    PoolTerms terms;
+    Terms terms;
     terms.limits.apart = tariff.apart;
     std::string& key = terms.key;
     key = target.region + '\0';
     if (quota != nullptr) {
         PoolLimits& limits = terms.limits;
-        limits.requests = shared(quota->requests_per_minute, config_.quota_share);
+        limits.requests = part_of(quota->requests_per_minute, config_.quota_share);
         limits.tokens =
-            shared(tariff.apart ? quota->input_tokens_per_minute : quota->tokens_per_minute,
-                   config_.quota_share);
-        limits.daily_tokens = shared(quota->tokens_per_day, config_.quota_share);
-        limits.output_tokens = shared(quota->output_tokens_per_minute, config_.quota_share);
+            part_of(tariff.apart ? quota->input_tokens_per_minute : quota->tokens_per_minute,
+                    config_.quota_share);
+        limits.daily_tokens = part_of(quota->tokens_per_day, config_.quota_share);
+        limits.output_tokens = part_of(quota->output_tokens_per_minute, config_.quota_share);
         key.append(strip_arn(quota->models.front()));
     } else {
         key.append(tariff.model);
     }
     key.append(1, '\0').append(to_string(target.endpoint));
     key.append(target.tier == Tier::reserved ? to_string(target.tier) : std::string_view());
+    if (!target.account.empty()) {
+        key.append(1, '\0').append(target.account);
+    }
     return terms;
 }
 
-QuotaPool* Engine::Impl::pool_for(const Target& target, const policy::Tariff& tariff) {
-    const PoolTerms terms = pool_terms(target, tariff);
+QuotaPool* Pools::pool_for(const Target& target, const Tariff& tariff, Instant now) {
+    const Terms terms = terms_of(target, tariff);
     auto& pool = pools_[terms.key];
     if (!pool) {
         pool =
             std::make_unique<QuotaPool>(config_.quota_window, Meter::Window::service, terms.limits);
+        recall(terms.key, *pool, now);
+        share(terms.key, *pool, now);
     }
     pool->configure(terms.limits);
     return pool.get();
@@ -62,19 +67,17 @@ QuotaPool* Engine::Impl::pool_for(const Target& target, const policy::Tariff& ta
 
 /// A pool is found by the first model of its quota, so a list in another order names other pools.
 /// What the service counts has not changed: a pool of the new configuration inherits from each pool
-/// that its targets drew on before. Calls under way move with their target. Levels of another
-/// window say nothing about the new one: such pools only see their own calls out.
-void Engine::Impl::hand_pools_over(Instant now) {
+/// that its targets drew on before. Levels of another window say nothing about the new one: such
+/// pools only see their own calls out.
+std::vector<std::unique_ptr<QuotaPool>> Pools::renew(const Targets& targets, Instant now) {
     struct Heir {
         PoolLimits limits;
         std::vector<QuotaPool*> from;
     };
     std::map<std::string, Heir> heirs;
     std::map<const QuotaPool*, std::size_t> heirs_of;
-    std::unordered_map<const TargetState*, const QuotaPool*> before;
-    for (const auto& [key, target] : targets_) {
-        PoolTerms terms = pool_terms(target->target, tariff_of(config_, target->target));
-        before[target.get()] = target->pool;
+    for (const auto& [key, target] : targets) {
+        Terms terms = terms_of(target->target, tariff_of(config_, target->target));
         if (!alike(*target->pool, config_.quota_window, terms.limits.apart)) {
             continue;
         }
@@ -106,27 +109,47 @@ void Engine::Impl::hand_pools_over(Instant now) {
         for (QuotaPool* from : heir.from) {
             pool->inherit(*from, now);
         }
+        share(key, *pool, now);
         pools_[key] = std::move(pool);
     }
-    for (const auto& [key, target] : targets_) {
-        set_up(target.get());
-    }
-    for (const auto& [id, call] : calls_) {
-        Reservation& held = call->reservation;
-        if (held.pool == nullptr || held.pool == call->target->pool ||
-            held.pool != before[call->target]) {
-            continue;
-        }
-        QuotaPool& heir = *call->target->pool;
-        if (alike(*held.pool, heir.window(), heir.apart())) {
-            held.pool->hand_over(held, heir);
-        }
-    }
+    std::vector<std::unique_ptr<QuotaPool>> gone;
     for (auto& [key, pool] : old) {
-        if (pool && pool->outstanding() > 0) {
-            retired_pools_.push_back(std::move(pool));
+        if (pool) {
+            gone.push_back(std::move(pool));
         }
+    }
+    return gone;
+}
+
+void Pools::share(std::string key, QuotaPool& pool, Instant now) const {
+    if (config_.shared) {
+        std::ranges::replace(key, '\0', '/');
+        pool.share(std::make_unique<SharedQuota>(std::move(key), pool.window(),
+                                                 QuotaPool::slack_for(pool.window()), now));
     }
 }
 
-}  // namespace weir
+std::vector<QuotaPool*> Pools::shared() const {
+    std::vector<QuotaPool*> all;
+    if (config_.shared) {
+        for (const auto& [key, pool] : pools_) {
+            if (pool->shared() != nullptr) {
+                all.push_back(pool.get());
+            }
+        }
+    }
+    return all;
+}
+
+void Pools::retire(std::unique_ptr<QuotaPool> pool) {
+    retired_.push_back(std::move(pool));
+}
+
+void Pools::purge() {
+    std::erase_if(pools_, [&](const auto& entry) {
+        return entry.second->outstanding() == 0 && entry.second->users == 0;
+    });
+    std::erase_if(retired_, [](const auto& pool) { return pool->outstanding() == 0; });
+}
+
+}  // namespace weir::policy
