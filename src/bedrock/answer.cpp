@@ -68,10 +68,6 @@ Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std:
     return from_body(impl_->parser, body);
 }
 
-void AnswerReader::make_room(std::string& body) {
-    padded(body);
-}
-
 bool AnswerReader::is_page(const codec::Head& head, std::string_view body) {
     const auto at = body.find_first_not_of(" \t\r\n");
     return head.find("x-amzn-errortype") == nullptr && at != std::string_view::npos &&
@@ -97,8 +93,8 @@ Failure AnswerReader::failure(const codec::Head& head, std::string& body, std::i
     failure.message = std::move(said.message);
     failure.cls = classify(head.status, failure.error_type, failure.message);
     if (is_page(head, body)) {
-        failure.message = "weir: HTTP " + std::to_string(head.status) +
-                          " with a page instead of an answer of Bedrock's";
+        failure.message = "weir: the endpoint answered HTTP " + std::to_string(head.status) +
+                          " with a web page, which is not an answer of Bedrock";
         if (head.status >= 500) {
             failure.cls = FailureClass::server;
         }

@@ -1,4 +1,4 @@
-// What an answer says of itself: usage, content, failure; from bodies, headers and stream events.
+// Reads usage, content and failures from the bodies, headers and stream events of answers.
 #pragma once
 
 #include "bedrock/operation.h"
@@ -15,8 +15,8 @@
 namespace weir::bedrock {
 
 /// Usage of a whole answer: Converse's `usage`, the x-amzn-bedrock-*-token-count headers, the
-/// families' own members. Nothing found, negative, strings, absurdly many: `known` false; never
-/// throws. One a worker.
+/// families' own members. If the counts are missing, negative, no numbers or implausible, `known`
+/// is false. Never throws. One per worker.
 class AnswerReader {
 public:
     AnswerReader();
@@ -25,19 +25,17 @@ public:
     AnswerReader& operator=(AnswerReader&&) noexcept;
 
     /// `body` may grow its capacity (parser padding), never its content. `says_text`: false for
-    /// models of embeddings, scores, images and video, whose output is none.
+    /// models of embeddings, scores, images and video, which have no output tokens.
     Usage usage(Operation operation, const codec::Head& head, std::string& body,
                 bool says_text = true);
-    /// Grows it beforehand, so that usage() leaves where it is what somebody still sends.
-    static void make_room(std::string& body);
 
-    /// How an error answer reads: classified by status and x-amzn-ErrorType first (':' suffix and
-    /// '#' prefix stripped, case ignored), by message text only to tell 429s (and a daily 400)
-    /// apart. Retry-After (seconds or date: dates need `unix_now`) and x-amz-retry-after (ms) are
-    /// read, capped at 1 h. A status that is no error (2xx) must not be handed in.
+    /// Classifies an error answer: by status and x-amzn-ErrorType first (':' suffix and '#' prefix
+    /// stripped, case ignored), by message text only to distinguish 429s (and a daily
+    /// 400). Retry-After (seconds or date: dates need `unix_now`) and x-amz-retry-after (ms) are
+    /// read, capped at 1 h. Only for error statuses, not for 2xx.
     Failure failure(const codec::Head& head, std::string& body, std::int64_t unix_now);
 
-    /// A page, not an error of the service: something in between has answered.
+    /// A web page, not an error of the service: a proxy in between has answered.
     static bool is_page(const codec::Head& head, std::string_view body);
 
 private:
@@ -45,7 +43,7 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Watches one stream's events go by.
+/// Classifies the events of one stream.
 class StreamWatcher {
 public:
     explicit StreamWatcher(Operation operation);
@@ -55,9 +53,9 @@ public:
 
     enum class Kind : std::uint8_t {
         start,     // messageStart, message_start: names the message, once
-        ping,      // a sign of life, a comment: nothing is said
+        ping,      // a ping or a comment, without content
         preamble,  // content_block_start without text, OpenAI's first chunks: hold it
-        content,   // something the reader can see has begun
+        content,   // the visible content has begun
         end,       // messageStop / message_stop: what follows is metadata
         metadata,  // usage; for Converse after the end
         failure,   // an exception or error message: failure() says which
@@ -65,7 +63,7 @@ public:
     Kind on_event(const codec::EventMessage& message);
 
     Usage usage() const;  // as far as seen; output estimated from content bytes until known
-    bool ended() const;   // the model said that it was done: a clean end of the stream
+    bool ended() const;   // the model has finished: a clean end of the stream
     /// After Kind::failure. Stage is left to the caller.
     const Failure& failure() const;
 
@@ -77,11 +75,11 @@ private:
 /// Class of an error by its parts; used for answers and for in-stream exceptions alike.
 FailureClass classify(int status, std::string_view error_type, std::string_view message);
 
-/// `com.amazon#ThrottlingException:http://...` gives ThrottlingException. Whatever the bytes: the
-/// result is fit for a head, a log line and a label.
+/// `com.amazon#ThrottlingException:http://...` gives ThrottlingException. For any
+/// bytes, the result is valid in a head, a log line and a label.
 std::string_view bare_error_type(std::string_view value);
 
-/// The error type that goes with a status where the answer named none (HTML from something
+/// The error type for a status, if the answer names none (HTML from a proxy in
 /// between).
 std::string_view default_error_type(int status);
 

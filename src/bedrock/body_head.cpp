@@ -113,13 +113,14 @@ Result<BodyHead> read_body_head(Operation operation, std::string& body) {
         return failure("The request body is not a JSON object.");
     }
     if (!repeated.empty()) {
-        return failure("The request body states `" + std::string(repeated) + "` more than once.");
+        return failure("The request body has `" + std::string(repeated) + "` more than once.");
     }
     if (stream_is_odd) {
-        return failure("`stream` is true or false.");
+        return failure("`stream` must be true or false.");
     }
     if (!plausible_model(head.model)) {
-        return failure("The request body names no usable `model`: a string without spaces.");
+        return failure(
+            "The request body has no usable `model`: it must be a string without spaces.");
     }
     head.states_usage = operation != Operation::chat_completions || !head.stream || usage_asked;
     return head;

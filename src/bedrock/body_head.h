@@ -1,4 +1,4 @@
-// What the bodies of the OpenAI and Anthropic paths say that Bedrock's own paths say in the URL.
+// The facts that the OpenAI and Anthropic paths have in the body, and Bedrock's own in the URL.
 #pragma once
 
 #include "bedrock/operation.h"
@@ -16,13 +16,13 @@ struct BodyHead {
     bool states_usage = true;       // false: a stream whose client did not ask for its usage
     std::string previous_response;  // Responses: what the service keeps of the turns before
     bool conversation = false;      // likewise: names a conversation
-    bool stateful = false;  // leans on something kept in one Region, previous_response among it
+    bool stateful = false;          // refers to state in one Region, such as previous_response
 };
 
-/// `body` may grow its capacity (parser padding), never its content. An error, in words fit for the
-/// client: the body is no JSON object; it names no model; `stream` is no boolean; or a member
-/// that weir decides by (these two, previous_response_id, ...) stands twice. Which of two a service
-/// obeys is not known, and what is allowed hangs on it.
+/// `body` may grow its capacity (parser padding), never its content. The error is a message for the
+/// client: the body is not a JSON object; it has no model; `stream` is not a boolean; or a member
+/// that weir uses (these two, previous_response_id, ...) is repeated: it is not known which of the
+/// two the service reads, and what is allowed depends on it.
 Result<BodyHead> read_body_head(Operation operation, std::string& body);
 
 /// Body with another model; other bytes as they were.
@@ -31,10 +31,10 @@ std::string with_body_model(std::string_view body, std::string_view model);
 /// A chat-completions body whose stream will state its usage; other bytes as they were.
 std::string with_stated_usage(std::string_view body);
 
-/// The id of a Responses answer, for it may be asked for again; empty: none stated.
+/// The id of a Responses answer, because it may be read again; empty: none.
 std::string response_id(std::string& body);
 
-/// Is this a member at the top that no model reads?
+/// True for a top-level member that no model reads.
 bool is_body_setting(std::string_view name);
 
 }  // namespace weir::bedrock

@@ -1,4 +1,4 @@
-// Parts of a body that belong to the place it goes to: its service tier, its guardrail.
+// Parts of a body that depend on its target: the service tier, the guardrail.
 #pragma once
 
 #include "bedrock/operation.h"
@@ -8,10 +8,10 @@
 
 namespace weir::bedrock {
 
-/// Body that asks for this service tier, whatever it asked for before; other bytes as they were.
-/// Converse and the OpenAI paths alone say it in their bodies: others come back unchanged.
+/// The body with this service tier in place of its own; other bytes as they were.
+/// Only Converse and the OpenAI paths have it in the body; other bodies come back unchanged.
 std::string with_tier(std::string_view body, Operation operation, std::string_view tier);
-/// Where the others say it.
+/// The header of the others.
 constexpr std::string_view kTierField = "X-Amzn-Bedrock-Service-Tier";
 constexpr bool tier_in_body(Operation op) {
     return op == Operation::converse || op == Operation::converse_stream ||

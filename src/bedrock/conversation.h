@@ -12,8 +12,8 @@
 
 namespace weir::bedrock {
 
-/// A running 64-bit hash. It keeps apart by chance, and by intent for whoever does not know the
-/// seed: a product of two numbers that are mixed with secrets, folded to half.
+/// A running 64-bit hash that a caller without the seed cannot make collide: a product of two
+/// numbers that are mixed with secrets, folded to half.
 class TextHash {
 public:
     explicit TextHash(std::uint64_t seed) : secret_(fold(seed, kFirst)), state_(secret_) {}
@@ -66,9 +66,9 @@ private:
     std::uint64_t state_;
 };
 
-/// Follows one body. A conversation's beginning is what stands outside its messages, in whatever
-/// order, and its first messages in theirs; the same beginning gives the same hash in every body
-/// that holds it. Keeps the last 16 beginnings, for a client adds one or two messages a turn.
+/// Follows one body. The beginning of a conversation is all that is outside its messages, in any
+/// order, and its first messages in their order; the same beginning has the same hash in every
+/// body. Keeps the last 16 beginnings, because a client adds one or two messages a turn.
 class Conversation {
 public:
     static constexpr std::size_t kMarks = 16;

@@ -1,4 +1,4 @@
-// The JSON of an error, from whichever hand it comes.
+// The JSON of an error, in the shapes of Bedrock, OpenAI and Anthropic.
 #pragma once
 
 #include "bedrock/json.h"
@@ -8,7 +8,7 @@
 
 namespace weir::bedrock {
 
-/// Both cleaned: fit for heads, logs and JSON, whatever the bytes were.
+/// Both cleaned for heads, logs and JSON.
 struct ErrorBody {
     std::string type;     // "__type", "code", or Anthropic's and OpenAI's error.type; bare
     std::string message;  // "message", "Message", or theirs

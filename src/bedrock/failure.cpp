@@ -30,31 +30,6 @@ bool names(std::string_view type, std::string_view name) {
             codec::equals_ignore_case(type.substr(name.size()), "Exception"));
 }
 
-template <std::size_t N>
-bool names_any(std::string_view type, const std::array<std::string_view, N>& list) {
-    return std::ranges::any_of(list, [type](std::string_view name) { return names(type, name); });
-}
-
-/// A signature or token that another credential, or a fresher one, would mend.
-bool is_credentials(std::string_view type) {
-    static constexpr std::array<std::string_view, 15> kTypes = {"ExpiredToken",
-                                                                "InvalidSignature",
-                                                                "SignatureDoesNotMatch",
-                                                                "UnrecognizedClient",
-                                                                "InvalidClientTokenId",
-                                                                "IncompleteSignature",
-                                                                "RequestExpired",
-                                                                "RequestTimeTooSkewed",
-                                                                "MissingAuthenticationToken",
-                                                                "InvalidToken",
-                                                                "InvalidAccessKeyId",
-                                                                "InvalidSecurityToken",
-                                                                "SignatureVersionNotSupported",
-                                                                "authentication_error",
-                                                                "invalid_api_key"};
-    return names_any(type, kTypes);
-}
-
 FailureClass throttled(std::string_view message) {
     if (contains(message, "per day")) {
         return FailureClass::daily;
@@ -68,33 +43,92 @@ FailureClass throttled(std::string_view message) {
     return contains(message, "token") ? FailureClass::quota_tokens : FailureClass::quota_requests;
 }
 
+/// When an error's name decides its class.
+enum class Says : std::uint8_t {
+    always,
+    by_words,   // a throttle: the message tells which
+    by_day,     // the day's quota if the message says so
+    as_client,  // with a 4xx only
+    nothing     // the status decides
+};
+
+/// One row an error name of Bedrock's, OpenAI's or Anthropic's shape.
+struct ErrorType {
+    std::string_view name;
+    Says says;
+    FailureClass cls;
+    int status = 500;  // what it would have had as an answer, of an exception in a stream
+};
+
+constexpr auto kErrorTypes = [] {
+    using enum FailureClass;
+    return std::to_array<ErrorType>({
+        {"Throttling", Says::by_words, quota_requests, 429},
+        {"Throttled", Says::by_words, quota_requests},
+        {"TooManyRequests", Says::by_words, quota_requests},
+        {"RequestThrottled", Says::by_words, quota_requests},
+        {"RequestLimitExceeded", Says::by_words, quota_requests},
+        {"rate_limit_error", Says::by_words, quota_requests, 429},
+        {"rate_limit_exceeded", Says::by_words, quota_requests, 429},
+        {"ModelNotReady", Says::always, overloaded, 429},
+        {"overloaded_error", Says::always, overloaded, 529},
+        {"ServiceUnavailable", Says::always, capacity, 503},
+        {"InternalServer", Says::always, server},
+        {"InternalFailure", Says::always, server},
+        {"InternalServerError", Says::always, server},
+        {"ModelError", Says::always, server, 424},
+        {"ModelStreamError", Says::always, server, 424},
+        {"api_error", Says::always, server},
+        {"server_error", Says::always, server},
+        {"timeout_error", Says::always, server},
+        {"ModelTimeout", Says::always, slow_model, 408},
+        {"ServiceQuotaExceeded", Says::by_day, caller, 400},
+        // A signature or token that another credential, or a fresher one, would mend.
+        {"ExpiredToken", Says::as_client, credentials},
+        {"InvalidSignature", Says::as_client, credentials},
+        {"SignatureDoesNotMatch", Says::as_client, credentials},
+        {"UnrecognizedClient", Says::as_client, credentials},
+        {"InvalidClientTokenId", Says::as_client, credentials},
+        {"IncompleteSignature", Says::as_client, credentials},
+        {"RequestExpired", Says::as_client, credentials},
+        {"RequestTimeTooSkewed", Says::as_client, credentials},
+        {"MissingAuthenticationToken", Says::as_client, credentials},
+        {"InvalidToken", Says::as_client, credentials},
+        {"InvalidAccessKeyId", Says::as_client, credentials},
+        {"InvalidSecurityToken", Says::as_client, credentials},
+        {"SignatureVersionNotSupported", Says::as_client, credentials},
+        {"authentication_error", Says::as_client, credentials},
+        {"invalid_api_key", Says::as_client, credentials},
+        {"Validation", Says::nothing, caller, 400},
+        {"invalid_request_error", Says::nothing, caller, 400},
+        {"invalid_prompt", Says::nothing, caller, 400},
+        {"AccessDenied", Says::nothing, caller, 403},
+        {"ResourceNotFound", Says::nothing, caller, 404},
+    });
+}();
+
+const ErrorType* find_type(std::string_view type) {
+    const auto* const row = std::ranges::find_if(
+        kErrorTypes, [type](const ErrorType& one) { return names(type, one.name); });
+    return row == kErrorTypes.end() ? nullptr : row;
+}
+
 std::optional<FailureClass> by_type(int status, std::string_view type, std::string_view message) {
-    static constexpr std::array<std::string_view, 7> kThrottling = {
-        "Throttling",           "Throttled",        "TooManyRequests",    "RequestThrottled",
-        "RequestLimitExceeded", "rate_limit_error", "rate_limit_exceeded"};
-    static constexpr std::array<std::string_view, 8> kServer = {
-        "InternalServer",   "InternalFailure", "InternalServerError", "ModelError",
-        "ModelStreamError", "api_error",       "server_error",        "timeout_error"};
-    if (names_any(type, kThrottling)) {
-        return throttled(message);
+    const ErrorType* const row = find_type(type);
+    if (row == nullptr) {
+        return std::nullopt;
     }
-    if (names(type, "ModelNotReady") || names(type, "overloaded_error")) {
-        return FailureClass::overloaded;
-    }
-    if (names(type, "ServiceUnavailable")) {
-        return FailureClass::capacity;
-    }
-    if (names_any(type, kServer)) {
-        return FailureClass::server;
-    }
-    if (names(type, "ModelTimeout")) {
-        return FailureClass::slow_model;
-    }
-    if (names(type, "ServiceQuotaExceeded")) {
-        return contains(message, "per day") ? FailureClass::daily : FailureClass::caller;
-    }
-    if (status >= 400 && status < 500 && is_credentials(type)) {
-        return FailureClass::credentials;
+    switch (row->says) {
+        case Says::always:
+            return row->cls;
+        case Says::by_words:
+            return throttled(message);
+        case Says::by_day:
+            return contains(message, "per day") ? FailureClass::daily : row->cls;
+        case Says::as_client:
+            return status >= 400 && status < 500 ? std::optional(row->cls) : std::nullopt;
+        case Says::nothing:
+            break;
     }
     return std::nullopt;
 }
@@ -203,29 +237,8 @@ std::string_view default_error_type(int status) {
 }
 
 int modelled_status(std::string_view error_type) {
-    struct Row {
-        std::string_view name;
-        int status;
-    };
-    static constexpr std::array<Row, 16> kRows = {{{"Throttling", 429},
-                                                   {"rate_limit_error", 429},
-                                                   {"rate_limit_exceeded", 429},
-                                                   {"overloaded_error", 529},
-                                                   {"invalid_request_error", 400},
-                                                   {"invalid_prompt", 400},
-                                                   {"ModelNotReady", 429},
-                                                   {"ServiceUnavailable", 503},
-                                                   {"InternalServer", 500},
-                                                   {"ModelTimeout", 408},
-                                                   {"ModelError", 424},
-                                                   {"ModelStreamError", 424},
-                                                   {"ServiceQuotaExceeded", 400},
-                                                   {"Validation", 400},
-                                                   {"AccessDenied", 403},
-                                                   {"ResourceNotFound", 404}}};
-    const auto* const row = std::ranges::find_if(
-        kRows, [error_type](const Row& r) { return names(error_type, r.name); });
-    return row == kRows.end() ? 500 : row->status;
+    const ErrorType* const row = find_type(error_type);
+    return row == nullptr ? 500 : row->status;
 }
 
 FailureClass stream_class(int status, std::string_view type, std::string_view message) {

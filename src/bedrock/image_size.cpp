@@ -1,6 +1,6 @@
 #include "bedrock/image_size.h"
 
-#include "bedrock/base64.h"
+#include "codec/base64.h"
 
 #include <string>
 
@@ -18,7 +18,7 @@ public:
         const std::size_t group = place / 3 * 4;
         std::string decoded;
         if (group < base64_.size()) {
-            append_base64_decoded(decoded, base64_.substr(group, 4));
+            codec::append_base64_decoded(decoded, base64_.substr(group, 4));
         }
         if (decoded.size() <= place % 3) {
             broken = true;

@@ -13,8 +13,8 @@ struct ImageSize {
     bool operator==(const ImageSize&) const = default;
 };
 
-/// Of PNG, JPEG, GIF and WebP. `inside`: a string of base64 or a `data:` URL, as it stands between
-/// its quotes. nullopt: another format, or not sound as far as it was read; a few dozen bytes are.
+/// Of PNG, JPEG, GIF and WebP. `inside`: a string of base64 or a `data:` URL, without its
+/// quotes. nullopt: another format, or damaged in the few dozen bytes that are read.
 std::optional<ImageSize> image_size(std::string_view inside);
 
 }  // namespace weir::bedrock

@@ -38,7 +38,7 @@ inline std::string_view token_of(ondemand::value& value) {
     return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
 }
 
-/// Could a value begin so? simdjson looks at what it is asked for, and skips the rest unread.
+/// Can a value begin with this? simdjson checks only the values that are read.
 inline bool begins_value(std::string_view token) {
     constexpr std::string_view kFirst = "\"{[-0123456789tfn";
     return !token.empty() && kFirst.find(token.front()) != std::string_view::npos;

@@ -1,4 +1,4 @@
-// Looks into JSON of the service's own making without parsing it, for events that go by in numbers.
+// Finds members in JSON of the service without parsing it, for frequent events.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Walking over JSON that may break off anywhere: the first break ends the walk.
+// A walk over JSON that may be invalid anywhere: the first error ends the walk.
 #pragma once
 
 #include "bedrock/json.h"
@@ -10,7 +10,7 @@
 
 namespace weir::bedrock {
 
-/// What is wrong with a body, in words fit for a ValidationException.
+/// The error in a body, as the message of a ValidationException.
 inline std::unexpected<Error> not_json(simdjson::error_code error) {
     switch (error) {
         case simdjson::UTF8_ERROR:
@@ -24,7 +24,7 @@ inline std::unexpected<Error> not_json(simdjson::error_code error) {
     }
 }
 
-/// Base of a walk. `failed_` is set at the first break in the JSON; the handlers look no further.
+/// Base of a walk. `failed_` is set at the first error in the JSON; the handlers stop there.
 class JsonWalk {
 protected:
     template <class Handle>

@@ -1,4 +1,4 @@
-// Where each body language keeps the most it may answer.
+// Where each body language has its maximum of output tokens.
 #pragma once
 
 #include "bedrock/operation.h"
@@ -14,13 +14,13 @@ namespace weir::bedrock {
 /// A member at the top whose own members may hold the number; empty: there is none.
 std::string_view max_output_container(Operation operation, Family family);
 
-/// Is this the name of the number, at the top or inside the container?
+/// True for the name of the number, at the top or inside the container.
 bool is_max_output(Operation operation, Family family, std::string_view name, bool in_container);
 
 /// Converse hands the members of this one to the model as they are.
 inline constexpr std::string_view kAdditionalFields = "additionalModelRequestFields";
 
-/// Is this the name of the number, or of what holds it, in any family's language?
+/// True for the name of the number, or of its container, in the language of any family.
 bool is_any_max_output(std::string_view name);
 bool is_any_container(std::string_view name);
 

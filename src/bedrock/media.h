@@ -1,5 +1,5 @@
-// Images, recordings, documents and sealed bytes in a body: found, and charged by rule instead of
-// by their bytes.
+// Finds images, recordings, documents and encrypted bytes in a body, which are charged by rule and
+// not by their bytes.
 #pragma once
 
 #include <cstddef>
@@ -20,18 +20,18 @@ enum class Media : std::uint8_t {
 /// Tokens of one such part, of `bytes` decoded bytes.
 double media_tokens(Media media, std::size_t bytes);
 
-/// What a member of this name holds, whatever its family; nullopt: the name tells nothing.
+/// The content of a member with this name, in any family; nullopt: the name does not tell.
 std::optional<Media> media_named(std::string_view key);
 
-/// Does a member of this name hold text for the model? Base64 in it is read as text, too.
+/// True if a member with this name holds text for the model. Base64 in it is text, too.
 bool is_text_name(std::string_view key);
 
 struct FoundMedia {
     Media media = Media::image;
     std::size_t bytes = 0;  // decoded
 };
-/// What a string is, as it stands between its quotes: a `data:` URL, or a long run of base64, by
-/// its first bytes. nullopt: text. `otherwise`: what base64 of no known beginning is.
+/// The content of a string (without its quotes): a `data:` URL, or a long run of base64, by its
+/// first bytes. nullopt: text. `otherwise`: the result for base64 with an unknown beginning.
 std::optional<FoundMedia> media_in(std::string_view inside, Media otherwise);
 
 /// Decoded bytes of a string of base64 or a `data:` URL.

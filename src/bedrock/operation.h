@@ -69,9 +69,9 @@ constexpr bool lists_models(Operation op) {
     return op == Operation::list_models || op == Operation::get_model;
 }
 
-/// Whose manners a path has: its error bodies, and how a stream's failure is told.
+/// The API that a path belongs to: the shape of its error bodies and of a failure in a stream.
 enum class Dialect : std::uint8_t { aws, openai, anthropic };
-/// By the path alone, so that even an unknown operation is refused in words its client reads.
+/// By the path alone, so that an unknown operation is also refused in the shape its client reads.
 /// `target` as for match().
 Dialect dialect_of(std::string_view target);
 

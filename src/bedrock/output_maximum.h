@@ -1,4 +1,4 @@
-// What one body says of the most that it may be answered with.
+// The maximum of output tokens in one body.
 #pragma once
 
 #include "bedrock/max_output.h"
@@ -12,13 +12,13 @@
 
 namespace weir::bedrock {
 
-/// Told of each member that matters, in the order of the body.
+/// Receives each relevant member, in the order of the body.
 class OutputMaximum {
 public:
     explicit OutputMaximum(std::string_view body) : body_(body) {}
 
-    /// A member that decides. Of one that stands twice the service reads one, and a reader on the
-    /// way may read the other.
+    /// A decisive member. If it is repeated, the service reads one of the two, and weir might read
+    /// the other.
     void once(std::string_view name) {
         if (std::ranges::find(met_, name) != met_.end()) {
             repeated_ = name;
@@ -39,8 +39,8 @@ public:
         }
     }
 
-    /// What the model is handed beside its maximum may be a maximum as well. Which of the two it
-    /// obeys is not known: the larger is held, and a cap changes both.
+    /// A maximum in additionalModelRequestFields. It is not known which of the two the model obeys:
+    /// the larger is held, and a cap changes both.
     void take_additional(std::string_view token) {
         ++members_;
         const auto number = usable_max_output(token);
@@ -48,12 +48,12 @@ public:
         additional_ = std::max(additional_, number.value_or(0));
     }
 
-    /// The name of a member that decides and stands twice; empty: none does.
+    /// The name of a decisive member that is repeated; empty: none is.
     std::string_view repeated() const { return repeated_; }
 
     void put_into(RequestFacts& facts) const {
         facts.max_output_members = members_;
-        if (!most_ || odd_) {  // of what is no number the service may yet make one
+        if (!most_ || odd_) {  // the service may still convert it to a number
             return;
         }
         facts.max_output = std::max(*most_, additional_);

@@ -1,7 +1,7 @@
 #include "bedrock/passed_body.h"
 
-#include "bedrock/base64.h"
 #include "bedrock/splice.h"
+#include "codec/base64.h"
 
 #include <algorithm>
 #include <array>
@@ -75,22 +75,6 @@ bool raw_of(ondemand::value& value, std::string_view& raw) {
     return begins_value(raw);
 }
 
-void append_base64(std::string& out, std::string_view bytes) {
-    constexpr std::string_view kAlphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    out.reserve(out.size() + (bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        std::uint32_t bits = 0;
-        for (std::size_t k = 0; k < 3; ++k) {
-            bits =
-                bits << 8U | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-        }
-        for (std::size_t k = 0; k < 4; ++k) {
-            out += i + k > bytes.size() ? '=' : kAlphabet[bits >> (18 - 6 * k) & 63U];
-        }
-    }
-}
-
 /// "a, b" as `["a","b"]`; empty: none is named.
 std::string beta_list(std::string_view betas) {
     std::string list;
@@ -122,14 +106,13 @@ Result<std::string> model_to_run(Operation operation, std::string& body) {
         return failure("The request body is not the JSON object that this operation takes.");
     }
     if (found.times > 1) {
-        return failure("The request body states `" + std::string(path.back()) +
-                       "` more than once.");
+        return failure("The request body has `" + std::string(path.back()) + "` more than once.");
     }
     const bool plausible =
         !found.text.empty() && found.text.size() <= kLongestModel &&
         std::ranges::all_of(found.text, [](char c) { return c > ' ' && c < 0x7f; });
     if (!plausible) {
-        return failure("The request body names no usable `" + std::string(path.back()) + "`.");
+        return failure("The request body has no usable `" + std::string(path.back()) + "`.");
     }
     return std::move(found.text);
 }
@@ -173,7 +156,7 @@ Result<std::string> count_tokens_body(std::string& messages_body, std::string_vi
     }
     inner += '}';
     std::string body = R"({"input":{"invokeModel":{"body":")";
-    append_base64(body, inner);
+    codec::append_base64(body, inner);
     body += "\"}}}";
     return body;
 }

@@ -412,7 +412,7 @@ Result<RequestFacts> read_with(ondemand::parser& parser, Operation operation, Fa
         return not_json(simdjson::TAPE_ERROR);
     }
     if (const std::string_view name = walk.repeated(); !name.empty()) {
-        return weir::failure("The request body states `" + std::string(name) + "` more than once.");
+        return weir::failure("The request body has `" + std::string(name) + "` more than once.");
     }
     return walk.facts(conversation);
 }

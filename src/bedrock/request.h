@@ -1,4 +1,4 @@
-// What a request's body asks of the quota: input tokens by bytes, the most it may answer.
+// The quota that a request's body needs: input tokens by its bytes, and its maximum of output.
 #pragma once
 
 #include "bedrock/operation.h"
@@ -19,16 +19,16 @@ namespace weir::bedrock {
 
 struct RequestFacts {
     std::uint64_t input_estimate = 0;         // tokens; before the engine's correction
-    InputCounts input_counts{};               // what the estimate is made of
+    InputCounts input_counts{};               // the parts of the estimate
     std::optional<std::uint64_t> max_output;  // the caller's own
     OutputKind output_kind = OutputKind::plain;
     std::uint64_t thinking_budget = 0;
     bool region_bound = false;  // an s3Location or the like inside, or a guardrail without a name
     bool guarded = false;       // a guardrail is asked for
-    // The guardrail's name in the body, if it stands there once and plainly; else region_bound.
+    // The guardrail's name in the body, if it is there once and unescaped; else region_bound.
     std::size_t guardrail_at = 0;
     std::size_t guardrail_size = 0;  // 0: nowhere
-    // Where the number of max_output stands in the body, for rewriting only its bytes.
+    // The place of the number of max_output in the body, for replacing only its bytes.
     std::size_t max_output_at = 0;
     std::size_t max_output_size = 0;       // 0: nowhere
     std::uint32_t max_output_members = 0;  // how often the body names it, usably or not
@@ -37,19 +37,19 @@ struct RequestFacts {
 /// Reads requests; keeps a parser's memory between calls. One a worker.
 class RequestReader {
 public:
-    /// `seed` keeps others from making up conversations with equal hashes; one a process, for
-    /// readers with different seeds do not know each other's conversations.
+    /// `seed` prevents callers from making conversations with equal hashes. One per process,
+    /// because readers with different seeds do not recognise each other's conversations.
     explicit RequestReader(std::uint64_t seed = 0);
     ~RequestReader();
     RequestReader(RequestReader&&) noexcept;
     RequestReader& operator=(RequestReader&&) noexcept;
 
     /// `body` may grow its capacity (parser padding), never its content. A body that is not a JSON
-    /// object, or that states its maximum twice, is an error, in words fit for a
-    /// ValidationException; one that is JSON but unusual (unknown family, no messages, strings for
-    /// numbers) is not: it counts by its bytes, and the service judges it. Of maximums under
-    /// several names the largest counts, for that is the most that the service may hold; one that
-    /// is no number counts as unset.
+    /// object, or has its maximum twice, is an error, with the message of a
+    /// ValidationException. An unusual JSON body (unknown family, no messages, strings for
+    /// numbers) is no error: it counts by its bytes, and the service decides. Of maximums under
+    /// several names the largest counts, because the service may hold that much; a value that
+    /// is not a number counts as unset.
     Result<RequestFacts> read(Operation operation, std::string_view model, Family family,
                               std::string& body);
 

@@ -1,4 +1,4 @@
-// What is charged by rule and not by its bytes: frames, tools, media. In tokens.
+// Charges by rule and not by bytes, in tokens: frames, tools, media.
 #pragma once
 
 #include "bedrock/image_size.h"
@@ -48,8 +48,8 @@ inline bool is_text_format(std::string_view format) {
            format.starts_with("text/");
 }
 
-/// Reasoning that comes back encrypted: a token is three to five bytes of it, and what the model no
-/// longer needs is not counted at all. Few turns think longer than the bound.
+/// Encrypted reasoning: a token has three to five bytes of it, and the service does not count what
+/// the model no longer needs. Few turns reason longer than the bound.
 inline double sealed_tokens(std::size_t bytes) {
     return std::min(8'000.0, 0.15 * static_cast<double>(bytes));
 }

@@ -9,7 +9,7 @@
 
 namespace weir::bedrock {
 
-/// Calls `use` with name and value of each member at the top; false: the JSON breaks.
+/// Calls `use` with name and value of each top-level member; false: the JSON is invalid.
 template <class Use>
 bool each_top(std::string& body, Use use) {
     ondemand::parser parser;
@@ -32,7 +32,7 @@ bool each_top(std::string& body, Use use) {
     return true;
 }
 
-/// A piece of a body to be put in the place of another.
+/// A replacement for a part of a body.
 struct Patch {
     std::size_t at = 0;
     std::size_t size = 0;

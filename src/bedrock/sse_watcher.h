@@ -1,4 +1,4 @@
-// Watches the events of an OpenAI or Anthropic stream go by, as StreamWatcher does Bedrock's own.
+// Classifies the events of an OpenAI or Anthropic stream, as StreamWatcher does for Bedrock's.
 #pragma once
 
 #include "bedrock/answer.h"
@@ -15,13 +15,13 @@ namespace weir::bedrock {
 
 using StreamKind = StreamWatcher::Kind;
 
-/// Is this all of what one event of these APIs has as its data? For what a stream ended in.
+/// True if this is the complete data of one event of these APIs. For the end of a stream.
 bool is_whole_data(std::string_view data);
 
 class SseWatcher {
 public:
-    /// `operation` is one that names its model in the body. `hides_usage`: weir itself asked for
-    /// the chunk that states the usage, and the client is not to see it.
+    /// `operation` is one that names its model in the body. `hides_usage`: weir itself requested
+    /// the chunk with the usage, and the client must not see it.
     explicit SseWatcher(Operation operation, bool hides_usage = false);
     ~SseWatcher();
     SseWatcher(SseWatcher&&) noexcept;
@@ -31,8 +31,8 @@ public:
     bool hidden() const;  // the last event is not for the client
 
     Usage usage() const;  // as far as seen; output estimated from content until known
-    bool ended() const;   // the model said that it was done
-    const std::string& response_id() const;  // of a Responses stream, once it was told
+    bool ended() const;   // the model has finished
+    const std::string& response_id() const;  // of a Responses stream, once known
     /// After StreamKind::failure. Stage is left to the caller.
     const Failure& failure() const;
 

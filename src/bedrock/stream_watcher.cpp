@@ -1,10 +1,10 @@
 #include "bedrock/answer.h"
-#include "bedrock/base64.h"
 #include "bedrock/error_body.h"
 #include "bedrock/failure_parts.h"
 #include "bedrock/json_peek.h"
 #include "bedrock/text_counter.h"
 #include "bedrock/usage_json.h"
+#include "codec/base64.h"
 #include "codec/clean.h"
 
 #include <algorithm>
@@ -151,7 +151,7 @@ Kind StreamWatcher::Impl::anthropic(std::string_view type, std::string_view base
         return Kind::preamble;
     }
     decoded.clear();
-    append_base64_decoded(decoded, base64);
+    codec::append_base64_decoded(decoded, base64);
     if (type == "content_block_start") {
         const bool tool = decoded.find("tool_use\"") != std::string::npos;
         const bool text = !string_member(decoded, "\"text\"").value_or("").empty();
@@ -186,11 +186,11 @@ Kind StreamWatcher::Impl::anthropic(std::string_view type, std::string_view base
 Kind StreamWatcher::Impl::other(std::string_view base64) {
     decoded.clear();
     if (base64.size() <= kWhole) {
-        append_base64_decoded(decoded, base64);
+        codec::append_base64_decoded(decoded, base64);
     } else {
         weight += static_cast<double>(base64.size() - kTail) * 3 / 16;
         const std::size_t from = (base64.size() - kTail) / 4 * 4;  // a group's first character
-        append_base64_decoded(decoded, base64.substr(from));
+        codec::append_base64_decoded(decoded, base64.substr(from));
         const auto metrics = decoded.rfind("\"amazon-bedrock-invocationMetrics\"");
         if (metrics != std::string::npos) {
             decoded.replace(0, metrics, "{");
@@ -241,7 +241,7 @@ Kind StreamWatcher::Impl::chunk(const codec::EventMessage& message) {
         return content();  // whatever it is, a reader may see it
     }
     front.clear();
-    append_base64_decoded(front, base64->substr(0, kPeek));
+    codec::append_base64_decoded(front, base64->substr(0, kPeek));
     // Only at the front: deeper inside, "type" belongs to a block of content.
     if (front.starts_with("{\"type\":\"") || front.starts_with("{\"type\": \"")) {
         const auto from = front.find('"', 7) + 1;

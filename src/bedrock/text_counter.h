@@ -8,10 +8,10 @@
 
 namespace weir::bedrock {
 
-/// Counts texts into one InputCounts. Each text stands for itself: no run goes on from the last.
+/// Counts texts into one InputCounts. Texts are independent: no run continues from the last one.
 class TextCounter {
 public:
-    /// Not `in_pairs`: sixteen bytes at a time even where thirty-two can be looked at.
+    /// Without `in_pairs`: sixteen bytes at a time even where thirty-two are possible.
     explicit TextCounter(bool in_pairs = true) : in_pairs_(in_pairs && can_pair()) {}
 
     void add(std::string_view utf8);

@@ -1,4 +1,4 @@
-// Usage as the JSON of an answer states it, in the words of every family.
+// Reads usage from the JSON of an answer, for every family.
 #pragma once
 
 #include "bedrock/json.h"
@@ -11,12 +11,12 @@
 
 namespace weir::bedrock {
 
-/// A number as a count of tokens; fractions round up. Not a number, negative, or more than any call
-/// can have (10^8): nullopt, for what is settled by it would be wrong for long.
+/// A number as a count of tokens; fractions round up. nullopt: not a number, negative, or more than
+/// any call can have (10^8). A wrong settlement would stay in the window for long.
 std::optional<std::uint64_t> token_count(std::string_view token);
 
-/// Usage put together from parts, as they are met; a later statement replaces an earlier one. What
-/// cannot be read counts as not stated. The readers return false where the JSON breaks.
+/// Usage from several parts; a later value replaces an earlier one. A value that cannot be read
+/// counts as missing. The readers return false if the JSON is invalid.
 class UsageParts {
 public:
     /// The whole of an answer or of a stream's chunk: `usage` and what families keep at the top.
@@ -25,8 +25,8 @@ public:
     /// An object of counts: Converse's `usage`, `amazon-bedrock-invocationMetrics`, ...
     bool counts(ondemand::value& value);
 
-    /// Known only if input and output are: an answer whose output is not stated must keep what was
-    /// reserved for it. Embeddings alone have no output.
+    /// Known only if input and output are, because an answer without a reported output must keep
+    /// its reservation. Only embeddings have no output.
     Usage usage() const;
 
     std::optional<std::uint64_t> input;
