@@ -10,10 +10,10 @@
 
 namespace weir::net {
 
-/// A body must keep up a rate at every moment, not on average: a quick start buys no long stall.
-/// The wait for the next bytes ends at a deadline that moves on with each byte, and is never
-/// further away than a head may take. The rate is 1,000 bytes a second, and what 300 seconds would
-/// need to bring as much again as is held: the more memory a body holds, the less it may dawdle.
+/// A body must keep up a rate at every moment, not on average: a fast start earns no long pause.
+/// Each byte moves the deadline of the next one, which is never further away than the time limit
+/// of a head. The rate is at least 1,000 bytes a second, and at least the rate that doubles the
+/// bytes held in 300 seconds: the more memory a body holds, the faster it must arrive.
 /// Apache's mod_reqtimeout has the same rule with 500 bytes a second, but cumulative.
 class BodyPace {
 public:
@@ -27,7 +27,7 @@ public:
         held_ += bytes;
     }
 
-    /// What is left at `now`; at least a millisecond, as a timer wants it.
+    /// The time left at `now`; at least a millisecond, the minimum of a timer.
     Duration left(Duration head_timeout, Instant now) {
         end_ = waited_for_ ? std::min(end_ + credit_, now + head_timeout) : now + head_timeout;
         waited_for_ = true;

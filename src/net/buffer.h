@@ -11,8 +11,8 @@
 
 namespace weir::net {
 
-/// Bytes that came and are not used up yet: [begin, end) of a block that is there only while
-/// somebody holds it. Blocks of the common size are kept by the thread for the next one.
+/// Received bytes that are not consumed yet: [begin, end) of a block that exists only while it
+/// holds bytes. Each thread keeps free blocks of the common size for reuse.
 class ReadBuffer {
 public:
     static constexpr std::size_t kBlock = 16UL << 10;

@@ -11,7 +11,7 @@ namespace weir::net {
 /// May a holder of `held` bytes take so many more? Bounded by what is still free after it, so that
 /// the last bytes are never one holder's (Choudhury and Hahne, "Dynamic Queue Length Thresholds",
 /// 1998): alone it gets three quarters of all; two get three sevenths each, and a seventh stays for
-/// the next. A message that is all its holder has (`of_this`) is let through: other limits bound
+/// the next. The only message of a holder (`of_this`) is always admitted: other limits bound
 /// it.
 constexpr bool within_share(std::uint64_t held, std::uint64_t of_this, std::uint64_t bytes,
                             std::uint64_t free_after) {
@@ -19,8 +19,8 @@ constexpr bool within_share(std::uint64_t held, std::uint64_t of_this, std::uint
     return held == of_this || (held + bytes) / kTimesFree <= free_after;
 }
 
-/// A fixed table of counters for each kind of holder. Two names may fall on one and share it; which
-/// ones nobody can choose, because the seed is ours. Thread-safe.
+/// A fixed table of counters for each kind of holder. Two names may share a counter. Callers cannot
+/// choose which names collide, because the seed is secret. Thread-safe.
 class BufferShares {
 public:
     using Counter = std::atomic<std::uint64_t>;

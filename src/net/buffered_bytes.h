@@ -1,4 +1,4 @@
-// What one holder has of the memory that a process lends to messages under way.
+// The part of the process's memory for messages in flight that one holder uses.
 #pragma once
 
 #include "net/buffer_shares.h"
@@ -9,9 +9,9 @@
 
 namespace weir::net {
 
-/// Bytes counted in a total that others share (limits.max_buffered). Invariant: the total contains
-/// what this counts, until it is set to less or destroyed: so it is given back where the memory is.
-/// Used on one thread; the total is anybody's.
+/// Bytes counted in a shared total (limits.max_buffered). Invariant: the total contains this count
+/// until it is lowered or destroyed, so that it is returned together with the memory.
+/// Used on one thread; the total is shared by all threads.
 class BufferedBytes {
 public:
     explicit BufferedBytes(std::atomic<std::uint64_t>& total) : total_(&total) {}
@@ -30,8 +30,8 @@ public:
 
     std::uint64_t count() const { return count_; }
 
-    /// From now on these count for a holder as well, which may have its share of the limit and no
-    /// more.
+    /// From now on these bytes also count for a holder, which may use no more than its share of the
+    /// limit.
     void belong_to(BufferShares::Holder holder) {
         const std::uint64_t bytes = count_;
         set(0);
@@ -45,8 +45,8 @@ public:
     }
     BufferShares::Holder holder() const { return holder_; }
 
-    /// This many more; false, and nothing is counted, where the total would come to more than
-    /// `limit`, or the holder to more than its share.
+    /// Counts this many more. False, and nothing is counted, if the total would exceed `limit` or
+    /// the holder its share.
     bool take(std::uint64_t bytes, std::uint64_t limit) {
         const std::uint64_t before = total_->fetch_add(bytes, std::memory_order_relaxed);
         bool good = before + bytes <= limit;
@@ -64,7 +64,7 @@ public:
         return good;
     }
 
-    /// So many from now on: less always, more as take() has it.
+    /// Sets the count. Lowering always works; raising follows the rule of take().
     bool resize(std::uint64_t bytes, std::uint64_t limit) {
         if (bytes > count_) {
             return take(bytes - count_, limit);

@@ -1,4 +1,4 @@
-// One accepted connection, whatever it turns out to speak.
+// One accepted connection, before its protocol is known.
 #pragma once
 
 #include "net/buffer.h"
@@ -17,8 +17,8 @@ public:
     virtual void drain() = 0;
 };
 
-/// In its loop's list from accept to close. Shakes hands where there is TLS, finds out whether the
-/// client speaks HTTP/1.1 or HTTP/2 (ALPN, or the preface) and lets that one speak.
+/// In its loop's list from accept to close. Does the TLS handshake if there is TLS, learns whether
+/// the client speaks HTTP/1.1 or HTTP/2 (ALPN, or the preface), and runs that protocol.
 class Connection {
 public:
     Connection(std::shared_ptr<ServerState> state, ServerLoop& home, Socket socket, Address peer);
@@ -41,13 +41,13 @@ public:
     std::string_view peer() const;
     void speak(Speaker* speaker) { speaker_ = speaker; }
 
-    /// Closing with unread bytes makes the kernel send a reset, which may overtake the answer. So:
-    /// "no more from here", then read into nothing until the client has gone, the time is over or
-    /// it has sent more than `most` bytes.
+    /// Closing with unread bytes makes the kernel send a reset, which may overtake the answer. So
+    /// this shuts down writing, then reads and discards until the client closes, the time is over
+    /// or more than `most` bytes have come.
     Task<void> linger(Duration longest, std::size_t most);
 
 private:
-    /// Nothing: no handshake came about.
+    /// Unset: the handshake failed.
     Task<bool> secure(bool& http2);
 
     std::shared_ptr<ServerState> state_;

@@ -1,6 +1,7 @@
 #include "net/dial.h"
 
 #include "net/buffer.h"
+#include "net/failed.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,13 +16,6 @@
 namespace weir::net {
 
 namespace {
-
-NetFailure failed(NetError error, std::error_code code = {}) {
-    NetFailure made;
-    made.error = error;
-    made.code = code;
-    return made;
-}
 
 Instant clock_now() {
     return std::chrono::steady_clock::now();
@@ -208,7 +202,7 @@ Task<NetResult<void>> set_up(Stream& stream, const Endpoint& endpoint, TlsContex
         }
     }
     if (tls != nullptr) {
-        auto state = tls->connect_to(endpoint.host);
+        auto state = tls->connect_to(endpoint.tls_name.empty() ? endpoint.host : endpoint.tls_name);
         const auto secured = co_await stream.start_tls(std::move(state));
         if (!secured) {
             co_return std::unexpected(secured.error());
@@ -221,7 +215,8 @@ Task<NetResult<void>> set_up(Stream& stream, const Endpoint& endpoint, TlsContex
 
 Task<NetResult<std::unique_ptr<Stream>>> dial(Loop& loop, const Endpoint& endpoint,
                                               const PoolSettings& settings, TlsContext* tls,
-                                              Resolver& resolver, Pool::Interrupt& interrupt) {
+                                              Resolver& resolver, Pool::Interrupt& interrupt,
+                                              std::size_t first) {
     const Instant until = clock_now() + settings.connect_timeout;
     const bool proxied = !endpoint.proxy_host.empty();
     const auto addresses = co_await look_up(loop, proxied ? endpoint.proxy_host : endpoint.host,
@@ -238,7 +233,7 @@ Task<NetResult<std::unique_ptr<Stream>>> dial(Loop& loop, const Endpoint& endpoi
         }
         // The last one may use all that is left; a silent first address cannot eat it up.
         const Duration share = left / static_cast<std::int64_t>(addresses->size() - i);
-        const Address peer = (*addresses)[i].with_port(port);
+        const Address peer = (*addresses)[(first + i) % addresses->size()].with_port(port);
         auto stream = co_await connect_to(loop, peer, interrupt, share);
         if (!stream) {
             last = stream.error();

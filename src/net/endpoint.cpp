@@ -1,12 +1,12 @@
 #include "net/upstream.h"
 
+#include "codec/base64.h"
+#include "codec/hex.h"
 #include "net/address.h"
 
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
-
-#include <openssl/evp.h>
 
 namespace weir::net {
 
@@ -128,32 +128,6 @@ bool excepted(std::string_view host, std::string_view list) {
     return false;
 }
 
-/// %XX decoded: a password in a URL may hold anything.
-std::string decoded(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        unsigned byte = 0;
-        if (text[i] == '%' && i + 2 < text.size() + 0 &&
-            std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr ==
-                text.data() + i + 3) {
-            out += static_cast<char>(byte);
-            i += 2;
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
-}
-
-std::string base64(std::string_view text) {
-    std::string out((text.size() + 2) / 3 * 4 + 1, '\0');
-    const int n = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                  reinterpret_cast<const unsigned char*>(text.data()),
-                                  static_cast<int>(text.size()));
-    out.resize(static_cast<std::size_t>(n));
-    return out;
-}
-
 }  // namespace
 
 Result<Endpoint> Endpoint::parse(std::string_view url, std::string_view ca,
@@ -195,7 +169,8 @@ Result<Endpoint> Endpoint::parse(std::string_view url, std::string_view ca,
         endpoint.proxy_host = by->host;
         endpoint.proxy_port = by->port;
         if (!by->user.empty()) {
-            endpoint.proxy_authorization = "Basic " + base64(decoded(by->user));
+            endpoint.proxy_authorization =
+                "Basic " + codec::base64_encoded(codec::percent_decoded(by->user));
         }
     }
     return endpoint;

@@ -1,5 +1,6 @@
 // The writing half of a connection.
 #include "net/date.h"
+#include "net/failed.h"
 #include "net/http1_connection.h"
 
 #include <array>
@@ -8,12 +9,6 @@
 namespace weir::net {
 
 namespace {
-
-NetFailure failed(NetError error) {
-    NetFailure made;
-    made.error = error;
-    return made;
-}
 
 void append_number(std::string& out, std::uint64_t number, int base = 10) {
     std::array<char, 24> digits;
@@ -26,9 +21,9 @@ void append_number(std::string& out, std::uint64_t number, int base = 10) {
 void Http1Connection::append_head(int status, std::string_view fields,
                                   std::optional<std::uint64_t> length) {
     // An answer that comes before the body was asked for leaves the client to send it or not.
-    const bool unasked = !continued_ && !body_.done();
-    close_ = close_ || !head_.keep_alive || unasked || body_failed_ ||
-             state_->draining.load(std::memory_order_relaxed) || answer_ == Answer::until_close;
+    const bool unasked = !upload_.asked_for() && !body_.done();
+    close_ = close_ || !head_.keep_alive || unasked || upload_.failed() ||
+             state_->draining.load(std::memory_order_relaxed) || framing_ == Framing::until_close;
     out_.reserve(192 + fields.size());
     codec::append_status_line(out_, status);
     out_ += date_line();
@@ -37,7 +32,7 @@ void Http1Connection::append_head(int status, std::string_view fields,
         out_ += "Content-Length: ";
         append_number(out_, *length);
         out_ += "\r\n";
-    } else if (answer_ == Answer::chunked) {
+    } else if (framing_ == Framing::chunked) {
         out_ += "Transfer-Encoding: chunked\r\n";
     }
     if (close_) {
@@ -68,11 +63,11 @@ Task<NetResult<void>> Http1Connection::put(std::string_view content, std::string
 }
 
 void Http1Connection::reassure(Duration every) {
-    if (head_.minor_version == 0 || answered_) {
+    if (head_.minor_version == 0 || answer_.begun()) {
         return;  // RFC 9110 15.2: HTTP/1.0 has no interim answers
     }
     const auto fire = [](void* self) { static_cast<Http1Connection*>(self)->send_interim(); };
-    interim_.reset(new Interim{{home_.loop.wheel(), fire, this}, every});
+    interim_.reset(new Interim{{loop().wheel(), fire, this}, every});
     interim_->timer.set_after(every);
 }
 
@@ -93,56 +88,50 @@ void Http1Connection::send_interim() {
 
 Task<NetResult<void>> Http1Connection::send(int status, std::string_view fields,
                                             std::string_view body) {
-    if (answered_) {
+    if (answer_.begun()) {
         co_return std::unexpected(failed(NetError::protocol));
     }
-    answered_ = true;
+    answer_.begin(status, body.size());
     interim_.reset();
-    answer_ = Answer::whole;
     append_head(status, fields, body.size());
-    const bool without = head_request_ || bodiless(status);
-    const auto done = co_await stream_.write(out_, without ? std::string_view() : body);
+    const auto done = co_await stream_.write(out_, answer_.silent() ? std::string_view() : body);
     out_.clear();
-    ended_ = done.has_value();
-    broken_ = !ended_;
+    if (done) {
+        answer_.end();
+    } else {
+        broken_ = true;
+    }
     co_return done;
 }
 
 Task<NetResult<void>> Http1Connection::begin(int status, std::string_view fields,
                                              std::optional<std::uint64_t> length) {
-    if (answered_) {
+    if (answer_.begun()) {
         co_return std::unexpected(failed(NetError::protocol));
     }
-    answered_ = true;
+    answer_.begin(status, length);
     interim_.reset();
-    if (bodiless(status)) {
-        answer_ = Answer::whole;
-    } else if (length) {
-        answer_ = Answer::length;
-        left_ = *length;
-    } else {
-        answer_ = head_.minor_version == 0 ? Answer::until_close : Answer::chunked;
+    if (!bodiless(status) && !length) {
+        framing_ = head_.minor_version == 0 ? Framing::until_close : Framing::chunked;
     }
     append_head(status, fields, length);
     co_return NetResult<void>();
 }
 
 Task<NetResult<void>> Http1Connection::write(std::string_view content) {
-    if (!answered_ || ended_ || broken_) {
+    if (!answer_.begun() || answer_.ended() || broken_) {
         co_return std::unexpected(failed(broken_ ? NetError::closed : NetError::protocol));
     }
-    if (head_request_ || answer_ == Answer::whole) {
+    if (answer_.silent()) {
         co_return NetResult<void>();
     }
     if (content.empty()) {
         co_return NetResult<void>();  // an empty chunk would be the last
     }
-    if (answer_ == Answer::length) {
-        if (content.size() > left_) {
-            co_return std::unexpected(failed(NetError::protocol));
-        }
-        left_ -= content.size();
-    } else if (answer_ == Answer::chunked) {
+    if (!answer_.take(content.size())) {
+        co_return std::unexpected(failed(NetError::protocol));
+    }
+    if (framing_ == Framing::chunked) {
         append_number(out_, content.size(), 16);
         out_ += "\r\n";
         co_return co_await put(content, "\r\n");
@@ -151,7 +140,7 @@ Task<NetResult<void>> Http1Connection::write(std::string_view content) {
 }
 
 Task<NetResult<void>> Http1Connection::flush() {
-    if (!answered_ || ended_ || broken_) {
+    if (!answer_.begun() || answer_.ended() || broken_) {
         co_return std::unexpected(failed(broken_ ? NetError::closed : NetError::protocol));
     }
     if (!out_.empty()) {
@@ -161,14 +150,14 @@ Task<NetResult<void>> Http1Connection::flush() {
 }
 
 Task<NetResult<void>> Http1Connection::end() {
-    if (!answered_ || ended_ || broken_) {
+    if (!answer_.begun() || answer_.ended() || broken_) {
         co_return std::unexpected(failed(broken_ ? NetError::closed : NetError::protocol));
     }
-    if (!head_request_ && answer_ == Answer::length && left_ != 0) {
+    if (!answer_.complete()) {
         abort();
         co_return std::unexpected(failed(NetError::protocol));
     }
-    if (!head_request_ && answer_ == Answer::chunked) {
+    if (!answer_.to_head() && framing_ == Framing::chunked) {
         out_ += codec::kLastChunk;
     }
     if (!out_.empty()) {
@@ -177,7 +166,7 @@ Task<NetResult<void>> Http1Connection::end() {
             co_return std::unexpected(done.error());
         }
     }
-    ended_ = true;
+    answer_.end();
     co_return NetResult<void>();
 }
 

@@ -1,5 +1,7 @@
 #include "net/http1_connection.h"
 
+#include "net/failed.h"
+
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -16,12 +18,6 @@ constexpr std::size_t kKeptCapacity = 1024;
 constexpr Duration kLinger = std::chrono::seconds(5);
 constexpr std::size_t kLingerBytes = 1UL << 20;
 constexpr std::size_t kLingerBodyBytes = 32UL << 20;
-
-NetFailure failed(NetError error) {
-    NetFailure made;
-    made.error = error;
-    return made;
-}
 
 /// Three words of which neither the second is a target nor the third a version: whatever that is,
 /// an answer in HTTP/1.1 would not be understood.
@@ -75,7 +71,6 @@ bool take_origin_form(codec::Head& head) {
 Http1Connection::Http1Connection(Connection& connection)
     : connection_(connection),
       state_(connection.state()),
-      home_(connection.home()),
       stream_(connection.stream()),
       reader_(codec::HeadReader::Side::request, state_->max_head.load()) {
     connection_.speak(this);
@@ -94,7 +89,7 @@ void Http1Connection::drain() {
 
 Task<bool> Http1Connection::run() {
     while (co_await next_request()) {
-        home_.active.fetch_add(1, std::memory_order_relaxed);
+        connection_.home().active.fetch_add(1, std::memory_order_relaxed);
         bool threw = false;
         std::string what;
         try {
@@ -113,12 +108,12 @@ Task<bool> Http1Connection::run() {
             state_->log("a request from " + std::string(peer()) +
                         " ended with an exception: " + what);
             abort();
-        } else if (ended_ && !close_ && !broken_ && !body_failed_ && body_.done()) {
+        } else if (answer_.ended() && !close_ && !broken_ && !upload_.failed() && body_.done()) {
             again = stream_.socket().is_open();
         } else {
             again = co_await finish_request();
         }
-        home_.active.fetch_sub(1, std::memory_order_relaxed);
+        connection_.home().active.fetch_sub(1, std::memory_order_relaxed);
         if (!again) {
             break;
         }
@@ -134,9 +129,10 @@ void Http1Connection::recycle() {
     body_buffer_.drop();
     reader_.reset();
     head_.clear();
-    left_ = 0;
-    answer_ = Answer::none;
-    answered_ = ended_ = close_ = continued_ = body_failed_ = head_request_ = false;
+    upload_ = Upload();
+    answer_ = AnswerProgress();
+    framing_ = Framing::length;
+    close_ = false;
     out_.clear();
     served_any_ = true;
 }
@@ -232,24 +228,22 @@ Task<bool> Http1Connection::next_request() {
         co_return false;
     }
     body_ = codec::BodyReader(head_.framing, head_.content_length);
-    pace_.restart();
-    head_request_ = head_.method == "HEAD";
-    continued_ = !head_.expect_continue;
+    upload_.begin(head_.expect_continue);
+    answer_ = AnswerProgress(head_.method == "HEAD");
     co_return true;
 }
 
 Task<NetResult<std::string_view>> Http1Connection::read_body() {
-    if (body_failed_) {
-        co_return std::unexpected(failed(body_error_));
+    if (upload_.failed()) {
+        co_return std::unexpected(failed(upload_.why()));
     }
     for (;;) {
         ReadBuffer& source = buffer_.empty() ? body_buffer_ : buffer_;
         if (!source.empty() || body_.done()) {
             const auto step = body_.next(body_.done() ? std::string_view() : source.view());
             if (!step) {
-                body_failed_ = true;
-                body_error_ = NetError::protocol;
-                co_return std::unexpected(failed(body_error_));
+                upload_.fail(NetError::protocol);
+                co_return std::unexpected(failed(NetError::protocol));
             }
             source.consume(step->consumed);
             if (!step->content.empty()) {
@@ -273,12 +267,11 @@ Task<NetResult<std::string_view>> Http1Connection::read_body() {
                 buffer_.consume(rest.size());
             }
         }
-        if (!continued_) {
-            continued_ = true;
+        if (upload_.ask()) {
             const auto told = co_await stream_.write(kContinue);
             if (!told) {
-                broken_ = body_failed_ = true;
-                body_error_ = told.error().error;
+                broken_ = true;
+                upload_.fail(told.error().error);
                 co_return std::unexpected(told.error());
             }
         }
@@ -286,19 +279,18 @@ Task<NetResult<std::string_view>> Http1Connection::read_body() {
             body_buffer_.make_room();
         }
         stream_.set_deadline(
-            pace_.left(state_->head_timeout.load(), std::chrono::steady_clock::now()));
+            upload_.pace().left(state_->head_timeout.load(), std::chrono::steady_clock::now()));
         const auto got = co_await stream_.read_some(body_buffer_.room());
         stream_.clear_deadline();
         if (!got) {
-            body_failed_ = true;
-            body_error_ = got.error().error;
-            if (body_error_ == NetError::timeout) {
+            upload_.fail(got.error().error);
+            if (upload_.why() == NetError::timeout) {
                 stream_.rearm();  // there is still an answer to give
             }
             co_return std::unexpected(got.error());
         }
         body_buffer_.filled(*got);
-        pace_.received(*got);
+        upload_.pace().received(*got);
     }
 }
 
@@ -306,22 +298,22 @@ Task<bool> Http1Connection::finish_request() {
     if (broken_ || !stream_.socket().is_open()) {
         co_return false;
     }
-    if (!answered_) {
-        if (!body_failed_) {
+    if (!answer_.begun()) {
+        if (!upload_.failed()) {
             state_->log("a request from " + std::string(peer()) + " was left without an answer");
             co_await refuse(500, "no answer was made");
-        } else if (body_error_ == NetError::protocol) {
+        } else if (upload_.why() == NetError::protocol) {
             co_await refuse(400, "the request's body is malformed");
-        } else if (body_error_ == NetError::timeout) {
+        } else if (upload_.why() == NetError::timeout) {
             co_await refuse(408, "the request's body did not arrive in time");
         }
         co_return false;
     }
-    if (!ended_) {
+    if (!answer_.ended()) {
         abort();
         co_return false;
     }
-    if (body_failed_) {
+    if (upload_.failed()) {
         co_await linger();
         co_return false;
     }
@@ -351,7 +343,7 @@ Task<void> Http1Connection::refuse(int status, std::string message) {
     }
     close_ = true;
     append_head(status, state_->settings.error_fields, body.size());
-    const auto sent = co_await stream_.write(out_, head_request_ ? std::string_view() : body);
+    const auto sent = co_await stream_.write(out_, answer_.to_head() ? std::string_view() : body);
     if (sent) {
         co_await linger();
     }

@@ -1,8 +1,9 @@
 // One HTTP/1.1 connection from a client: its requests, one after the other.
 #pragma once
 
-#include "net/body_pace.h"
+#include "net/answer_progress.h"
 #include "net/connection.h"
+#include "net/upload.h"
 
 #include <memory>
 #include <optional>
@@ -12,8 +13,8 @@ namespace weir::net {
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Between requests it holds no buffer. The next request is parsed only after the former's answer
-/// has ended; what cannot be taken for a request or an answer in full ends the connection.
+/// Between requests it holds no buffer. The next request is parsed only after the answer before it
+/// has ended. A request or an answer that is not complete ends the connection.
 class Http1Connection final : public Downstream, public Speaker {
 public:
     explicit Http1Connection(Connection& connection);
@@ -27,7 +28,7 @@ public:
     void drain() override;
 
     const codec::Head& head() const override { return head_; }
-    Loop& loop() override { return home_.loop; }
+    Loop& loop() override { return connection_.home().loop; }
     std::string_view peer() const override { return connection_.peer(); }
     bool secure() const override { return stream_.secure(); }
     int http_version() const override { return head_.minor_version == 0 ? 10 : 11; }
@@ -39,13 +40,14 @@ public:
     Task<NetResult<void>> flush() override;
     Task<NetResult<void>> end() override;
     void abort() override;
-    bool answered() const override { return answered_; }
+    bool answered() const override { return answer_.begun(); }
     void watch(Gone gone, void* context) override;
     void unwatch() override { stream_.unwatch(); }
     void reassure(Duration every) override;
 
 private:
-    enum class Answer : std::uint8_t { none, whole, length, chunked, until_close };
+    /// How the client finds the end of an answer's content.
+    enum class Framing : std::uint8_t { length, chunked, until_close };
 
     struct Interim {
         Timer timer;
@@ -63,32 +65,24 @@ private:
     void append_head(int status, std::string_view fields, std::optional<std::uint64_t> length);
     void send_interim();
     void recycle();
-    bool bodiless(int status) const { return status == 204 || status == 304 || status < 200; }
 
     Connection& connection_;
     std::shared_ptr<ServerState> state_;
-    ServerLoop& home_;
     Stream& stream_;
 
-    ReadBuffer buffer_;       // the head's bytes, and what came with them
-    ReadBuffer body_buffer_;  // what came later: the head's views must stay
+    ReadBuffer buffer_;       // the head, and the bytes read with it
+    ReadBuffer body_buffer_;  // later bytes: the head's views must stay
     codec::HeadReader reader_;
     codec::Head head_;
     codec::BodyReader body_;
-    BodyPace pace_;
+    Upload upload_;  // of body_
+    AnswerProgress answer_;
+    Framing framing_ = Framing::length;
     std::string out_;  // bytes of ours not yet sent: a head, a chunk's size, an interim's rest
-    std::unique_ptr<Interim> interim_;  // only while a client is to be reassured
-    std::uint64_t left_ = 0;
-    Answer answer_ = Answer::none;
-    NetError body_error_ = NetError::closed;
+    std::unique_ptr<Interim> interim_;  // only with timeouts.interim_100
     bool served_any_ = false;
     bool idle_ = false;
-    bool head_request_ = false;
-    bool answered_ = false;
-    bool ended_ = false;
-    bool close_ = false;      // after this answer
-    bool continued_ = false;  // 100 was sent, or need not be
-    bool body_failed_ = false;
+    bool close_ = false;   // after this answer
     bool broken_ = false;  // nothing more can be written
     bool drain_woke_ = false;
     bool http2_ = false;

@@ -11,8 +11,6 @@ namespace weir::net {
 
 namespace {
 
-/// A client that may still send on what it has: told to stop, it gets this long to hear it.
-constexpr Duration kDrainNotice = std::chrono::seconds(1);
 /// What a client sends before it hears our GOAWAY is still read: its window, and what it sends
 /// without one.
 constexpr Duration kLinger = std::chrono::seconds(1);
@@ -21,15 +19,6 @@ constexpr std::size_t kLingerBytes = (std::size_t{1} << 20) + kHttp2Window;
 constexpr int kReads = 4;
 /// Frames that wait to be sent, beyond what answers to our own streams come to.
 constexpr std::size_t kMostQueued = 1024;
-/// Requests a client may give up, and frames that ask for nothing: at once, and a second.
-constexpr std::uint32_t kResets = 200;
-constexpr std::uint32_t kResetsPerSecond = 33;
-/// Requests that we refuse before they begin (REFUSED_STREAM): a client may burst before it knows
-/// our limits, and has to slow down once it does.
-constexpr std::uint32_t kRefusals = 2000;
-constexpr std::uint32_t kRefusalsPerSecond = 200;
-constexpr std::uint32_t kChores = 2000;
-constexpr std::uint32_t kChoresPerSecond = 500;
 
 }  // namespace
 
@@ -39,16 +28,14 @@ Http2Connection::Http2Connection(Connection& connection)
       home_(connection.home()),
       stream_(connection.stream()),
       ended_(home_.loop),
-      timer_(
+      clock_(
           home_.loop.wheel(),
           [](void* self) { static_cast<Http2Connection*>(self)->clock_fired(); }, this),
-      drain_timer_(
+      drain_(
           home_.loop.wheel(),
           [](void* self) { static_cast<Http2Connection*>(self)->finish_drain(); }, this),
       walk_(NGHTTP2_CLIENT_MAGIC_LEN),
-      resets_(kResets, kResetsPerSecond, std::chrono::steady_clock::now()),
-      refusals_(kRefusals, kRefusalsPerSecond, std::chrono::steady_clock::now()),
-      chores_(kChores, kChoresPerSecond, std::chrono::steady_clock::now()) {
+      guard_(std::chrono::steady_clock::now()) {
     try {
         session_ = make_http2_session(*this, state_.max_head.load());
     } catch (const std::bad_alloc&) {
@@ -60,12 +47,7 @@ Http2Connection::Http2Connection(Connection& connection)
 
 Http2Connection::~Http2Connection() {
     connection_.speak(nullptr);
-    for (Http2Stream* stream : live_) {  // at shutdown, when frames go in any order
-        stream->connection_ = nullptr;
-    }
-    for (const auto& stream : opening_) {
-        stream->connection_ = nullptr;
-    }
+    streams_.orphan();
     nghttp2_session_del(session_);
 }
 
@@ -93,13 +75,13 @@ Task<void> Http2Connection::run(ReadBuffer& first) {
     }
     const bool left = !over_;  // the client, not we
     over_ = true;
-    timer_.clear();
-    drain_timer_.clear();
-    fail_all(NetError::closed);
-    while (!live_.empty() || tasks_ > 0) {
+    clock_.stop();
+    drain_.stop();
+    streams_.fail(NetError::closed);
+    while (!streams_.live().empty() || tasks_ > 0) {
         co_await ended_.wait();
     }
-    out_ = std::string();
+    out_.drop();
     if (!left && !lost_) {
         co_await connection_.linger(kLinger, kLingerBytes);
     }
@@ -169,32 +151,19 @@ bool Http2Connection::feed(std::string_view bytes) {
     return !terminated_;
 }
 
-/// What nghttp2 does not look after: frames that ask for nothing, and frames on streams that it has
-/// forgotten; what those mean hangs on how the stream ended (RFC 9113 5.1). False: the connection
-/// ends.
+/// False: the connection ends.
 bool Http2Connection::may_come(const codec::Http2FrameHead& head) {
-    const bool data = head.type == NGHTTP2_DATA;
-    const bool headers = head.type == NGHTTP2_HEADERS;
-    const bool last = (head.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    const bool asks = headers || (data && (head.length != 0 || last));
-    if (!asks && !chores_.take(std::chrono::steady_clock::now())) {
-        terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that ask for nothing");
-        return false;
-    }
-    if (headers && head.stream > last_stream_) {
-        last_stream_ = head.stream;
-        return true;
-    }
-    const bool open = nghttp2_session_get_stream_remote_close(session_, head.stream) >= 0;
-    if ((!data && !headers) || open || reset_.has(head.stream) || head.stream > last_stream_) {
-        return true;
-    }
-    if (closed_.has(head.stream)) {
-        terminate(NGHTTP2_STREAM_CLOSED, "a frame on a stream that is over");
-    } else if (headers) {
-        terminate(NGHTTP2_PROTOCOL_ERROR, "a stream number lower than one before");
-    }
+    const auto open = [this](std::int32_t stream) {
+        return nghttp2_session_get_stream_remote_close(session_, stream) >= 0;
+    };
+    terminate_for(guard_.frame(head, open, std::chrono::steady_clock::now()));
     return !terminated_;
+}
+
+void Http2Connection::terminate_for(const std::optional<Http2Offence>& offence) {
+    if (offence) {
+        terminate(offence->code, offence->why);
+    }
 }
 
 /// The connection ends with this GOAWAY; what is under way is cut.
@@ -210,11 +179,11 @@ void Http2Connection::terminate(std::uint32_t code, std::string_view why) {
 }
 
 void Http2Connection::pump() {
-    if (in_session_ || writing_ || over_) {
+    if (in_session_ || out_.waiting() || over_) {
         return;
     }
     in_session_ = true;
-    while (out_.size() < kHttp2Out) {
+    while (!out_.full()) {
         const std::uint8_t* bytes = nullptr;
         const auto size = nghttp2_session_mem_send(session_, &bytes);
         if (size <= 0) {
@@ -222,7 +191,7 @@ void Http2Connection::pump() {
             break;
         }
         try {
-            out_.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+            out_.add({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)});
         } catch (const std::bad_alloc&) {
             lost_ = true;  // a frame that is made and cannot be kept is missing for good
             break;
@@ -246,13 +215,13 @@ void Http2Connection::flush_soon() {
 }
 
 void Http2Connection::flush() {
-    while (!writing_ && !over_) {
+    while (!out_.waiting() && !over_) {
         pump();
         if (lost_) {  // nghttp2 can make no more frames
             lose();
             return;
         }
-        std::string_view rest = std::string_view(out_).substr(sent_);
+        std::string_view rest = out_.rest();
         if (rest.empty()) {
             settle();
             return;
@@ -264,15 +233,12 @@ void Http2Connection::flush() {
             lose();
         } else if (*all) {
             out_.clear();
-            sent_ = 0;
         } else {
-            sent_ = out_.size() - rest.size();
-            writing_ = true;
+            out_.wait_with(rest);
             ++tasks_;
             try {
                 home_.loop.spawn(write_rest());
             } catch (const std::bad_alloc&) {
-                writing_ = false;
                 --tasks_;
                 lose();
             }
@@ -284,14 +250,12 @@ void Http2Connection::flush() {
 Task<void> Http2Connection::write_rest() {
     bool written = false;
     try {
-        const auto done = co_await stream_.write(std::string_view(out_).substr(sent_));
+        const auto done = co_await stream_.write(out_.rest());
         written = done.has_value();
     } catch (const std::bad_alloc&) {
         lost_ = true;
     }
-    writing_ = false;
     out_.clear();
-    sent_ = 0;
     if (written) {
         flush();
     } else {
@@ -305,8 +269,8 @@ Task<void> Http2Connection::write_rest() {
 void Http2Connection::settle() {
     if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0) {
         end();
-    } else if (live_.empty()) {
-        out_ = std::string();
+    } else if (streams_.live().empty()) {
+        out_.drop();
     }
 }
 
@@ -327,29 +291,16 @@ void Http2Connection::end() {
     stream_.interrupt();
 }
 
-void Http2Connection::fail_all(NetError why) {
-    opening_.clear();
-    for (Http2Stream* stream : live_) {
-        stream->close(why);
-    }
-}
-
 void Http2Connection::accept(Http2Stream& stream) {
-    const auto found =
-        std::ranges::find_if(opening_, [&stream](const auto& one) { return one.get() == &stream; });
-    ready_.push_back(std::move(*found));
-    opening_.erase(found);
-    if (live_.empty()) {
+    if (streams_.live().empty()) {
         home_.active.fetch_add(1, std::memory_order_relaxed);
     }
     home_.streams.fetch_add(1, std::memory_order_relaxed);
-    live_.push_back(&stream);
-    stream.registered_ = true;
+    streams_.accept(stream);
 }
 
 void Http2Connection::start_ready() {
-    auto ready = std::exchange(ready_, {});
-    for (auto& stream : ready) {
+    for (auto& stream : streams_.take_ready()) {
         if (!stream->closed_) {  // else: opened and given up in one breath
             home_.loop.spawn(Http2Stream::serve(std::move(stream)));
         }
@@ -358,9 +309,9 @@ void Http2Connection::start_ready() {
 
 /// The handler has returned.
 void Http2Connection::leave(Http2Stream& stream) {
-    std::erase(live_, &stream);
+    streams_.leave(stream);
     home_.streams.fetch_sub(1, std::memory_order_relaxed);
-    if (live_.empty()) {
+    if (streams_.live().empty()) {
         home_.active.fetch_sub(1, std::memory_order_relaxed);
     }
     if (!over_) {
@@ -377,8 +328,8 @@ void Http2Connection::leave(Http2Stream& stream) {
 }
 
 void Http2Connection::forget(Http2Stream& stream) {
-    head_open_ = false;
-    std::erase_if(opening_, [&stream](const auto& one) { return one.get() == &stream; });
+    clock_.head_ends();
+    streams_.forget(stream);
 }
 
 /// Handlers of requests that were given up may still be at work: nghttp2 no longer counts those.
@@ -387,75 +338,7 @@ bool Http2Connection::crowded() const {
     for (const auto& one : state_.loops) {
         total += one->streams.load(std::memory_order_relaxed);
     }
-    return live_.size() >= 2 * kHttp2Streams || total >= state_.max_connections.load();
-}
-
-void Http2Connection::set_clock() {
-    Clock next = Clock::none;
-    if (!greeted_) {
-        next = Clock::settings;
-    } else if (head_open_) {
-        next = Clock::head;
-    } else if (live_.empty()) {
-        next = Clock::idle;
-    }
-    if (over_ || next == clock_) {
-        return;
-    }
-    stop_clock();
-    clock_ = next;
-    if (next != Clock::none) {
-        timer_.set_after(next == Clock::idle ? state_.idle_timeout.load()
-                                             : state_.head_timeout.load());
-    }
-}
-
-void Http2Connection::stop_clock() {
-    clock_ = Clock::none;
-    timer_.clear();
-}
-
-void Http2Connection::clock_fired() {
-    if (over_) {
-        return;
-    }
-    switch (clock_) {
-        case Clock::settings:
-            terminate(NGHTTP2_SETTINGS_TIMEOUT, "its SETTINGS did not arrive in time");
-            break;
-        case Clock::head:
-            terminate(NGHTTP2_ENHANCE_YOUR_CALM, "a request's head did not arrive in time");
-            break;
-        default:
-            terminate(NGHTTP2_NO_ERROR, "idle");
-            break;
-    }
-    flush_soon();
-}
-
-/// First "soon", then, when the client has answered a PING and so has heard it, "from here on":
-/// what it sent meanwhile is served.
-void Http2Connection::drain() {
-    if (draining_ || over_) {
-        return;
-    }
-    draining_ = true;
-    must(nghttp2_submit_shutdown_notice(session_));
-    must(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr));
-    drain_timer_.set_after(kDrainNotice);
-    flush_soon();
-}
-
-void Http2Connection::finish_drain() {
-    if (drained_ || over_) {
-        return;
-    }
-    drained_ = true;
-    drain_timer_.clear();
-    must(nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
-                               nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
-                               nullptr, 0));
-    flush_soon();
+    return streams_.live().size() >= 2 * kHttp2Streams || total >= state_.max_connections.load();
 }
 
 }  // namespace weir::net

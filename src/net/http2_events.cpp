@@ -75,8 +75,6 @@ struct Http2Events {
     /// A head may be this many times too large before the connection pays for it: up to there it is
     /// read to its end and answered 431.
     static constexpr std::size_t kBomb = 16;
-    /// For each frame of an answer, the client may send this many that ask for nothing.
-    static constexpr std::uint32_t kChoresPerData = 4;
 
     static Http2Connection& of(void* user) { return *static_cast<Http2Connection*>(user); }
     static Http2Stream* find(nghttp2_session* session, std::int32_t id) {
@@ -88,30 +86,21 @@ struct Http2Events {
         if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
             auto stream = std::make_unique<Http2Stream>(connection, frame->hd.stream_id);
             nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream.get());
-            connection.opening_.push_back(std::move(stream));
+            connection.streams_.open(std::move(stream));
         }
-        connection.head_open_ = true;
-        connection.stop_clock();  // this head's time begins now
+        connection.clock_.head_begins();
         return 0;
     }
 
-    /// However a client has its requests end early, by RST_STREAM or by an error of its own: each
-    /// has cost us a start.
     static void count_early_end(Http2Connection& connection) {
-        if (!connection.resets_.take(now())) {
-            connection.terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many requests given up");
-        }
+        connection.terminate_for(connection.guard_.early_end(now()));
     }
-
-    /// We had no place for it: our doing, unless it goes on and on.
     static void count_refusal(Http2Connection& connection) {
-        if (!connection.refusals_.take(now())) {
-            connection.terminate(NGHTTP2_ENHANCE_YOUR_CALM, "too many requests at once");
-        }
+        connection.terminate_for(connection.guard_.refusal(now()));
     }
 
     static int malformed(nghttp2_session* session, Http2Connection& connection, std::int32_t id) {
-        connection.head_open_ = false;
+        connection.clock_.head_ends();
         connection.must(
             nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_PROTOCOL_ERROR));
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -154,8 +143,8 @@ struct Http2Events {
                              void* user) {
         if (frame->hd.type == NGHTTP2_HEADERS) {
             Http2Connection& connection = of(user);
-            connection.head_open_ = false;
-            connection.reset_.add(frame->hd.stream_id);
+            connection.clock_.head_ends();
+            connection.guard_.reset(frame->hd.stream_id);
             if (error == NGHTTP2_ERR_REFUSED_STREAM) {  // it does not know our SETTINGS yet
                 count_refusal(connection);
             } else if (find(session, frame->hd.stream_id) == nullptr) {  // never was a stream
@@ -194,16 +183,16 @@ struct Http2Events {
         Http2Stream* const stream = find(session, frame->hd.stream_id);
         switch (frame->hd.type) {
             case NGHTTP2_HEADERS:
-                connection.head_open_ = false;
+                connection.clock_.head_ends();
                 if (stream != nullptr && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
                     head_complete(session, frame, connection, *stream);
                 }
                 break;
             case NGHTTP2_SETTINGS:
-                connection.greeted_ = true;
+                connection.clock_.greeted();
                 break;
             case NGHTTP2_PING:
-                if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && connection.draining_) {
+                if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && connection.drain_.announced()) {
                     connection.finish_drain();
                 }
                 break;
@@ -219,7 +208,7 @@ struct Http2Events {
         const bool last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         if (last && (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)) {
             if (Http2Stream* const ended = find(session, frame->hd.stream_id)) {
-                ended->body_ended_ = true;
+                ended->incoming_.end();
                 ended->signal_.notify();
             }
         }
@@ -240,14 +229,12 @@ struct Http2Events {
                              void* user) {
         Http2Connection& connection = of(user);
         Http2Stream* const stream = find(session, id);
-        if (!connection.reset_.has(id)) {
-            connection.closed_.add(id);
-        }
+        connection.guard_.closed(id);
         if (stream == nullptr) {
             return 0;
         }
         const bool ours = stream->reset_;
-        const bool whole = stream->ended_ && code == NGHTTP2_NO_ERROR;
+        const bool whole = stream->answer_.ended() && code == NGHTTP2_NO_ERROR;
         nghttp2_session_set_stream_user_data(session, id, nullptr);
         stream->close(NetError::reset);
         if (!stream->registered_) {
@@ -261,7 +248,7 @@ struct Http2Events {
 
     static int sent(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user) {
         if (frame->hd.type == NGHTTP2_RST_STREAM) {
-            of(user).reset_.add(frame->hd.stream_id);
+            of(user).guard_.reset(frame->hd.stream_id);
         }
         return 0;
     }
@@ -283,37 +270,37 @@ struct Http2Events {
         if (stream == nullptr) {
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
-        if (stream->pending_.empty() && !stream->last_) {
-            stream->deferred_ = true;
+        const auto next = stream->outgoing_.next(most);
+        if (!next) {
             return NGHTTP2_ERR_DEFERRED;
         }
-        const std::size_t size = std::min(most, stream->pending_.size());
         *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-        if (stream->last_ && size == stream->pending_.size()) {
+        if (next->last) {
             *flags |= NGHTTP2_DATA_FLAG_EOF;
         }
-        return static_cast<ssize_t>(size);
+        return static_cast<ssize_t>(next->size);
     }
 
     static int send_data(nghttp2_session* session, nghttp2_frame* frame, const std::uint8_t* head,
                          std::size_t size, nghttp2_data_source* /*source*/, void* user) {
         Http2Connection& connection = of(user);
         Http2Stream* const stream = find(session, frame->hd.stream_id);
-        if (stream == nullptr || stream->pending_.size() < size) {
+        if (stream == nullptr || stream->outgoing_.size() < size) {
             return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
-        if (connection.out_.size() >= kHttp2Out) {
+        if (connection.out_.full()) {
             return NGHTTP2_ERR_WOULDBLOCK;
         }
-        connection.out_.append(text(head, kFrameHead));
-        connection.out_.append(stream->pending_.substr(0, size));
-        connection.chores_.give(kChoresPerData);
-        stream->pending_.remove_prefix(size);
-        stream->ended_ = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+        connection.out_.add(text(head, kFrameHead));
+        connection.out_.add(stream->outgoing_.take(size));
+        connection.guard_.answered();
+        if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+            stream->answer_.end();
+        }
         if (stream->timer_.armed()) {
             stream->timer_.set_after(connection.state_.write_timeout.load());
         }
-        if (stream->pending_.empty()) {
+        if (stream->outgoing_.empty()) {
             stream->signal_.notify();
         }
         return 0;

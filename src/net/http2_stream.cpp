@@ -1,6 +1,7 @@
 #include "net/http2_stream.h"
 
 #include "net/date.h"
+#include "net/failed.h"
 #include "net/http2_connection.h"
 #include "net/http2_events.h"
 
@@ -14,16 +15,6 @@
 namespace weir::net {
 
 namespace {
-
-NetFailure failed(NetError error) {
-    NetFailure made;
-    made.error = error;
-    return made;
-}
-
-bool bodiless(int status) {
-    return status == 204 || status == 304 || status < 200;
-}
 
 std::string_view text_of(std::uint64_t number, std::array<char, 24>& into) {
     const auto end = std::to_chars(into.data(), into.data() + into.size(), number).ptr;
@@ -122,8 +113,8 @@ bool Http2Stream::secure() const {
 Task<void> Http2Stream::serve(std::unique_ptr<Http2Stream> stream) {
     Http2Stream& my = *stream;
     const auto& state = my.connection_->state_;
-    my.head_request_ = my.head_.method == "HEAD";
-    my.continued_ = !my.head_.expect_continue;
+    my.answer_ = AnswerProgress(my.head_.method == "HEAD");
+    my.upload_.begin(my.head_.expect_continue);
     bool threw = false;
     std::string what;
     try {
@@ -159,8 +150,8 @@ Task<void> Http2Stream::finish() {
     if (closed_ || reset_) {
         co_return;
     }
-    if (!answered_) {
-        if (!body_failed_) {
+    if (!answer_.begun()) {
+        if (!upload_.failed()) {
             connection_->state_.log("a request from " + std::string(peer()) +
                                     " was left without an answer");
             co_await refuse(500, "no answer was made");
@@ -168,9 +159,9 @@ Task<void> Http2Stream::finish() {
             co_await refuse(408, "the request's body did not arrive in time");
         }
     }
-    if (!ended_) {
+    if (!answer_.ended()) {
         abort();
-    } else if (!body_ended_ && !closed_) {
+    } else if (!incoming_.ended() && !closed_) {
         reset(NGHTTP2_NO_ERROR);  // RFC 9113 8.1: the rest of the body is not wanted
     }
 }
@@ -187,50 +178,46 @@ Task<void> Http2Stream::refuse(int status, std::string_view message) {
 }
 
 void Http2Stream::add_body(std::string_view bytes) {
-    incoming_ += bytes;
+    incoming_.add(bytes);
     signal_.notify();
 }
 
 Task<NetResult<std::string_view>> Http2Stream::read_body() {
     for (;;) {
-        if (body_failed_ || ((closed_ || reset_) && !ended_)) {
-            body_failed_ = true;
+        if (upload_.failed() || ((closed_ || reset_) && !answer_.ended())) {
+            upload_.fail(why_);
             co_return std::unexpected(broken_with());
         }
         if (!incoming_.empty()) {
-            given_.clear();
-            std::swap(given_, incoming_);
-            pace_.received(given_.size());
+            const std::string_view given = incoming_.take();
+            upload_.pace().received(given.size());
             if (!closed_) {
                 connection_->must(
-                    nghttp2_session_consume(connection_->session_, id_, given_.size()));
+                    nghttp2_session_consume(connection_->session_, id_, given.size()));
                 connection_->flush_soon();
             }
-            co_return std::string_view(given_);
+            co_return given;
         }
-        if (body_ended_) {
-            given_ = std::string();
-            incoming_ = std::string();
+        if (incoming_.ended()) {
+            incoming_.drop();
             co_return std::string_view();
         }
-        if (!continued_) {
-            continued_ = true;
-            if (!answered_) {
-                FieldList fields{std::string_view()};
-                fields.add(":status", "100");
-                connection_->must(nghttp2_submit_headers(connection_->session_, NGHTTP2_FLAG_NONE,
-                                                         id_, nullptr, fields.data(), fields.size(),
-                                                         nullptr));
-                connection_->flush_soon();
-            }
+        if (upload_.ask() && !answer_.begun()) {
+            FieldList fields{std::string_view()};
+            fields.add(":status", "100");
+            connection_->must(nghttp2_submit_headers(connection_->session_, NGHTTP2_FLAG_NONE, id_,
+                                                     nullptr, fields.data(), fields.size(),
+                                                     nullptr));
+            connection_->flush_soon();
         }
-        timer_.set_after(
-            pace_.left(connection_->state_.head_timeout.load(), std::chrono::steady_clock::now()));
+        timer_.set_after(upload_.pace().left(connection_->state_.head_timeout.load(),
+                                             std::chrono::steady_clock::now()));
         co_await signal_.wait();
         timer_.clear();
-        if (std::exchange(timed_out_, false) && incoming_.empty() && !body_ended_ && !closed_) {
-            body_failed_ = true;
+        if (std::exchange(timed_out_, false) && incoming_.empty() && !incoming_.ended() &&
+            !closed_) {
             why_ = NetError::timeout;
+            upload_.fail(why_);
         }
     }
 }
@@ -252,14 +239,16 @@ void Http2Stream::submit(int status, std::string_view fields, std::optional<std:
     connection_->must(nghttp2_submit_response(connection_->session_, id_, list.data(), list.size(),
                                               with_body ? &body : nullptr));
     if (!with_body) {
-        ended_ = true;  // the head's frame says so
+        answer_.end();  // the head's frame says so
     }
 }
 
 Task<NetResult<void>> Http2Stream::hand_over() {
     connection_->pump();
     connection_->flush_soon();
-    const auto done = [this] { return pending_.empty() && (!last_ || ended_); };
+    const auto done = [this] {
+        return outgoing_.empty() && (!outgoing_.last() || answer_.ended());
+    };
     if (!done()) {
         timer_.set_after(connection_->state_.write_timeout.load());
         while (!closed_ && !reset_ && !timed_out_ && !done()) {
@@ -270,7 +259,7 @@ Task<NetResult<void>> Http2Stream::hand_over() {
     if (done()) {
         co_return NetResult<void>();
     }
-    pending_ = {};
+    outgoing_.drop();
     if (timed_out_) {
         why_ = NetError::timeout;
         abort();
@@ -280,30 +269,26 @@ Task<NetResult<void>> Http2Stream::hand_over() {
 
 Task<NetResult<void>> Http2Stream::send(int status, std::string_view fields,
                                         std::string_view body) {
-    if (answered_) {
+    if (answer_.begun()) {
         co_return std::unexpected(failed(NetError::protocol));
     }
-    answered_ = true;
+    answer_.begin(status, std::nullopt);
     if (closed_ || reset_) {
         co_return std::unexpected(broken_with());
     }
-    const bool with_body = !head_request_ && !bodiless(status) && !body.empty();
-    pending_ = with_body ? body : std::string_view();
-    last_ = true;
+    const bool with_body = !answer_.silent() && !body.empty();
+    outgoing_.offer(with_body ? body : std::string_view(), true);
     submit(status, fields, body.size(), with_body);
     co_return co_await hand_over();
 }
 
 Task<NetResult<void>> Http2Stream::begin(int status, std::string_view fields,
                                          std::optional<std::uint64_t> length) {
-    if (answered_) {
+    if (answer_.begun()) {
         co_return std::unexpected(failed(NetError::protocol));
     }
-    answered_ = true;
-    status_ = status;
+    answer_.begin(status, length);
     fields_ = fields;
-    length_ = length;
-    left_ = length.value_or(0);
     co_return NetResult<void>();
 }
 
@@ -311,22 +296,18 @@ Task<NetResult<void>> Http2Stream::write(std::string_view content) {
     if (closed_ || reset_) {
         co_return std::unexpected(broken_with());
     }
-    if (!answered_ || last_) {
+    if (!answer_.begun() || outgoing_.last()) {
         co_return std::unexpected(failed(NetError::protocol));
     }
-    if (content.empty() || head_request_ || bodiless(status_)) {
+    if (content.empty() || answer_.silent()) {
         co_return NetResult<void>();
     }
-    if (length_) {
-        if (content.size() > left_) {
-            co_return std::unexpected(failed(NetError::protocol));
-        }
-        left_ -= content.size();
-        last_ = left_ == 0;
+    if (!answer_.take(content.size())) {
+        co_return std::unexpected(failed(NetError::protocol));
     }
-    pending_ = content;
+    outgoing_.offer(content, answer_.length() && answer_.complete());
     if (!submitted_) {
-        submit(status_, fields_, length_, true);
+        submit(answer_.status(), fields_, answer_.length(), true);
         fields_ = std::string();
     } else {
         resume();
@@ -338,11 +319,11 @@ Task<NetResult<void>> Http2Stream::flush() {
     if (closed_ || reset_) {
         co_return std::unexpected(broken_with());
     }
-    if (!answered_) {
+    if (!answer_.begun()) {
         co_return std::unexpected(failed(NetError::protocol));
     }
-    if (!submitted_ && !head_request_ && !bodiless(status_)) {
-        submit(status_, fields_, length_, true);
+    if (!submitted_ && !answer_.silent()) {
+        submit(answer_.status(), fields_, answer_.length(), true);
         fields_ = std::string();
         connection_->pump();
         connection_->flush_soon();
@@ -351,23 +332,22 @@ Task<NetResult<void>> Http2Stream::flush() {
 }
 
 Task<NetResult<void>> Http2Stream::end() {
-    if (!answered_ || (last_ && !length_)) {
+    if (!answer_.begun() || (outgoing_.last() && !answer_.length())) {
         co_return std::unexpected(failed(NetError::protocol));
     }
-    if (ended_) {
+    if (answer_.ended()) {
         co_return NetResult<void>();
     }
     if (closed_ || reset_) {
         co_return std::unexpected(broken_with());
     }
-    const bool without = head_request_ || bodiless(status_);
-    if (!without && length_ && left_ != 0) {
+    if (!answer_.complete()) {
         abort();
         co_return std::unexpected(failed(NetError::protocol));
     }
-    last_ = true;
+    outgoing_.offer({}, true);
     if (!submitted_) {
-        submit(status_, fields_, length_, false);
+        submit(answer_.status(), fields_, answer_.length(), false);
     } else {
         resume();
     }
@@ -375,8 +355,7 @@ Task<NetResult<void>> Http2Stream::end() {
 }
 
 void Http2Stream::resume() {
-    if (deferred_) {
-        deferred_ = false;
+    if (outgoing_.resume()) {
         connection_->must(nghttp2_session_resume_data(connection_->session_, id_));
     }
 }
@@ -391,7 +370,7 @@ void Http2Stream::reset(std::uint32_t code) {
 }
 
 void Http2Stream::abort() {
-    pending_ = {};
+    outgoing_.drop();
     reset(NGHTTP2_INTERNAL_ERROR);
 }
 
@@ -406,13 +385,14 @@ void Http2Stream::close(NetError why) {
         return;
     }
     closed_ = true;
-    if (!body_failed_) {
+    if (!upload_.failed()) {
         why_ = why;
     }
     signal_.notify();
-    if (const Gone tell = std::exchange(gone_, nullptr); tell != nullptr && !reset_) {
-        tell(gone_context_);
+    if (reset_) {
+        watch_.clear();
     }
+    watch_.tell();
 }
 
 NetFailure Http2Stream::broken_with() const {
@@ -424,8 +404,7 @@ void Http2Stream::watch(Gone gone, void* context) {
         gone(context);
         return;
     }
-    gone_ = gone;
-    gone_context_ = context;
+    watch_.set(gone, context);
 }
 
 }  // namespace weir::net

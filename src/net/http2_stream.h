@@ -2,9 +2,12 @@
 #pragma once
 
 #include "codec/http2_head.h"
-#include "net/body_pace.h"
+#include "net/answer_progress.h"
+#include "net/http2_content.h"
 #include "net/server_state.h"
 #include "net/signal.h"
+#include "net/upload.h"
+#include "net/watch.h"
 
 #include <cstdint>
 #include <memory>
@@ -39,12 +42,13 @@ public:
     Task<NetResult<void>> flush() override;
     Task<NetResult<void>> end() override;
     void abort() override;
-    bool answered() const override { return answered_; }
+    bool answered() const override { return answer_.begun(); }
     void watch(Gone gone, void* context) override;
-    void unwatch() override { gone_ = nullptr; }
+    void unwatch() override { watch_.clear(); }
 
 private:
     friend class Http2Connection;
+    friend class Http2Streams;
     friend struct Http2Events;
 
     Task<void> finish();
@@ -67,31 +71,19 @@ private:
     std::size_t trailer_bytes_ = 0;
     std::optional<codec::Http2Error> head_error_;
 
-    BodyPace pace_;
-    std::string incoming_;  // of the body, not asked for yet
-    std::string given_;     // what the last read_body() showed
-    std::string fields_;    // of an answer that has begun; goes with its first bytes
-    std::optional<std::uint64_t> length_;
-    std::uint64_t left_ = 0;
-    int status_ = 0;
-    std::string_view pending_;  // of the answer's body: not yet in frames
+    Upload upload_;
+    Http2Incoming incoming_;
+    AnswerProgress answer_;
+    std::string fields_;  // of an answer that has begun; goes with its first bytes
+    Http2Outgoing outgoing_;
     Signal signal_;
     Timer timer_;
-    Gone gone_ = nullptr;
-    void* gone_context_ = nullptr;
+    Watch watch_;
     NetError why_ = NetError::closed;
-    bool registered_ = false;  // started: in its connection's list
-    bool body_ended_ = false;  // the client has sent the last byte
-    bool continued_ = false;   // 100 was sent, or need not be
-    bool body_failed_ = false;
-    bool head_request_ = false;
-    bool answered_ = false;
-    bool submitted_ = false;  // the answer's head is with nghttp2
-    bool last_ = false;       // `pending_` ends the answer
-    bool ended_ = false;      // the frame that ends the answer is made
-    bool deferred_ = false;   // nghttp2 waits for more of the answer
-    bool closed_ = false;     // nghttp2 has forgotten the stream
-    bool reset_ = false;      // by us
+    bool registered_ = false;  // started: among its connection's live ones
+    bool submitted_ = false;   // the answer's head is with nghttp2
+    bool closed_ = false;      // nghttp2 has forgotten the stream
+    bool reset_ = false;       // by us
     bool timed_out_ = false;
 };
 

@@ -1,4 +1,4 @@
-// What everything on sockets returns.
+// Results and errors of socket operations.
 #pragma once
 
 #include "net/task.h"
@@ -14,11 +14,11 @@ enum class NetError : std::uint8_t {
     closed,       // orderly end of file
     reset,        // the connection broke
     timeout,      // a deadline passed
-    interrupted,  // somebody called interrupt(): the client left, or the server stops
+    interrupted,  // interrupt() was called: the client left, or the server stops
     dns,          // the name has no address
-    connect,      // nobody answers there, or the proxy would not connect us
+    connect,      // no answer from the address, or the proxy refused
     tls,          // handshake or certificate
-    protocol,     // the peer does not speak HTTP/1.1 as RFC 9112 has it
+    protocol,     // the peer violates RFC 9112
     too_large,    // more than a limit allows
 };
 std::string_view to_string(NetError error);
@@ -26,7 +26,7 @@ std::string_view to_string(NetError error);
 /// Trivially destructible on purpose: see the coroutine rule in tools/.
 struct NetFailure {
     NetError error = NetError::closed;
-    std::error_code code{};  // the system's or OpenSSL's word, where there is one
+    std::error_code code{};  // the system's or OpenSSL's code, if any
 
     bool operator==(const NetFailure&) const = default;
 };

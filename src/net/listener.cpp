@@ -1,5 +1,7 @@
 #include "net/listener.h"
 
+#include "net/inherited.h"
+
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -59,6 +61,11 @@ Result<void> Listener::open(const std::string& address) {
     const auto wanted = parse_address(address);
     if (!wanted) {
         return std::unexpected(wanted.error());
+    }
+    socket_ = take_inherited(*wanted);
+    if (socket_.is_open()) {
+        port_ = wanted->port();
+        return {};
     }
     socket_ = Socket(::socket(wanted->family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     const int fd = socket_.descriptor();

@@ -20,7 +20,7 @@ public:
     Result<void> open(const std::string& address);
     std::uint16_t port() const { return port_; }
     Result<void> start();
-    /// Takes what has been connected already, then stops for good. On the loop.
+    /// Accepts connections that are already established, then stops for good. On the loop.
     void stop();
 
 private:

@@ -15,8 +15,8 @@ namespace weir::net {
 
 class Loop;
 
-/// The place where one coroutine is suspended until somebody resumes it. On the loop's thread only.
-/// The loop knows all of them: what still waits when the loop is destroyed is unwound then.
+/// The place where one coroutine is suspended until it is resumed. On the loop's thread only.
+/// The loop knows all of them: coroutines that still wait when it is destroyed are unwound then.
 class Parked {
 public:
     explicit Parked(Loop& loop) : loop_(loop) {}
@@ -57,9 +57,9 @@ private:
 };
 
 /// Everything on a loop runs on its one thread; only post() and stop() may be called from another.
-/// A turn: what the kernel has of news is told; then what is queued runs, coroutines before posts,
-/// each oldest first, in rounds: what a round queues is for the next, and after some rounds the
-/// kernel is asked again.
+/// A turn dispatches epoll events, then runs queued coroutines and then posts, oldest first, in
+/// rounds: work that a round queues runs in the next round. After some rounds the turn ends and
+/// epoll is polled again.
 class Loop {
 public:
     explicit Loop(unsigned index);
@@ -70,29 +70,29 @@ public:
     TimerWheel& wheel() { return wheel_; }
     Poller& poller() { return poller_; }
     unsigned index() const { return index_; }
-    /// Counts the wakes and the rounds of what is queued: with no work to do it stands still.
+    /// Counts wakes and rounds of queued work. It does not change while the loop is idle.
     std::uint64_t turn() const { return turn_; }
 
-    /// Starts the thread; stop() ends it once what is running has returned. run() uses the
-    /// caller's.
+    /// Starts the thread; stop() ends it when the running coroutine has returned. run() uses the
+    /// caller's thread.
     void start();
     void run();
     void stop();
     void join();
-    /// After join(): ends what is left of coroutines and posts without running it. For an owner of
-    /// what those refer to that goes before the loop does.
+    /// After join(): destroys the remaining coroutines and posts without running them. For an owner
+    /// of objects they refer to, if these are destroyed before the loop.
     void unwind();
-    /// On a loop that no thread runs: what can run without waiting. How much that was.
+    /// On a loop without a thread: runs everything that need not wait. Returns how much that was.
     std::size_t poll();
 
     /// Runs `work` on this loop's thread, soon. Thread-safe.
     void post(std::move_only_function<void()> work);
 
-    /// Starts a coroutine that nobody waits for; an exception in it ends the process with its
-    /// message. On the loop's thread it runs at once, until it waits; else as if posted.
+    /// Starts a detached coroutine. An exception in it ends the process with its message. On the
+    /// loop's thread it runs at once, until it waits; from another thread as if posted.
     void spawn(Task<void> task);
 
-    /// `co_await loop.soon();` lets run first what else this turn brought.
+    /// `co_await loop.soon();` runs the other queued work of this turn first.
     auto soon() { return Soon(*this); }
 
     /// Suspends for `duration`. Not interruptible: for the simulator and the demo, not for

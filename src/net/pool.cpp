@@ -88,14 +88,14 @@ Pool::Pool(Loop& loop, Endpoint endpoint, PoolSettings settings, PoolCounts* cou
 
 Pool::~Pool() = default;
 
-void Pool::Interrupt::raise() {
+void Upstreams::Interrupt::raise() {
     raised = true;
     if (connecting != nullptr) {
         connecting->interrupt();
     }
 }
 
-std::unique_ptr<UpstreamConnection> Pool::take_idle() {
+std::unique_ptr<Upstream> Pool::take_idle() {
     Impl& pool = *impl_;
     while (!pool.idle.empty()) {
         auto last = std::move(pool.idle.back());
@@ -123,8 +123,7 @@ std::unique_ptr<UpstreamConnection> Pool::take_idle() {
     return nullptr;
 }
 
-Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::acquire(bool fresh,
-                                                                   Interrupt& interrupt) {
+Task<NetResult<std::unique_ptr<Upstream>>> Pool::acquire(bool fresh, Interrupt& interrupt) {
     auto kept = fresh ? nullptr : take_idle();
     if (kept != nullptr) {
         co_return std::move(kept);
@@ -132,7 +131,7 @@ Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::acquire(bool fresh,
     co_return co_await connect(interrupt);
 }
 
-Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::connect(Interrupt& interrupt) {
+Task<NetResult<std::unique_ptr<Upstream>>> Pool::connect(Interrupt& interrupt) {
     Impl& pool = *impl_;
     const auto tls = pool.trust();
     if (!tls) {
@@ -145,7 +144,6 @@ Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::connect(Interrupt& in
     }
     auto made = std::make_unique<UpstreamConnection::Impl>();
     made->stream = std::move(*stream);
-    made->endpoint = &pool.endpoint;
     made->counts = pool.counts;
     made->max_head = pool.settings.max_head;
     made->retire_at = pool.retirement(coarse_now());
@@ -156,10 +154,12 @@ Task<NetResult<std::unique_ptr<UpstreamConnection>>> Pool::connect(Interrupt& in
     co_return std::make_unique<UpstreamConnection>(std::move(made));
 }
 
-void Pool::release(std::unique_ptr<UpstreamConnection> connection, bool reusable) {
-    if (connection == nullptr) {
+void Pool::release(std::unique_ptr<Upstream> given_back, bool reusable) {
+    if (given_back == nullptr) {
         return;
     }
+    std::unique_ptr<UpstreamConnection> connection(
+        static_cast<UpstreamConnection*>(given_back.release()));
     Impl& pool = *impl_;
     UpstreamConnection::Impl& given = *connection->impl_;
     const Instant now = coarse_now();

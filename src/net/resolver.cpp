@@ -164,4 +164,11 @@ void Resolver::resolve(const std::string& name, Answer answer) {
     answer(known);
 }
 
+void Resolver::expire(const std::string& name) {
+    const std::scoped_lock lock(impl_->mutex);
+    if (const auto known = impl_->names.find(name); known != impl_->names.end()) {
+        known->second.until = Instant();
+    }
+}
+
 }  // namespace weir::net

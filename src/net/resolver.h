@@ -33,6 +33,9 @@ public:
     /// Calls `answer` once: at once and on this thread if it is known (or a numeric address), else
     /// later on the resolver's thread. Empty: the name has no address.
     void resolve(const std::string& name, Answer answer);
+    /// The remembered answer has turned out not to do: the next resolve() still gives it, and asks
+    /// anew.
+    void expire(const std::string& name);
 
 private:
     struct Impl;

@@ -1,4 +1,4 @@
-// The way in: listeners, connections, and one request at a time handed to whoever serves it.
+// The server side: listeners, connections, and requests that are handed to a handler.
 #pragma once
 
 #include "codec/http1.h"
@@ -19,7 +19,7 @@ namespace weir::net {
 
 class TlsContext;
 
-/// One request and its answer, whatever the HTTP version: http1_connection.h, http2_stream.h. All
+/// One request and its answer in either HTTP version: http1_connection.h, http2_stream.h. All
 /// on the connection's loop.
 class Downstream {
 public:

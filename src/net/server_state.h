@@ -1,4 +1,4 @@
-// What the listeners and the connections of one server share.
+// State that the listeners and the connections of one server share.
 #pragma once
 
 #include "net/address.h"
@@ -47,7 +47,7 @@ struct ServerState {
             settings.log(line);
         }
     }
-    /// Of what a client can cause as often as it likes: one line a second, with a count.
+    /// For warnings that a client can cause at will: one line a second, with a count.
     void complain(std::string_view line) {
         std::optional<std::uint64_t> left_out;
         {

@@ -28,9 +28,9 @@ Stream::Stream(Loop& loop, Socket socket) : impl_(new Impl(loop, std::move(socke
 }
 
 Stream::~Stream() {
-    impl_->gone = nullptr;
+    impl_->gone.clear();
     impl_->deadline.clear();
-    impl_->stall.clear();
+    impl_->stall.end();
     impl_->let_go();
     impl_->release();
 }
@@ -52,18 +52,18 @@ NetResult<std::optional<std::size_t>> Stream::try_read(std::span<char> into) {
             return std::unexpected(step.failure);
         }
         s.reads.took(step.bytes);
-        s.read_dry = !s.ended && s.tls->drained();
+        s.readiness.received(s.tls->drained());
         return std::optional(step.bytes);
     }
-    if (s.read_dry) {
+    if (s.readiness.dry()) {
         return std::optional<std::size_t>();
     }
     for (;;) {
         const auto n = receive(s.socket.descriptor(), into);
-        s.news = false;
+        s.readiness.looked();
         if (n > 0) {
             // A short read has emptied the socket, so asking again would be a call in vain.
-            s.read_dry = !s.ended && static_cast<std::size_t>(n) < into.size();
+            s.readiness.received(static_cast<std::size_t>(n) < into.size());
             s.reads.took(static_cast<std::size_t>(n));
             return std::optional(static_cast<std::size_t>(n));
         }
@@ -71,7 +71,7 @@ NetResult<std::optional<std::size_t>> Stream::try_read(std::span<char> into) {
             return std::unexpected(NetFailure());
         }
         if (errno == EAGAIN) {
-            s.read_dry = true;
+            s.readiness.found_nothing(true);
             return std::optional<std::size_t>();
         }
         if (errno != EINTR) {
@@ -138,7 +138,7 @@ NetResult<bool> Stream::try_write(std::string_view& head, std::string_view& body
                 return std::unexpected(step.failure);
             }
             if (s.tls->took()) {  // bytes that the poller will not tell of again
-                s.read_dry = false;
+                s.readiness.not_dry();
                 s.look_soon();
             }
             if (step.kind != IoStep::Kind::done) {
@@ -199,17 +199,15 @@ Task<NetResult<void>> Stream::write_all(std::string_view head, std::string_view 
         const std::size_t before = head.size() + body.size() + tail.size();
         const auto all = try_write(head, body, tail);
         if (!all) {
-            s.stall.clear();
+            s.stall.end();
             co_return std::unexpected(all.error());
         }
         if (*all) {
-            s.stall.clear();
+            s.stall.end();
             co_return NetResult<void>();
         }
         const bool progress = head.size() + body.size() + tail.size() < before;
-        if (s.stall_after > Duration::zero() && (progress || !s.stall.armed())) {
-            s.stall.set_after(s.stall_after);
-        }
+        s.stall.wait(progress);
         switch (s.stop) {
             case Impl::Stop::turn:
                 co_await s.loop.soon();
@@ -290,8 +288,7 @@ Task<NetResult<void>> Stream::start_tls(std::unique_ptr<TlsState> tls) {
 
 void Stream::watch(Gone gone, void* context, bool bytes_too) {
     Impl& s = *impl_;
-    s.gone = gone;
-    s.gone_context = context;
+    s.gone.set(gone, context);
     s.bytes_end_watch = !bytes_too;
     s.await_read();
     if (s.tls != nullptr && s.tls->pending()) {
@@ -300,7 +297,7 @@ void Stream::watch(Gone gone, void* context, bool bytes_too) {
 }
 
 void Stream::unwatch() {
-    impl_->gone = nullptr;
+    impl_->gone.clear();
 }
 
 void Stream::set_deadline(Duration from_now) {
@@ -312,22 +309,21 @@ void Stream::clear_deadline() {
 }
 
 void Stream::set_write_stall(Duration longest) {
-    impl_->stall_after = longest;
+    impl_->stall.limit(longest);
 }
 
 void Stream::interrupt() {
-    impl_->failed = true;
-    impl_->sticky = NetError::interrupted;
+    impl_->failed = NetError::interrupted;
     impl_->fail(NetError::interrupted);
 }
 
 bool Stream::interrupted() const {
-    return impl_->failed && impl_->sticky == NetError::interrupted;
+    return impl_->failed == NetError::interrupted;
 }
 
 void Stream::rearm() {
     if (impl_->socket.is_open()) {
-        impl_->failed = false;
+        impl_->failed.reset();
     }
 }
 

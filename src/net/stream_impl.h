@@ -1,8 +1,10 @@
-// What a stream waits for, and what the poller has told it.
+// The waits of a stream, and the events that the poller has reported.
 #pragma once
 
+#include "net/readiness.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "net/watch.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -11,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -23,8 +26,8 @@ inline NetFailure from_errno(int code) {
     return failed;
 }
 
-/// How much one direction of a stream may move in one turn of the loop. A peer that is as fast as
-/// we are would hold the loop for as long as it likes otherwise.
+/// Bytes that one direction of a stream may move in one turn of the loop. Without the bound, a
+/// fast peer could hold the loop.
 class TurnShare {
 public:
     static constexpr std::size_t kBytes = 128UL << 10;
@@ -43,16 +46,26 @@ private:
     std::size_t moved_ = 0;
 };
 
-/// Reads and writes are system calls tried at once; the poller says when to try again. It is
-/// edge-triggered, so each flag keeps what is known until it tells again:
-///  - `read_dry`: the socket has nothing to read. Never set by a short read once the peer has
-///    `ended`: the end behind the bytes is not told a second time.
-///  - `read_needs_room`: reading goes on when the send buffer has room. TLS answers a KeyUpdate
-///    while it reads.
-///  - `write_needs_bytes`: writing goes on when bytes come. TLS finishes the handshake message
-///    that it has in part before it writes.
-/// A coroutine is resumed only for what it waits for: resumed for anything else it would try, find
-/// nothing and wait again, as often as the loop turns.
+/// A write that makes no progress for this long has failed.
+class WriteStall {
+public:
+    WriteStall(TimerWheel& wheel, Timer::Fire fire, void* context) : timer_(wheel, fire, context) {}
+
+    void limit(Duration longest) { longest_ = longest; }  // zero: none
+    /// The write has to wait. `progress`: it has written some since the last time.
+    void wait(bool progress) {
+        if (longest_ > Duration::zero() && (progress || !timer_.armed())) {
+            timer_.set_after(longest_);
+        }
+    }
+    void end() { timer_.clear(); }
+
+private:
+    Timer timer_;
+    Duration longest_{0};
+};
+
+/// A coroutine that reads and one that writes; the poller's events resume them (readiness.h).
 struct Stream::Impl final : Watched {
     /// Why a write stopped before its end.
     enum class Stop : std::uint8_t { room, bytes, turn };
@@ -74,27 +87,19 @@ struct Stream::Impl final : Watched {
     Parked reader;
     Parked writer;
     Timer deadline;
-    Timer stall;
-    Duration stall_after{0};
+    WriteStall stall;
     std::unique_ptr<TlsState> tls;
-    Gone gone = nullptr;
-    void* gone_context = nullptr;
+    Watch gone;
+    bool bytes_end_watch = true;  // else bytes count as an end
     unsigned refs = 1;
-    std::uint32_t watched = 0;  // events that the poller tells of
+    std::uint32_t watched = 0;  // events that the poller reports
     TurnShare reads;
     TurnShare writes;
     Stop stop = Stop::room;
-    bool bytes_end_watch = true;  // else bytes are told like an end
+    Readiness readiness;
     bool look_posted = false;
-    bool write_awaited = false;
-    bool read_dry = false;
-    bool read_needs_room = false;
-    bool write_needs_bytes = false;
-    bool news = false;   // told since the last read or look
-    bool ended = false;  // no more will come, or the connection is broken
     bool woken = false;
-    bool failed = false;  // `sticky` counts
-    NetError sticky = NetError::closed;
+    std::optional<NetError> failed;  // sticky, until rearm()
 
     void release() {
         if (--refs == 0) {
@@ -102,8 +107,8 @@ struct Stream::Impl final : Watched {
         }
     }
 
-    /// What the loop has of us: whether its handler is called or dropped at shutdown, it lets go
-    /// once.
+    /// The loop's reference to us. It is released once, when its handler is called or dropped at
+    /// shutdown.
     struct Release {
         void operator()(Impl* impl) const { impl->release(); }
     };
@@ -132,9 +137,9 @@ struct Stream::Impl final : Watched {
     void await_read() {
         const bool told_from_now = watched == 0;
         watch_for(EPOLLIN | EPOLLRDHUP);
-        if (read_needs_room) {
+        if (readiness.read_needs_room()) {
             watch_for(EPOLLOUT);
-        } else if ((!told_from_now && !read_dry) || reads.left(loop) == 0) {
+        } else if ((!told_from_now && !readiness.dry()) || reads.left(loop) == 0) {
             look_soon();
         }
     }
@@ -149,35 +154,22 @@ struct Stream::Impl final : Watched {
     }
 
     void await_write() {
-        write_awaited = true;
+        readiness.await_room();
         watch_for(EPOLLIN | EPOLLRDHUP | EPOLLOUT);
     }
 
     void await_bytes_to_write() {
-        write_needs_bytes = true;
+        readiness.await_bytes();
         watch_for(EPOLLIN | EPOLLRDHUP);
     }
 
     void ready(std::uint32_t events) override {
         const Ref kept = keep();
-        if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
-            ended = true;
-        }
-        const bool room = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
-        const bool bytes = (events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0;
-        if (bytes) {
-            read_dry = false;
-            news = true;
-        }
-        const bool read = read_needs_room ? room : bytes;
-        if (room) {
-            read_needs_room = false;
-        }
-        if ((room && write_awaited) || (bytes && write_needs_bytes)) {
-            write_awaited = write_needs_bytes = false;
+        const Readiness::Resume resume = readiness.report(events);
+        if (resume.writer) {
             writer.resume_now();
         }
-        if (read) {
+        if (resume.reader) {
             readable();
         }
     }
@@ -185,7 +177,7 @@ struct Stream::Impl final : Watched {
     void readable() {
         if (reader.waiting()) {
             reader.resume_now();
-        } else if (gone != nullptr) {
+        } else if (gone.is_set()) {
             look();
         }
     }
@@ -201,9 +193,10 @@ struct Stream::Impl final : Watched {
             }
             tells = step.kind == IoStep::Kind::failed || !bytes_end_watch;
         }
-        const Gone tell = std::exchange(gone, nullptr);
         if (tells) {
-            tell(gone_context);
+            gone.tell();
+        } else {
+            gone.clear();
         }
     }
 
@@ -227,24 +220,22 @@ struct Stream::Impl final : Watched {
         return step;
     }
 
-    /// Keeps what a step towards bytes has found out. True: it has to wait.
+    /// Records the result of a step that reads. True: it has to wait.
     bool blocked(const IoStep& step) {
-        if (tls != nullptr && tls->took() && write_needs_bytes) {  // maybe what the writer needs
-            write_needs_bytes = false;
+        if (tls != nullptr && tls->took() && readiness.resumes_writer()) {
             writer.resume();
         }
-        read_needs_room = step.kind == IoStep::Kind::want_write;
+        const bool needs_room = step.kind == IoStep::Kind::want_write;
+        readiness.read_needs_room(needs_room);
         if (step.kind == IoStep::Kind::want_read) {
-            news = false;
-            read_dry = tls == nullptr || tls->drained();
+            readiness.found_nothing(tls == nullptr || tls->drained());
         }
-        return read_needs_room || step.kind == IoStep::Kind::want_read;
+        return needs_room || step.kind == IoStep::Kind::want_read;
     }
 
     void fail(NetError why) {
         if (!failed) {
-            failed = true;
-            sticky = why;
+            failed = why;
         }
         reader.resume();
         writer.resume();
@@ -252,20 +243,20 @@ struct Stream::Impl final : Watched {
 
     NetFailure why() const {
         NetFailure reason;
-        reason.error = sticky;
+        reason.error = failed.value_or(NetError::closed);
         return reason;
     }
 
-    /// Before and after a wait that is to end only when there is something. TLS may hold a whole
-    /// record that the poller will not tell of, or a part of one, which is nothing yet.
+    /// Before and after a wait that should end only when bytes can be read. TLS may hold a whole
+    /// record, which the poller does not report, or a part of one, which cannot be read yet.
     bool has_some() {
         if (reads.left(loop) == 0) {
             return false;
         }
-        if (tls == nullptr && news) {
+        if (tls == nullptr && readiness.news()) {
             return true;
         }
-        if ((tls != nullptr && tls->pending()) || (watched != 0 && !read_dry)) {
+        if ((tls != nullptr && tls->pending()) || (watched != 0 && !readiness.dry())) {
             return !blocked(peek());
         }
         return false;

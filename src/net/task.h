@@ -11,12 +11,12 @@
 
 namespace weir::net {
 
-/// What every coroutine's promise begins with, whatever it returns.
+/// The first part of every coroutine's promise, for any result type.
 struct Frame {
     std::coroutine_handle<> handle;
-    Frame* caller = nullptr;  // to be resumed at the end; null: nobody, or it waits on the stack
+    Frame* caller = nullptr;  // resumed at the end; null: none, or it waits on the stack
     Frame* next = nullptr;    // in a list of the loop's
-    bool detached = false;    // nobody waits: it destroys itself at the end
+    bool detached = false;    // no caller: it destroys itself at the end
     std::exception_ptr failure;
 
     /// The one that the chain of callers begins with. Destroying it destroys them all.
@@ -28,10 +28,10 @@ struct Frame {
         return *frame;
     }
 
-    // A request's way is some fifteen frames, most of them too large for what malloc keeps at hand.
+    // A request needs some fifteen frames, most of them too large for malloc's thread cache.
     static void* operator new(std::size_t size);
     static void operator delete(void* frame, std::size_t size) noexcept;
-    /// Gives back what this thread keeps.
+    /// Frees the frames that this thread keeps.
     static void release_kept() noexcept;
 
     std::suspend_always initial_suspend() const noexcept { return {}; }

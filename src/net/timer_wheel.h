@@ -1,4 +1,4 @@
-// Deadlines by the ten thousand, one of the kernel's timers behind them.
+// Tens of thousands of deadlines on one timer of the kernel.
 #pragma once
 
 #include "net/poller.h"
@@ -16,8 +16,8 @@ class TimerWheel;
 /// deadlines are set a dozen times a request.
 Instant coarse_now();
 
-/// One deadline, owned by whoever waits. Setting it again moves it; that is the common case and
-/// costs one store when the deadline moves later. Destroying it clears it. Fires on the wheel's
+/// One deadline, owned by the waiter. Setting it again moves it; that is the common case and
+/// costs one store if the deadline moves later. Destroying it clears it. Fires on the wheel's
 /// thread.
 class Timer {
 public:

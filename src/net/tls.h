@@ -1,4 +1,4 @@
-// TLS by OpenSSL, straight on the socket: no buffers of ours between.
+// TLS by OpenSSL, directly on the socket, without buffers in between.
 #pragma once
 
 #include "net/io.h"
@@ -26,7 +26,7 @@ struct IoStep {
     NetFailure failure{};
 };
 
-/// One connection's TLS. Non-blocking; whoever owns the socket waits.
+/// One connection's TLS. Non-blocking; the owner of the socket waits.
 class TlsState {
 public:
     explicit TlsState(SSL* ssl) : ssl_(ssl) {}
@@ -39,13 +39,13 @@ public:
     IoStep handshake();
     IoStep read(std::span<char> into);
     IoStep write(std::string_view bytes);
-    /// Reads far enough to know: bytes (done), the end (failed, closed) or nothing yet.
+    /// Reads until the state is known: bytes (done), the end (failed, closed) or nothing yet.
     IoStep peek();
     bool pending() const;
-    /// The last step took all that the socket had. One that wants to read and has not drained it
-    /// stopped for others' sake: it goes on in the next turn.
+    /// The last step read all bytes of the socket. A step that wants to read and has not drained
+    /// the socket has yielded: it goes on in the next turn.
     bool drained() const { return drained_; }
-    /// The last step took bytes from the socket: the poller does not tell of those again.
+    /// The last step read bytes from the socket, which the poller does not report again.
     bool took() const { return taken_ > 0; }
     void close_notify();
     bool session_reused() const;
@@ -55,7 +55,7 @@ public:
 private:
     void begin_step() {
         taken_ = 0;
-        drained_ = false;  // what OpenSSL holds already says nothing of the socket
+        drained_ = false;  // bytes inside OpenSSL say nothing about the socket
     }
     IoStep result(int returned, std::size_t bytes);
     static int receive(BIO* bio, char* into, int size);
@@ -74,8 +74,10 @@ struct TrustStore;
 /// offers it again; use one context for one endpoint and one loop.
 class TlsContext {
 public:
+    enum class Protocol : std::uint8_t { http11, none };  // announced by ALPN
     /// `ca`: a PEM file; empty: AWS_CA_BUNDLE, else the system's store.
-    static Result<std::unique_ptr<TlsContext>> client(const std::string& ca);
+    static Result<std::unique_ptr<TlsContext>> client(const std::string& ca,
+                                                      Protocol protocol = Protocol::http11);
     static Result<std::unique_ptr<TlsContext>> server(const std::string& certificate,
                                                       const std::string& key);
     ~TlsContext();
@@ -86,8 +88,8 @@ public:
     std::unique_ptr<TlsState> connect_to(const std::string& host);
     std::unique_ptr<TlsState> accept_from();
 
-    /// A client's: the trusted certificates are those that the file holds, as far as TrustReload
-    /// has read it.
+    /// A client's: the trusted certificates are those of the file as TrustReload has last
+    /// read it.
     bool trust_is_current() const;
 
 private:
@@ -129,7 +131,7 @@ private:
     std::set<std::string> wanted_;
 };
 
-/// The category of OpenSSL's and X.509's error numbers, so that a log line can say why.
+/// The category of OpenSSL's and X.509's error numbers, for log lines.
 const std::error_category& tls_category();
 
 }  // namespace weir::net

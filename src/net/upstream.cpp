@@ -1,5 +1,6 @@
 #include "net/upstream.h"
 
+#include "net/failed.h"
 #include "net/upstream_impl.h"
 
 #include <utility>
@@ -9,12 +10,6 @@ namespace weir::net {
 namespace {
 
 constexpr int kMostInterim = 16;  // 1xx answers before the final one
-
-NetFailure failed(NetError error) {
-    NetFailure made;
-    made.error = error;
-    return made;
-}
 
 }  // namespace
 
@@ -42,12 +37,12 @@ Task<NetResult<void>> UpstreamConnection::write(std::string_view head, std::stri
     co_return written;
 }
 
-Task<NetResult<const codec::Head*>> UpstreamConnection::read_head(bool to_head_request) {
+Task<NetResult<const codec::Head*>> UpstreamConnection::read_head() {
     Impl& c = *impl_;
     int interim = 0;
     for (;;) {
         if (!c.buffer.empty()) {
-            const auto taken = c.reader.read(c.buffer.view(), c.head, to_head_request);
+            const auto taken = c.reader.read(c.buffer.view(), c.head);
             if (!taken) {
                 c.broken = true;
                 co_return std::unexpected(failed(taken.error() == codec::Http1Error::head_too_large
@@ -161,10 +156,6 @@ bool UpstreamConnection::body_ended() const {
     return impl_->body.done();
 }
 
-Stream& UpstreamConnection::stream() {
-    return *impl_->stream;
-}
-
 bool UpstreamConnection::reused() const {
     return impl_->reused;
 }
@@ -173,8 +164,24 @@ bool UpstreamConnection::any_bytes_received() const {
     return impl_->any_bytes;
 }
 
-const Endpoint& UpstreamConnection::endpoint() const {
-    return *impl_->endpoint;
+Stream& UpstreamConnection::stream() {
+    return *impl_->stream;
+}
+
+void UpstreamConnection::set_deadline(Duration from_now) {
+    impl_->stream->set_deadline(from_now);
+}
+
+void UpstreamConnection::clear_deadline() {
+    impl_->stream->clear_deadline();
+}
+
+void UpstreamConnection::rearm() {
+    impl_->stream->rearm();
+}
+
+void UpstreamConnection::interrupt() {
+    impl_->stream->interrupt();
 }
 
 }  // namespace weir::net

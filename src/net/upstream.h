@@ -24,6 +24,7 @@ struct Endpoint {
     std::uint16_t port = 0;
     std::string path_prefix;  // of the URL, without a trailing slash; mostly empty
     std::string authority;    // for the Host header: port only if it is not the scheme's own
+    std::string tls_name;     // what the certificate must carry; empty: the host
     std::string ca;           // PEM file; empty: AWS_CA_BUNDLE, else the system's store
     std::string proxy_host;   // empty: none. HTTP CONNECT
     std::uint16_t proxy_port = 0;
@@ -50,28 +51,73 @@ struct PoolCounts {
     std::atomic<std::int64_t> idle{0};
 };
 
-/// One HTTP/1.1 client connection, for one exchange at a time. Holds no read buffer while idle.
-class UpstreamConnection {
+/// A connection to a server, for one exchange at a time, as whoever makes the exchange sees it. On
+/// its loop's thread.
+class Upstream {
+public:
+    virtual ~Upstream() = default;
+
+    /// Fails with `closed`, nothing sent, where the peer has spoken or closed before.
+    virtual Task<NetResult<void>> write(std::string_view head, std::string_view body) = 0;
+    /// Reads the final response head; 1xx are swallowed. Views live until the next call of
+    /// read_body.
+    virtual Task<NetResult<const codec::Head*>> read_head() = 0;
+    /// The next piece of the body, as it comes; empty: the end. The view lives until the next call.
+    virtual Task<NetResult<std::string_view>> read_body() = 0;
+    /// Whether what read_body() gave last was the end of it.
+    virtual bool body_ended() const = 0;
+
+    virtual bool reused() const = 0;              // has served an exchange before
+    virtual bool any_bytes_received() const = 0;  // in this exchange
+
+    // As Stream has them.
+    virtual void set_deadline(Duration from_now) = 0;
+    virtual void clear_deadline() = 0;
+    virtual void rearm() = 0;
+    virtual void interrupt() = 0;
+};
+
+/// Where connections to one place are had.
+class Upstreams {
+public:
+    virtual ~Upstreams() = default;
+
+    struct Interrupt {  // lets a bystander end a connect() under way
+        Stream* connecting = nullptr;
+        bool raised = false;
+        void raise();
+    };
+    /// The idle connection that was used last; null: none is there.
+    virtual std::unique_ptr<Upstream> take_idle() = 0;
+    /// A new one. Its stream is interrupted through `interrupt` if the caller's client leaves.
+    virtual Task<NetResult<std::unique_ptr<Upstream>>> connect(Interrupt& interrupt) = 0;
+    /// Gives back one that came from here. `reusable`: the exchange ended cleanly; it is kept if
+    /// its peer allows keep-alive, its body was read to the end and it is not over age.
+    virtual void release(std::unique_ptr<Upstream> connection, bool reusable) = 0;
+    /// New connections follow these settings, and trust what TrustReload has read since; idle
+    /// connections made with other trusted certificates are closed.
+    virtual void renew(const PoolSettings& settings) = 0;
+};
+
+/// One HTTP/1.1 client connection. Holds no read buffer while idle.
+class UpstreamConnection final : public Upstream {
 public:
     /// Internal to net: the pool makes and keeps them.
     struct Impl;
     explicit UpstreamConnection(std::unique_ptr<Impl> impl);
-    ~UpstreamConnection();
+    ~UpstreamConnection() override;
 
-    /// Fails with `closed`, nothing sent, where the peer has spoken or closed before.
-    Task<NetResult<void>> write(std::string_view head, std::string_view body);
-    /// Reads the final response head; 1xx are swallowed. Views live until the next call of
-    /// read_body.
-    Task<NetResult<const codec::Head*>> read_head(bool to_head_request = false);
-    /// The next piece of the body, as it comes; empty: the end. The view lives until the next call.
-    Task<NetResult<std::string_view>> read_body();
-    /// Whether what read_body() gave last was the end of it.
-    bool body_ended() const;
-
+    Task<NetResult<void>> write(std::string_view head, std::string_view body) override;
+    Task<NetResult<const codec::Head*>> read_head() override;
+    Task<NetResult<std::string_view>> read_body() override;
+    bool body_ended() const override;
+    bool reused() const override;
+    bool any_bytes_received() const override;
+    void set_deadline(Duration from_now) override;
+    void clear_deadline() override;
+    void rearm() override;
+    void interrupt() override;
     Stream& stream();
-    bool reused() const;              // has served an exchange before
-    bool any_bytes_received() const;  // in this exchange
-    const Endpoint& endpoint() const;
 
 private:
     friend class Pool;
@@ -80,35 +126,23 @@ private:
 
 /// A worker's connections to one endpoint. Has no cap of its own: the engine bounds calls in
 /// flight.
-class Pool {
+class Pool final : public Upstreams {
 public:
     Pool(Loop& loop, Endpoint endpoint, PoolSettings settings, PoolCounts* counts = nullptr,
          Resolver* resolver = nullptr);
-    ~Pool();  // closes what is idle; leases must have ended
+    ~Pool() override;  // closes what is idle; leases must have ended
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
-    struct Interrupt {  // lets a bystander end a connect() under way
-        Stream* connecting = nullptr;
-        bool raised = false;
-        void raise();
-    };
-    /// The idle connection that was used last; null: none is there.
-    std::unique_ptr<UpstreamConnection> take_idle();
-    /// A new one. Its stream is interrupted through `interrupt` if the caller's client leaves.
-    Task<NetResult<std::unique_ptr<UpstreamConnection>>> connect(Interrupt& interrupt);
-    /// The one, else the other. `fresh`: never one used before.
-    Task<NetResult<std::unique_ptr<UpstreamConnection>>> acquire(bool fresh, Interrupt& interrupt);
+    std::unique_ptr<Upstream> take_idle() override;
+    Task<NetResult<std::unique_ptr<Upstream>>> connect(Interrupt& interrupt) override;
+    void release(std::unique_ptr<Upstream> connection, bool reusable) override;
+    /// An idle one, else a new one. `fresh`: never one used before.
+    Task<NetResult<std::unique_ptr<Upstream>>> acquire(bool fresh, Interrupt& interrupt);
 
-    /// Gives it back. `reusable`: the exchange ended cleanly; it is kept if its peer allows
-    /// keep-alive, its body was read to the end and it is not over age.
-    void release(std::unique_ptr<UpstreamConnection> connection, bool reusable);
-
+    void renew(const PoolSettings& settings) override;
     const Endpoint& endpoint() const;
     void close_idle();
-    /// New connections follow these settings, and trust what TrustReload has read since; idle
-    /// connections made with other trusted certificates are closed.
-    void renew(const PoolSettings& settings);
 
 private:
     struct Impl;

@@ -1,4 +1,4 @@
-// What the pool and its connections know of each other.
+// State that the pool and its connections share.
 #pragma once
 
 #include "net/buffer.h"
@@ -8,7 +8,6 @@ namespace weir::net {
 
 struct UpstreamConnection::Impl {
     std::unique_ptr<Stream> stream;
-    const Endpoint* endpoint = nullptr;
     PoolCounts* counts = nullptr;
     std::size_t max_head = 0;
     Instant retire_at{};
@@ -16,7 +15,7 @@ struct UpstreamConnection::Impl {
     bool reused = false;
     bool idle = false;
 
-    // One exchange's.
+    // State of one exchange.
     ReadBuffer buffer;
     codec::HeadReader reader{codec::HeadReader::Side::response};
     codec::Head head;

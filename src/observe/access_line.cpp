@@ -165,8 +165,9 @@ std::size_t most_bytes(const AccessRecord& record) {
     std::size_t most = kMostElse;
     for (const std::string_view text :
          {record.id, record.upstream_request_id, record.sdk_invocation_id, record.client,
-          record.operation, record.model, record.target_region, record.target_model,
-          record.endpoint, record.tier, record.error, record.reason, record.outcome}) {
+          record.operation, record.model, record.target_account, record.target_region,
+          record.target_model, record.endpoint, record.tier, record.error, record.reason,
+          record.outcome}) {
         most += kMostOfByte * std::min(text.size(), kMaxField);
     }
     return most;
@@ -190,6 +191,8 @@ void write_line(Line& line, const AccessRecord& record) {
     line.string(record.operation);
     line.put(R"(,"model":)");
     line.string(record.model);
+    line.put(R"(,"target_account":)");
+    line.string(record.target_account);
     line.put(R"(,"target_region":)");
     line.string(record.target_region);
     line.put(R"(,"target_model":)");

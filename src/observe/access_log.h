@@ -18,7 +18,7 @@ namespace weir::observe {
 struct AccessRecord {
     std::int64_t unix_ms = 0;  // ts, as ISO 8601 with ms
     std::string_view id, upstream_request_id, sdk_invocation_id, client, operation, model,
-        target_region, target_model, endpoint, tier, error, reason, outcome;
+        target_account, target_region, target_model, endpoint, tier, error, reason, outcome;
     int sdk_attempt = 0;  // 0: none told
     int status = 0;
     std::uint32_t attempts = 0;

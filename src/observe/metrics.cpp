@@ -5,6 +5,7 @@
 #include "observe/scrape.h"
 #include "observe/tally.h"
 
+#include <algorithm>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -12,21 +13,47 @@
 namespace weir::observe {
 namespace {
 
+/// Seconds; shorter ones are the pace of sending, not the wait for quota.
+constexpr double kNoticedWait = 0.1;
 constexpr std::size_t kShards = 16;
 
-struct RequestTallies {
-    CounterTally requests, reserved_unused, sdk_retries;
-    HistogramTally request, queue, overhead, first_token, estimate;
-
-    void pour_out() {
-        for (CounterTally* one : {&requests, &reserved_unused, &sdk_retries}) {
-            one->pour_out();
+/// One for each RequestMetric.
+class RequestTallies {
+public:
+    /// `names`: the values of kRequestLabels, of which each metric has some.
+    RequestTallies(const Rows& rows, const std::array<std::string_view, 4>& names) {
+        const auto values = [&](const Family& metric) {
+            std::vector<std::string_view> own;
+            for (const std::string_view label : metric.labels()) {
+                const auto at = std::ranges::find(kRequestLabels, label) - kRequestLabels;
+                own.push_back(names.at(static_cast<std::size_t>(at)));
+            }
+            return own;
+        };
+        for (CounterMetric* metric : rows.request_counters) {
+            counters_.emplace_back(metric->series(values(*metric)));
         }
-        for (HistogramTally* one : {&request, &queue, &overhead, &first_token, &estimate}) {
-            one->pour_out();
+        for (HistogramMetric* metric : rows.request_histograms) {
+            histograms_.emplace_back(metric->series(values(*metric)), metric->buckets());
         }
     }
+
+    void add(const RequestCounter& metric, std::uint64_t amount = 1) {
+        counters_[metric.slot()].add(amount);
+    }
+    void observe(const RequestHistogram& metric, double value) {
+        histograms_[metric.slot()].observe(value);
+    }
+    void pour_out() {
+        std::ranges::for_each(counters_, &CounterTally::pour_out);
+        std::ranges::for_each(histograms_, &HistogramTally::pour_out);
+    }
+
+private:
+    std::vector<CounterTally> counters_;
+    std::vector<HistogramTally> histograms_;
 };
+
 struct TokenTallies {
     CounterTally input, output, cache_read, cache_write, quota;
 
@@ -42,8 +69,8 @@ struct TokenTallies {
 struct alignas(64) Shard {
     std::mutex mutex;
     HandleMap<4, RequestTallies> requests;    // model, operation, client, outcome
-    HandleMap<3, TokenTallies> tokens;        // region, model, client
-    HandleMap<3, CounterTally> attempts;      // region, model, result
+    HandleMap<4, TokenTallies> tokens;        // region, model, client, account
+    HandleMap<4, CounterTally> attempts;      // region, model, result, account
     HandleMap<3, CounterTally> refusals;      // reason, model, client
     HandleMap<4, CounterTally> fallbacks;     // from region, from model, to region, to model
     HandleMap<1, HistogramTally> pool_waits;  // region
@@ -73,60 +100,6 @@ std::string_view or_nobody(std::string_view client) {
 }
 
 }  // namespace
-
-std::string_view to_string(Outcome outcome) {
-    switch (outcome) {
-        case Outcome::ok:
-            return "ok";
-        case Outcome::throttled:
-            return "throttled";
-        case Outcome::unavailable:
-            return "unavailable";
-        case Outcome::server_error:
-            return "server_error";
-        case Outcome::broken_stream:
-            return "broken_stream";
-        case Outcome::client_error:
-            return "client_error";
-        case Outcome::cancelled:
-            return "cancelled";
-        case Outcome::client_slow:
-            return "client_slow";
-        case Outcome::drained:
-            return "drained";
-        case Outcome::deadline:
-            return "deadline";
-    }
-    return kOther;
-}
-
-std::string_view to_string(AttemptResult result) {
-    switch (result) {
-        case AttemptResult::ok:
-            return "ok";
-        case AttemptResult::throttled_requests:
-            return "throttled_requests";
-        case AttemptResult::throttled_tokens:
-            return "throttled_tokens";
-        case AttemptResult::throttled_daily:
-            return "throttled_daily";
-        case AttemptResult::overloaded:
-            return "overloaded";
-        case AttemptResult::unavailable:
-            return "unavailable";
-        case AttemptResult::server_error:
-            return "server_error";
-        case AttemptResult::timeout:
-            return "timeout";
-        case AttemptResult::network:
-            return "network";
-        case AttemptResult::broken:
-            return "broken";
-        case AttemptResult::client_error:
-            return "client_error";
-    }
-    return kOther;
-}
 
 // Lock order: a shard's mutex, then `mutex`. configure() takes every shard's, in order.
 struct Metrics::Impl {
@@ -158,11 +131,13 @@ struct Metrics::Impl {
         return *map.insert(labels, make(labels));
     }
 
-    static CounterTally tally(CounterMetric& metric, const LabelList& labels) {
-        return CounterTally(metric.series(labels));
+    static CounterTally tally(CounterMetric& metric,
+                              std::initializer_list<std::string_view> values) {
+        return CounterTally(metric.series(values));
     }
-    static HistogramTally tally(HistogramMetric& metric, const LabelList& labels) {
-        return HistogramTally(metric.series(labels), metric.buckets());
+    static HistogramTally tally(HistogramMetric& metric,
+                                std::initializer_list<std::string_view> values) {
+        return HistogramTally(metric.series(values), metric.buckets());
     }
 
     RequestTallies& request_tallies(Shard& shard, const RequestRecord& record) {
@@ -175,39 +150,22 @@ struct Metrics::Impl {
                 return std::array{models.label(n[0], ok), n[1],
                                   n[2] == kNobody ? kNobody : clients.label(n[2], ok), n[3]};
             },
-            [&](const auto& l) {
-                const LabelList model{{"model", l[0]}};
-                return RequestTallies{
-                    tally(families.requests, {{"model", l[0]},
-                                              {"operation", l[1]},
-                                              {"client", l[2]},
-                                              {"outcome", l[3]}}),
-                    tally(families.reserved_unused, {{"model", l[0]}, {"client", l[2]}}),
-                    tally(families.sdk_retries, {{"client", l[2]}}),
-                    tally(families.request_seconds, model),
-                    tally(families.queue_seconds, model),
-                    tally(families.overhead_seconds, model),
-                    tally(families.first_token_seconds, model),
-                    tally(families.estimate_ratio, model)};
-            });
+            [&](const auto& l) { return RequestTallies(families.rows, l); });
     }
 
     TokenTallies& token_tallies(Shard& shard, const RequestRecord& record) {
         const bool ok = record.outcome == Outcome::ok;
         return get(
             shard.tokens,
-            {record.region, without_arn(record.target_model), or_nobody(record.client)},
+            {record.region, without_arn(record.target_model), or_nobody(record.client),
+             account_label(record.account)},
             [&](const auto& n) {
                 return std::array{regions.label(n[0], true), models.label(n[1], ok),
-                                  n[2] == kNobody ? kNobody : clients.label(n[2], ok)};
+                                  n[2] == kNobody ? kNobody : clients.label(n[2], ok), n[3]};
             },
             [&](const auto& l) {
                 const auto of = [&](std::string_view kind) {
-                    return tally(families.tokens, {{"account", "default"},
-                                                   {"region", l[0]},
-                                                   {"model", l[1]},
-                                                   {"client", l[2]},
-                                                   {"kind", kind}});
+                    return tally(families.counted.tokens, {l[3], l[0], l[1], l[2], kind});
                 };
                 return TokenTallies{of("input"), of("output"), of("cache_read"), of("cache_write"),
                                     of("quota")};
@@ -222,10 +180,7 @@ struct Metrics::Impl {
                 return std::array{n[0], models.label(n[1], false),
                                   n[2] == kNobody ? kNobody : clients.label(n[2], false)};
             },
-            [&](const auto& l) {
-                return tally(families.refusals,
-                             {{"reason", l[0]}, {"model", l[1]}, {"client", l[2]}});
-            });
+            [&](const auto& l) { return tally(families.counted.refusals, {l[0], l[1], l[2]}); });
     }
 
     CounterTally& fallback_tally(Shard& shard, const RequestRecord& record) {
@@ -239,10 +194,7 @@ struct Metrics::Impl {
                                   regions.label(n[2], true), models.label(n[3], ok)};
             },
             [&](const auto& l) {
-                return tally(families.fallbacks, {{"from_region", l[0]},
-                                                  {"from_model", l[1]},
-                                                  {"to_region", l[2]},
-                                                  {"to_model", l[3]}});
+                return tally(families.counted.fallbacks, {l[0], l[1], l[2], l[3]});
             });
     }
 };
@@ -251,9 +203,9 @@ Metrics::Metrics(std::vector<std::string> models, std::vector<std::string> clien
     : impl_(std::make_unique<Impl>()) {
     configure(std::move(models), std::move(clients));
     for (const char* result : {"ok", "error"}) {
-        impl_->families.reloads.series({{"result", result}});
+        impl_->families.counted.reloads.series({result});
     }
-    impl_->families.unknown_headers.series({});
+    impl_->families.counted.unknown_headers.series({});
 }
 
 Metrics::~Metrics() = default;
@@ -261,19 +213,24 @@ Metrics::~Metrics() = default;
 void Metrics::record(const RequestRecord& record) {
     Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
+    const CountedFamilies& families = impl_->families.counted;
     RequestTallies& tallies = impl_->request_tallies(shard, record);
     if (record.sdk_retry || record.repeated) {
-        tallies.sdk_retries.add();
+        tallies.add(families.sdk_retries);
     }
     if (record.repeated) {
         return;
     }
-    tallies.requests.add();
-    tallies.request.observe(record.total_seconds);
-    tallies.queue.observe(record.queued_seconds);
-    tallies.overhead.observe(record.overhead_seconds);
+    tallies.add(families.requests);
+    const bool delayed = record.queued_seconds > kNoticedWait || record.attempts > 1;
+    if (record.outcome == Outcome::ok && delayed) {
+        tallies.add(families.rescued);
+    }
+    tallies.observe(families.request_seconds, record.total_seconds);
+    tallies.observe(families.queue_seconds, record.queued_seconds);
+    tallies.observe(families.overhead_seconds, record.overhead_seconds);
     if (record.first_token_seconds >= 0) {
-        tallies.first_token.observe(record.first_token_seconds);
+        tallies.observe(families.first_token_seconds, record.first_token_seconds);
     }
     if (!record.refusal_reason.empty()) {
         impl_->refusal_tally(shard, record).add();
@@ -281,11 +238,11 @@ void Metrics::record(const RequestRecord& record) {
     const Usage& usage = record.usage;
     if (usage.known && record.input_estimate > 0) {
         const std::uint64_t actual = usage.input + usage.cache_read + usage.cache_write;
-        tallies.estimate.observe(static_cast<double>(actual) /
-                                 static_cast<double>(record.input_estimate));
+        tallies.observe(families.estimate_ratio,
+                        static_cast<double>(actual) / static_cast<double>(record.input_estimate));
     }
     if (usage.known && record.reserved > record.quota_tokens) {
-        tallies.reserved_unused.add(record.reserved - record.quota_tokens);
+        tallies.add(families.reserved_unused, record.reserved - record.quota_tokens);
     }
     if (!record.region.empty() && (usage.known || record.quota_tokens > 0)) {
         TokenTallies& tokens = impl_->token_tallies(shard, record);
@@ -300,19 +257,18 @@ void Metrics::record(const RequestRecord& record) {
     }
 }
 
-void Metrics::count_attempt(std::string_view region, std::string_view model, AttemptResult result) {
+void Metrics::count_attempt(const Target& at, AttemptResult result) {
     Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
     CounterTally& attempts = impl_->get(
-        shard.attempts, {region, without_arn(model), to_string(result)},
+        shard.attempts,
+        {at.region, without_arn(at.model), to_string(result), account_label(at.account)},
         [&](const auto& n) {
             return std::array{impl_->regions.label(n[0], true),
-                              impl_->models.label(n[1], result == AttemptResult::ok), n[2]};
+                              impl_->models.label(n[1], result == AttemptResult::ok), n[2], n[3]};
         },
         [&](const auto& l) {
-            return Impl::tally(
-                impl_->families.attempts,
-                {{"account", "default"}, {"region", l[0]}, {"model", l[1]}, {"result", l[2]}});
+            return Impl::tally(impl_->families.counted.attempts, {l[3], l[0], l[1], l[2]});
         });
     attempts.add();
 }
@@ -324,23 +280,26 @@ void Metrics::count_pool_wait(std::string_view region, double seconds) {
         shard.pool_waits, {region},
         [&](const auto& n) { return std::array{impl_->regions.label(n[0], true)}; },
         [&](const auto& l) {
-            return Impl::tally(impl_->families.pool_wait_seconds,
-                               {{"side", "upstream"}, {"region", l[0]}});
+            return Impl::tally(impl_->families.counted.pool_wait_seconds, {"upstream", l[0]});
         });
     waits.observe(seconds);
 }
 
 void Metrics::count_reload(bool ok) {
     const std::lock_guard lock(impl_->mutex);
-    impl_->families.reloads.series({{"result", ok ? "ok" : "error"}}).Increment();
+    impl_->families.counted.reloads.series({ok ? "ok" : "error"}).Increment();
 }
 
 void Metrics::count_unknown_header() {
     const std::lock_guard lock(impl_->mutex);
-    impl_->families.unknown_headers.series({}).Increment();
+    impl_->families.counted.unknown_headers.series({}).Increment();
 }
 
 std::string Metrics::text(const Gauges& gauges) {
+    return to_text(collect(gauges));
+}
+
+std::vector<prometheus::MetricFamily> Metrics::collect(const Gauges& gauges) {
     for (Shard& shard : impl_->shards) {
         const std::lock_guard lock(shard.mutex);
         shard.pour_out();
@@ -348,13 +307,13 @@ std::string Metrics::text(const Gauges& gauges) {
     std::vector<prometheus::MetricFamily> families;
     {
         const std::lock_guard lock(impl_->mutex);
-        families = impl_->families.collect();
-        append_gauges(families, gauges, [this](std::string_view model) {
+        read_gauges(impl_->families, gauges, [this](std::string_view model) {
             return impl_->models.label(without_arn(model), false);
         });
+        families = impl_->families.collect();
     }
     append_process(families);
-    return to_text(families);
+    return families;
 }
 
 void Metrics::configure(std::vector<std::string> models, std::vector<std::string> clients) {

@@ -3,10 +3,13 @@
 #pragma once
 
 #include "observe/status_json.h"
+#include "policy/outcome.h"
 #include "policy/shadow.h"
 
 #include <weir/engine.h>
 #include <weir/types.h>
+
+#include <prometheus/metric_family.h>
 
 #include <atomic>
 #include <memory>
@@ -17,34 +20,9 @@
 
 namespace weir::observe {
 
-enum class Outcome : std::uint8_t {
-    ok,
-    throttled,
-    unavailable,
-    server_error,
-    broken_stream,
-    client_error,
-    cancelled,
-    client_slow,  // the client did not read its answer
-    drained,      // cut at the end of timeouts.drain
-    deadline
-};
-std::string_view to_string(Outcome outcome);
-
-enum class AttemptResult : std::uint8_t {
-    ok,
-    throttled_requests,
-    throttled_tokens,
-    throttled_daily,
-    overloaded,
-    unavailable,
-    server_error,
-    timeout,
-    network,
-    broken,
-    client_error
-};
-std::string_view to_string(AttemptResult result);
+using policy::AttemptResult;
+using policy::Outcome;
+using policy::to_string;
 
 /// How a finished request is counted. Views live until record() returns.
 struct RequestRecord {
@@ -57,9 +35,11 @@ struct RequestRecord {
     bool sdk_retry = false;  // attempt > 1 of the SDK's own
     double total_seconds = 0;
     double queued_seconds = 0;
+    std::uint32_t attempts = 0;
     double overhead_seconds = 0;      // total less queue and upstream
     double first_token_seconds = -1;  // streams; < 0: none
     // of the attempt that answered:
+    std::string_view account;  // as Target has it
     std::string_view region;
     std::string_view target_model;
     Usage usage;
@@ -81,7 +61,7 @@ public:
     ~Metrics();
 
     void record(const RequestRecord& record);
-    void count_attempt(std::string_view region, std::string_view model, AttemptResult result);
+    void count_attempt(const Target& at, AttemptResult result);
     void count_pool_wait(std::string_view region, double seconds);
     void count_reload(bool ok);
     void count_unknown_header();
@@ -96,13 +76,27 @@ public:
         };
         std::vector<Pool> pools;
         double quota_share = 1;
+        /// Of the shared store; nullopt: this instance counts alone.
+        struct SharedStore {
+            bool up = false;
+            std::uint64_t commands = 0;
+            std::vector<std::pair<std::string, std::uint64_t>> failures;  ///< by reason
+        };
+        std::optional<SharedStore> shared;
+        /// Of what goes to CloudWatch; nullopt: nothing does.
+        struct CloudWatch {
+            std::uint64_t sent = 0, dropped = 0, left_out = 0;
+        };
+        std::optional<CloudWatch> cloudwatch;
         std::optional<double> credentials_expiry_seconds;
         std::uint64_t log_dropped = 0;    // LineWriter::dropped()
         std::uint64_t unclean_lines = 0;  // codec::unclean_lines()
         ConfigurationStatus configuration;
         std::vector<policy::ObservedRow> observed;
     };
-    /// Prometheus text format 0.0.4, with process_* and weir_build_info.
+    /// With process_* and weir_build_info.
+    std::vector<prometheus::MetricFamily> collect(const Gauges& gauges);
+    /// The same in Prometheus text format 0.0.4.
     std::string text(const Gauges& gauges);
 
     /// After a reload: labels that are configured now.

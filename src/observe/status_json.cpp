@@ -48,6 +48,7 @@ ordered_json limits_json(const std::vector<LimitStatus>& limits) {
 
 ordered_json target_json(const TargetStatus& target) {
     ordered_json out;
+    out["account"] = account_label(target.account);
     out["region"] = target.region;
     out["model"] = target.model;
     out["endpoint"] = to_string(target.endpoint);
@@ -138,6 +139,12 @@ std::string status_json(const Status& status, const std::vector<policy::Observed
         one["reason"] = skipped.reason;
         one["calls"] = skipped.calls;
         out["skipped"].push_back(std::move(one));
+    }
+    out["shared"] = ordered_json::array();
+    for (const SharedStatus& shared : status.shared) {
+        out["shared"].push_back({{"quota", shared.quota},
+                                 {"mode", shared.joined ? "joined" : "alone"},
+                                 {"instances", shared.instances}});
     }
     out["observed"] = ordered_json::array();
     for (const policy::ObservedRow& row : observed) {
