@@ -61,12 +61,27 @@ struct CredentialsProvider::Impl {
         std::function<void()> done;
     };
 
-    Impl(const CredentialsConfig& config_, const Environment& environment, LogSink log_,
+    Impl(std::vector<std::unique_ptr<Source>> chain_, bool client_bearer_, LogSink log_,
          CredentialsTiming timing_)
-        : client_bearer(config_.source == CredentialsSource::client_bearer),
-          chain(make_chain(config_, environment)),
+        : client_bearer(client_bearer_),
+          chain(std::move(chain_)),
           log(std::move(log_)),
           timing(timing_) {}
+
+    /// When the thread fetches next, and why.
+    struct Schedule {
+        std::vector<Stamp> stamps;     // of the winner's files
+        milliseconds backoff{0};       // of the latest failure
+        Steady::time_point fetched{};  // end of the latest fetch
+        std::optional<Steady::time_point> retry_at;
+        std::optional<WallTime> refresh_at;
+        std::minstd_rand random{std::random_device{}()};
+    };
+    struct Latest {
+        bool failing = false;      // it gave nothing
+        bool nothing_new = false;  // it gave what was there already, or nothing
+        bool expiry_told = false;  // the log knows that the current ones are expired
+    };
 
     // Immutable once made, or the thread's own.
     const bool client_bearer;
@@ -74,15 +89,8 @@ struct CredentialsProvider::Impl {
     const LogSink log;
     const CredentialsTiming timing;
     Source* winner = nullptr;  // the source that gave; later fetches ask it alone
-    std::vector<Stamp> stamps;
-    bool failing = false;          // the latest fetch gave nothing
-    bool expiry_told = false;      // the log knows that the current ones are expired
-    bool nothing_new = false;      // the latest fetch gave what was there already, or nothing
-    milliseconds backoff{0};       // of the latest failure
-    Steady::time_point fetched{};  // end of the latest fetch
-    std::optional<Steady::time_point> retry_at;
-    std::optional<WallTime> refresh_at;
-    std::minstd_rand random{std::random_device{}()};
+    Schedule schedule;
+    Latest latest;
 
     std::atomic<bool> stop{false};
     mutable std::mutex mutex;
@@ -109,6 +117,7 @@ struct CredentialsProvider::Impl {
     void fetch_winner();
     void take(const Credentials& fresh);
     void failed(const std::string& why);
+    bool worrying() const;
     void plan_refresh(const Credentials& fresh);
 };
 
@@ -146,8 +155,8 @@ void CredentialsProvider::Impl::serve(std::vector<Request> asked, bool due) {
         have = current;
     }
     bool stale = std::ranges::any_of(asked, [&](const Request& r) { return r.stale == have; });
-    bool too_soon =
-        nothing_new && Steady::now() - fetched < std::min(timing.retry_first, milliseconds(1000));
+    bool too_soon = latest.nothing_new && Steady::now() - schedule.fetched <
+                                              std::min(timing.retry_first, milliseconds(1000));
     if (due || (stale && !too_soon)) {
         fetch();
     }
@@ -157,13 +166,14 @@ void CredentialsProvider::Impl::serve(std::vector<Request> asked, bool due) {
 }
 
 bool CredentialsProvider::Impl::due() {
-    if (retry_at && Steady::now() >= *retry_at) {
+    if (schedule.retry_at && Steady::now() >= *schedule.retry_at) {
         return true;
     }
-    if (refresh_at && std::chrono::system_clock::now() >= *refresh_at) {
+    if (schedule.refresh_at && std::chrono::system_clock::now() >= *schedule.refresh_at) {
         return true;
     }
-    return winner != nullptr && !stamps.empty() && stamps_of(winner->files()) != stamps;
+    return winner != nullptr && !schedule.stamps.empty() &&
+           stamps_of(winner->files()) != schedule.stamps;
 }
 
 milliseconds CredentialsProvider::Impl::sleep_time() {
@@ -171,22 +181,22 @@ milliseconds CredentialsProvider::Impl::sleep_time() {
     auto within = [&](auto left) {
         sleep = std::clamp(std::chrono::ceil<milliseconds>(left), milliseconds(0), sleep);
     };
-    if (retry_at) {
-        within(*retry_at - Steady::now());
+    if (schedule.retry_at) {
+        within(*schedule.retry_at - Steady::now());
     }
-    if (refresh_at) {
-        within(*refresh_at - std::chrono::system_clock::now());
+    if (schedule.refresh_at) {
+        within(*schedule.refresh_at - std::chrono::system_clock::now());
     }
-    if (!stamps.empty()) {
+    if (!schedule.stamps.empty()) {
         within(timing.file_poll);
     }
     return sleep;
 }
 
 void CredentialsProvider::Impl::fetch() {
-    retry_at.reset();
-    refresh_at.reset();
-    nothing_new = true;
+    schedule.retry_at.reset();
+    schedule.refresh_at.reset();
+    latest.nothing_new = true;
     if (winner != nullptr) {
         fetch_winner();
     } else if (!chain.empty()) {
@@ -197,7 +207,7 @@ void CredentialsProvider::Impl::fetch() {
             reports = {{"client_bearer", "each caller's own Bedrock key is passed on"}};
         }
     }
-    fetched = Steady::now();
+    schedule.fetched = Steady::now();
 }
 
 void CredentialsProvider::Impl::fetch_chain() {
@@ -223,7 +233,7 @@ void CredentialsProvider::Impl::fetch_chain() {
             found = std::move(std::get<Credentials>(fetched_here));
             tried.push_back({found->source, "used"});
             winner = source.get();
-            stamps = std::move(before);
+            schedule.stamps = std::move(before);
             ended = true;
         }
     }
@@ -251,9 +261,9 @@ void CredentialsProvider::Impl::fetch_winner() {
     if (stop.load()) {
         return;
     }
-    stamps = std::move(before);
+    schedule.stamps = std::move(before);
     if (auto* fresh = std::get_if<Credentials>(&got)) {
-        if (std::exchange(failing, false)) {
+        if (std::exchange(latest.failing, false)) {
             say(LogLevel::info, "credentials from " + fresh->source + " again");
         }
         take(*fresh);
@@ -265,7 +275,7 @@ void CredentialsProvider::Impl::fetch_winner() {
 }
 
 void CredentialsProvider::Impl::take(const Credentials& fresh) {
-    failing = false;
+    latest.failing = false;
     bool same = false;
     {
         std::lock_guard lock(mutex);
@@ -274,43 +284,65 @@ void CredentialsProvider::Impl::take(const Credentials& fresh) {
             current = std::make_shared<const Credentials>(fresh);
         }
     }
-    nothing_new = same;
-    expiry_told = expiry_told && same;
+    latest.nothing_new = same;
+    latest.expiry_told = latest.expiry_told && same;
     plan_refresh(fresh);
 }
 
 void CredentialsProvider::Impl::failed(const std::string& why) {
-    failing = true;
-    backoff = backoff.count() == 0 ? timing.retry_first : std::min(backoff * 2, timing.retry_most);
-    retry_at = Steady::now() + backoff;
-    say(LogLevel::warn, why);
+    latest.failing = true;
+    schedule.backoff = schedule.backoff.count() == 0
+                           ? timing.retry_first
+                           : std::min(schedule.backoff * 2, timing.retry_most);
+    schedule.retry_at = Steady::now() + schedule.backoff;
+    say(worrying() ? LogLevel::warn : LogLevel::info, why);
 }
 
-/// Ahead of the expiry by refresh_ahead and up to a fifth more, so that a fleet started together
-/// does not ask together. What is nearer to its end than that when it comes (a service that hands
-/// out what it has cached) is asked for again at half of what is left, at most retry_most.
+/// Nothing is lost yet while the keys at hand last beyond `mandatory`.
+bool CredentialsProvider::Impl::worrying() const {
+    std::lock_guard lock(mutex);
+    return !current || !current->expiry ||
+           *current->expiry - std::chrono::system_clock::now() < timing.mandatory;
+}
+
+/// Within the first half of the time between advisory and mandatory, so that a fleet started
+/// together does not ask together. New keys that live shorter than that are renewed at half their
+/// life; what a service hands out of its cache is asked for again at most retry_most later.
 void CredentialsProvider::Impl::plan_refresh(const Credentials& fresh) {
-    backoff = milliseconds(0);
+    schedule.backoff = milliseconds(0);
     if (!fresh.expiry) {
         return;
     }
     const WallTime now = std::chrono::system_clock::now();
     const auto left = std::chrono::floor<milliseconds>(*fresh.expiry - now);
-    if (left <= milliseconds(0) && !std::exchange(expiry_told, true)) {
+    if (left <= milliseconds(0) && !std::exchange(latest.expiry_told, true)) {
         say(LogLevel::warn, "the credentials from " + fresh.source + " are expired");
     }
-    std::uniform_real_distribution<double> jitter(0, 0.2);
-    const auto early =
-        std::chrono::duration_cast<milliseconds>(timing.refresh_ahead * (1 + jitter(random)));
-    const milliseconds wait =
-        left > early ? left - early : std::clamp(left / 2, timing.retry_first, timing.retry_most);
-    refresh_at = now + wait;
+    milliseconds wait = std::max(left / 2, timing.retry_first);
+    if (left > timing.advisory) {
+        const auto most = std::max(timing.advisory - timing.mandatory, milliseconds(0)).count() / 2;
+        std::uniform_int_distribution<std::int64_t> jitter(0, most);
+        wait = left - timing.advisory + milliseconds(jitter(schedule.random));
+    } else if (latest.nothing_new) {
+        wait = std::min(wait, timing.retry_most);
+    }
+    schedule.refresh_at = now + wait;
 }
 
 CredentialsProvider::CredentialsProvider(const CredentialsConfig& config,
                                          const Environment& environment, LogSink log,
                                          CredentialsTiming timing)
-    : impl_(std::make_unique<Impl>(config, environment, std::move(log), timing)) {}
+    : impl_(std::make_unique<Impl>(make_chain(config, environment),
+                                   config.source == CredentialsSource::client_bearer,
+                                   std::move(log), timing)) {}
+
+CredentialsProvider::CredentialsProvider(const AccountConfig& account, BaseKeys base,
+                                         const Environment& environment, LogSink log,
+                                         CredentialsTiming timing) {
+    std::vector<std::unique_ptr<Source>> chain;
+    chain.push_back(make_account_source(account, std::move(base), environment));
+    impl_ = std::make_unique<Impl>(std::move(chain), false, std::move(log), timing);
+}
 
 CredentialsProvider::~CredentialsProvider() {
     std::vector<Impl::Request> left;

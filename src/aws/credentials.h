@@ -34,17 +34,23 @@ struct SourceReport {
 /// Everything the chain looks at, so that tests can hand in a world of their own.
 struct Environment {
     std::function<std::optional<std::string>(const std::string&)> variable;  // getenv
-    std::string home;  // for ~/.aws/credentials and ~/.aws/config
-    // Where link-local and regional services answer; set by tests alone. Empty: the real ones.
-    std::string sts_endpoint;
-    std::string container_endpoint;
+    std::string home;                     // for ~/.aws/credentials and ~/.aws/config
+    AwsConfig aws = {};                   // where STS, SSO and sign-in are
+    std::string region = {};              // the last resort for whose STS to ask
+    std::string container_endpoint = {};  // set by tests alone; empty: the link-local one
     static Environment of_process();
 };
 
+/// Keys that somebody else keeps fresh; null: none to be had.
+using BaseKeys = std::function<std::shared_ptr<const Credentials>()>;
+
 /// How patient the provider's thread is; tests make it hurry.
 struct CredentialsTiming {
-    std::chrono::milliseconds refresh_ahead{std::chrono::minutes(5)};  // of the expiry, plus jitter
-    std::chrono::milliseconds retry_first{std::chrono::seconds(5)};    // doubles up to retry_most
+    // Ahead of the expiry: keys are fetched anew from `advisory` on, with jitter; that this fails
+    // is worth a warning from `mandatory` on.
+    std::chrono::milliseconds advisory{std::chrono::minutes(15)};
+    std::chrono::milliseconds mandatory{std::chrono::minutes(10)};
+    std::chrono::milliseconds retry_first{std::chrono::seconds(5)};  // doubles up to retry_most
     std::chrono::milliseconds retry_most{std::chrono::seconds(60)};
     std::chrono::milliseconds file_poll{std::chrono::seconds(5)};
     std::chrono::milliseconds start_wait{std::chrono::seconds(10)};
@@ -55,6 +61,9 @@ struct CredentialsTiming {
 class CredentialsProvider {
 public:
     CredentialsProvider(const CredentialsConfig& config, const Environment& environment,
+                        LogSink log, CredentialsTiming timing = {});
+    /// Keys of `account`'s role, taken on with those of `base`.
+    CredentialsProvider(const AccountConfig& account, BaseKeys base, const Environment& environment,
                         LogSink log, CredentialsTiming timing = {});
     ~CredentialsProvider();
 

@@ -4,22 +4,46 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 
 namespace weir::aws {
 namespace {
 
-constexpr std::size_t kMostBytes = 1 << 20;
+/// What an answer is collected in. A callback that returns 0 ends the transfer with
+/// CURLE_WRITE_ERROR.
+struct Collected {
+    HttpAnswer& answer;
+    std::size_t most;
+    std::size_t head = 0;
+};
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user) {
-    auto& body = *static_cast<std::string*>(user);
-    if (body.size() + size * count > kMostBytes) {
-        return 0;  // libcurl ends the transfer with CURLE_WRITE_ERROR
+    auto& into = *static_cast<Collected*>(user);
+    if (into.answer.body.size() + size * count > into.most) {
+        return 0;
     }
-    body.append(data, size * count);
+    into.answer.body.append(data, size * count);
     return size * count;
+}
+
+std::size_t on_header(char* data, std::size_t size, std::size_t count, void* user) {
+    auto& into = *static_cast<Collected*>(user);
+    const std::string_view line(data, size * count);
+    into.head += line.size();
+    if (into.head > into.most) {
+        return 0;
+    }
+    if (line.starts_with("HTTP/")) {
+        into.answer.headers.clear();  // those of an interim answer or a proxy do not count
+    } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
+        into.answer.headers.emplace_back(lower(line.substr(0, colon)),
+                                         trim(line.substr(colon + 1)));
+    }
+    return line.size();
 }
 
 int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
@@ -50,6 +74,7 @@ Result<HttpAnswer> perform(const HttpCall& call, const std::atomic<bool>& stop) 
         }
     }
     HttpAnswer answer;
+    Collected collected{answer, call.most_bytes};
     std::array<char, CURL_ERROR_SIZE> error{};
     CURL* curl = handle.get();
     curl_easy_setopt(curl, CURLOPT_URL, call.url.c_str());
@@ -67,15 +92,26 @@ Result<HttpAnswer> perform(const HttpCall& call, const std::atomic<bool>& stop) 
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
                          static_cast<curl_off_t>(call.body.size()));
     }
+    if (!call.proxy.empty()) {
+        curl_easy_setopt(curl, CURLOPT_PROXY, call.proxy.c_str());
+    }
     if (call.direct) {
         curl_easy_setopt(curl, CURLOPT_PROXY, "");
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     }
-    if (!call.ca.empty()) {
-        curl_easy_setopt(curl, CURLOPT_CAINFO, call.ca.c_str());
+    if (!call.verify) {
+        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    // OpenSSL reads this variable for its own store, libcurl does not.
+    const char* store = std::getenv("SSL_CERT_FILE");  // NOLINT(concurrency-mt-unsafe)
+    if (!call.ca.empty() || (store != nullptr && *store != '\0')) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, call.ca.empty() ? store : call.ca.c_str());
     }
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer.body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &collected);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &collected);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &stop);
@@ -107,6 +143,16 @@ Result<UrlParts> split_url(const std::string& url) {
         parts.host = parts.host.substr(1, parts.host.size() - 2);
     }
     return parts;
+}
+
+std::string HttpAnswer::header(std::string_view name) const {
+    const auto found = std::ranges::find(headers, name, [](const auto& h) { return h.first; });
+    return found == headers.end() ? "" : found->second;
+}
+
+std::optional<std::int64_t> parse_http_date(const std::string& text) {
+    const time_t seconds = curl_getdate(text.c_str(), nullptr);
+    return seconds == -1 ? std::nullopt : std::optional<std::int64_t>(seconds);
 }
 
 std::string form_encode(const std::string& value) {

@@ -68,34 +68,13 @@ public:
         if (!profile_.empty()) {
             return Absent{"passed over: credentials.profile is set"};
         }
-        Credentials found;
-        found.source = "environment";
         if (auto bearer = variable(environment_, "AWS_BEARER_TOKEN_BEDROCK")) {
+            Credentials found;
             found.bearer_token = *bearer;
             found.source = "environment (AWS_BEARER_TOKEN_BEDROCK)";
             return checked(std::move(found));
         }
-        auto id = variable(environment_, "AWS_ACCESS_KEY_ID");
-        auto secret = variable(environment_, "AWS_SECRET_ACCESS_KEY");
-        if (!id && !secret) {
-            return Absent{"AWS_ACCESS_KEY_ID is not set"};
-        }
-        if (!id || !secret) {
-            return Broken{id ? "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not"
-                             : "AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not"};
-        }
-        found.access_key_id = *id;
-        found.secret_access_key = *secret;
-        found.session_token = variable(environment_, "AWS_SESSION_TOKEN").value_or("");
-        if (auto expiry = variable(environment_, "AWS_CREDENTIAL_EXPIRATION")) {
-            found.expiry = parse_timestamp(*expiry);
-            if (!found.expiry) {
-                return Broken{
-                    "AWS_CREDENTIAL_EXPIRATION is not a time such as "
-                    "2026-01-02T03:04:05Z"};
-            }
-        }
-        return checked(std::move(found));
+        return environment_keys(environment_);
     }
 
 private:
@@ -136,6 +115,32 @@ std::optional<std::string> variable(const Environment& environment, const std::s
     }
     std::string value(trim(environment.variable(name).value_or("")));
     return value.empty() ? std::nullopt : std::optional<std::string>(value);
+}
+
+Fetched environment_keys(const Environment& environment) {
+    auto id = variable(environment, "AWS_ACCESS_KEY_ID");
+    auto secret = variable(environment, "AWS_SECRET_ACCESS_KEY");
+    if (!id && !secret) {
+        return Absent{"AWS_ACCESS_KEY_ID is not set"};
+    }
+    if (!id || !secret) {
+        return Broken{id ? "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not"
+                         : "AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not"};
+    }
+    Credentials found;
+    found.source = "environment";
+    found.access_key_id = *id;
+    found.secret_access_key = *secret;
+    found.session_token = variable(environment, "AWS_SESSION_TOKEN").value_or("");
+    if (auto expiry = variable(environment, "AWS_CREDENTIAL_EXPIRATION")) {
+        found.expiry = parse_timestamp(*expiry);
+        if (!found.expiry) {
+            return Broken{
+                "AWS_CREDENTIAL_EXPIRATION is not a time such as "
+                "2026-01-02T03:04:05Z"};
+        }
+    }
+    return checked(std::move(found));
 }
 
 Fetched checked(Credentials credentials) {
@@ -215,7 +220,7 @@ std::vector<std::unique_ptr<Source>> make_chain(const CredentialsConfig& config,
             chain.push_back(make_web_identity_source(config, environment));
             chain.push_back(make_profile_source(config, environment));
             chain.push_back(make_container_source(environment));
-            chain.push_back(make_imds_source(environment));
+            chain.push_back(make_imds_source(config, environment));
             break;
     }
     return chain;

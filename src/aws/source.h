@@ -48,7 +48,8 @@ std::unique_ptr<Source> make_web_identity_source(const CredentialsConfig& config
 std::unique_ptr<Source> make_profile_source(const CredentialsConfig& config,
                                             const Environment& environment);
 std::unique_ptr<Source> make_container_source(const Environment& environment);
-std::unique_ptr<Source> make_imds_source(const Environment& environment);
+std::unique_ptr<Source> make_imds_source(const CredentialsConfig& config,
+                                         const Environment& environment);
 
 /// A variable that is set and not blank, trimmed: secrets often come with a line end.
 std::optional<std::string> variable(const Environment& environment, const std::string& name);
@@ -61,19 +62,11 @@ Fetched checked(Credentials credentials);
 Fetched parse_json_credentials(const std::string& text, const char* token_name,
                                const std::string& source);
 
-/// A role to be had from STS by an OIDC token in a file.
-struct WebIdentity {
-    std::string token_file;
-    std::string role_arn;
-    std::string session_name;
-    std::string region;    // empty: the global endpoint
-    std::string endpoint;  // empty: the service's own
-    std::string ca;        // PEM file; empty: the system's store
-    bool fips = false;
-};
-Fetched assume_with_web_identity(const WebIdentity& identity, const std::string& source,
-                                 const std::atomic<bool>& stop);
-/// The parts that come from the environment: region, endpoint, trust.
-WebIdentity web_identity_defaults(const Environment& environment);
+/// The keys of the environment, of whatever profile.
+Fetched environment_keys(const Environment& environment);
+
+/// The role of an account, taken on with the keys of `base`.
+std::unique_ptr<Source> make_account_source(const AccountConfig& account, BaseKeys base,
+                                            const Environment& environment);
 
 }  // namespace weir::aws

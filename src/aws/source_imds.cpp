@@ -1,6 +1,7 @@
-// The EC2 instance metadata service, version 2 alone: version 1 gives a role's keys to whoever can
-// make this host fetch a URL.
+// The EC2 instance metadata service. Version 1 gives a role's keys to whoever can make this host
+// fetch a URL, so it is used only where that is allowed in so many words.
 #include "aws/http_call.h"
+#include "aws/profiles.h"
 #include "aws/source.h"
 #include "aws/text.h"
 
@@ -14,7 +15,8 @@ constexpr const char* kRoles = "/latest/meta-data/iam/security-credentials/";
 
 class ImdsSource : public Source {
 public:
-    explicit ImdsSource(Environment environment) : environment_(std::move(environment)) {
+    ImdsSource(const CredentialsConfig& config, Environment environment)
+        : environment_(std::move(environment)), profile_(config.profile) {
         base_ = variable(environment_, "AWS_EC2_METADATA_SERVICE_ENDPOINT").value_or("");
         if (base_.empty()) {
             std::string mode = lower(
@@ -42,12 +44,15 @@ public:
                           "); on EC2 inside a container, raise the instance's metadata hop limit "
                           "to 2"};
         }
-        if (token->status != 200 || !is_token_text(trim(token->body))) {
-            return Absent{base_ + " gave no session token (status " +
-                          std::to_string(token->status) + "); IMDSv1 is not used"};
-        }
         call.method = "GET";
-        call.headers = {"x-aws-ec2-metadata-token: " + std::string(trim(token->body))};
+        call.headers.clear();
+        if (token->status == 200 && is_token_text(trim(token->body))) {
+            call.headers = {"x-aws-ec2-metadata-token: " + std::string(trim(token->body))};
+        } else if (!has_no_version_2(token->status) || !version_1_allowed()) {
+            return Absent{base_ + " gave no session token (status " +
+                          std::to_string(token->status) +
+                          "); IMDSv1 is not used unless ec2_metadata_v1_disabled is false"};
+        }
         call.url = base_ + kRoles;
         auto roles = ask(call, stop);
         if (!roles) {
@@ -76,6 +81,21 @@ public:
     }
 
 private:
+    static bool has_no_version_2(long status) {
+        return status == 403 || status == 404 || status == 405;
+    }
+
+    bool version_1_allowed() const {
+        std::string disabled = variable(environment_, "AWS_EC2_METADATA_V1_DISABLED").value_or("");
+        if (disabled.empty()) {
+            const std::string name = asked_profile(profile_, environment_);
+            disabled = Profiles(environment_)
+                           .profile(name.empty() ? "default" : name)
+                           .value("ec2_metadata_v1_disabled");
+        }
+        return lower(disabled) == "false";
+    }
+
     static Result<HttpAnswer> ask(HttpCall call, const std::atomic<bool>& stop) {
         call.direct = true;
         call.connect_timeout = std::chrono::seconds(1);
@@ -88,13 +108,15 @@ private:
     }
 
     Environment environment_;
+    std::string profile_;
     std::string base_;
 };
 
 }  // namespace
 
-std::unique_ptr<Source> make_imds_source(const Environment& environment) {
-    return std::make_unique<ImdsSource>(environment);
+std::unique_ptr<Source> make_imds_source(const CredentialsConfig& config,
+                                         const Environment& environment) {
+    return std::make_unique<ImdsSource>(config, environment);
 }
 
 }  // namespace weir::aws
