@@ -1,8 +1,8 @@
 #include "gateway/admin.h"
 
 #include "codec/sigv4.h"
+#include "gateway/answer.h"
 #include "gateway/identity.h"
-#include "gateway/refusal.h"
 #include "net/signal.h"
 
 #include <openssl/crypto.h>
@@ -88,8 +88,9 @@ std::string reload_json(const ReloadAnswer& answer) {
 
 }  // namespace
 
-bool is_health_path(std::string_view target) {
-    return health_path(target) == "/healthz" || health_path(target) == "/readyz";
+bool asks_health(const codec::Head& head) {
+    const auto path = health_path(head.target);
+    return (path == "/healthz" || path == "/readyz") && !is_web_page(head);
 }
 
 net::Task<void> answer_health(net::Downstream& downstream, bool ready) {
@@ -106,7 +107,7 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
                              const AdminParts& parts) {
     const auto& head = downstream.head();
     const auto path = head.target.substr(0, head.target.find('?'));
-    if (is_health_path(path) && !is_web_page(head)) {
+    if (asks_health(head)) {
         co_await answer_health(downstream, parts.ready());
         co_return;
     }
@@ -120,13 +121,16 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
         co_return;
     }
     const bool reading = head.method == "GET" || head.method == "HEAD";
-    if (path == "/metrics" || path == "/status") {
+    if (path == "/metrics" || path == "/status" || (path == "/incidents" && parts.incidents)) {
         if (!reading) {
             co_await refuse(downstream, 405, "ValidationException", "weir: this is read with GET");
             co_return;
         }
         const bool metrics = path == "/metrics";
-        const auto body = metrics ? parts.metrics() : parts.status();
+        const auto& read = metrics                ? parts.metrics
+                           : path == "/incidents" ? parts.incidents
+                                                  : parts.status;
+        const auto body = read();
         co_await downstream.send(200, metrics ? kPrometheus : kJson, body);
         co_return;
     }
@@ -153,7 +157,8 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
     }
     co_await refuse(
         downstream, 404, "ResourceNotFoundException",
-        "weir: the admin port has /healthz, /readyz, /metrics, /status and POST /reload");
+        "weir: the admin port has /healthz, /readyz, /metrics, /status, /incidents and POST "
+        "/reload");
 }
 
 }  // namespace weir::gateway

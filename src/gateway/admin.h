@@ -26,6 +26,7 @@ struct AdminParts {
     std::function<bool()> ready;
     std::function<std::string()> metrics;
     std::function<std::string()> status;
+    std::function<std::string()> incidents;
     /// Starts a reload and returns at once; `done` is called once, on any thread. Empty: not
     /// offered.
     std::function<void(std::string_view peer, std::function<void(ReloadAnswer)> done)> reload;
@@ -36,8 +37,8 @@ struct AdminParts {
 net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
                              const AdminParts& parts);
 
-/// GET /healthz and /readyz, which both ports answer; false: the path is another.
-bool is_health_path(std::string_view target);
+/// GET /healthz and /readyz, which both ports answer, except to a web page.
+bool asks_health(const codec::Head& head);
 net::Task<void> answer_health(net::Downstream& downstream, bool ready);
 
 }  // namespace weir::gateway

@@ -1,67 +1,85 @@
-// One attempt's time and repetition: which clock runs in which phase, and what may be sent again
-// unseen. Without I/O; docs/configuration.md, "Which clock runs when", is the table of it.
+// One send: a connection, the request, the head of its answer, each within its time.
 #pragma once
 
-#include <weir/config.h>
-#include <weir/time.h>
+#include "codec/http1.h"
+#include "gateway/patience.h"
+#include "gateway/stop.h"
+#include "net/loop.h"
+#include "net/upstream.h"
 
-#include <cstdint>
+#include <weir/types.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
 
 namespace weir::gateway {
 
-/// Where an attempt stands.
-enum class Phase : std::uint8_t {
-    connecting,  // name, TCP, proxy, TLS
-    sending,     // the request is being written
-    waiting,     // it is written, no head has come
-    opening,     // a stream's head has come, content has not
-    whole,       // the head of an answer that is no stream has come, its end has not
-    content,     // content is on its way to the client
+/// Promises: the connection is given back exactly once; what is awaited ends when `stop` has been
+/// raised and interrupt() called; a request that may have been read is not said to be unsent.
+class Attempt {
+public:
+    enum class End : std::uint8_t {
+        done,
+        failed,   // failure() says how
+        stopped,  // the client left, or the drain's time is over
+    };
+
+    /// `place` names it in messages.
+    Attempt(net::Loop& loop, net::Upstreams& upstreams, std::string_view place, const Stop& stop,
+            const Clocks& clocks)
+        : loop_(loop), upstreams_(upstreams), place_(place), stop_(stop), clocks_(clocks) {}
+    ~Attempt() { release(false); }
+    Attempt(const Attempt&) = delete;
+    Attempt& operator=(const Attempt&) = delete;
+
+    /// A connection: kept, unless `fresh` asks for one that was never used.
+    net::Task<End> connect(bool fresh);
+    /// Writes the request. After a write that failed an early answer may still be there to read: so
+    /// go on to read_head() in any case but `failed` and `stopped`.
+    net::Task<End> write(std::string_view head, std::string_view body);
+    bool written() const { return written_; }
+    /// The answer's head, which is kept.
+    net::Task<End> read_head();
+    const codec::Head& head() const { return head_; }
+
+    const Failure& failure() const { return failure_; }
+    /// The next attempt should not use a kept connection: this one had been closed meanwhile.
+    bool kept_had_closed() const { return kept_had_closed_; }
+    /// Why no connection could be had; empty: one was.
+    const std::string& unreachable() const { return unreachable_; }
+    /// Time that connecting took; zero for a kept connection.
+    Duration connecting() const { return connecting_; }
+
+    Clocks& clocks() { return clocks_; }
+    net::Upstream& upstream() { return *connection_; }
+    /// Gives the connection back. `reusable`: the answer was read to its end.
+    void release(bool reusable);
+    /// Ends what is awaited.
+    void interrupt();
+
+private:
+    End fail(Failure failure);
+    End no_head(net::NetError error);
+    void keep(const codec::Head& head);
+    void connect_late();
+
+    net::Loop& loop_;
+    net::Upstreams& upstreams_;
+    std::string_view place_;
+    const Stop& stop_;
+    Clocks clocks_;
+    std::unique_ptr<net::Upstream> connection_;
+    net::Upstreams::Interrupt interrupt_;
+    Patience left_;
+    std::string head_bytes_;
+    codec::Head head_;  // views into head_bytes_
+    Failure failure_;
+    std::string unreachable_;
+    Duration connecting_{};
+    bool late_ = false;  // connecting took too long
+    bool written_ = false;
+    bool kept_had_closed_ = false;
 };
-
-/// What ends it.
-enum class Clock : std::uint8_t {
-    first_event,  // timeouts.first_event
-    answer,       // timeouts.answer
-    idle,         // timeouts.idle
-    elsewhere,    // the share of the deadline that leaves another place its turn
-    deadline,     // queue.deadline, or x-weir-deadline-ms
-};
-
-struct AttemptTimes {
-    bool stream = false;
-    bool asked = false;      // the deadline is the caller's own: x-weir-deadline-ms
-    bool elsewhere = false;  // without an answer in time the call may go to another place
-    Instant deadline = Instant::max();
-    Instant started{};  // the attempt
-    Instant sent{};     // its last byte was written
-};
-
-struct Patience {
-    Duration left{};  // at least a millisecond
-    Clock clock = Clock::idle;
-};
-
-/// How long the attempt may go on without another byte from upstream. Time in which the client
-/// takes nothing does not count for `content`: it is asked for anew before each read.
-Patience patience(const TimeoutsConfig& timeouts, const AttemptTimes& times, Phase phase,
-                  Instant now);
-
-/// What is left until a stream's head and what may go out with it are due at the client. It is a
-/// tenth less than timeouts.hold, so that they are there by then.
-Duration hold_left(const TimeoutsConfig& timeouts, Instant started, Instant now);
-
-/// A connection that ended before a byte of the answer.
-struct BrokenSend {
-    bool reused = false;        // it had been idle: kept from an earlier exchange
-    bool write_failed = false;  // the request was not taken
-    bool closed = false;        // closed or reset, as opposed to silent
-    bool any_bytes = false;     // something of an answer came
-    Duration since_written{};
-};
-
-/// The peer had closed the connection while it was idle, and has not read the request: it may go
-/// again, on a fresh one. Later than a second after the write it may have been read, and paid for.
-bool had_been_closed(const BrokenSend& send);
 
 }  // namespace weir::gateway

@@ -1,6 +1,6 @@
 #include "gateway/client_scope.h"
 
-#include "gateway/identity.h"
+#include "policy/eligibility.h"
 
 #include <weir/models.h>
 
@@ -8,17 +8,17 @@
 
 namespace weir::gateway {
 
-bool may_use_model(const ClientConfig* client, std::string_view asked, std::string_view name) {
-    return client == nullptr || client->models.empty() ||
-           std::ranges::any_of(client->models, [&](const auto& glob) {
-               return glob_match(glob, name) || glob_match(glob, asked);
-           });
+bool may_use_model(const Config& config, const ClientConfig* client, std::string_view asked,
+                   std::string_view name) {
+    return client == nullptr || policy::may_use_model(config, *client, asked) ||
+           (name != asked && policy::may_use_model(config, *client, name));
 }
 
-bool may_read_model(const ClientConfig* client, std::string_view asked, std::string_view name) {
-    return may_use_model(client, asked, name) ||
+bool may_read_model(const Config& config, const ClientConfig* client, std::string_view asked,
+                    std::string_view name) {
+    return may_use_model(config, client, asked, name) ||
            std::ranges::any_of(client->models, [&](const auto& glob) {
-               return glob_match(split_model(glob).base, split_model(name).base);
+               return policy::glob_match(split_model(glob).base, split_model(name).base);
            });
 }
 

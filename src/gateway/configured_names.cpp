@@ -42,7 +42,18 @@ std::vector<std::string> trusted_files(const Config& config) {
     if (config.regions.empty()) {
         files.emplace();
     }
+    if (config.shared && config.shared->url.starts_with("rediss:")) {
+        files.insert(config.shared->ca);
+    }
     return {files.begin(), files.end()};
+}
+
+std::string listed(const std::vector<std::string>& names) {
+    std::string text;
+    for (const auto& name : names) {
+        text += (text.empty() ? "" : ", ") + name;
+    }
+    return text;
 }
 
 }  // namespace weir::gateway

@@ -15,4 +15,7 @@ std::vector<std::string> client_labels(const Config& config);
 /// Whose certificates upstream connections trust: what each Region's `ca` says; empty: the default.
 std::vector<std::string> trusted_files(const Config& config);
 
+/// "a, b, c", for messages.
+std::string listed(const std::vector<std::string>& names);
+
 }  // namespace weir::gateway

@@ -62,22 +62,15 @@ OpenAiWords openai_words(const ErrorAnswer& error) {
     }
 }
 
-std::string quoted(std::string_view text) {
-    std::string out = "\"";
-    append_json_text(out, text);
-    out += '"';
-    return out;
-}
-
 std::string openai_error(std::string_view message, const OpenAiWords& words) {
-    return "{\"message\":" + quoted(message) + ",\"type\":" + quoted(words.type) +
+    return "{\"message\":" + json_text(message) + ",\"type\":" + json_text(words.type) +
            ",\"param\":null,\"code\":" +
-           (words.code.empty() ? std::string("null") : quoted(words.code)) + "}";
+           (words.code.empty() ? std::string("null") : json_text(words.code)) + "}";
 }
 
 std::string anthropic_error(std::string_view message, std::string_view type) {
-    return R"({"type":"error","error":{"type":)" + quoted(type) +
-           ",\"message\":" + quoted(message) + "}";
+    return R"({"type":"error","error":{"type":)" + json_text(type) +
+           ",\"message\":" + json_text(message) + "}";
 }
 
 std::string sse_event(Operation operation, std::string_view message, const OpenAiWords& words,
@@ -85,8 +78,8 @@ std::string sse_event(Operation operation, std::string_view message, const OpenA
     switch (operation) {
         case Operation::responses:
             // The typed event of that API; `error` besides, for it is what makes the SDK raise.
-            return "event: error\ndata: {\"type\":\"error\",\"code\":" + quoted(words.code) +
-                   ",\"message\":" + quoted(message) +
+            return "event: error\ndata: {\"type\":\"error\",\"code\":" + json_text(words.code) +
+                   ",\"message\":" + json_text(message) +
                    ",\"param\":null,\"sequence_number\":0,\"error\":" +
                    openai_error(message, words) + "}\n\n";
         case Operation::messages:
@@ -136,7 +129,7 @@ std::string error_body(Dialect dialect, const ErrorAnswer& error, std::string_vi
             return "{\"error\":" + openai_error(error.message, openai_words(error)) + "}";
         case Dialect::anthropic:
             return anthropic_error(error.message, anthropic_type(error.status)) +
-                   ",\"request_id\":" + quoted(request_id) + "}";
+                   ",\"request_id\":" + json_text(request_id) + "}";
         case Dialect::aws:
             break;
     }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bedrock/operation.h"
-#include "gateway/refusal.h"
+#include "gateway/answer.h"
 
 #include <string>
 #include <string_view>

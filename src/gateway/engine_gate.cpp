@@ -1,5 +1,8 @@
 #include "gateway/engine_gate.h"
 
+#include "gateway/clock.h"
+
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -9,20 +12,18 @@ namespace {
 /// One lock hold hands on at most this many batches of 64; the timer brings the rest at once.
 constexpr int kBatches = 4;
 
-Instant clock_now() {
-    return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
-EngineGate::EngineGate(Config config, std::uint64_t seed, std::vector<net::Loop*> loops,
-                       Deliver deliver)
+EngineGate::EngineGate(Config config, std::uint64_t seed, EngineState before,
+                       std::vector<net::Loop*> loops, Deliver deliver)
     : loops_(std::move(loops)),
       deliver_(std::move(deliver)),
-      engine_(std::move(config), seed, clock_now()),
+      engine_(std::move(config), seed, gateway::now()),
       timer_(
           loops_.front()->wheel(), [](void* self) { static_cast<EngineGate*>(self)->on_timer(); },
-          this) {}
+          this) {
+    engine_.resume(std::move(before), gateway::now());
+}
 
 void EngineGate::advance(Instant now, std::vector<Wake>& woken) {
     for (int batch = 0; batch < kBatches; ++batch) {
@@ -39,12 +40,12 @@ auto EngineGate::ask(bool frees_room, Ask ask) {
     using Answer = std::invoke_result_t<Ask, Engine&, Instant>;
     std::vector<Wake> woken;
     std::unique_lock lock(mutex_);
-    const auto now = clock_now();
+    const auto now = gateway::now();
     const auto finish = [&] {
         if (frees_room) {
             advance(now, woken);
         }
-        const auto next = engine_.next_wake();
+        const auto next = next_due();
         const bool earlier = next && *next < armed_;
         if (earlier) {
             armed_ = *next;
@@ -73,7 +74,9 @@ void EngineGate::post(std::vector<Wake>& woken) {
 
 void EngineGate::arm(Instant when) {
     loops_.front()->post([this, when] {
-        if (!timer_.armed() || when < timer_deadline_) {
+        if (when <= gateway::now()) {
+            on_timer();
+        } else if (!timer_.armed() || when < timer_deadline_) {
             timer_deadline_ = when;
             timer_.set(when);
         }
@@ -83,8 +86,12 @@ void EngineGate::arm(Instant when) {
 void EngineGate::on_timer() {
     std::vector<Wake> woken;
     std::unique_lock lock(mutex_);
-    advance(clock_now(), woken);
-    const auto next = engine_.next_wake();
+    advance(gateway::now(), woken);
+    std::vector<BookExchange> exchanges;
+    if (send_) {
+        exchanges = engine_.exchanges(gateway::now());
+    }
+    const auto next = next_due();
     armed_ = next.value_or(Instant::max());
     lock.unlock();
     if (next) {
@@ -92,6 +99,36 @@ void EngineGate::on_timer() {
         timer_.set(*next);
     }
     post(woken);
+    if (!exchanges.empty()) {
+        send_(std::move(exchanges));
+    }
+}
+
+/// When the engine or what it has to tell others is due next.
+std::optional<Instant> EngineGate::next_due() const {
+    const auto wake = engine_.next_wake();
+    const auto exchange = send_ ? engine_.exchange_due() : std::nullopt;
+    return wake && exchange ? std::min(*wake, *exchange) : (wake ? wake : exchange);
+}
+
+void EngineGate::answered(const BookAnswer& answer) {
+    ask(true, [&](Engine& e, Instant now) { e.answered(answer, now); });
+}
+
+void EngineGate::unanswered(std::string_view quota) {
+    ask(true, [&](Engine& e, Instant now) { e.unanswered(quota, now); });
+}
+
+std::optional<PastRefusal> EngineGate::refused(std::string_view client,
+                                               std::string_view invocation) {
+    const std::scoped_lock lock(mutex_);
+    return engine_.refused(client, invocation, gateway::now());
+}
+
+void EngineGate::remember(std::string_view client, std::string_view invocation,
+                          const PastRefusal& past) {
+    const std::scoped_lock lock(mutex_);
+    engine_.remember(client, invocation, past, gateway::now());
 }
 
 Decision EngineGate::offer(const Call& call) {
@@ -114,10 +151,6 @@ std::vector<std::string> EngineGate::notices() {
     return ask(false, [](Engine& e, Instant) { return e.take_notices(); });
 }
 
-void EngineGate::settle(CallId id, const Usage& usage) {
-    ask(true, [&](Engine& e, Instant now) { e.settle(id, usage, now); });
-}
-
 void EngineGate::complete(CallId id, const Usage& usage) {
     ask(true, [&](Engine& e, Instant now) {
         e.began(id, now);
@@ -135,6 +168,11 @@ std::optional<Refusal> EngineGate::count_request(std::string_view client) {
 
 void EngineGate::reconfigure(Config config) {
     ask(true, [&](Engine& e, Instant now) { e.reconfigure(std::move(config), now); });
+}
+
+EngineState EngineGate::state() {
+    const std::scoped_lock lock(mutex_);
+    return engine_.state(gateway::now());
 }
 
 Status EngineGate::status() {

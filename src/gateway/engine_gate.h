@@ -4,6 +4,7 @@
 #include "net/loop.h"
 
 #include <weir/engine.h>
+#include <weir/engine_state.h>
 
 #include <functional>
 #include <memory>
@@ -25,7 +26,9 @@ public:
     /// `deliver` runs on the loop of wake.id.worker.
     using Deliver = std::function<void(const Wake&)>;
 
-    EngineGate(Config config, std::uint64_t seed, std::vector<net::Loop*> loops, Deliver deliver);
+    /// `before`: what the process before left.
+    EngineGate(Config config, std::uint64_t seed, EngineState before, std::vector<net::Loop*> loops,
+               Deliver deliver);
     EngineGate(const EngineGate&) = delete;
     EngineGate& operator=(const EngineGate&) = delete;
 
@@ -35,7 +38,6 @@ public:
     Decision report(CallId id, const Failure& failure, std::string_view name = {});
     /// What the engine has to say to the log.
     std::vector<std::string> notices();
-    void settle(CallId id, const Usage& usage);
     /// began() and settle() in one go, for answers that come whole.
     void complete(CallId id, const Usage& usage);
     void cancel(CallId id, const std::optional<Usage>& so_far);
@@ -45,6 +47,20 @@ public:
     void reconfigure(Config config);
     Status status();
 
+    /// Several instances draw on the same quotas: what the engine has to tell the others goes to
+    /// `send`, on worker 0's loop, and what comes back to answered() and unanswered(), there too.
+    /// To be called before the loops run.
+    using Send = std::function<void(std::vector<BookExchange>)>;
+    void share(Send send) { send_ = std::move(send); }
+    void answered(const BookAnswer& answer);
+    void unanswered(std::string_view quota);
+    /// An invocation's refusal, for the other instances and from them.
+    std::optional<PastRefusal> refused(std::string_view client, std::string_view invocation);
+    void remember(std::string_view client, std::string_view invocation, const PastRefusal& past);
+
+    /// For any thread, also after the loops have ended.
+    EngineState state();
+
 private:
     template <class Ask>
     auto ask(bool frees_room, Ask ask);
@@ -52,6 +68,7 @@ private:
     void post(std::vector<Wake>& woken);
     void arm(Instant when);
     void on_timer();
+    std::optional<Instant> next_due() const;
 
     std::vector<net::Loop*> loops_;
     Deliver deliver_;
@@ -61,6 +78,7 @@ private:
         Instant::max();         // guarded by mutex_: what the timer is, or is about to be, set to
     Instant timer_deadline_{};  // worker 0's thread only
     net::Timer timer_;          // likewise
+    Send send_;                 // empty: this instance counts alone
 };
 
 }  // namespace weir::gateway

@@ -1,21 +1,17 @@
 #include "gateway/gateway.h"
 
-#include "gateway/admin.h"
-#include "gateway/background_thread.h"
-#include "gateway/configured_names.h"
+#include "gateway/clock.h"
 #include "gateway/exchange.h"
-#include "gateway/settings.h"
+#include "gateway/gateway_impl.h"
+#include "gateway/poll_until.h"
 #include "gateway/via.h"
-#include "gateway/worker.h"
 #include "net/descriptors.h"
-#include "net/server.h"
-#include "net/tls.h"
-#include "observe/status_json.h"
+#include "net/heartbeat.h"
+#include "observe/scrape.h"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <ranges>
 #include <thread>
 
 namespace weir::gateway {
@@ -25,69 +21,20 @@ constexpr Duration kObservedEvery = std::chrono::hours(24);
 constexpr Duration kDrainPoll = std::chrono::milliseconds(20);
 /// For what drain's end tells those who are still there: within Kubernetes' 30 s.
 constexpr Duration kLastWords = std::chrono::seconds(1);
+/// For what was cut to end on its own loop.
+constexpr Duration kLongestStop = std::chrono::seconds(2);
 /// Descriptors that are neither a client's nor an upstream's: listeners, logs, epoll, files being
 /// read.
 constexpr std::size_t kSpareDescriptors = 64;
 
-constexpr std::size_t kAdminConnections = 256;
-
-std::string joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const auto& word : words) {
-        text += (text.empty() ? "" : ", ") + word;
-    }
-    return text;
+/// What answers to the exchanges of an engine come to.
+template <class Gate>
+shared::Books::Party party_of(Gate& gate) {
+    return {new_instance_name(), [&gate](const BookAnswer& answer) { gate.answered(answer); },
+            [&gate](std::string_view quota) { gate.unanswered(quota); }};
 }
 
 }  // namespace
-
-struct Gateway::Impl {
-    Impl(Config config, GatewayOptions o)
-        : options(std::move(o)),
-          regions(options.make_keys),
-          metrics(model_labels(config), client_labels(config)) {
-        first = std::move(config);
-    }
-
-    Result<std::shared_ptr<const Snapshot>> make_snapshot(Config config);
-    net::Task<void> serve(net::Downstream& downstream);
-    net::Task<void> serve_admin(net::Downstream& downstream);
-    net::ServerLimits server_limits(const Config& config) const;
-    net::ServerLimits admin_limits(const Config& config) const;
-    Result<ReloadAnswer> reload(const Result<Config>& read, std::string_view by);
-    Result<ReloadAnswer> take(Config config);
-    observe::ConfigurationStatus configuration() const;
-    std::string scrape();
-    void log_observed();
-    void log(LogLevel level, std::string_view text) const {
-        if (options.log) {
-            options.log(level, text);
-        }
-    }
-
-    GatewayOptions options;
-    Config first;  // until start()
-    RegionDirectory regions;
-    observe::Metrics metrics;
-    std::unique_ptr<observe::LineWriter> access_log;
-    Shared shared;
-    std::mutex reload_mutex;  // one reload at a time; held over disk reads
-    mutable std::mutex snapshot_mutex;
-    std::shared_ptr<const Snapshot> snapshot;  // guarded by snapshot_mutex; the workers have copies
-    observe::ConfigurationStatus in_force;     // likewise
-    std::size_t most_connections = 0;          // that the descriptors allow; set by start()
-    // The order is that of construction: loops outlive all that runs on them.
-    std::vector<std::unique_ptr<net::Loop>> loops;
-    std::unique_ptr<EngineGate> gate;
-    std::unique_ptr<ObserveGate> shadow;
-    std::unique_ptr<net::Timer> observed_daily;
-    std::vector<std::unique_ptr<Worker>> workers;
-    std::unique_ptr<net::Server> server;
-    std::unique_ptr<net::Server> admin;
-    AdminParts admin_parts;
-    std::unique_ptr<BackgroundThread> background;
-    bool running = false;
-};
 
 Gateway::Gateway(Config config, GatewayOptions options)
     : impl_(std::make_unique<Impl>(std::move(config), std::move(options))) {}
@@ -96,24 +43,9 @@ Gateway::~Gateway() {
     stop();
 }
 
-Result<std::shared_ptr<const Snapshot>> Gateway::Impl::make_snapshot(Config config) {
-    auto made = std::make_shared<Snapshot>(std::move(config));
-    if (made->config.regions.empty()) {
-        made->keys = regions.keys(made->config.credentials);
-    }
-    for (const auto& [name, region] : made->config.regions) {
-        auto found = regions.get(name, region, made->config.credentials);
-        if (!found) {
-            return failure("regions." + name + ": " + found.error().message);
-        }
-        made->regions.emplace(name, *found);
-    }
-    return std::shared_ptr<const Snapshot>(std::move(made));
-}
-
 net::Task<void> Gateway::Impl::serve(net::Downstream& downstream) {
     Worker& worker = *workers[downstream.loop().index()];
-    if (is_health_path(downstream.head().target) && !is_web_page(downstream.head())) {
+    if (asks_health(downstream.head())) {
         co_await answer_health(downstream, shared.ready.load(std::memory_order_relaxed));
         co_return;
     }
@@ -123,19 +55,20 @@ net::Task<void> Gateway::Impl::serve(net::Downstream& downstream) {
 
 net::Task<void> Gateway::Impl::serve_admin(net::Downstream& downstream) {
     const auto snapshot_now = workers.front()->snapshot;
-    co_await answer_admin(downstream, snapshot_now->config, admin_parts);
+    co_await answer_admin(downstream, snapshot_now->config, listeners.admin_parts);
 }
 
 Result<void> Gateway::start() {
     auto& my = *impl_;
     const auto descriptors = net::raise_descriptor_limit();
-    auto snapshot = my.make_snapshot(std::move(my.first));
-    if (!snapshot) {
-        return std::unexpected(snapshot.error());
+    my.sources.declared = my.first;
+    const auto made = my.make_snapshot(std::move(my.first));
+    if (!made) {
+        return std::unexpected(made.error());
     }
-    my.snapshot = *snapshot;
-    const auto& config = my.snapshot->config;
-    my.in_force = {hash_of(config), unix_ms(), {}};
+    const std::shared_ptr<const Snapshot>& snapshot = *made;
+    const auto& config = snapshot->config;
+    my.in_force.set(snapshot, {hash_of(config), unix_ms(), {}});
 
     const auto cores = std::max(1U, std::thread::hardware_concurrency());
     const auto count = config.workers == 0 ? cores : config.workers;
@@ -144,13 +77,29 @@ Result<void> Gateway::start() {
         my.loops.push_back(std::make_unique<net::Loop>(static_cast<unsigned>(i)));
         loops.push_back(my.loops.back().get());
     }
-    my.gate =
-        std::make_unique<EngineGate>(config, my.options.seed, loops, [this](const Wake& wake) {
-            if (Exchange* exchange = impl_->workers[wake.id.worker]->find(wake.id)) {
-                exchange->deliver(wake.decision);
+    my.gate = std::make_unique<EngineGate>(
+        config, my.options.seed,
+        state_before(config.state_file, config.quota_window, unix_ms(), my.options.log), loops,
+        [this](const Wake& wake) {
+            if (auto* call = impl_->workers[wake.id.worker]->calls.find(wake.id)) {
+                call->deliver(wake.decision);
             }
         });
-    my.shadow = std::make_unique<ObserveGate>(config, my.options.seed);
+    my.shadow = std::make_unique<ObserveGate>(config, my.options.seed, *my.loops.front());
+    if (config.shared) {
+        my.books.kept =
+            std::make_unique<shared::Books>(*my.loops.front(), *config.shared, my.options.log);
+        my.books.refused =
+            std::make_unique<OtherInstances>(*my.loops.front(), my.books.kept->refusals());
+        my.books.engine = party_of(*my.gate);
+        my.books.shadow = party_of(*my.shadow);
+        my.gate->share([&my](std::vector<BookExchange> exchanges) {
+            my.books.kept->send(my.books.engine, std::move(exchanges));
+        });
+        my.shadow->share([&my](std::vector<BookExchange> exchanges) {
+            my.books.kept->send(my.books.shadow, std::move(exchanges));
+        });
+    }
     if (my.options.access_log >= 0) {
         my.access_log = std::make_unique<observe::LineWriter>(
             my.options.access_log,
@@ -165,6 +114,7 @@ Result<void> Gateway::start() {
     }
     my.shared.gate = my.gate.get();
     my.shared.shadow = my.shadow.get();
+    my.shared.others = my.books.refused.get();
     my.shared.metrics = &my.metrics;
     my.shared.access_log = my.access_log.get();
     my.shared.regions = &my.regions;
@@ -173,7 +123,7 @@ Result<void> Gateway::start() {
     my.shared.conversation_seed = my.options.seed;
     for (std::size_t i = 0; i < count; ++i) {
         my.workers.push_back(std::make_unique<Worker>(
-            *my.loops[i], my.shared, my.snapshot, my.options.seed + 0x9e3779b97f4a7c15 * (i + 1)));
+            *my.loops[i], my.shared, snapshot, my.options.seed + 0x9e3779b97f4a7c15 * (i + 1)));
     }
 
     net::ServerSettings settings;
@@ -181,9 +131,9 @@ Result<void> Gateway::start() {
     if (config.tls) {
         settings.tls = net::ServerTls{config.tls->certificate, config.tls->key};
     }
-    my.most_connections = descriptors > 2 * kSpareDescriptors
-                              ? (descriptors - kSpareDescriptors) / 2
-                              : kSpareDescriptors;
+    my.listeners.most_connections = descriptors > 2 * kSpareDescriptors
+                                        ? (descriptors - kSpareDescriptors) / 2
+                                        : kSpareDescriptors;
     static_cast<net::ServerLimits&>(settings) = my.server_limits(config);
     settings.log = [this](std::string_view text) { impl_->log(LogLevel::warn, text); };
     settings.error_body = [](int, std::string_view message) {
@@ -191,24 +141,34 @@ Result<void> Gateway::start() {
     };
     settings.error_fields =
         "Content-Type: application/json\r\nx-amzn-ErrorType: ValidationException\r\n";
-    my.server = std::make_unique<net::Server>(
+    my.listeners.main = std::make_unique<net::Server>(
         loops, settings, [this](net::Downstream& d) { return impl_->serve(d); });
-    if (auto bound = my.server->start(); !bound) {
+    if (auto bound = my.listeners.main->start(); !bound) {
         return bound;
     }
-    my.admin_parts.ready = [this] { return impl_->shared.ready.load(std::memory_order_relaxed); };
-    my.admin_parts.metrics = [this] { return impl_->scrape(); };
-    my.admin_parts.status = [this] {
-        return observe::status_json(impl_->gate->status(), impl_->shadow->rows(),
-                                    impl_->configuration(), impl_->shadow->advice());
+    my.listeners.admin_parts.ready = [this] {
+        return impl_->shared.ready.load(std::memory_order_relaxed);
+    };
+    my.listeners.admin_parts.metrics = [this] { return observe::to_text(impl_->scrape()); };
+    my.listeners.admin_parts.incidents = [this] { return impl_->incidents(); };
+    my.listeners.admin_parts.status = [this] {
+        return observe::status_json(impl_->status(), impl_->shadow->rows(),
+                                    impl_->in_force.status(), impl_->shadow->advice());
     };
     if (my.options.read_config) {
         my.background = std::make_unique<BackgroundThread>();
-        my.admin_parts.reload = [this](std::string_view peer,
-                                       std::function<void(ReloadAnswer)> done) {
+        my.listeners.admin_parts.reload = [this](std::string_view peer,
+                                                 std::function<void(ReloadAnswer)> done) {
             impl_->background->run([this, by = "POST /reload from " + std::string(peer),
                                     done = std::move(done)] {
+                const auto& reloading = impl_->options.reloading;
+                if (reloading) {
+                    reloading(true);
+                }
                 auto answer = impl_->reload(impl_->options.read_config(), by);
+                if (reloading) {
+                    reloading(false);
+                }
                 done(answer ? std::move(*answer) : ReloadAnswer{.error = answer.error().message});
             });
         };
@@ -218,10 +178,10 @@ Result<void> Gateway::start() {
         admin_settings.listen = {config.admin};
         admin_settings.tls.reset();
         static_cast<net::ServerLimits&>(admin_settings) = my.admin_limits(config);
-        my.admin = std::make_unique<net::Server>(
+        my.listeners.admin = std::make_unique<net::Server>(
             std::vector<net::Loop*>{loops.front()}, admin_settings,
             [this](net::Downstream& d) { return impl_->serve_admin(d); });
-        if (auto bound = my.admin->start(); !bound) {
+        if (auto bound = my.listeners.admin->start(); !bound) {
             return bound;
         }
     }
@@ -231,7 +191,19 @@ Result<void> Gateway::start() {
     for (auto& loop : my.loops) {
         loop->start();
     }
+    if (!config.state_file.empty()) {
+        my.state_keeper = std::make_unique<StateKeeper>(
+            config.state_file, state_interval(config.quota_window),
+            [gate = my.gate.get()] { return gate->state(); }, my.options.log);
+    }
+    const std::lock_guard lock(my.sources.mutex);  // the loops run: a reload may be under way
+    my.aws.quotas = std::make_unique<QuotaWatch>(QuotaWatch::Ends{
+        [this] { return impl_->in_force.snapshot(); }, [this] { return impl_->gate->status(); },
+        [this](const QuotaFindings& found) { impl_->take_findings(found); }, my.options.log});
     my.running = true;
+    const auto current = my.in_force.snapshot();
+    my.push_metrics(current->config);
+    my.watch_incidents(current->config);
     return {};
 }
 
@@ -248,142 +220,120 @@ void Gateway::Impl::log_observed() {
     }
 }
 
+/// Starts the thread that sends metrics when they are first asked for.
+void Gateway::Impl::push_metrics(const Config& config) {
+    if (config.aws.metrics.to == MetricsTo::off) {
+        return;
+    }
+    const std::lock_guard lock(aws.mutex);
+    if (aws.push != nullptr || !running) {
+        return;
+    }
+    log(LogLevel::info, "metrics go to CloudWatch: " + aws::price_of_metrics(config));
+    MetricsPush::Parts parts;
+    parts.snapshot = [this] { return in_force.snapshot(); };
+    parts.scrape = [this] { return scrape(); };
+    if (access_log != nullptr) {
+        parts.write_line = [this](std::string_view line) { access_log->write(line); };
+    }
+    parts.keys = [this] { return regions.keys(KeysWanted::of(in_force.snapshot()->config)); };
+    parts.log = options.log;
+    aws.push = std::make_unique<MetricsPush>(std::move(parts));
+}
+
+/// Starts the thread that watches when somebody is first to be told.
+void Gateway::Impl::watch_incidents(const Config& config) {
+    const IncidentsConfig& incidents = config.aws.incidents;
+    if (incidents.topic.empty() && incidents.webhook.empty()) {
+        return;
+    }
+    const std::lock_guard lock(aws.mutex);
+    if (aws.incidents != nullptr || !running) {
+        return;
+    }
+    IncidentWatch::Parts parts;
+    parts.snapshot = [this] { return in_force.snapshot(); };
+    parts.status = [this] { return gate->status(); };
+    parts.samples = [this] { return to_samples(scrape()); };
+    parts.expiry = [this] { return regions.soonest_expiry(); };
+    parts.keys = [this] { return regions.keys(KeysWanted::of(in_force.snapshot()->config)); };
+    parts.instance = shared.instance;
+    if (config.quota_window < std::chrono::minutes(1)) {  // of tests: all goes as much faster
+        parts.timing = {.open_after = 1, .resolve_after = 2, .update_every = 5};
+    }
+    parts.log = options.log;
+    aws.incidents = std::make_unique<IncidentWatch>(std::move(parts));
+}
+
+std::string Gateway::Impl::incidents() {
+    const std::lock_guard lock(aws.mutex);
+    return incidents_json(
+        aws.incidents == nullptr ? std::vector<aws::Incident>{} : aws.incidents->list(),
+        aws.incidents != nullptr);
+}
+
 std::vector<std::uint16_t> Gateway::ports() const {
-    return impl_->server->ports();
+    return impl_->listeners.main->ports();
 }
 
 std::uint16_t Gateway::admin_port() const {
-    return impl_->admin == nullptr ? std::uint16_t{0} : impl_->admin->ports().front();
+    return impl_->listeners.admin == nullptr ? std::uint16_t{0}
+                                             : impl_->listeners.admin->ports().front();
 }
 
-net::ServerLimits Gateway::Impl::server_limits(const Config& config) const {
-    auto limits = admin_limits(config);
-    limits.max_connections = std::min(config.limits.max_connections, most_connections);
-    if (limits.max_connections < config.limits.max_connections) {
-        log(LogLevel::warn, "limits.max_connections is cut to " +
-                                std::to_string(limits.max_connections) +
-                                ": more descriptors may not be open (ulimit -n)");
+/// Of a quota whose calls are observed, what the shadow has of the shared books.
+Status Gateway::Impl::status() {
+    Status all = gate->status();
+    if (books.kept == nullptr) {
+        return all;
     }
-    return limits;
-}
-
-net::ServerLimits Gateway::Impl::admin_limits(const Config& config) const {
-    net::ServerLimits limits;
-    limits.head_timeout = config.timeouts.client_head;
-    limits.idle_timeout = config.timeouts.client_idle;
-    limits.write_timeout = config.timeouts.idle;
-    limits.max_head = config.limits.max_header;
-    limits.max_connections = kAdminConnections;
-    return limits;
-}
-
-Result<ReloadAnswer> Gateway::reload(const Result<Config>& read, std::string_view by) {
-    return impl_->reload(read, by);
-}
-
-Result<ReloadAnswer> Gateway::Impl::reload(const Result<Config>& read, std::string_view by) {
-    const std::lock_guard lock(reload_mutex);
-    auto taken = read ? take(*read) : std::unexpected(read.error());
-    metrics.count_reload(taken.has_value());
-    const std::string who(by);
-    if (!taken) {
-        log(LogLevel::error, who + ": refused, the old configuration stays");
-        for (const auto line : std::views::split(taken.error().message, '\n')) {
-            log(LogLevel::error, who + ": " + std::string(line.begin(), line.end()));
+    for (SharedStatus& seen : shadow->shared()) {
+        const auto same = std::ranges::find(all.shared, seen.quota, &SharedStatus::quota);
+        if (same == all.shared.end()) {
+            all.shared.push_back(std::move(seen));
+        } else if (!same->joined) {
+            *same = std::move(seen);
         }
-        return taken;
     }
-    log(LogLevel::info, who + ": configuration " + taken->hash + " is in force; changed: " +
-                            (taken->applied.empty() ? "nothing" : joined(taken->applied)));
-    if (!taken->needs_restart.empty()) {
-        log(LogLevel::warn, who +
-                                ": these settings take effect at the next start, the old values "
-                                "stay until then: " +
-                                joined(taken->needs_restart));
-    }
-    return taken;
+    return all;
 }
 
-/// Everything that may fail comes before anything changes.
-Result<ReloadAnswer> Gateway::Impl::take(Config config) {
-    const auto old = [&] {
-        const std::lock_guard lock(snapshot_mutex);
-        return snapshot;
-    }();
-    auto changes = take_over(old->config, config);
-    std::shared_ptr<net::TlsContext> tls;
-    if (config.tls) {
-        auto made = net::TlsContext::server(config.tls->certificate, config.tls->key);
-        if (!made) {
-            return failure("tls: " + made.error().message);
-        }
-        tls = std::move(*made);
-    }
-    auto trust = net::TrustReload::prepare(trusted_files(config));
-    if (!trust) {
-        return std::unexpected(trust.error());
-    }
-    regions.forget_unused();  // what the last reload has left behind
-    auto made = make_snapshot(std::move(config));
-    if (!made) {
-        return std::unexpected(made.error());
-    }
-    const auto& next = (*made)->config;
-    ReloadAnswer answer{.hash = hash_of(next),
-                        .applied = std::move(changes.applied),
-                        .needs_restart = std::move(changes.restart)};
-    {
-        const std::lock_guard lock(snapshot_mutex);
-        snapshot = *made;
-        in_force = {answer.hash, unix_ms(), answer.needs_restart};
-    }
-    trust->commit();
-    if (tls != nullptr) {
-        server->set_tls(std::move(tls));
-    }
-    server->set_limits(server_limits(next));
-    if (admin != nullptr) {
-        admin->set_limits(admin_limits(next));
-    }
-    gate->reconfigure(next);
-    shadow->reconfigure(next);
-    metrics.configure(model_labels(next), client_labels(next));
-    for (auto& worker : workers) {
-        Worker* w = worker.get();
-        w->loop.post([w, next = *made] { w->take(next); });
-    }
-    if (options.reloaded) {
-        options.reloaded(next);
-    }
-    return answer;
-}
-
-observe::ConfigurationStatus Gateway::Impl::configuration() const {
-    const std::lock_guard lock(snapshot_mutex);
-    return in_force;
-}
-
-std::string Gateway::Impl::scrape() {
+std::vector<prometheus::MetricFamily> Gateway::Impl::scrape() {
     observe::Metrics::Gauges gauges;
-    gauges.status = gate->status();
+    gauges.status = status();
     gauges.observed = shadow->rows();
-    gauges.client_active = static_cast<std::int64_t>(server->active());
-    gauges.client_idle = static_cast<std::int64_t>(server->connections()) - gauges.client_active;
-    std::shared_ptr<const Snapshot> current;
-    {
-        const std::lock_guard lock(snapshot_mutex);
-        current = snapshot;
-    }
+    gauges.client_active = static_cast<std::int64_t>(listeners.main->active());
+    gauges.client_idle =
+        static_cast<std::int64_t>(listeners.main->connections()) - gauges.client_active;
+    const auto current = in_force.snapshot();
     gauges.quota_share = current->config.quota_share;
     for (const auto& [name, region] : current->regions) {
         gauges.pools.push_back({name, region->counts.active.load(), region->counts.idle.load(),
                                 static_cast<std::int64_t>(current->config.pool.max_connections)});
     }
+    if (books.kept != nullptr) {
+        const auto& counters = books.kept->counters();
+        observe::Metrics::Gauges::SharedStore store;
+        store.up = counters.up.load();
+        store.commands = counters.commands.load();
+        for (std::size_t i = 0; i < shared::kStoreErrors; ++i) {
+            store.failures.emplace_back(to_string(static_cast<shared::StoreError>(i)),
+                                        counters.failed[i].load());
+        }
+        gauges.shared = std::move(store);
+    }
     gauges.credentials_expiry_seconds = regions.soonest_expiry();
     gauges.unclean_lines = codec::unclean_lines();
-    gauges.configuration = configuration();
+    gauges.configuration = in_force.status();
     gauges.log_dropped = access_log == nullptr ? 0 : access_log->dropped();
-    return metrics.text(gauges);
+    {
+        const std::lock_guard lock(aws.mutex);
+        if (aws.push != nullptr) {
+            const auto& counters = aws.push->counters();
+            gauges.cloudwatch = {counters.sent, counters.dropped, counters.left_out};
+        }
+    }
+    return metrics.collect(gauges);
 }
 
 Status Gateway::status() {
@@ -391,7 +341,41 @@ Status Gateway::status() {
 }
 
 std::string Gateway::metrics() {
-    return impl_->scrape();
+    return observe::to_text(impl_->scrape());
+}
+
+bool Gateway::lives(Duration within) {
+    std::vector<net::Loop*> loops;
+    for (auto& loop : impl_->loops) {
+        loops.push_back(loop.get());
+    }
+    return net::all_turn(loops, within);
+}
+
+Duration Gateway::longest_drain() const {
+    const auto timeouts = impl_->in_force.snapshot()->config.timeouts;
+    return timeouts.drain_delay + timeouts.drain + kLastWords + kLongestStop;
+}
+
+net::Loop& Gateway::next_loop() {
+    const auto number = impl_->local_requests.fetch_add(1, std::memory_order_relaxed);
+    return *impl_->loops[number % impl_->loops.size()];
+}
+
+void Gateway::serve(std::shared_ptr<LocalClient> client) {
+    net::Loop& loop = client->loop();
+    // Begun there, so that the memory of its coroutines is taken and kept by one thread.
+    loop.post([&worker = *impl_->workers[loop.index()], client = std::move(client)]() mutable {
+        worker.loop.spawn(serve_local(worker, std::move(client)));
+    });
+}
+
+void Gateway::end_calls() {
+    impl_->shared.refuse_waiting = true;
+    for (auto& worker : impl_->workers) {
+        Worker* w = worker.get();
+        w->loop.post([w] { w->end_all(); });
+    }
 }
 
 void Gateway::drain() {
@@ -400,28 +384,15 @@ void Gateway::drain() {
         return;
     }
     my.shared.ready = false;
-    const auto timeouts = [&] {
-        const std::lock_guard lock(my.snapshot_mutex);
-        return my.snapshot->config.timeouts;
-    }();
+    my.aws.quotas->stop();
+    const auto timeouts = my.in_force.snapshot()->config.timeouts;
     std::this_thread::sleep_for(timeouts.drain_delay);
-    my.server->drain();
-    auto left = timeouts.drain;
-    while (!my.server->drained() && left > Duration::zero()) {
-        std::this_thread::sleep_for(kDrainPoll);
-        left -= kDrainPoll;
-    }
-    if (!my.server->drained()) {  // what is left gets an answer or a typed end, not a cut
-                                  // connection
-        my.shared.refuse_waiting = true;
-        for (auto& worker : my.workers) {
-            Worker* w = worker.get();
-            w->loop.post([w] { w->end_all(); });
-        }
-        for (left = kLastWords; !my.server->drained() && left > Duration::zero();
-             left -= kDrainPoll) {
-            std::this_thread::sleep_for(kDrainPoll);
-        }
+    my.listeners.main->drain();
+    const auto drained = [&] { return my.listeners.main->drained(); };
+    if (!poll_until(drained, kDrainPoll, timeouts.drain)) {
+        // What is left gets an answer or a typed end, not a cut connection.
+        end_calls();
+        poll_until(drained, kDrainPoll, kLastWords);
     }
 }
 
@@ -430,18 +401,27 @@ void Gateway::stop() {
     if (!my.running) {
         return;
     }
-    my.running = false;
     my.background.reset();  // a reload under way ends, and its answer goes out
-    my.server->close_all();
-    if (my.admin != nullptr) {
-        my.admin->close_all();
+    my.running = false;     // not before: a reload reads it, and nudges the next
+    my.aws.quotas.reset();
+    std::unique_ptr<MetricsPush> push;  // a scrape takes the lock, so they end without
+    std::unique_ptr<IncidentWatch> watch;
+    {
+        const std::lock_guard lock(my.aws.mutex);
+        push = std::move(my.aws.push);
+        watch = std::move(my.aws.incidents);
+    }
+    push.reset();
+    watch.reset();
+    for (auto* server : {my.listeners.main.get(), my.listeners.admin.get()}) {
+        if (server != nullptr) {
+            server->drain();  // accepts no more: only then is it ever drained
+            server->close_all();
+        }
     }
     // What was cut ends on its own loop: give the coroutines the turn they need before the loops
     // stop.
-    for (int i = 0;
-         i < 100 && !(my.server->drained() && (my.admin == nullptr || my.admin->drained())); ++i) {
-        std::this_thread::sleep_for(kDrainPoll);
-    }
+    poll_until([&] { return my.listeners.drained(); }, kDrainPoll, kLongestStop);
     for (auto& loop : my.loops) {
         loop->stop();
     }
@@ -450,6 +430,9 @@ void Gateway::stop() {
     }
     for (auto& loop : my.loops) {
         loop->unwind();  // a call that would not end refers to its worker and the engine
+    }
+    if (my.state_keeper != nullptr) {
+        my.state_keeper->finish();
     }
     my.observed_daily.reset();
     my.log_observed();

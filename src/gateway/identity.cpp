@@ -1,5 +1,7 @@
 #include "gateway/identity.h"
 
+#include "codec/hex.h"
+
 #include <arpa/inet.h>
 #include <openssl/crypto.h>
 
@@ -11,23 +13,11 @@ namespace {
 
 using codec::equals_ignore_case;
 
-int nibble(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return 0;  // validate() has refused anything else
-}
-
 std::string from_hex(std::string_view hex) {
     std::string bytes;
     for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-        bytes.push_back(static_cast<char>(nibble(hex[i]) << 4 | nibble(hex[i + 1])));
+        bytes.push_back(
+            static_cast<char>(codec::hex_value(hex[i]) << 4 | codec::hex_value(hex[i + 1])));
     }
     return bytes;
 }

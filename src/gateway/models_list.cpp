@@ -1,7 +1,7 @@
 #include "gateway/models_list.h"
 
 #include "gateway/client_scope.h"
-#include "gateway/refusal.h"
+#include "gateway/request.h"
 
 #include <weir/models.h>
 
@@ -9,13 +9,6 @@
 
 namespace weir::gateway {
 namespace {
-
-std::string quoted(std::string_view text) {
-    std::string out = "\"";
-    append_json_text(out, text);
-    out += '"';
-    return out;
-}
 
 /// "anthropic" of "us.anthropic.claude-...".
 std::string_view maker_of(std::string_view model) {
@@ -30,7 +23,7 @@ std::vector<std::string_view> models_for(const Config& config, const ClientConfi
     std::vector<std::string_view> models;
     const auto add = [&](std::string_view model) {
         if (std::ranges::find(models, model) == models.end() &&
-            may_use_model(client, model, strip_arn(model))) {
+            may_use_model(config, client, model, strip_arn(model))) {
             models.push_back(model);
         }
     };
@@ -53,11 +46,11 @@ std::vector<std::string_view> models_for(const Config& config, const ClientConfi
 
 std::string model_body(bedrock::Dialect dialect, std::string_view model) {
     if (dialect == bedrock::Dialect::anthropic) {
-        return R"({"type":"model","id":)" + quoted(model) + R"(,"display_name":)" + quoted(model) +
-               R"(,"created_at":"1970-01-01T00:00:00Z"})";
+        return R"({"type":"model","id":)" + json_text(model) + R"(,"display_name":)" +
+               json_text(model) + R"(,"created_at":"1970-01-01T00:00:00Z"})";
     }
-    return R"({"id":)" + quoted(model) + R"(,"object":"model","created":0,"owned_by":)" +
-           quoted(maker_of(model)) + "}";
+    return R"({"id":)" + json_text(model) + R"(,"object":"model","created":0,"owned_by":)" +
+           json_text(maker_of(model)) + "}";
 }
 
 std::string models_body(bedrock::Dialect dialect, const std::vector<std::string_view>& models) {
@@ -69,12 +62,26 @@ std::string models_body(bedrock::Dialect dialect, const std::vector<std::string_
         return R"({"object":"list","data":[)" + data + "]}";
     }
     const auto id_or_null = [](bool some, std::string_view id) {
-        return some ? quoted(id) : std::string("null");
+        return some ? json_text(id) : std::string("null");
     };
     const bool some = !models.empty();
     return R"({"data":[)" + data + R"(],"has_more":false,"first_id":)" +
            id_or_null(some, some ? models.front() : "") + R"(,"last_id":)" +
            id_or_null(some, some ? models.back() : "") + "}";
+}
+
+std::expected<std::string, ErrorAnswer> models_answer(const Request& request) {
+    const auto models = models_for(request.snapshot->config, request.identity.client);
+    if (request.operation() == bedrock::Operation::list_models) {
+        return models_body(request.dialect, models);
+    }
+    const auto found = std::ranges::find(models, request.match.item);
+    if (found == models.end()) {
+        return refused(404, "ResourceNotFoundException",
+                       "weir: the model " + request.match.item.substr(0, 200) +
+                           " is not configured, or not for this client");
+    }
+    return model_body(request.dialect, *found);
 }
 
 }  // namespace weir::gateway

@@ -26,6 +26,7 @@ public:
         ApiPath path = ApiPath::as_asked;  // what OpenAI's paths begin with there
         std::string client;                // who made it; empty: nobody who is configured
         std::string model;
+        std::string account = {};  // as Target has it
     };
     void remember(std::string_view id, Made made);
     std::optional<Made> find(std::string_view id) const;

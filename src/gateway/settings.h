@@ -2,32 +2,27 @@
 // it.
 #pragma once
 
+#include "policy/setting_rows.h"
+
 #include <weir/config.h>
 
-#include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace weir::gateway {
 
-/// When a reload's new value counts.
-enum class Effect : std::uint8_t {
-    at_once,          ///< for requests that arrive from now on
-    new_connections,  ///< for connections made from now on
-    restart           ///< at the next start; until then the old value stays
-};
+using policy::Effect;
 
 struct Setting {
-    std::string_view path;  ///< `queue.max_wait`; a list or a map is one setting
+    std::string path;  ///< `queue.max_wait`; a list or a map is one setting
     Effect effect = Effect::at_once;
 };
-/// All of them, in the order of the documentation.
+/// All of them, in the order of the rows.
 std::span<const Setting> settings();
 
-/// Each setting with its value as text, in the order of the struct. Holds secrets.
+/// Each setting with its value as text, in the same order. Holds secrets.
 std::vector<std::pair<std::string, std::string>> values_of(const Config& config);
 
 /// A short name for a configuration: the same for the same values, whatever the file's layout.

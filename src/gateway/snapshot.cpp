@@ -10,11 +10,21 @@
 namespace weir::gateway {
 namespace {
 
-std::string identity_of(const CredentialsConfig& c) {
-    const auto part = [](const std::string& s) { return std::to_string(s.size()) + ":" + s; };
-    return std::to_string(static_cast<int>(c.source)) + part(c.access_key_id) +
-           part(c.secret_access_key) + part(c.session_token) + part(c.bearer_token) +
-           part(c.profile);
+std::string identity_of(const KeysWanted& wanted) {
+    const CredentialsConfig& c = wanted.credentials;
+    const AwsConfig& aws = wanted.aws;
+    std::string id = std::to_string(static_cast<int>(c.source));
+    const auto add = [&](std::initializer_list<const std::string*> parts) {
+        for (const std::string* part : parts) {
+            id += std::to_string(part->size()) + ":" + *part;
+        }
+    };
+    add({&c.access_key_id, &c.secret_access_key, &c.session_token, &c.bearer_token, &c.profile,
+         &aws.endpoint, &aws.sts, &aws.sso, &aws.oidc, &aws.signin, &wanted.region});
+    if (wanted.role) {
+        add({&wanted.role->role_arn, &wanted.role->external_id, &wanted.role->session_name});
+    }
+    return id;
 }
 
 bool fips() {
@@ -32,6 +42,26 @@ std::string api_domain_of(std::string_view region) {
 }
 
 }  // namespace
+
+KeysWanted KeysWanted::of(const Config& config) {
+    KeysWanted wanted{config.credentials, config.aws, config.default_region};
+    if (wanted.region.empty() && !config.regions.empty()) {
+        wanted.region = config.regions.begin()->first;
+    }
+    return wanted;
+}
+
+KeysWanted KeysWanted::of(const Config& config, const AccountConfig& account) {
+    KeysWanted wanted = of(config);
+    if (!account.profile.empty()) {
+        wanted.credentials = {};
+        wanted.credentials.profile = account.profile;
+    }
+    if (!account.role_arn.empty()) {
+        wanted.role = account;
+    }
+    return wanted;
+}
 
 std::string service_url(Service service, const std::string& region, const RegionConfig& config) {
     const std::string aws = (fips() ? "-fips." : ".") + region + domain_of(region);
@@ -57,11 +87,14 @@ std::string service_url(Service service, const std::string& region, const Region
 
 Result<std::shared_ptr<Region>> RegionDirectory::get(const std::string& name,
                                                      const RegionConfig& config,
-                                                     const CredentialsConfig& common) {
-    const auto& credentials = config.credentials ? *config.credentials : common;
+                                                     const KeysWanted& common) {
+    KeysWanted wanted = common;
+    if (config.credentials) {
+        wanted.credentials = *config.credentials;
+    }
     const auto id = name + "\n" + config.endpoint + "\n" + config.mantle_endpoint + "\n" +
                     config.control_endpoint + "\n" + config.ca + "\n" + config.proxy + "\n" +
-                    identity_of(credentials);
+                    identity_of(wanted);
     {
         const std::lock_guard lock(mutex_);
         if (const auto found = regions_.find(id); found != regions_.end()) {
@@ -78,13 +111,13 @@ Result<std::shared_ptr<Region>> RegionDirectory::get(const std::string& name,
         }
         region->endpoints[i] = std::move(*endpoint);
     }
-    region->keys = keys(credentials);
+    region->keys = keys(wanted);
     const std::lock_guard lock(mutex_);
     return regions_.try_emplace(id, std::move(region)).first->second;
 }
 
-std::shared_ptr<KeySource> RegionDirectory::keys(const CredentialsConfig& config) {
-    const auto id = identity_of(config);
+std::shared_ptr<KeySource> RegionDirectory::keys(const KeysWanted& wanted) {
+    const auto id = identity_of(wanted);
     {
         const std::lock_guard lock(mutex_);
         if (const auto found = keys_.find(id); found != keys_.end()) {
@@ -92,7 +125,13 @@ std::shared_ptr<KeySource> RegionDirectory::keys(const CredentialsConfig& config
         }
     }
     // Not under the lock: the first look for credentials may take seconds.
-    std::shared_ptr<KeySource> made = make_keys_(config);
+    std::shared_ptr<KeySource> base;
+    if (wanted.role) {
+        KeysWanted without = wanted;
+        without.role.reset();
+        base = keys(without);
+    }
+    std::shared_ptr<KeySource> made = make_keys_(wanted, std::move(base));
     const std::lock_guard lock(mutex_);
     return keys_.try_emplace(id, std::move(made)).first->second;
 }
@@ -100,7 +139,8 @@ std::shared_ptr<KeySource> RegionDirectory::keys(const CredentialsConfig& config
 void RegionDirectory::forget_unused() {
     forget_regions();
     std::vector<std::shared_ptr<KeySource>> unused;
-    {
+    do {                 // a role's keys may have been the last to use others
+        unused.clear();  // not under the lock: each waits for its thread
         const std::lock_guard lock(mutex_);
         std::erase_if(keys_, [&](auto& entry) {
             const bool alone = entry.second.use_count() == 1;
@@ -109,8 +149,7 @@ void RegionDirectory::forget_unused() {
             }
             return alone;
         });
-    }
-    unused.clear();  // not under the lock: each waits for its thread
+    } while (!unused.empty());
 }
 
 void RegionDirectory::forget_regions() {

@@ -30,6 +30,18 @@ public:
                          std::function<void()> done) = 0;
 };
 
+/// Whose keys, and how they are come by.
+struct KeysWanted {
+    CredentialsConfig credentials;
+    AwsConfig aws = {};       // where STS and SSO are
+    std::string region = {};  // whose STS, where nothing nearer names one
+    /// Its role is taken on with those keys; unset: they are used as they are.
+    std::optional<AccountConfig> role = {};
+
+    static KeysWanted of(const Config& config);
+    static KeysWanted of(const Config& config, const AccountConfig& account);
+};
+
 /// The services of a Region that weir speaks to.
 enum class Service : std::uint8_t { runtime, mantle, control, agent };
 constexpr std::size_t kServices = 4;
@@ -55,13 +67,15 @@ std::string service_url(Service service, const std::string& region, const Region
 /// somebody uses it. Thread-safe.
 class RegionDirectory {
 public:
-    using MakeKeys = std::function<std::unique_ptr<KeySource>(const CredentialsConfig&)>;
+    /// `base`: the keys that take on the role; null: no role is wanted.
+    using MakeKeys = std::function<std::unique_ptr<KeySource>(const KeysWanted&,
+                                                              std::shared_ptr<KeySource> base)>;
     explicit RegionDirectory(MakeKeys make_keys) : make_keys_(std::move(make_keys)) {}
 
     Result<std::shared_ptr<Region>> get(const std::string& name, const RegionConfig& config,
-                                        const CredentialsConfig& common);
+                                        const KeysWanted& common);
     /// Blocks as long as the first look for credentials takes, if these are new.
-    std::shared_ptr<KeySource> keys(const CredentialsConfig& config);
+    std::shared_ptr<KeySource> keys(const KeysWanted& wanted);
     /// Forgets Regions and credentials that no snapshot and no worker uses. Ends the credentials'
     /// threads, so not for a loop's thread.
     void forget_unused();
@@ -88,6 +102,7 @@ struct Snapshot {
     ClientDirectory clients;
     std::map<std::string, std::shared_ptr<Region>, std::less<>> regions;  // those declared
     std::shared_ptr<KeySource> keys;  // of Regions that are not declared; null: all are
+    std::map<std::string, std::shared_ptr<KeySource>, std::less<>> accounts;  // those declared
 
     /// Aliases resolved, an ARN else reduced to its last segment.
     std::string_view model_name(std::string_view asked) const;

@@ -1,7 +1,7 @@
 #include "gateway/stream_relay.h"
 
+#include "gateway/answer.h"
 #include "gateway/dialect.h"
-#include "gateway/refusal.h"
 
 #include <utility>
 

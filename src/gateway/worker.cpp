@@ -1,7 +1,7 @@
 #include "gateway/worker.h"
 
 #include "gateway/aws_regions.h"
-#include "gateway/exchange.h"
+#include "gateway/clock.h"
 
 #include <algorithm>
 
@@ -28,6 +28,7 @@ Worker::Worker(net::Loop& l, Shared& s, std::shared_ptr<const Snapshot> first, s
       shared(s),
       snapshot(std::move(first)),
       requests(s.conversation_seed),
+      calls(l.index()),
       random_(seed) {}
 
 Worker::~Worker() = default;
@@ -50,7 +51,7 @@ Region* Worker::undeclared(std::string_view name) {
     if (!is_listed_region(name) && (!looks_like_region(name) || !make_room())) {
         return nullptr;
     }
-    const auto made = shared.regions->get(std::string(name), {}, snapshot->config.credentials);
+    const auto made = shared.regions->get(std::string(name), {}, KeysWanted::of(snapshot->config));
     if (!made) {
         return nullptr;
     }
@@ -94,9 +95,9 @@ bool Worker::make_room() {
 }
 
 bool Worker::in_use(const Region& region) const {
-    return std::ranges::any_of(slots_, [&](const Slot& slot) {
-        return slot.exchange != nullptr && slot.exchange->may_use(region);
-    });
+    bool found = false;
+    calls.for_each([&](const CallUnderWay& call) { found = found || call.may_use(region); });
+    return found;
 }
 
 void Worker::take(std::shared_ptr<const Snapshot> next) {
@@ -114,10 +115,10 @@ void Worker::take(std::shared_ptr<const Snapshot> next) {
     }
 }
 
-/// Lets go of Regions that are not configured and that no exchange can still be using, with their
+/// Lets go of Regions that are not configured and that no call can still be using, with their
 /// idle connections.
 void Worker::sweep() {
-    swept_ = std::chrono::steady_clock::now();
+    swept_ = gateway::now();
     stale_ = false;
     std::erase_if(reached_, [&](const auto& entry) {
         const Region& region = *entry.second.region;
@@ -133,9 +134,19 @@ void Worker::sweep() {
     });
 }
 
-net::Pool& Worker::pool(Region& region, Service service) {
+std::shared_ptr<KeySource> Worker::keys(const Region& region, std::string_view account) const {
+    if (account.empty()) {
+        return region.keys;
+    }
+    const auto found = snapshot->accounts.find(account);
+    return found == snapshot->accounts.end() ? nullptr : found->second;
+}
+
+net::Upstreams& Worker::pool(Region& region, Service service) {
     auto& pool = reached_[&region].pools[static_cast<std::size_t>(service)];
-    if (pool == nullptr) {
+    if (pool == nullptr && shared.reach) {
+        pool = shared.reach(region, service);
+    } else if (pool == nullptr) {
         pool = std::make_unique<net::Pool>(loop, region.endpoint(service),
                                            pool_settings(snapshot->config), &region.counts);
     }
@@ -149,94 +160,25 @@ void Worker::complain(const Region& region, const std::string& why) {
         return;
     }
     auto& last = reached->second.complained;
-    const auto now = std::chrono::steady_clock::now();
+    const Instant now = gateway::now();
     if (!last || now - *last >= kPause) {
         last = now;
         shared.log(LogLevel::warn, why);
     }
 }
 
-CallId Worker::enter(Exchange& exchange) {
-    std::uint32_t slot = 0;
-    if (free_.empty()) {
-        slot = static_cast<std::uint32_t>(slots_.size());
-        slots_.emplace_back();
-    } else {
-        slot = free_.back();
-        free_.pop_back();
-    }
-    slots_[slot].exchange = &exchange;
-    return CallId{loop.index(), slot, ++slots_[slot].generation};
-}
-
 void Worker::leave(CallId id) {
-    slots_[id.slot].exchange = nullptr;
-    free_.push_back(id.slot);
-    if (stale_ && std::chrono::steady_clock::now() - swept_ >= kSweepPause) {
+    calls.leave(id);
+    if (stale_ && gateway::now() - swept_ >= kSweepPause) {
         sweep();
     }
 }
 
-Exchange* Worker::find(CallId id) {
-    if (id.slot >= slots_.size() || slots_[id.slot].generation != id.generation) {
-        return nullptr;
-    }
-    return slots_[id.slot].exchange;
-}
-
 void Worker::end_all() {
-    for (const auto& slot : slots_) {
-        if (slot.exchange != nullptr) {
-            slot.exchange->drain_end();
-        }
-    }
+    calls.for_each([](CallUnderWay& call) { call.drain_end(); });
 }
 
-void Worker::settle_soon(CallId id) {
-    if (unsettled_.empty()) {
-        loop.post([this] {
-            for (const CallId one : unsettled_) {
-                if (Exchange* exchange = find(one)) {
-                    exchange->settle_whole();
-                }
-            }
-            unsettled_.clear();
-        });
-    }
-    unsettled_.push_back(id);
-}
-
-void Texts::clear() {
-    constexpr std::size_t kKept = 4096;
-    for (std::string* text :
-         {&body, &upstream_head, &head_bytes, &fields, &answer_body, &request_id,
-          &upstream_request_id, &target_region, &target_model, &access_line}) {
-        if (text->capacity() > kKept) {
-            std::string().swap(*text);
-        }
-        text->clear();
-    }
-    head.clear();
-}
-
-std::unique_ptr<Texts> Worker::take_texts() {
-    if (texts_.empty()) {
-        return std::make_unique<Texts>();
-    }
-    auto texts = std::move(texts_.back());
-    texts_.pop_back();
-    return texts;
-}
-
-void Worker::give_back(std::unique_ptr<Texts> texts) {
-    constexpr std::size_t kSpare = 64;
-    if (texts_.size() < kSpare) {
-        texts->clear();
-        texts_.push_back(std::move(texts));
-    }
-}
-
-void Worker::new_request_id(std::string& id) {
+std::string Worker::new_request_id() {
     constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
     std::array<char, 26> text;
     for (std::size_t i = 0; i < text.size();) {
@@ -245,7 +187,7 @@ void Worker::new_request_id(std::string& id) {
             text[i++] = kAlphabet[bits & 31U];
         }
     }
-    id.assign(text.data(), text.size());
+    return {text.data(), text.size()};
 }
 
 }  // namespace weir::gateway

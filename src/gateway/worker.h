@@ -5,10 +5,13 @@
 #include "bedrock/answer.h"
 #include "bedrock/request.h"
 #include "codec/sigv4.h"
+#include "gateway/calls.h"
 #include "gateway/engine_gate.h"
 #include "gateway/observe_gate.h"
+#include "gateway/other_instances.h"
 #include "gateway/response_memory.h"
 #include "gateway/snapshot.h"
+#include "gateway/spare_texts.h"
 #include "net/buffer_shares.h"
 #include "net/loop.h"
 #include "net/upstream.h"
@@ -17,6 +20,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -26,16 +30,17 @@
 
 namespace weir::gateway {
 
-class Exchange;
-
 /// What the workers share. Outlives them.
 struct Shared {
     EngineGate* gate = nullptr;
     ObserveGate* shadow = nullptr;
+    OtherInstances* others = nullptr;  // null: this one counts alone
     observe::Metrics* metrics = nullptr;
     observe::LineWriter* access_log = nullptr;  // null: none is written
     RegionDirectory* regions = nullptr;
     LogSink log;
+    /// How the services of a Region are reached; empty: over pools of connections.
+    std::function<std::unique_ptr<net::Upstreams>(const Region&, Service)> reach;
     std::string instance;                 // this gateway's name in Via
     std::uint64_t conversation_seed = 0;  // one for all workers: they share what is remembered
     ResponseMemory responses;
@@ -43,24 +48,6 @@ struct Shared {
     std::atomic<std::uint64_t> buffered{0};  // bytes of messages held, over all workers
     std::atomic<bool> ready{true};
     std::atomic<bool> refuse_waiting{false};  // the drain's time is over: nothing waits or begins
-};
-
-/// The texts of one request. They go from one to the next, so that most find their memory there.
-struct Texts {
-    std::string body;
-    std::string upstream_head;  // request head as sent
-    std::string head_bytes;     // of the answer's head
-    codec::Head head;           // views into head_bytes
-    std::string fields;         // of the answer, for the client
-    std::string answer_body;
-    std::string request_id;
-    std::string upstream_request_id;
-    std::string target_region;
-    std::string target_model;
-    std::string access_line;
-
-    /// Empties them; what is large gives its memory back.
-    void clear();
 };
 
 /// Used on its loop's thread only.
@@ -75,6 +62,7 @@ public:
     std::shared_ptr<const Snapshot> snapshot;
     bedrock::RequestReader requests;
     bedrock::AnswerReader answers;
+    SpareTexts texts;
     codec::Signer signer{"bedrock"};
     codec::Signer mantle_signer{"bedrock-mantle"};
     // Of clients that sign, whose keys do not push out ours.
@@ -82,45 +70,33 @@ public:
     codec::Signer mantle_verifier{"bedrock-mantle"};
 
     /// The declared Region of that name; where none are declared, any of AWS's. Null: neither.
-    /// Valid as long as the exchange that asks.
+    /// Valid as long as the call that asks.
     Region* region(std::string_view name);
-    net::Pool& pool(Region& region, Service service);
+    net::Upstreams& pool(Region& region, Service service);
+    /// Of an account as Target names it. Null: it is not declared.
+    std::shared_ptr<KeySource> keys(const Region& region, std::string_view account) const;
 
     /// A reload: requests that arrive from now on follow `next`, and so do new connections.
     /// Requests under way keep the configuration that they began with.
     void take(std::shared_ptr<const Snapshot> next);
 
-    /// Calls are found by slot, never by pointer: word for one that has ended reaches nobody.
-    CallId enter(Exchange& exchange);
-    void leave(CallId id);
-    Exchange* find(CallId id);
-    /// drain_end() of every call under way.
+    Calls calls;  // under way here
+    /// drain_end() of all of them.
     void end_all();
-    /// settle_whole() of this call's exchange by the end of the turn.
-    void settle_soon(CallId id);
+    /// One has ended.
+    void leave(CallId id);
 
     /// Into the log, at most once in ten seconds a Region: an outage is one thing to say.
     void complain(const Region& region, const std::string& why);
 
-    std::unique_ptr<Texts> take_texts();
-    void give_back(std::unique_ptr<Texts> texts);
-
     /// 26 characters, unique for all practical purposes.
-    void new_request_id(std::string& id);
+    std::string new_request_id();
 
 private:
-    struct Slot {
-        Exchange* exchange = nullptr;
-        std::uint64_t generation = 0;
-    };
-    std::vector<Slot> slots_;
-    std::vector<std::uint32_t> free_;
-    std::vector<CallId> unsettled_;
-    std::vector<std::unique_ptr<Texts>> texts_;
     /// A Region that this worker has been to.
     struct Reached {
         std::shared_ptr<Region> region;
-        std::array<std::unique_ptr<net::Pool>, kServices> pools;
+        std::array<std::unique_ptr<net::Upstreams>, kServices> pools;
         std::optional<Instant> complained;
     };
     struct Undeclared {

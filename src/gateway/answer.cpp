@@ -1,7 +1,11 @@
-#include "gateway/refusal.h"
+#include "gateway/answer.h"
 
 #include "bedrock/answer.h"
+#include "codec/hex.h"
 #include "codec/http1.h"
+#include "gateway/dialect.h"
+#include "observe/figures.h"
+#include "policy/class_rules.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,53 +21,78 @@ std::string in_seconds(Duration d) {
     return std::to_string(std::max<std::int64_t>(s, 1)) + " s";
 }
 
-/// "tokens per minute of MODEL in REGION: 198000 of 200000 used, this call would hold 5100".
-std::string limit_phrase(const Refusal& r, std::string_view asked_model) {
-    std::string text;
-    switch (r.limit_kind) {
-        case LimitKind::requests:
-            text = "requests per minute";
-            break;
-        case LimitKind::tokens:
-            text = "tokens per minute";
-            break;
-        case LimitKind::daily_tokens:
-            text = "tokens for the day";
-            break;
-        case LimitKind::input_tokens:
-            text = "input tokens per minute";
-            break;
-        case LimitKind::output_tokens:
-            text = "output tokens per minute";
-            break;
-        case LimitKind::in_flight:
-            text = "calls under way at once";
-            break;
-        case LimitKind::none:
-            text = "quota";
-            break;
-    }
-    text += " of ";
-    text += r.model.empty() ? asked_model : std::string_view(r.model);
-    if (!r.region.empty()) {
-        text += " in " + r.region;
-    }
-    if (r.limit > 0) {
-        text += ": " + std::to_string(r.used) + " of " + std::to_string(r.limit) + " used";
-        if (r.cost > 0 && r.limit_kind != LimitKind::requests) {
-            text += ", this call would hold " + std::to_string(r.cost);
-        }
-    }
-    return text;
+std::string number(std::uint64_t value) {
+    return observe::grouped(static_cast<double>(value));
 }
 
-std::string free_when(const Refusal& r) {
+std::string_view unit_of(LimitKind kind) {
+    switch (kind) {
+        case LimitKind::requests:
+            return "requests per minute";
+        case LimitKind::tokens:
+            return "tokens per minute";
+        case LimitKind::daily_tokens:
+            return "tokens per day";
+        case LimitKind::input_tokens:
+            return "input tokens per minute";
+        case LimitKind::output_tokens:
+            return "output tokens per minute";
+        case LimitKind::in_flight:
+            return "calls in flight";
+        case LimitKind::none:
+            break;
+    }
+    return "quota";
+}
+
+bool counts_tokens(LimitKind kind) {
+    return kind != LimitKind::requests && kind != LimitKind::in_flight && kind != LimitKind::none;
+}
+
+/// " MODEL in us-east-1 uses 198,000 of 200,000 tokens per minute, and this call needs 5,100."
+std::string use_of_limit(const Refusal& r, std::string_view asked_model) {
+    std::string who(r.model.empty() ? asked_model : std::string_view(r.model));
+    if (r.reason == RefusalReason::client_limit) {
+        who = "It";
+    } else if (!r.region.empty()) {
+        who += " in " + r.region;
+    }
+    if (r.limit_kind == LimitKind::none) {
+        return " The call is for " + who + ".";
+    }
+    const std::string unit(unit_of(r.limit_kind));
+    if (r.limit == 0) {
+        return " " + who + " is short of " + unit + "; the limit itself is not known yet.";
+    }
+    std::string text =
+        " " + who + " uses " + number(r.used) + " of " + number(r.limit) + " " + unit;
+    if (r.cost > 0 && counts_tokens(r.limit_kind)) {
+        text += ", and this call needs " + number(r.cost);
+    }
+    return text + ".";
+}
+
+std::string when_free(const Refusal& r) {
     return r.retry_after > Duration::zero()
-               ? "; enough is free in about " + in_seconds(r.retry_after)
+               ? " Room is expected in " + in_seconds(r.retry_after) + "."
                : "";
 }
 
 }  // namespace
+
+std::unexpected<ErrorAnswer> refused(int status, std::string_view type, std::string message,
+                                     std::string_view reason) {
+    ErrorAnswer error;
+    error.status = status;
+    error.type = type;
+    error.message = std::move(message);
+    error.reason = reason;
+    if (status == 503) {
+        error.outcome = Outcome::unavailable;
+        error.retry_after = std::chrono::seconds(1);
+    }
+    return std::unexpected(std::move(error));
+}
 
 std::optional<ErrorAnswer> oversize(bedrock::Operation operation, std::uint64_t max_body,
                                     std::uint64_t size) {
@@ -81,8 +110,8 @@ std::optional<ErrorAnswer> oversize(bedrock::Operation operation, std::uint64_t 
     }
     if (size > max_body) {
         a.status = 413;
-        a.message = "weir: the body has " + std::to_string(size) +
-                    " bytes or more, limits.max_body allows " + std::to_string(max_body);
+        a.message = "weir: the body has " + number(size) +
+                    " bytes or more; limits.max_body allows " + number(max_body) + ".";
         return a;
     }
     return std::nullopt;
@@ -100,20 +129,20 @@ ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
     };
     switch (r.reason) {
         case RefusalReason::quota:
-            throttle("weir: this call's turn would come past its deadline. " +
-                     limit_phrase(r, asked_model) + free_when(r) + ".");
+            throttle("weir: no capacity before this call's deadline." +
+                     use_of_limit(r, asked_model) + when_free(r));
             break;
         case RefusalReason::client_limit:
-            throttle("weir: the limit of this client is used up. " + limit_phrase(r, asked_model) +
-                     free_when(r) + ".");
+            throttle("weir: the limit of this client is reached." + use_of_limit(r, asked_model) +
+                     when_free(r));
             break;
         case RefusalReason::queue_full:
-            throttle("weir: the queue for " + std::string(asked_model) + " is full. " +
-                     limit_phrase(r, asked_model) + free_when(r) + ".");
+            throttle("weir: the queue is full (queue.max_waiting, or this client's share of it)." +
+                     use_of_limit(r, asked_model) + when_free(r));
             break;
         case RefusalReason::deadline:
-            throttle("weir: this call waited until its deadline. " + limit_phrase(r, asked_model) +
-                     free_when(r) + ".");
+            throttle("weir: this call waited until its deadline without getting capacity." +
+                     use_of_limit(r, asked_model) + when_free(r));
             if (r.retry_after == Duration::zero()) {  // no limit stood in its way
                 a.outcome = Outcome::deadline;
             }
@@ -122,24 +151,24 @@ ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
             a.status = 400;
             a.type = "ServiceQuotaExceededException";
             a.outcome = Outcome::throttled;
-            a.message = "weir: the day's tokens are used up wherever this call may go. " +
-                        limit_phrase(r, asked_model) + free_when(r) + ".";
+            a.message = "weir: the tokens of the day are used up on every target of this call." +
+                        use_of_limit(r, asked_model) + when_free(r);
             break;
         case RefusalReason::never_fits:
             a.status = 400;
             a.type = "ValidationException";
-            a.message = "weir: this call can never go: it needs more than the limit itself. " +
-                        limit_phrase(r, asked_model) +
-                        ". Lower max_tokens, shorten the prompt, or ask for a higher quota.";
+            a.message = "weir: this call needs more than the whole limit, so waiting cannot help." +
+                        use_of_limit(r, asked_model) +
+                        " Lower max_tokens, shorten the prompt, or ask for a higher quota.";
             break;
         case RefusalReason::no_target:
             a.status = 400;
             a.type = "ValidationException";
             a.message = "weir: no target of the route of " + std::string(asked_model) +
-                        " may take this call: residency, model family, the endpoint "
-                        "(bedrock-mantle takes OpenAI's and Anthropic's paths only) or its "
-                        "Region-bound parts (a guardrail, an ARN, an s3Location) rule all of them "
-                        "out.";
+                        " accepts this call. A target is left out by residency, by model family, "
+                        "by its endpoint (bedrock-mantle takes OpenAI's and Anthropic's paths "
+                        "only) and by parts that are bound to another Region (a guardrail, an ARN, "
+                        "an s3Location).";
             break;
         case RefusalReason::unavailable:
         case RefusalReason::attempts_exhausted:
@@ -148,12 +177,10 @@ ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
             a.type = "ServiceUnavailableException";
             a.outcome = Outcome::unavailable;
             a.retry_after = std::max(r.retry_after, Duration(std::chrono::seconds(1)));
-            a.message = "weir: every target of " + std::string(asked_model) +
-                        " is down at the moment" +
+            a.message = "weir: every target of " + std::string(asked_model) + " is down." +
                         (r.retry_after > Duration::zero()
-                             ? "; the next try there is due in about " + in_seconds(r.retry_after)
-                             : std::string()) +
-                        ".";
+                             ? " The next one is probed in " + in_seconds(r.retry_after) + "."
+                             : std::string());
             break;
     }
     return a;
@@ -166,8 +193,9 @@ ErrorAnswer remembered_answer(const Failure& failure) {
                                         : std::string_view(failure.error_type);
     a.message = failure.message;
     if (a.message.empty()) {
-        a.message = "weir: the attempts at this call are used up; the last one ended by " +
-                    std::string(to_string(failure.cls)) + ".";
+        a.message =
+            "weir: all attempts of this call have failed; the class of the last failure is " +
+            std::string(to_string(failure.cls)) + ".";
     }
     a.outcome = outcome_of(failure);
     if (a.status == 429 || a.status == 503) {
@@ -176,14 +204,42 @@ ErrorAnswer remembered_answer(const Failure& failure) {
     return a;
 }
 
+ErrorAnswer last_word(const Refusal& refusal, std::string_view asked_model, bool stopping,
+                      bool past_deadline) {
+    if (!refusal.upstream) {
+        return refusal.reason == RefusalReason::unavailable && stopping
+                   ? draining_answer()
+                   : refusal_answer(refusal, asked_model);
+    }
+    ErrorAnswer error = remembered_answer(*refusal.upstream);
+    if (refusal.repeated) {
+        error.reason = to_string(refusal.reason);
+    }
+    if (past_deadline) {
+        error.outcome = Outcome::deadline;
+    }
+    return error;
+}
+
+bool goes_as_it_came(const Refusal& refusal, const KeptAnswer& kept, bedrock::Dialect dialect) {
+    return refusal.upstream && refusal.upstream->status == kept.failure.status &&
+           refusal.upstream->message == kept.failure.message && speaks(dialect, kept.body);
+}
+
 ErrorAnswer draining_answer() {
     ErrorAnswer a;
     a.status = 503;
     a.type = "ServiceUnavailableException";
-    a.message = "weir: this gateway is stopping.";
+    a.message = "weir: this gateway is shutting down.";
     a.retry_after = std::chrono::seconds(1);
     a.outcome = Outcome::unavailable;
     a.reason = "draining";
+    return a;
+}
+
+ErrorAnswer drained_answer() {
+    ErrorAnswer a = draining_answer();
+    a.outcome = Outcome::drained;
     return a;
 }
 
@@ -192,8 +248,8 @@ ErrorAnswer buffered_answer() {
     a.status = 503;
     a.type = "ServiceUnavailableException";
     a.message =
-        "weir: limits.max_buffered is reached, or this client's share of it: too many bytes of "
-        "requests and answers are held already.";
+        "weir: the request and answer bytes that weir holds have reached limits.max_buffered, or "
+        "this client's share of it.";
     a.retry_after = std::chrono::seconds(1);
     a.outcome = Outcome::unavailable;
     a.reason = "buffered";
@@ -210,7 +266,6 @@ ErrorAnswer too_large_answer(std::string_view what) {
 }
 
 void append_json_text(std::string& out, std::string_view text) {
-    constexpr std::string_view kHex = "0123456789abcdef";
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\') {
@@ -218,12 +273,19 @@ void append_json_text(std::string& out, std::string_view text) {
             out += c;
         } else if (byte < 0x20 || byte == 0x7f) {
             out += "\\u00";
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
+            out += codec::kHexDigits[byte >> 4U];
+            out += codec::kHexDigits[byte & 15U];
         } else {
             out += c;
         }
     }
+}
+
+std::string json_text(std::string_view text) {
+    std::string out = "\"";
+    append_json_text(out, text);
+    out += '"';
+    return out;
 }
 
 std::string error_body(std::string_view message) {
@@ -249,60 +311,11 @@ void append_error_fields(std::string& out, const ErrorAnswer& answer) {
 }
 
 Outcome outcome_of(const Failure& failure) {
-    switch (failure.cls) {
-        case FailureClass::quota_requests:
-        case FailureClass::quota_tokens:
-        case FailureClass::daily:
-            return Outcome::throttled;
-        case FailureClass::capacity:
-        case FailureClass::overloaded:
-        case FailureClass::network:
-        case FailureClass::timeout:
-        case FailureClass::reset:
-            return Outcome::unavailable;
-        case FailureClass::server:
-        case FailureClass::slow_model:
-            return Outcome::server_error;
-        case FailureClass::truncated:
-            return Outcome::ok;
-        case FailureClass::broken:
-            return Outcome::broken_stream;
-        case FailureClass::credentials:
-        case FailureClass::caller:
-            return Outcome::client_error;
-    }
-    return Outcome::server_error;
+    return policy::rule_of(failure.cls).outcome;
 }
 
 AttemptResult attempt_result(const Failure& failure) {
-    switch (failure.cls) {
-        case FailureClass::quota_requests:
-            return AttemptResult::throttled_requests;
-        case FailureClass::quota_tokens:
-            return AttemptResult::throttled_tokens;
-        case FailureClass::daily:
-            return AttemptResult::throttled_daily;
-        case FailureClass::overloaded:
-            return AttemptResult::overloaded;
-        case FailureClass::capacity:
-            return AttemptResult::unavailable;
-        case FailureClass::server:
-        case FailureClass::slow_model:
-            return AttemptResult::server_error;
-        case FailureClass::timeout:
-            return AttemptResult::timeout;
-        case FailureClass::network:
-        case FailureClass::reset:
-            return AttemptResult::network;
-        case FailureClass::truncated:
-            return AttemptResult::ok;
-        case FailureClass::broken:
-            return AttemptResult::broken;
-        case FailureClass::credentials:
-        case FailureClass::caller:
-            return AttemptResult::client_error;
-    }
-    return AttemptResult::server_error;
+    return policy::rule_of(failure.cls).result;
 }
 
 }  // namespace weir::gateway

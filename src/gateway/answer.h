@@ -3,10 +3,12 @@
 #pragma once
 
 #include "bedrock/operation.h"
+#include "net/buffered_bytes.h"
 #include "observe/metrics.h"
 
 #include <weir/types.h>
 
+#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +25,21 @@ struct ErrorAnswer {
     std::string_view reason;  // for metrics and the log; empty: not a refusal by weir
 };
 
+/// What the service said, kept for as long as something better may come.
+struct KeptAnswer {
+    int status = 0;
+    std::string fields;  // those that go on to the client
+    std::string body;
+    std::string upstream_id;
+    Failure failure;  // of an error
+    Usage usage;      // of a good answer that a lowered max_tokens cut short
+    std::optional<net::BufferedBytes> bytes;  // of body
+};
+
+/// An error answer in the place of what was asked for.
+std::unexpected<ErrorAnswer> refused(int status, std::string_view type, std::string message,
+                                     std::string_view reason = {});
+
 /// For a body of `size` bytes, as far as it has come: nullopt, it may be so large. Invoke's own
 /// limit is refused in the service's words, for it would refuse the body after all of it was sent.
 std::optional<ErrorAnswer> oversize(bedrock::Operation operation, std::uint64_t max_body,
@@ -34,8 +51,19 @@ ErrorAnswer refusal_answer(const Refusal& refusal, std::string_view asked_model)
 /// An upstream error that is answered from memory: same status, type and message as it came.
 ErrorAnswer remembered_answer(const Failure& failure);
 
+/// The last word on a call. `stopping`: the gateway is; `past_deadline`: the call's deadline ended
+/// its last attempt.
+ErrorAnswer last_word(const Refusal& refusal, std::string_view asked_model, bool stopping,
+                      bool past_deadline);
+
+/// Whether the client gets `kept` as it came: it is what the refusal speaks of, and in words that
+/// the client can read.
+bool goes_as_it_came(const Refusal& refusal, const KeptAnswer& kept, bedrock::Dialect dialect);
+
 /// The gateway stops: no new work is begun, and what is left ends.
 ErrorAnswer draining_answer();
+/// The same for a call that was under way when the drain's time was over.
+ErrorAnswer drained_answer();
 /// limits.max_buffered is reached.
 ErrorAnswer buffered_answer();
 /// `what` of an answer is more than may be held. The call is paid, so that no SDK should repeat it.
@@ -43,6 +71,8 @@ ErrorAnswer too_large_answer(std::string_view what);
 
 /// `text` as the inside of a JSON string.
 void append_json_text(std::string& out, std::string_view text);
+/// `text` as a JSON string, quotes included.
+std::string json_text(std::string_view text);
 
 /// {"message": "..."} with the message escaped.
 std::string error_body(std::string_view message);

@@ -1,0 +1,155 @@
+// Beside the path: how an exchange is set up, and the ends that no answer brings: the client's
+// leaving, a drain, weir's own word, an exception.
+#include "gateway/clock.h"
+#include "gateway/exchange.h"
+
+#include <utility>
+
+namespace weir::gateway {
+
+using observe::Outcome;
+
+Exchange::Exchange(Worker& worker, net::Downstream& client)
+    : worker_(worker),
+      client_(client),
+      id_(worker.calls.enter(*this)),
+      request_(worker.snapshot, client, worker.shared.buffered),
+      reply_(client, request_, stop_, record_),
+      signal_(worker.loop) {
+    record_.id = worker.new_request_id();
+    record_.started = now();
+    record_.several_accounts = !request_.snapshot->config.accounts.empty();
+}
+
+Exchange::~Exchange() {
+    worker_.leave(id_);
+}
+
+/// The attempt failed; what next is the engine's to say.
+Exchange::Action Exchange::failed(CallFlow& flow, const Failure& failure) {
+    count(attempt_result(failure));
+    return flow.failed(failure);
+}
+
+void Exchange::count(observe::AttemptResult result) {
+    if (request_.is_inference()) {
+        worker_.shared.metrics->count_attempt(record_.at, result);
+    }
+}
+
+/// The client left, or the drain's time is over.
+net::Task<Exchange::Action> Exchange::stopped(CallFlow& flow, Usage so_far) {
+    if (!stop_.gone) {
+        record_.usage = so_far;
+        co_return co_await end_it(flow, drained_answer());
+    }
+    flow.stopped(so_far);
+    reply_.nobody_left();
+    co_return Action::done;
+}
+
+/// Weir's own end of a call under way: no place is to blame.
+net::Task<Exchange::Action> Exchange::end_it(CallFlow& flow, ErrorAnswer error) {
+    const Usage& seen = record_.usage;
+    const bool any = seen.known || seen.output > 0;
+    flow.stopped(any ? std::optional(seen) : std::nullopt);
+    if (cut_short_ && !client_.answered()) {
+        co_await give_cut_short();
+    } else {
+        co_await reply_.error(std::move(error));
+    }
+    co_return Action::done;
+}
+
+/// A good answer that was cut short is better than none, and paid.
+net::Task<void> Exchange::give_cut_short() {
+    record_.upstream_id = cut_short_->upstream_id;
+    co_await reply_.good(cut_short_->status, cut_short_->fields, cut_short_->body);
+}
+
+/// An exception has ended the path: an end like any other, as far as memory allows. What was held
+/// for the call ended with its CallFlow.
+net::Task<void> Exchange::fail_internally(std::exception_ptr failure) {
+    log_exception(failure);
+    record_.outcome = Outcome::server_error;
+    record_.error_name = "InternalServerException";
+    bool answered = false;
+    if (!client_.answered()) {
+        record_.status = 500;
+        try {
+            ErrorAnswer error = refused(500, "InternalServerException",
+                                        "weir: this request failed inside the gateway")
+                                    .error();
+            error.outcome = Outcome::server_error;
+            co_await reply_.error(std::move(error));
+            answered = true;
+        } catch (...) {
+            log_exception(std::current_exception());
+        }
+    }
+    if (!answered) {
+        client_.abort();
+    }
+}
+
+void Exchange::log_exception(const std::exception_ptr& failure) const noexcept {
+    if (!worker_.shared.log) {
+        return;
+    }
+    try {
+        std::string text = "request " + record_.id + " met an exception inside weir";
+        try {
+            std::rethrow_exception(failure);
+        } catch (const std::exception& error) {
+            text.append(": ").append(error.what());
+        } catch (...) {
+            text += " of no known kind";
+        }
+        worker_.shared.log(LogLevel::error, text);
+    } catch (...) {  // no memory to say it: the access log's line and the metrics do
+        return;
+    }
+}
+
+void Exchange::deliver(const Decision& decision) {
+    decided_ = decision;
+    signal_.notify();
+}
+
+void Exchange::refused_elsewhere(std::optional<PastRefusal> past) {
+    told_ = std::move(past);
+    signal_.notify();
+}
+
+void Exchange::refreshed() {
+    refreshing_ = false;
+    signal_.notify();
+}
+
+bool Exchange::may_use(const Region& region) const {
+    return request_.snapshot != worker_.snapshot || request_.home_region == region.name;
+}
+
+/// Whatever is awaited ends now, and whoever awaits it looks at stop_.
+void Exchange::client_gone() {
+    stop_.gone = true;
+    stop_waiting();
+}
+
+void Exchange::drain_end() {
+    stop_.drained = true;
+    stop_waiting();
+}
+
+void Exchange::stop_waiting() {
+    if (attempt_ != nullptr) {
+        attempt_->interrupt();
+    }
+    signal_.notify();
+}
+
+bool Exchange::stopping() const {
+    return worker_.shared.refuse_waiting.load(std::memory_order_relaxed);
+}
+
+}  // namespace weir::gateway

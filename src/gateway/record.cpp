@@ -1,0 +1,137 @@
+#include "gateway/record.h"
+
+#include "codec/http1.h"
+#include "gateway/request.h"
+
+#include <algorithm>
+
+namespace weir::gateway {
+
+void Record::begin(const Grant& with) {
+    ++attempts;
+    grant = with;
+    at = *with.target;  // which a reload may take away
+    grant.target = &at;
+    usage = {};
+}
+
+void Record::add(const Usage& more) {
+    usage.known = true;
+    usage.input += more.input;
+    usage.output += more.output;
+    usage.cache_read += more.cache_read;
+    usage.cache_write += more.cache_write;
+}
+
+void append_weir_fields(std::string& out, const Record& record, bool good) {
+    using codec::append_field;
+    append_field(out, "x-amzn-RequestId",
+                 record.upstream_id.empty() ? record.id : record.upstream_id);
+    append_field(out, "x-weir-request-id", record.id);
+    if (record.attempts > 0) {
+        out += "x-weir-target: ";
+        if (record.several_accounts) {
+            out += account_label(record.at.account);
+            out += '/';
+        }
+        out += record.at.region;
+        if (!record.at.model.empty()) {
+            out += '/';
+            out += record.at.model;
+        }
+        out += "\r\n";
+    }
+    append_field(out, "x-weir-attempts", std::to_string(record.attempts));
+    append_field(out, "x-weir-queued-ms", std::to_string(to_ms(record.queued)));
+    if (good && record.grant.degraded) {
+        append_field(out, "x-weir-degraded", "true");
+    }
+}
+
+void write_record(const Record& record, const Request& request, Instant now, std::int64_t unix_ms,
+                  observe::Metrics& metrics, observe::LineWriter* log) {
+    const auto total = now - record.started;
+    const auto& usage = record.usage;
+    const bool limited = request.is_inference();
+    const bool sent = limited && record.attempts > 0;
+    observe::RequestRecord r;
+    r.model = request.model;
+    r.operation = bedrock::to_string(request.operation());
+    r.client = request.identity.name;
+    r.outcome = record.outcome;
+    r.refusal_reason = record.reason;
+    r.repeated = record.repeated;
+    r.sdk_retry = request.directives.sdk_attempt > 1;
+    r.total_seconds = to_seconds(total);
+    r.queued_seconds = to_seconds(record.queued);
+    r.attempts = record.attempts;
+    r.overhead_seconds = std::max(0.0, to_seconds(total - record.queued - record.upstream_time));
+    r.first_token_seconds = record.first_token ? to_seconds(*record.first_token) : -1;
+    r.account = record.at.account;
+    r.region = record.at.region;
+    r.target_model = record.at.model;
+    r.usage = usage;
+    if (sent) {
+        r.reserved = record.grant.reservation;
+        r.input_estimate = request.facts.input_estimate;
+        if (usage.known) {
+            r.quota_tokens =
+                usage.input + usage.cache_write + usage.output * record.grant.output_burndown;
+        }
+        if (record.begun && record.grant.fallback) {
+            r.fallback_from_region = request.home_region;
+            r.fallback_from_model = request.model;
+        }
+    }
+    metrics.record(r);
+    if (log == nullptr) {
+        return;
+    }
+
+    observe::AccessRecord a;
+    a.unix_ms = unix_ms;
+    a.id = record.id;
+    a.upstream_request_id = record.upstream_id;
+    a.sdk_invocation_id = request.directives.invocation;
+    a.sdk_attempt = request.directives.sdk_attempt;
+    a.client = request.identity.name;
+    a.operation = r.operation;
+    a.model = request.model;
+    a.target_region = record.at.region;
+    a.target_model = record.at.model;
+    if (record.attempts > 0) {
+        a.endpoint = to_string(record.at.endpoint);
+        a.tier = to_string(record.at.tier);
+        a.target_account = account_label(record.at.account);
+    }
+    a.status = record.status;
+    a.error = record.error_name;
+    a.reason = record.reason;
+    a.outcome = observe::to_string(record.outcome);
+    a.attempts = record.attempts;
+    a.queued_ms = to_ms(record.queued);
+    if (record.first_token) {
+        a.ttft_ms = to_ms(*record.first_token);
+    }
+    a.total_ms = to_ms(total);
+    if (limited) {
+        a.estimated_input = request.facts.input_estimate;
+        a.max_tokens = request.facts.max_output;
+        a.stream = request.stream;
+        if (sent) {
+            a.reserved = record.grant.reservation;
+        }
+        if (usage.known) {
+            a.input = usage.input;
+            a.output = usage.output;
+            a.cache_read = usage.cache_read;
+            a.cache_write = usage.cache_write;
+        }
+    }
+    thread_local std::string line;  // keeps its memory: the longest line needs several KB
+    line.clear();
+    observe::append_access_line(line, a);
+    log->write(line);
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,50 @@
+// How a request went: one count in the metrics, one line in the access log.
+#pragma once
+
+#include "observe/access_log.h"
+#include "observe/metrics.h"
+
+#include <weir/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::gateway {
+
+struct Request;
+
+struct Record {
+    std::string id;           // weir's own
+    std::string upstream_id;  // of the last answer that came
+    Instant started{};
+    Duration queued{};
+    Duration upstream_time{};
+    std::optional<Duration> first_token;  // of a stream
+    std::uint32_t attempts = 0;
+    Target at;    // where the last attempt went
+    Grant grant;  // with this permission
+    Usage usage;
+    bool begun = false;  // a good answer has gone to the client
+    int status = 0;      // what the client was told; 0: nothing
+    observe::Outcome outcome = observe::Outcome::ok;
+    std::string reason;  // of a refusal by weir
+    std::string error_name;
+    bool repeated = false;
+    bool several_accounts = false;  // the client is told which one
+
+    /// An attempt begins.
+    void begin(const Grant& with);
+    /// Another answer was paid for as well.
+    void add(const Usage& more);
+};
+
+/// The fields of weir's own that go with every answer; `good`: one that the service gave.
+void append_weir_fields(std::string& out, const Record& record, bool good);
+
+/// `log` null: none is written. `unix_ms`: wall time.
+void write_record(const Record& record, const Request& request, Instant now, std::int64_t unix_ms,
+                  observe::Metrics& metrics, observe::LineWriter* log);
+
+}  // namespace weir::gateway
