@@ -68,12 +68,16 @@ Reply reply_to(std::string_view method, std::string_view path, std::string_view 
     if (method == "GET" && path == "/truth") {
         return {.status = 200, .body = truth_json(ledgers)};
     }
+    if (method == "GET" && path == "/history") {
+        return {.status = 200, .body = history_json(ledgers)};
+    }
     if (method == "GET" && path == "/healthz") {
         return {.status = 200, .body = R"({"status":"ok"})"};
     }
     if (path != "/faults") {
         return {.status = 404,
-                .body = error_json("GET /truth, GET /faults, POST /faults, DELETE /faults")};
+                .body = error_json(
+                    "GET /truth, GET /history, GET /faults, POST /faults, DELETE /faults")};
     }
     if (method == "POST") {
         const auto faults = read_faults(body, elapsed_now(ledgers));
@@ -140,7 +144,27 @@ std::string truth_json(const std::vector<Ledger*>& ledgers) {
                              {"tiers", truth.tiers},
                              {"guardrails", truth.guardrails}};
         }
-        all[ledger->region()] = std::move(region);
+        all[ledger->name()] = std::move(region);
+    }
+    return all.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string history_json(const std::vector<Ledger*>& ledgers) {
+    Json all = Json::object();
+    for (const Ledger* ledger : ledgers) {
+        Json calls = Json::array();
+        for (const History::Call& call : ledger->history()) {
+            Json entry{{"model", *call.model},
+                       {"at", ledger->elapsed(call.at)},
+                       {"held", call.held},
+                       {"refused", call.refused}};
+            if (call.settled) {
+                entry["settled_at"] = ledger->elapsed(*call.settled);
+                entry["cost"] = call.cost;
+            }
+            calls.push_back(std::move(entry));
+        }
+        all[ledger->name()] = std::move(calls);
     }
     return all.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

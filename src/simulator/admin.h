@@ -18,9 +18,11 @@ namespace weir::simulator {
 Result<std::vector<Fault>> read_faults(std::string_view body, double elapsed);
 
 std::string truth_json(const std::vector<Ledger*>& ledgers);
+/// Per Region each call that was accepted or refused, in the order of their times.
+std::string history_json(const std::vector<Ledger*>& ledgers);
 std::string faults_json(const std::vector<Fault>& faults);
 
-/// GET /truth, /faults, /healthz; POST and DELETE /faults.
+/// GET /truth, /history, /faults, /healthz; POST and DELETE /faults.
 net::Task<void> serve_admin(net::Downstream& down, const std::vector<Ledger*>& ledgers);
 
 }  // namespace weir::simulator

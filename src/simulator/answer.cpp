@@ -1,6 +1,8 @@
 #include "simulator/answer.h"
 
+#include "codec/base64.h"
 #include "codec/eventstream.h"
+#include "codec/hex.h"
 
 #include <nlohmann/json.hpp>
 
@@ -106,26 +108,8 @@ std::string converse_event(std::string_view type, Json payload) {
     return event(type, payload);
 }
 
-std::string base64(std::string_view bytes) {
-    static constexpr std::string_view kAlphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
-        std::uint32_t group = 0;
-        for (std::size_t k = 0; k < 3; ++k) {
-            group = (group << 8U) | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-        }
-        for (std::size_t k = 0; k < 4; ++k) {
-            out += k <= n ? kAlphabet[(group >> (18U - 6U * k)) & 63U] : '=';
-        }
-    }
-    return out;
-}
-
 std::string chunk(const Json& inner) {
-    Json payload{{"bytes", base64(dump(inner))}};
+    Json payload{{"bytes", codec::base64_encoded(dump(inner))}};
     payload["p"] = padding(dump(payload));
     return event("chunk", payload);
 }
@@ -181,14 +165,13 @@ std::string make_text(const Generation& generation, std::uint64_t from, std::uin
 }
 
 std::string make_uuid(Random& random) {
-    static constexpr std::string_view kHex = "0123456789abcdef";
     std::string out;
     for (int i = 0; i < 32; ++i) {
         if (i == 8 || i == 12 || i == 16 || i == 20) {
             out += '-';
         }
         const std::uint64_t digit = random.below(16);
-        out += i == 12 ? '4' : kHex[i == 16 ? 8 + digit % 4 : digit];
+        out += i == 12 ? '4' : codec::kHexDigits[i == 16 ? 8 + digit % 4 : digit];
     }
     return out;
 }

@@ -7,11 +7,20 @@
 #include "simulator/pause.h"
 #include "simulator/verify.h"
 
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
 namespace weir::simulator {
+
+/// By access key id: the books of accounts beside the one of `credentials`.
+using AccountLedgers = std::map<std::string, std::unique_ptr<Ledger>, std::less<>>;
 
 /// What an exchange works with; all of it outlives every exchange.
 struct Desk {
-    Ledger& ledger;
+    Ledger* ledger;
+    const AccountLedgers& accounts;  ///< take its place for calls with their keys
     Catalogue& catalogue;
     Verifier* verifier;  ///< nullptr: signatures are not verified
     Pauses& pauses;

@@ -28,15 +28,16 @@ void count(std::map<std::string, std::uint64_t>& counts, const std::string& name
 }  // namespace
 
 Ledger::Ledger(std::string region, const Settings& settings, std::uint64_t seed, Instant start,
-               Side side)
+               Side side, const std::string& account)
     : region_(side == Side::mantle ? region + "/mantle" : std::move(region)),
+      name_(account.empty() ? region_ : account + "/" + region_),
       side_(side),
       configured_(settings.models),
       kind_(settings.window_kind),
       window_(settings.quota_window),
       seed_(seed),
       start_(start),
-      random_(hash_name(region_, seed)) {
+      random_(hash_name(name_, seed)) {
     for (const Fault& fault : settings.faults) {
         faults_.add(fault);
     }
@@ -66,7 +67,7 @@ std::optional<std::string> Ledger::find(std::string_view id) {
         if (models_.size() >= kMaxModels) {
             return std::nullopt;
         }
-        const Duration phase = phase_of(seed_, region_, name, window_);
+        const Duration phase = phase_of(seed_, name_, name, window_);
         const bool mantle = side_ == Side::mantle;
         const SplitLimits& split = mantle ? settings->mantle : settings->reserved;
         Model made{.settings = *settings,
@@ -122,7 +123,8 @@ bool Ledger::admit_split(Model& model, const Ask& ask, std::uint64_t maximum, In
 Ledger::Admission Ledger::admit(const std::string& model, const Ask& ask, std::uint64_t maximum,
                                 Instant now) {
     const std::lock_guard lock(mutex_);
-    Model& entry = models_.find(model)->second;
+    const auto found = models_.find(model);
+    Model& entry = found->second;
     Admission admission;
     std::string tier = ask.tier == "auto" ? "default" : ask.tier;
     bool admitted = false;
@@ -136,6 +138,11 @@ Ledger::Admission Ledger::admit(const std::string& model, const Ask& ask, std::u
     }
     if (!admitted && side_ == Side::runtime) {
         admission.verdict = entry.quota.start(ask.input, maximum, now, admission.ticket.shared);
+        admission.ticket.number = history_.add({.model = &found->first,
+                                                .at = now,
+                                                .held = ask.input + maximum,
+                                                .refused = admission.verdict != Verdict::accepted,
+                                                .settled = {}});
         if (admission.verdict == Verdict::accepted) {
             admission.generation = draw_generation(ask, entry.settings, maximum, random_);
             if (tier == "reserved") {
@@ -175,6 +182,7 @@ void Ledger::settle(const std::string& model, const Tickets& ticket, const Token
         entry.split->settle(*ticket.split, used, now);
     } else {
         entry.quota.settle(ticket.shared, used, now);
+        history_.settle(ticket.number, entry.quota.cost(used), now);
     }
 }
 
@@ -241,6 +249,11 @@ std::map<std::string, Truth> Ledger::truth() const {
         all.emplace(name, entry.truth);
     }
     return all;
+}
+
+std::vector<History::Call> Ledger::history() const {
+    const std::lock_guard lock(mutex_);
+    return {history_.calls().begin(), history_.calls().end()};
 }
 
 }  // namespace weir::simulator

@@ -3,6 +3,7 @@
 
 #include "simulator/answer.h"
 #include "simulator/faults.h"
+#include "simulator/history.h"
 #include "simulator/quota.h"
 #include "simulator/request.h"
 
@@ -24,10 +25,12 @@ enum class Side : std::uint8_t { runtime, mantle };
 class Ledger {
 public:
     Ledger(std::string region, const Settings& settings, std::uint64_t seed, Instant start,
-           Side side = Side::runtime);
+           Side side = Side::runtime, const std::string& account = {});
 
-    /// `REGION`, or `REGION/mantle`: its name in faults and truths.
+    /// `REGION`, or `REGION/mantle`: its name in faults.
     const std::string& region() const { return region_; }
+    /// Its name in truths: with the account before it, unless that is the one of `credentials`.
+    const std::string& name() const { return name_; }
     Side side() const { return side_; }
     const ModelSettings& settings(const std::string& model) const;
 
@@ -36,10 +39,11 @@ public:
     /// Configured models, or a few well-known ones where everything goes.
     std::vector<std::string> models() const;
 
-    /// One of the two is charged.
+    /// One of the two quotas is charged.
     struct Tickets {
         Quota::Ticket shared;
         std::optional<SplitQuota::Ticket> split;
+        std::uint64_t number = 0;  ///< in the history; of those that are not split
     };
     struct Admission {
         Verdict verdict = Verdict::accepted;
@@ -64,6 +68,8 @@ public:
     std::vector<Fault> faults() const;
     double elapsed(Instant now) const { return to_seconds(now - start_); }
     std::map<std::string, Truth> truth() const;
+    /// Of the calls whose input and output are charged as one.
+    std::vector<History::Call> history() const;
 
 private:
     struct Model {
@@ -76,6 +82,7 @@ private:
                      Admission& admission);
 
     const std::string region_;
+    const std::string name_;
     const Side side_;
     const std::map<std::string, ModelSettings> configured_;
     const WindowKind kind_;
@@ -87,6 +94,7 @@ private:
     Random random_;
     FaultScript faults_;
     std::map<std::string, Model, std::less<>> models_;
+    History history_;
 };
 
 }  // namespace weir::simulator

@@ -1,5 +1,8 @@
 #include "simulator/request.h"
 
+#include "codec/base64.h"
+#include "codec/hex.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -14,29 +17,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::uint64_t kImageTokens = 1600;
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    const char lower = static_cast<char>(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-std::string percent_decode(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
-            hex_digit(text[i + 2]) >= 0) {
-            out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
-            i += 2;
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
-}
 
 bool take_prefix(std::string_view& text, std::string_view prefix) {
     if (!text.starts_with(prefix)) {
@@ -92,7 +72,7 @@ Path parse_post(std::string_view path) {
     };
     for (const auto& [suffix, action] : kSuffixes) {
         if (take_suffix(path, suffix)) {
-            return {.action = action, .id = percent_decode(path), .openai = {}};
+            return {.action = action, .id = codec::percent_decoded(path), .openai = {}};
         }
     }
     return {};
@@ -119,13 +99,13 @@ Path parse_get(std::string_view path) {
         return {.action = Action::models, .id = {}, .openai = {}};
     }
     if (take_prefix(path, "/async-invoke/")) {
-        return {.action = Action::async_get, .id = percent_decode(path), .openai = {}};
+        return {.action = Action::async_get, .id = codec::percent_decoded(path), .openai = {}};
     }
     if (take_prefix(path, "/inference-profiles/")) {
-        return {.action = Action::profile, .id = percent_decode(path), .openai = {}};
+        return {.action = Action::profile, .id = codec::percent_decoded(path), .openai = {}};
     }
     if (take_prefix(path, "/foundation-models/")) {
-        return {.action = Action::model, .id = percent_decode(path), .openai = {}};
+        return {.action = Action::model, .id = codec::percent_decoded(path), .openai = {}};
     }
     return {};
 }
@@ -272,26 +252,11 @@ Result<Ask> read_document(const Json& body, Language language) {
     return ask;
 }
 
-std::optional<std::string> base64_decode(std::string_view text) {
+std::optional<std::string> base64_decoded(std::string_view text) {
     std::string out;
-    std::uint32_t bits = 0;
-    int held = 0;
-    for (const char c : text) {
-        if (c == '=') {
-            break;
-        }
-        static constexpr std::string_view kAlphabet =
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const auto digit = kAlphabet.find(c);
-        if (digit == std::string_view::npos) {
-            return std::nullopt;
-        }
-        bits = (bits << 6U) | static_cast<std::uint32_t>(digit);
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            out += static_cast<char>((bits >> static_cast<unsigned>(held)) & 0xFFU);
-        }
+    const std::size_t end = codec::append_base64_decoded(out, text);
+    if (end < text.size() && text[end] != '=') {
+        return std::nullopt;
     }
     return out;
 }
@@ -470,7 +435,7 @@ Result<std::uint64_t> read_count(std::string_view body, Language invoke_language
     if (inner == nullptr || !inner->is_string()) {
         return failure(std::string(kMalformed));
     }
-    const auto decoded = base64_decode(inner->get_ref<const std::string&>());
+    const auto decoded = base64_decoded(inner->get_ref<const std::string&>());
     if (!decoded) {
         return failure(std::string(kMalformed));
     }

@@ -36,8 +36,15 @@ struct Simulator::Impl {
     struct Region {
         Region(const std::string& name, const Settings& settings, std::uint64_t seed, Instant start,
                Side side)
-            : ledger(name, settings, seed, start, side), catalogue(name, ledger.models()) {}
+            : ledger(name, settings, seed, start, side), catalogue(name, ledger.models()) {
+            for (const auto& [account, pair] : settings.accounts) {
+                accounts.emplace(
+                    pair.access_key_id,
+                    std::make_unique<Ledger>(name, settings, seed, start, side, account));
+            }
+        }
         Ledger ledger;
+        AccountLedgers accounts;
         Catalogue catalogue;
         std::map<net::Loop*, Place> places;
         std::unique_ptr<net::Server> server;
@@ -51,23 +58,30 @@ struct Simulator::Impl {
     void open(const std::string& name, const std::string& address, Side side, Instant start) {
         auto region = std::make_unique<Region>(name, settings, seed, start, side);
         const std::string service = side == Side::mantle ? "bedrock-mantle" : "bedrock";
+        std::vector<KeyPair> pairs{{settings.access_key_id, settings.secret_access_key}};
+        for (const auto& [account, pair] : settings.accounts) {
+            pairs.push_back(pair);
+        }
         for (net::Loop* loop : loops) {
             Place& place = region->places[loop];
             if (settings.verify) {
-                place.verifier = std::make_unique<Verifier>(name, service, settings.access_key_id,
-                                                            settings.secret_access_key);
+                place.verifier = std::make_unique<Verifier>(name, service, pairs);
             }
         }
         Region* raw = region.get();
         region->server = std::make_unique<net::Server>(
             loops, server_settings(address), [raw](net::Downstream& down) {
                 Place& place = raw->places.at(&down.loop());
-                return serve(down, Desk{.ledger = raw->ledger,
+                return serve(down, Desk{.ledger = &raw->ledger,
+                                        .accounts = raw->accounts,
                                         .catalogue = raw->catalogue,
                                         .verifier = place.verifier.get(),
                                         .pauses = place.pauses});
             });
         ledgers.push_back(&raw->ledger);
+        for (const auto& [key, ledger] : raw->accounts) {
+            ledgers.push_back(ledger.get());
+        }
         regions.emplace(raw->ledger.region(), std::move(region));
     }
 
@@ -127,7 +141,7 @@ std::uint16_t Simulator::admin_port() const {
 std::map<std::string, std::map<std::string, Truth>> Simulator::truth() const {
     std::map<std::string, std::map<std::string, Truth>> all;
     for (const Ledger* ledger : impl_->ledgers) {
-        all.emplace(ledger->region(), ledger->truth());
+        all.emplace(ledger->name(), ledger->truth());
     }
     return all;
 }

@@ -50,11 +50,17 @@ struct Fault {
     double probability = 1;
 };
 
+struct KeyPair {
+    std::string access_key_id;
+    std::string secret_access_key;
+};
+
 struct Settings {
     std::map<std::string, std::string> regions;  // name -> address:port; port 0: any
     std::map<std::string, std::string> mantle;   // likewise: bedrock-mantle of those Regions
     std::string access_key_id = "AKIDEXAMPLE";
     std::string secret_access_key = "example";
+    std::map<std::string, KeyPair> accounts;  // each with quotas of its own, as large
     bool verify = true;
     Duration quota_window = std::chrono::seconds(60);
     WindowKind window_kind = WindowKind::sliding;
@@ -66,8 +72,8 @@ struct Settings {
 };
 
 /// What happened, per Region and model: GET /truth. The mantle port of a Region has books of its
-/// own, under `REGION/mantle`. A call counts once in the first line or the second; what was
-/// accepted ends once in the third, unless it is in flight.
+/// own, under `REGION/mantle`; another account's are under `ACCOUNT/REGION`. A call counts once in
+/// the first line or the second; what was accepted ends once in the third, unless it is in flight.
 struct Truth {
     std::uint64_t accepted = 0;
     std::uint64_t throttled_requests = 0, throttled_tokens = 0, throttled_daily = 0, faulted = 0,

@@ -2,6 +2,7 @@
 
 #include "codec/sigv4_verify.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -46,13 +47,17 @@ bool lists(std::string_view names, std::string_view wanted) {
 
 }  // namespace
 
-Verifier::Verifier(std::string region, std::string service, std::string access_key_id,
-                   std::string secret_access_key)
+std::string_view access_key(const codec::Head& head) {
+    const std::string_view* authorization = head.find("authorization");
+    const auto parsed =
+        authorization == nullptr ? std::nullopt : codec::parse_authorization(*authorization);
+    return parsed ? parsed->access_key_id : std::string_view();
+}
+
+Verifier::Verifier(std::string region, std::string service, std::vector<KeyPair> pairs)
     : region_(std::move(region)),
       service_(std::move(service)),
-      credentials_{.access_key_id = std::move(access_key_id),
-                   .secret_access_key = std::move(secret_access_key),
-                   .session_token = {}},
+      pairs_(std::move(pairs)),
       signer_(service_) {}
 
 std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec::Digest& body,
@@ -64,7 +69,7 @@ std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec:
     }
     constexpr std::string_view kBearer = "Bearer ";
     if (authorization->starts_with(kBearer)) {
-        if (authorization->substr(kBearer.size()) == credentials_.secret_access_key) {
+        if (authorization->substr(kBearer.size()) == pairs_.front().secret_access_key) {
             return std::nullopt;
         }
         return make_error(403, "AccessDeniedException",
@@ -86,7 +91,8 @@ std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec:
         token != nullptr && *token == "expired") {
         return fault_error(FaultKind::expired_token, {});
     }
-    if (parsed->access_key_id != credentials_.access_key_id) {
+    const auto pair = std::ranges::find(pairs_, parsed->access_key_id, &KeyPair::access_key_id);
+    if (pair == pairs_.end()) {
         return make_error(403, "UnrecognizedClientException",
                           "The security token included in the request is invalid.");
     }
@@ -107,7 +113,10 @@ std::optional<ErrorAnswer> Verifier::check(const codec::Head& head, const codec:
     if (fields) {
         const codec::SigningRequest request{
             .method = head.method, .target = head.target, .headers = *fields, .body = body};
-        const codec::Signature& good = signer_.sign(request, credentials_, region_, signed_at);
+        const codec::SigningCredentials credentials{.access_key_id = pair->access_key_id,
+                                                    .secret_access_key = pair->secret_access_key,
+                                                    .session_token = {}};
+        const codec::Signature& good = signer_.sign(request, credentials, region_, signed_at);
         if (good.signature == parsed->signature) {
             return std::nullopt;
         }
