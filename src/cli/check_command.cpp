@@ -1,5 +1,7 @@
 #include "cli/check_command.h"
 
+#include "aws/metric_data.h"
+
 #include <fmt/format.h>
 
 #include <ostream>
@@ -36,6 +38,8 @@ int run_check(const std::string& path, const Getenv& getenv, std::ostream& out, 
         counted(config.quotas.size(), "quota"), counted(config.routes.size(), "route"),
         counted(config.clients.size(), "client"),
         loaded.warnings.empty() ? "" : "; " + counted(loaded.warnings.size(), "warning"));
+    if (config.aws.metrics.to != MetricsTo::off)
+        out << "aws.metrics: " << aws::price_of_metrics(config) << '\n';
     return 0;
 }
 

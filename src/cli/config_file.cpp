@@ -4,6 +4,7 @@
 #include "cli/config_sections.h"
 #include "cli/file_checks.h"
 #include "cli/read_text.h"
+#include "gateway/process_keys.h"
 #include "policy/validate.h"
 
 namespace weir::cli {
@@ -67,17 +68,18 @@ void apply_environment(Reading& reading, const Getenv& getenv, Config& config) {
         else
             reading.complaints.add(from_variable("WEIR_OPEN"), "allowed are true and false");
     }
+    // systemd's StateDirectory=: the first folder of the list. `state_file: ""` does without.
+    if (const auto value = set_variable(getenv, "STATE_DIRECTORY");
+        value && !reading.places.contains("state_file")) {
+        reading.places["state_file"] = from_variable("STATE_DIRECTORY");
+        config.state_file = value->substr(0, value->find(':')) + "/weir-state.json";
+    }
     if (!config.default_region.empty() || reading.is_spoilt("default_region"))
         return;
-    for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
-        const auto value = set_variable(getenv, name);
-        // Where the file lists its Regions, a Region of the shell it was started from may well be
-        // another: no mistake, just no help.
-        if (value && (config.regions.empty() || config.regions.contains(*value))) {
-            config.default_region = *value;
-            reading.places["default_region"] = from_variable(name);
-            return;
-        }
+    if (const auto named = gateway::region_of_environment(config, getenv)) {
+        config.default_region = named->region;
+        reading.places["default_region"] = from_variable(named->variable.c_str());
+        return;
     }
     if (config.regions.size() == 1)
         config.default_region = config.regions.begin()->first;
@@ -95,8 +97,14 @@ void complain(Reading& reading, const std::vector<Problem>& problems) {
 LoadedConfig finish(Reading& reading, const Getenv& getenv, Config config, NamedFiles files) {
     apply_environment(reading, getenv, config);
     complain(reading, validate(config));
-    if (files == NamedFiles::checked)
-        complain(reading, file_problems(config));
+    if (files != NamedFiles::ignored) {
+        Config checked = config;
+        if (files == NamedFiles::upstream) {
+            checked.tls.reset();
+            checked.state_file.clear();
+        }
+        complain(reading, file_problems(checked));
+    }
     LoadedConfig loaded;
     const bool good = reading.complaints.empty();
     loaded.complaints = reading.complaints.take();
@@ -107,6 +115,7 @@ LoadedConfig finish(Reading& reading, const Getenv& getenv, Config config, Named
             warning.message.insert(0, "warning: ");
     }
     config.models = bedrock::builtin_models();
+    loaded.files = named_files(config);
     loaded.config = std::move(config);
     return loaded;
 }
@@ -125,15 +134,18 @@ LoadedConfig parse_config(std::string_view text, const std::string& name, const 
     Reading reading(name);
     if (text.size() > kMostConfig) {
         reading.complaints.add({}, "it is larger than 1 MiB, which no configuration needs");
-        return {Config{}, reading.complaints.take(), {}};
+        return {Config{}, reading.complaints.take(), {}, {}};
     }
     auto root = parse_yaml(text, reading.complaints);
     if (!root)
-        return {Config{}, reading.complaints.take(), {}};
-    substitute(*root, getenv, reading.complaints);
+        return {Config{}, reading.complaints.take(), {}, {}};
+    std::vector<std::string> named;
+    substitute(*root, getenv, reading.complaints, named);
     Config config;
     read_config(reading, *root, config);
-    return finish(reading, getenv, std::move(config), files);
+    auto loaded = finish(reading, getenv, std::move(config), files);
+    loaded.files.insert(loaded.files.end(), named.begin(), named.end());
+    return loaded;
 }
 
 LoadedConfig load_config(const std::string& path, const Getenv& getenv, NamedFiles files) {
@@ -143,8 +155,10 @@ LoadedConfig load_config(const std::string& path, const Getenv& getenv, NamedFil
     }
     auto text = read_text(path, kMostConfig, false);
     if (!text)
-        return {Config{}, {{path, 0, 0, "cannot be read: " + text.error().message}}, {}};
-    return parse_config(*text, path, getenv, files);
+        return {Config{}, {{path, 0, 0, "cannot be read: " + text.error().message}}, {}, {path}};
+    auto loaded = parse_config(*text, path, getenv, files);
+    loaded.files.push_back(path);
+    return loaded;
 }
 
 }  // namespace weir::cli

@@ -24,10 +24,12 @@ struct LoadedConfig {
     Config config;
     std::vector<Complaint> complaints;  // empty: good
     std::vector<Complaint> warnings;    // of a good one: allowed, and hardly meant
+    std::vector<std::string> files;     // that it was made from: itself, and what it names
 };
 
-/// Whether the certificates and keys that a configuration names are read as well.
-enum class NamedFiles : std::uint8_t { ignored, checked };
+/// Whether the files that a configuration names are looked at as well; `upstream`: only those that
+/// connections to Bedrock need.
+enum class NamedFiles : std::uint8_t { ignored, checked, upstream };
 
 /// Reads ${NAME} from here and ${file:...} from the disk.
 using Getenv = std::function<std::optional<std::string>(const std::string&)>;

@@ -4,6 +4,7 @@
 #include "bedrock/model_data.h"
 #include "cli/demo_load.h"
 #include "cli/demo_report.h"
+#include "cli/read_text.h"
 #include "gateway/gateway.h"
 #include "simulator/simulator.h"
 
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -45,18 +47,20 @@ struct Plan {
 
 std::vector<Plan> plans() {
     return {
-        {.key = "article", .name = "the article's loop", .strategy = Strategy::article},
-        {.key = "sdk", .name = "AWS SDK retries", .strategy = Strategy::sdk},
+        {.key = "article",
+         .name = "Loop written by hand, one Region",
+         .strategy = Strategy::article},
+        {.key = "sdk", .name = "AWS SDK, one Region", .strategy = Strategy::sdk},
         {.key = "sdk_then_other",
          .name = "AWS SDK, then the other Region",
          .strategy = Strategy::sdk_then_other},
         {.key = "weir_told",
-         .name = "AWS SDK through weir, quotas told",
+         .name = "AWS SDK + weir, quotas told",
          .strategy = Strategy::sdk,
          .through_weir = true,
          .quotas_told = true},
         {.key = "weir_learned",
-         .name = "AWS SDK through weir, learned",
+         .name = "AWS SDK + weir, quotas learned",
          .strategy = Strategy::sdk,
          .through_weir = true},
     };
@@ -186,7 +190,7 @@ Result<void> build(World& world, net::Loop& sim_loop, net::Loop& load_loop, cons
     settings.seed = facts.seed;
     if (world.plan.through_weir) {
         gateway::GatewayOptions options;
-        options.make_keys = [](const CredentialsConfig&) { return std::make_unique<FixedKeys>(); };
+        options.make_keys = [](const auto&...) { return std::make_unique<FixedKeys>(); };
         options.log = [](LogLevel, std::string_view) {};
         options.seed = facts.seed;
         world.gateway = std::make_unique<gateway::Gateway>(
@@ -267,9 +271,40 @@ std::string_view describe(simulator::WindowKind window) {
     return "";
 }
 
+/// Writes the reports that were asked for.
+int show(const DemoOptions& options, const DemoResult& result) {
+    fmt::print("{}", options.json ? demo_json(result) : demo_text(result));
+    std::fflush(stdout);
+    if (options.svg.empty()) {
+        return 0;
+    }
+    std::ofstream file(options.svg, std::ios::binary);
+    file << demo_svg(result);
+    file.flush();
+    if (!file) {
+        fmt::print(stderr, "weir demo: {}: cannot be written\n", options.svg);
+        return 1;
+    }
+    return 0;
+}
+
+int show_earlier(const DemoOptions& options) {
+    constexpr std::size_t kMostJson = 1UL << 20;
+    const auto text = read_text(options.from, kMostJson, false);
+    const auto result = text ? read_demo_json(*text) : std::unexpected(text.error());
+    if (!result) {
+        fmt::print(stderr, "weir demo: {}: {}\n", options.from, result.error().message);
+        return 2;
+    }
+    return show(options, *result);
+}
+
 }  // namespace
 
 int run_demo(const DemoOptions& options) {
+    if (!options.from.empty()) {
+        return show_earlier(options);
+    }
     DemoFacts facts;
     facts.seed = options.seed != 0 ? options.seed : 1 + std::random_device{}() % 1'000'000;
     facts.compression = kCompression;
@@ -284,6 +319,7 @@ int run_demo(const DemoOptions& options) {
     const double arrivals =
         std::max(options.seconds - kPatience / kCompression, options.seconds / 2) * kCompression;
     const DemoTrace trace = make_trace(random.next(), arrivals, kCallsPerSecond, kLoad);
+    facts.home = kHome;
     facts.outage_from = arrivals / 3;
     facts.outage_to = arrivals * 2 / 3;
     fmt::print(stderr,
@@ -318,17 +354,16 @@ int run_demo(const DemoOptions& options) {
     for (const World& world : worlds) {
         rows.push_back(result_of(world));
     }
-    const bool reached = std::ranges::any_of(
-        rows, [&](const DemoRow& row) { return figures_of(trace, row).calls > 0; });
+    const DemoResult result = demo_result(trace, facts, rows);
+    const bool reached =
+        std::ranges::any_of(result.rows, [](const DemoFigures& row) { return row.answered > 0; });
+    int exit_code = 1;
     if (reached) {
-        fmt::print("{}",
-                   options.json ? demo_json(trace, facts, rows) : demo_text(trace, facts, rows));
-        std::fflush(stdout);
+        exit_code = show(options, result);
     } else {
-        fmt::print(
-            stderr,
-            "weir: not one call was answered, whichever way it went: the demo's parts cannot "
-            "reach each other on 127.0.0.1. Is the loopback interface up?\n");
+        fmt::print(stderr,
+                   "weir demo: no call was answered in any row: the demo's parts cannot reach each "
+                   "other on 127.0.0.1. Check that the loopback interface is up.\n");
     }
 
     for (const World& world : worlds) {
@@ -341,7 +376,7 @@ int run_demo(const DemoOptions& options) {
     sim_loop.stop();
     load_loop.join();
     sim_loop.join();
-    return reached ? 0 : 1;
+    return exit_code;
 }
 
 }  // namespace weir::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace weir::cli {
 
@@ -9,9 +10,12 @@ struct DemoOptions {
     double seconds = 60;     ///< of real time, about
     bool json = false;       ///< results as JSON on stdout, nothing else there
     std::uint64_t seed = 0;  ///< 0: drawn; the same seed gives the same arrivals and window shape
+    std::string svg;         ///< draw the result into this file; empty: no picture
+    std::string from;        ///< show this file's result, an earlier run's JSON, instead of a run
 };
 
-/// Returns the exit code: 0 once there is a result, whatever it says.
+/// Returns the exit code: 0 once there is a result, whatever it says; 1 if there is none or the
+/// picture cannot be written; 2 if `from` cannot be read.
 int run_demo(const DemoOptions& options);
 
 }  // namespace weir::cli

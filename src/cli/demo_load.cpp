@@ -213,8 +213,8 @@ net::Task<DemoLoad::Answer> DemoLoad::attempt(const Call& call, std::size_t plac
     if (!acquired) {
         co_return answer;
     }
-    std::unique_ptr<net::UpstreamConnection> connection = std::move(*acquired);
-    connection->stream().set_deadline(std::max(Duration(1), deadline - now()));
+    std::unique_ptr<net::Upstream> connection = std::move(*acquired);
+    connection->set_deadline(std::max(Duration(1), deadline - now()));
     const std::string head = head_of(call, place, number, std::min(place, pools_.size() - 1));
     const auto written = co_await connection->write(head, call.body);
     if (!written) {
@@ -249,7 +249,7 @@ net::Task<DemoLoad::Answer> DemoLoad::attempt(const Call& call, std::size_t plac
         }
         body.append(*piece);
     }
-    connection->stream().clear_deadline();
+    connection->clear_deadline();
     pool.release(std::move(connection), complete);
     answer.whole =
         complete && answer.status == 200 && (!call.what->stream || stream_is_whole(body));

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -142,6 +143,23 @@ Result<std::string> environment_for(const std::string& client, const std::string
     for (const std::string& name : known_clients())
         names += (names.empty() ? "" : ", ") + name;
     return failure("unknown client `" + client.substr(0, 60) + "`; there are " + names);
+}
+
+Result<std::map<std::string, std::string>> variables_for(const std::string& client,
+                                                         const std::string& url) {
+    const auto text = environment_for(client, url);
+    if (!text)
+        return std::unexpected(text.error());
+    constexpr std::string_view kExport = "export ";
+    std::map<std::string, std::string> variables;
+    std::istringstream lines(*text);
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with(kExport))
+            continue;
+        const std::size_t equals = line.find('=');
+        variables[line.substr(kExport.size(), equals - kExport.size())] = line.substr(equals + 1);
+    }
+    return variables;
 }
 
 }  // namespace weir::cli

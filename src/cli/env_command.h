@@ -3,6 +3,7 @@
 
 #include <weir/result.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,5 +13,9 @@ std::vector<std::string> known_clients();
 
 /// Shell exports, with remarks as comments. The error lists the clients there are.
 Result<std::string> environment_for(const std::string& client, const std::string& url);
+
+/// The variables among those lines by name: those of one client.
+Result<std::map<std::string, std::string>> variables_for(const std::string& client,
+                                                         const std::string& url);
 
 }  // namespace weir::cli

@@ -1,5 +1,6 @@
 #include "cli/file_checks.h"
 
+#include "gateway/state_file.h"
 #include "net/tls.h"
 
 #include <cerrno>
@@ -53,21 +54,50 @@ bool by_tls(const RegionConfig& region) {
     return region.endpoint.empty() || region.endpoint.starts_with("https:");
 }
 
+/// For Regions without a `ca`; null: the system's store.
+const char* environments_trust() {
+    const char* bundle =
+        std::getenv("AWS_CA_BUNDLE");  // NOLINT(concurrency-mt-unsafe): nobody sets any
+    return bundle != nullptr && *bundle != '\0' ? bundle : nullptr;
+}
+
 }  // namespace
+
+std::vector<std::string> named_files(const Config& config) {
+    std::vector<std::string> files;
+    if (config.tls)
+        files = {config.tls->certificate, config.tls->key};
+    for (const auto& [name, region] : config.regions) {
+        if (!region.ca.empty())
+            files.push_back(region.ca);
+    }
+    if (config.shared && !config.shared->ca.empty())
+        files.push_back(config.shared->ca);
+    if (const char* bundle = environments_trust())
+        files.emplace_back(bundle);
+    return files;
+}
 
 std::vector<Problem> file_problems(const Config& config) {
     std::vector<Problem> problems;
     if (config.tls)
         check_pair(*config.tls, problems);
+    if (config.shared && !config.shared->ca.empty())
+        check_trust(config.shared->ca, "shared.ca", problems);
+    if (!config.state_file.empty()) {
+        if (const auto can = gateway::can_write_state(config.state_file); !can)
+            problems.push_back({"state_file", can.error().message});
+    }
     bool environment = config.regions.empty();
     for (const auto& [name, region] : config.regions) {
         if (!region.ca.empty())
             check_trust(region.ca, "regions." + name + ".ca", problems);
         environment = environment || (region.ca.empty() && by_tls(region));
     }
-    const char* bundle =
-        std::getenv("AWS_CA_BUNDLE");  // NOLINT(concurrency-mt-unsafe): nobody sets any
-    if (environment && bundle != nullptr && *bundle != '\0')
+    environment = environment || (config.shared && config.shared->ca.empty() &&
+                                  config.shared->url.starts_with("rediss:"));
+    const char* bundle = environments_trust();
+    if (environment && bundle != nullptr)
         check_trust(bundle, "AWS_CA_BUNDLE", problems);
     return problems;
 }

@@ -57,9 +57,10 @@ std::string format_log_line(LogLevel level, std::string_view message, std::int64
     return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-LogSink make_log(const LogConfig& config, std::shared_ptr<const std::atomic<LogLevel>> least) {
+LogSink make_log(const LogConfig& config, std::shared_ptr<const std::atomic<LogLevel>> least,
+                 int descriptor) {
     const bool json =
-        config.format == "json" || (config.format != "text" && ::isatty(STDERR_FILENO) == 0);
+        config.format == "json" || (config.format != "text" && ::isatty(descriptor) == 0);
     if (least == nullptr) {
         least = std::make_shared<const std::atomic<LogLevel>>(config.level);
     }
@@ -69,13 +70,12 @@ LogSink make_log(const LogConfig& config, std::shared_ptr<const std::atomic<LogL
                                std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
                                json);
     };
-    auto writer = std::make_shared<observe::LineWriter>(
-        STDERR_FILENO, [line](observe::LineWriter& by, std::uint64_t lines) {
-            by.write(line(LogLevel::warn,
-                          fmt::format("{} lines of this log were lost: standard error is not "
-                                      "read fast enough",
-                                      lines)));
-        });
+    auto writer = std::make_shared<observe::LineWriter>(descriptor, [line](observe::LineWriter& by,
+                                                                           std::uint64_t lines) {
+        by.write(line(LogLevel::warn, fmt::format("{} lines of this log were lost: they are not "
+                                                  "read fast enough",
+                                                  lines)));
+    });
     return [line, least, writer](LogLevel level, std::string_view message) {
         if (level >= least->load(std::memory_order_relaxed))
             writer->write(line(level, message));

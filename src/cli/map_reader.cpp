@@ -253,11 +253,6 @@ void MapReader::duration(std::string_view key, Duration& out) {
         wrong(key, *node, value.error().message);
 }
 
-void MapReader::duration(std::string_view key, std::optional<Duration>& out) {
-    if (has(key))
-        duration(key, out.emplace());
-}
-
 void MapReader::size(std::string_view key, std::uint64_t& out) {
     const YamlNode* node = scalar(key, "a size, such as 32MiB");
     if (node == nullptr)

@@ -66,7 +66,6 @@ public:
     void flag(std::string_view key, bool& out);
     void number(std::string_view key, double& out);
     void duration(std::string_view key, Duration& out);
-    void duration(std::string_view key, std::optional<Duration>& out);
     void size(std::string_view key, std::uint64_t& out);
 
     template <std::unsigned_integral T>
@@ -79,8 +78,8 @@ public:
         if (const auto value = whole(key, std::numeric_limits<T>::max()))
             out = static_cast<T>(*value);
     }
-    template <class T>
-    void choice(std::string_view key, T& out, Choices<T> choices) {
+    template <class T, class List = Choices<T>>
+    void choice(std::string_view key, T& out, const List& choices) {
         const YamlNode* node = scalar(key, "a word");
         if (node == nullptr)
             return;

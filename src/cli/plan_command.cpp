@@ -85,7 +85,7 @@ Result<PlanFindings> find_out(const PlanOptions& options, PlanSetup& setup, std:
     ProgressBar bar(err, isatty(STDERR_FILENO) != 0, setup.survey.all.calls);
     setup.scenario.progress = [&bar] { bar.step(); };
     std::vector<std::pair<std::string, Play>> ways{{"weir", plan::play_weir}};
-    if (options.compare) {
+    if (options.output.compare) {
         for (const plan::Loop loop :
              {plan::Loop::article, plan::Loop::sdk_standard, plan::Loop::sdk_adaptive}) {
             ways.emplace_back(loop == plan::Loop::article ? "the article's loop" : "AWS SDK",
@@ -158,17 +158,17 @@ int run_plan(const PlanOptions& options, const Getenv& getenv, std::ostream& out
         err << "weir plan: " << findings.error().message << '\n';
         return 2;
     }
-    if (!options.svg.empty()) {
-        std::ofstream file(options.svg, std::ios::binary);
+    if (!options.output.svg.empty()) {
+        std::ofstream file(options.output.svg, std::ios::binary);
         file << plan_svg(*setup, *findings);
         file.flush();
         if (!file) {
-            err << "weir plan: " << options.svg << ": cannot be written\n";
+            err << "weir plan: " << options.output.svg << ": cannot be written\n";
             return 1;
         }
     }
-    out << (options.json ? plan_json(options, *setup, *findings)
-                         : plan_text(options, *setup, *findings));
+    out << (options.output.json ? plan_json(options, *setup, *findings)
+                                : plan_text(options, *setup, *findings));
     return 0;
 }
 

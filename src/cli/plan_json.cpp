@@ -81,6 +81,7 @@ json outcome(const PlanRow& row, const PlanSetup& setup) {
     all["refusals_per_success"] = o.refusals_per_success();
     all["unavailable"] = o.unavailable;
     all["truncated"] = o.truncated;
+    all["store_commands"] = o.store_commands;
     all["turned_away"] = o.turned_away;
     all["wait_seconds"] = quantiles(o.wait);
     all["failure_seconds"] = quantiles(o.to_failure);
@@ -156,7 +157,7 @@ std::string plan_json(const PlanOptions& options, const PlanSetup& setup,
                       const PlanFindings& findings) {
     const plan::Survey& survey = setup.survey;
     json all{{"trace",
-              {{"file", options.trace},
+              {{"file", options.calls.trace},
                {"calls", survey.all.calls},
                {"lines_without_usage", survey.notes.skipped},
                {"bad_lines", survey.notes.bad},
@@ -170,8 +171,8 @@ std::string plan_json(const PlanOptions& options, const PlanSetup& setup,
                {"peak_tokens", survey.all.peak_settled}}},
              {"service",
               {{"window", plan::to_string(setup.scenario.service.window)},
-               {"count_refusals", options.count_refusals},
-               {"foreign", options.foreign},
+               {"count_refusals", options.service.count_refusals},
+               {"foreign", options.service.foreign},
                {"deadline_seconds", to_seconds(setup.scenario.deadline)},
                {"learn", options.learn},
                {"seed", options.seed}}},

@@ -125,8 +125,8 @@ std::size_t leave_out_apart(Config& config) {
 
 /// Of rows that name no model: the option's, else the first that the configuration knows.
 std::string default_model(const PlanOptions& options, const Config& config) {
-    if (!options.model.empty()) {
-        return options.model;
+    if (!options.calls.model.empty()) {
+        return options.calls.model;
     }
     if (!config.routes.empty()) {
         return config.routes.front().model;
@@ -161,6 +161,52 @@ Result<void> read_trouble(const char* option, const std::vector<std::string>& te
     return {};
 }
 
+constexpr std::size_t kMostInstances = 10'000;
+
+Result<void> read_instances(const PlanOptions& options, plan::Scenario& scenario) {
+    if (options.instances.count < 1 || options.instances.count > kMostInstances) {
+        return failure(fmt::format("--instances: {} is out of range; allowed is 1 to {}",
+                                   options.instances.count, kMostInstances));
+    }
+    scenario.instances = options.instances.count;
+    scenario.by_client = options.instances.shares == "clients";
+    std::string_view rest;
+    if (!scenario.by_client) {
+        rest = options.instances.shares;
+    }
+    double sum = 0;
+    while (!rest.empty()) {
+        const std::string_view part = rest.substr(0, rest.find(','));
+        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+        double share = -1;
+        const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), share);
+        if (error != std::errc() || end != part.data() + part.size() || share < 0) {
+            return failure(
+                fmt::format("--instance-shares: \"{}\" is no share; allowed are numbers "
+                            "from 0, such as 70,10,10,10, or the word clients",
+                            part.substr(0, 40)));
+        }
+        scenario.weights.push_back(share);
+        sum += share;
+    }
+    if (!scenario.weights.empty() &&
+        (scenario.weights.size() != options.instances.count || sum <= 0)) {
+        return failure(
+            fmt::format("--instance-shares: {} shares for {} instances; allowed is one "
+                        "for each, not all zero",
+                        scenario.weights.size(), options.instances.count));
+    }
+    const auto latency = parse_duration(options.instances.store_latency);
+    if (!latency || *latency < Duration::zero()) {
+        return failure(
+            fmt::format("--store-latency: \"{}\" is no duration; allowed are 0us and "
+                        "more",
+                        options.instances.store_latency.substr(0, 40)));
+    }
+    scenario.store_latency = *latency;
+    return {};
+}
+
 Result<void> read_options(const PlanOptions& options, plan::Scenario& scenario) {
     const auto duration = [](const std::string& name, const std::string& text, Duration& to,
                              Duration least) -> Result<void> {
@@ -175,14 +221,14 @@ Result<void> read_options(const PlanOptions& options, plan::Scenario& scenario) 
         return {};
     };
     const Duration ms = std::chrono::milliseconds(1);
-    if (auto good = duration("deadline", options.deadline, scenario.deadline, ms); !good) {
+    if (auto good = duration("deadline", options.calls.deadline, scenario.deadline, ms); !good) {
         return good;
     }
     plan::ServiceSetup& service = scenario.service;
-    if (auto good = duration("ttft", options.ttft, service.first_token, ms); !good) {
+    if (auto good = duration("ttft", options.service.ttft, service.first_token, ms); !good) {
         return good;
     }
-    const auto window = plan::parse_shape(options.window);
+    const auto window = plan::parse_shape(options.service.window);
     if (!window) {
         return failure("--window: " + window.error().message);
     }
@@ -192,19 +238,22 @@ Result<void> read_options(const PlanOptions& options, plan::Scenario& scenario) 
         const double minutes = to_seconds(window->burst) / 60;
         service.window.burst = from_seconds(minutes * to_seconds(scenario.config.quota_window));
     }
-    if (auto good = read_trouble("--outage", options.outages, false, scenario); !good) {
+    if (auto good = read_trouble("--outage", options.service.outages, false, scenario); !good) {
         return good;
     }
-    if (auto good = read_trouble("--spell", options.spells, true, scenario); !good) {
+    if (auto good = read_trouble("--spell", options.service.spells, true, scenario); !good) {
         return good;
     }
-    service.count_refusals = options.count_refusals;
-    service.foreign = options.foreign;
-    service.tokens_per_second = options.tokens_per_second;
+    service.count_refusals = options.service.count_refusals;
+    service.foreign = options.service.foreign;
+    service.tokens_per_second = options.service.tokens_per_second;
     service.seed = options.seed;
     scenario.seed = options.seed;
-    scenario.estimate_spread = options.estimate_spread;
-    scenario.default_max_tokens = options.max_tokens;
+    if (auto good = read_instances(options, scenario); !good) {
+        return good;
+    }
+    scenario.estimate_spread = options.calls.estimate_spread;
+    scenario.default_max_tokens = options.calls.max_tokens;
     return {};
 }
 
@@ -246,7 +295,7 @@ std::vector<QuotaConfig> told(const std::vector<QuotaConfig>& quotas, bool learn
 }  // namespace
 
 Result<PlanSetup> set_up_plan(const PlanOptions& options, const Getenv& getenv) {
-    if (options.load && !options.quotas.empty()) {
+    if (options.service.load && !options.service.quotas.empty()) {
         return failure("--load and --quota both set the quota; allowed is one of them");
     }
     auto config = read_config(options, getenv);
@@ -269,7 +318,7 @@ Result<PlanSetup> set_up_plan(const PlanOptions& options, const Getenv& getenv) 
     plan::ServiceSetup& service = scenario.service;
     service.models = scenario.config.models;
     service.quotas = scenario.config.quotas;
-    for (const std::string& text : options.quotas) {
+    for (const std::string& text : options.service.quotas) {
         if (!read_quota(text, service.quotas)) {
             return failure(
                 fmt::format("--quota: \"{}\" is none; allowed is MODEL=TOKENS or "
@@ -278,13 +327,13 @@ Result<PlanSetup> set_up_plan(const PlanOptions& options, const Getenv& getenv) 
         }
     }
     plan::TraceOptions trace;
-    trace.name = options.trace;
-    if (!options.sort_window.empty()) {
-        const auto window = parse_duration(options.sort_window);
+    trace.name = options.calls.trace;
+    if (!options.calls.sort_window.empty()) {
+        const auto window = parse_duration(options.calls.sort_window);
         if (!window || *window < Duration::zero() || *window > std::chrono::hours(24)) {
             return failure(
                 fmt::format("--sort-window: \"{}\" is no such time; allowed are 0s to 24h",
-                            options.sort_window.substr(0, 40)));
+                            options.calls.sort_window.substr(0, 40)));
         }
         trace.sort_window = *window;
     }
@@ -302,10 +351,10 @@ Result<PlanSetup> set_up_plan(const PlanOptions& options, const Getenv& getenv) 
     }
     setup.survey = std::move(*survey);
     if (setup.survey.all.calls == 0) {
-        return failure(options.trace + ": holds no call");
+        return failure(options.calls.trace + ": holds no call");
     }
-    if (options.load) {
-        fit_quotas(scenario, setup.survey, *options.load, service.quotas);
+    if (options.service.load) {
+        fit_quotas(scenario, setup.survey, *options.service.load, service.quotas);
     }
     const auto calls = static_cast<double>(setup.survey.all.calls);
     service.foreign_sizes = {

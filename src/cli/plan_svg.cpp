@@ -1,5 +1,6 @@
 // A plan as a picture: three panels over one axis of time, to be read on paper, too.
 #include "cli/plan_report.h"
+#include "cli/svg.h"
 
 #include <fmt/core.h>
 
@@ -20,52 +21,26 @@ constexpr double kPlot = kWidth - kLeft - kRight;
 constexpr double kHeight = kTop + 3 * kPanel + 2 * kGap + 56;
 
 struct Style {
-    const char* colour;
+    const char* colour;  ///< class of the style sheet
     const char* width;
 };
-/// weir first; dark enough for paper, and apart in grey as well.
-constexpr std::array<Style, 2> kStyles{{{"#0b4f8a", "1.6"}, {"#e08214", "1.1"}}};
+/// weir first.
+constexpr std::array<Style, 2> kStyles{{{"weir", "1.6"}, {"other", "1.1"}}};
 
-std::string escaped(const std::string& text) {
-    std::string safe;
-    for (const char c : text) {
-        switch (c) {
-            case '<':
-                safe += "&lt;";
-                break;
-            case '>':
-                safe += "&gt;";
-                break;
-            case '&':
-                safe += "&amp;";
-                break;
-            case '"':
-                safe += "&quot;";
-                break;
-            default:
-                safe += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-        }
-    }
-    return safe;
+std::string served_text(const plan::Outcome& outcome) {
+    return fmt::format("{}: {:.1f} % of calls, {:.1f} % of tokens served", outcome.name,
+                       outcome.all.by_count() * 100, outcome.all.by_tokens() * 100);
 }
 
-/// 1, 2 or 5 times a power of ten: at most `most` of them up to `value`.
-double step_of(double value, int most) {
-    const double rough = std::max(value, 1e-9) / most;
-    const double unit = std::pow(10, std::floor(std::log10(rough)));
-    for (const double factor : {1.0, 2.0, 5.0}) {
-        if (factor * unit >= rough * 0.999) {
-            return factor * unit;
-        }
+std::string description_of(const PlanSetup& setup, const PlanFindings& findings) {
+    std::string text = fmt::format(
+        "{} calls in {:.1f} minutes. Over time: tokens in the quota's window, calls waiting, "
+        "refusals.",
+        setup.survey.all.calls, to_seconds(setup.survey.span) / 60);
+    for (std::size_t i = 0; i < std::min(kStyles.size(), findings.rows.size()); ++i) {
+        text += " " + served_text(findings.rows[i].outcome) + ".";
     }
-    return 10 * unit;
-}
-
-std::string amount(double value) {
-    if (value >= 1e6) {
-        return fmt::format("{:g}M", value / 1e6);
-    }
-    return value >= 1e4 ? fmt::format("{:g}k", value / 1e3) : fmt::format("{:g}", value);
+    return text;
 }
 
 using Value = double (*)(const plan::Moment&);
@@ -73,7 +48,9 @@ using Value = double (*)(const plan::Moment&);
 class Picture {
 public:
     Picture(const PlanSetup& setup, const PlanFindings& findings)
-        : setup_(setup), findings_(findings) {
+        : setup_(setup),
+          findings_(findings),
+          svg_(kWidth, kHeight, "weir plan", description_of(setup, findings)) {
         const plan::Outcome& first = findings.rows.front().outcome;
         for (std::size_t i = 0; i < rows(); ++i) {
             end_ = std::max(end_, to_seconds(findings.rows[i].outcome.end));
@@ -83,13 +60,7 @@ public:
         pool_ = first.pools.empty() ? nullptr : &first.pools.front();
     }
 
-    std::string make() {
-        svg_ = fmt::format(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:g} {1:g}\" "
-            "width=\"{0:g}\" height=\"{1:g}\" font-family=\"Helvetica, Arial, sans-serif\" "
-            "font-size=\"12\" fill=\"#222\">\n<rect width=\"100%\" height=\"100%\" "
-            "fill=\"#fff\"/>\n",
-            kWidth, kHeight);
+    std::string make() && {
         title();
         panel(
             0, "tokens held or settled in the window", top_of_tokens(),
@@ -104,18 +75,13 @@ public:
                         to_seconds(findings_.rows.front().outcome.moment)),
             0, [](const plan::Moment& m) { return static_cast<double>(m.refusals); }, true);
         time_axis();
-        return std::move(svg_) + "</svg>\n";
+        return std::move(svg_).finish();
     }
 
 private:
     static double panel_top(int index) { return kTop + index * (kPanel + kGap); }
     double x_of(double seconds) const { return kLeft + kPlot * std::min(1.0, seconds / end_); }
     std::size_t rows() const { return std::min(kStyles.size(), findings_.rows.size()); }
-
-    void text(double x, double y, const std::string& words, const char* more = "") {
-        svg_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" {}>{}</text>\n", x, y, more,
-                            escaped(words));
-    }
 
     double capacity() const {
         if (pool_ == nullptr || !pool_->tokens_per_minute) {
@@ -131,26 +97,22 @@ private:
 
     void title() {
         const plan::Survey& survey = setup_.survey;
-        text(kLeft, 26,
-             pool_ != nullptr ? pool_->model + " in " + pool_->region : std::string("no pool"),
-             "font-size=\"16\" font-weight=\"bold\"");
-        text(kLeft, 44,
-             fmt::format("{} calls in {:.1f} min, window {}, deadline {:g} s", survey.all.calls,
-                         to_seconds(survey.span) / 60,
-                         plan::to_string(setup_.scenario.service.window),
-                         to_seconds(setup_.scenario.deadline)),
-             "fill=\"#555\"");
+        svg_.text(kLeft, 26,
+                  pool_ != nullptr ? pool_->model + " in " + pool_->region : std::string("no pool"),
+                  "font-size=\"16\" font-weight=\"bold\"");
+        svg_.text(kLeft, 44,
+                  fmt::format("{} calls in {:.1f} min, window {}, deadline {:g} s",
+                              survey.all.calls, to_seconds(survey.span) / 60,
+                              plan::to_string(setup_.scenario.service.window),
+                              to_seconds(setup_.scenario.deadline)),
+                  "class=\"soft\"");
         double x = kLeft;
         for (std::size_t i = 0; i < rows(); ++i) {
             const plan::Outcome& o = findings_.rows[i].outcome;
-            svg_ += fmt::format(
-                "<line x1=\"{:.1f}\" y1=\"62\" x2=\"{:.1f}\" y2=\"62\" stroke=\"{}\" "
-                "stroke-width=\"3\"/>\n",
-                x, x + 26, kStyles[i].colour);
-            const std::string words =
-                fmt::format("{}: {:.1f} % of calls, {:.1f} % of tokens served", o.name,
-                            o.all.by_count() * 100, o.all.by_tokens() * 100);
-            text(x + 32, 66, words);
+            svg_.line(x, 62, x + 26, 62,
+                      fmt::format("class=\"{}\" stroke-width=\"3\"", kStyles[i].colour));
+            const std::string words = served_text(o);
+            svg_.text(x + 32, 66, words);
             x += 52 + 6.6 * static_cast<double>(words.size());
         }
     }
@@ -165,24 +127,22 @@ private:
         most = std::max(most * (top > 0 ? 1 : 1.05), 1.0);
         const double y0 = panel_top(index) + kPanel;
         const double scale = kPanel / most;
-        text(kLeft, panel_top(index) - 7, name, "font-weight=\"bold\"");
-        const double step = step_of(most, 5);
+        svg_.text(kLeft, panel_top(index) - 7, name, "font-weight=\"bold\"");
+        const double step = axis_step(most, 5);
         for (int i = 0; i * step <= most * 1.0001; ++i) {
             const double tick = i * step;
-            svg_ += fmt::format(
-                "<line x1=\"{0:.1f}\" y1=\"{2:.1f}\" x2=\"{1:.1f}\" y2=\"{2:.1f}\" "
-                "stroke=\"#ddd\" stroke-width=\"0.8\"/>\n",
-                kLeft, kLeft + kPlot, y0 - tick * scale);
-            text(kLeft - 8, y0 - tick * scale + 4, amount(tick), "text-anchor=\"end\"");
+            svg_.line(kLeft, y0 - tick * scale, kLeft + kPlot, y0 - tick * scale,
+                      "class=\"grid\" stroke-width=\"0.8\"");
+            svg_.text(kLeft - 8, y0 - tick * scale + 4, short_amount(tick), "text-anchor=\"end\"");
         }
         outage_bands(index);
         // The last strategy first, so that weir's line lies on top.
         for (std::size_t i = rows(); i-- > 0;) {
             draw(findings_.rows[i].outcome, kStyles[i], y0, scale, value, bars);
         }
-        svg_ += fmt::format(
-            "<path d=\"M{:.1f} {:.1f}V{:.1f}H{:.1f}\" fill=\"none\" stroke=\"#222\"/>\n", kLeft,
-            panel_top(index), y0, kLeft + kPlot);
+        svg_.path(
+            fmt::format("M{:.1f} {:.1f}V{:.1f}H{:.1f}", kLeft, panel_top(index), y0, kLeft + kPlot),
+            "class=\"axis\"");
         last_scale_ = scale;
     }
 
@@ -200,10 +160,9 @@ private:
             }
         }
         if (!path.empty()) {
-            svg_ += fmt::format(
-                "<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" "
-                "stroke-linejoin=\"round\"/>\n",
-                path, style.colour, style.width);
+            svg_.path(path,
+                      fmt::format("class=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\"",
+                                  style.colour, style.width));
         }
     }
 
@@ -211,14 +170,11 @@ private:
         for (const plan::Outage& outage : setup_.scenario.service.outages) {
             const double from = x_of(to_seconds(outage.from));
             const double to = x_of(to_seconds(outage.to));
-            svg_ += fmt::format(
-                "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" "
-                "fill=\"#999\" fill-opacity=\"0.18\"/>\n",
-                from, panel_top(index), to - from, kPanel);
+            svg_.rect(from, panel_top(index), to - from, kPanel, "class=\"band\"");
             if (index == 0) {
-                text((from + to) / 2, panel_top(0) + kPanel / 2,
-                     outage.region + (outage.spell ? " answers 429" : " dead"),
-                     "text-anchor=\"middle\" font-size=\"11\" fill=\"#555\"");
+                svg_.text((from + to) / 2, panel_top(0) + kPanel / 2,
+                          outage.region + (outage.spell ? " answers 429" : " dead"),
+                          "text-anchor=\"middle\" font-size=\"11\" class=\"soft\"");
             }
         }
     }
@@ -228,35 +184,29 @@ private:
             return;
         }
         const double y = panel_top(0) + kPanel - capacity() * last_scale_;
-        svg_ += fmt::format(
-            "<line x1=\"{0:.1f}\" y1=\"{2:.1f}\" x2=\"{1:.1f}\" y2=\"{2:.1f}\" stroke=\"#222\" "
-            "stroke-dasharray=\"6 4\"/>\n",
-            kLeft, kLeft + kPlot, y);
+        svg_.line(kLeft, y, kLeft + kPlot, y, "class=\"axis\" stroke-dasharray=\"6 4\"");
         const bool bucket = setup_.scenario.service.window.shape == plan::Shape::bucket;
-        text(kLeft + kPlot, panel_top(0) - 7,
-             fmt::format("dashed: {} of {} tokens", bucket ? "a bucket" : "the quota",
-                         amount(std::round(capacity() / 1000) * 1000)),
-             "text-anchor=\"end\" fill=\"#555\"");
+        svg_.text(kLeft + kPlot, panel_top(0) - 7,
+                  fmt::format("dashed: {} of {} tokens", bucket ? "a bucket" : "the quota",
+                              short_amount(std::round(capacity() / 1000) * 1000)),
+                  "text-anchor=\"end\" class=\"soft\"");
     }
 
     void time_axis() {
         const double minutes = end_ / 60;
         const bool in_minutes = minutes >= 3;
         const double length = in_minutes ? minutes : end_;
-        const double step = step_of(length, 12);
+        const double step = axis_step(length, 12);
         const double y = panel_top(2) + kPanel;
         for (int i = 0; i * step <= length; ++i) {
             const double tick = i * step;
             const double x = x_of(in_minutes ? tick * 60 : tick);
-            svg_ += fmt::format(
-                "<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\" "
-                "stroke=\"#222\"/>\n",
-                x, y, y + 5);
-            text(x, y + 19, fmt::format("{:g}", tick), "text-anchor=\"middle\"");
+            svg_.line(x, y, x, y + 5, "class=\"axis\"");
+            svg_.text(x, y + 19, fmt::format("{:g}", tick), "text-anchor=\"middle\"");
         }
-        text(kLeft + kPlot / 2, y + 40,
-             in_minutes ? "minutes since the first call" : "seconds since the first call",
-             "text-anchor=\"middle\"");
+        svg_.text(kLeft + kPlot / 2, y + 40,
+                  in_minutes ? "minutes since the first call" : "seconds since the first call",
+                  "text-anchor=\"middle\"");
     }
 
     const PlanSetup& setup_;
@@ -264,7 +214,7 @@ private:
     const plan::Service::PoolReport* pool_ = nullptr;
     double end_ = 0;
     double last_scale_ = 1;
-    std::string svg_;
+    Svg svg_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 // The report that people read, 100 columns wide.
 #include "cli/plan_report.h"
+#include "observe/figures.h"
 
 #include <fmt/core.h>
 
@@ -9,25 +10,10 @@
 namespace weir::cli {
 namespace {
 
+using observe::grouped;
+using observe::percent;
+
 constexpr std::size_t kMostShown = 20;
-
-/// 1,234,567.
-std::string count(double value) {
-    const std::string digits = fmt::format("{:.0f}", value);
-    std::string text;
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        if (i > 0 && (digits.size() - i) % 3 == 0) {
-            text += ',';
-        }
-        text += digits[i];
-    }
-    return text;
-}
-
-std::string percent(double share) {
-    // Never rounded up to a perfection that was not there.
-    return fmt::format("{:.1f} %", share < 1 ? std::min(share * 100, 99.9) : 100.0);
-}
 
 std::string seconds(double value) {
     return value < 10 ? fmt::format("{:.2f} s", value) : fmt::format("{:.1f} s", value);
@@ -36,11 +22,11 @@ std::string seconds(double value) {
 std::string quota_text(const plan::Service::PoolReport& pool) {
     std::string text;
     if (pool.tokens_per_minute) {
-        text = count(static_cast<double>(*pool.tokens_per_minute)) + " tokens";
+        text = grouped(static_cast<double>(*pool.tokens_per_minute)) + " tokens";
     }
     if (pool.requests_per_minute) {
         text += (text.empty() ? "" : " and ") +
-                count(static_cast<double>(*pool.requests_per_minute)) + " requests";
+                grouped(static_cast<double>(*pool.requests_per_minute)) + " requests";
     }
     return text.empty() ? "no quota" : text + " a minute";
 }
@@ -77,14 +63,14 @@ private:
     void head() {
         const plan::Survey& survey = setup_.survey;
         const double minutes = survey.minutes();
-        line("Trace    {}", options_.trace);
+        line("Trace    {}", options_.calls.trace);
         line("         {} calls in {:.1f} min: {:.1f} calls and {} settled tokens a minute",
-             count(static_cast<double>(survey.all.calls)), survey.minutes(),
+             grouped(static_cast<double>(survey.all.calls)), survey.minutes(),
              static_cast<double>(survey.all.calls) / minutes,
-             count(static_cast<double>(survey.all.settled) / minutes));
+             grouped(static_cast<double>(survey.all.settled) / minutes));
         line("         most in any 60 s: {} calls, {} tokens",
-             count(static_cast<double>(survey.all.peak_calls)),
-             count(static_cast<double>(survey.all.peak_settled)));
+             grouped(static_cast<double>(survey.all.peak_calls)),
+             grouped(static_cast<double>(survey.all.peak_settled)));
         if (survey.to_a_minute() > 1) {
             line(
                 "         That is {:.0f} s of traffic: a figure for a minute is what it would come "
@@ -94,20 +80,21 @@ private:
         }
         if (survey.notes.bad > 0) {
             line("         {} lines could not be read and were left out:",
-                 count(static_cast<double>(survey.notes.bad)));
+                 grouped(static_cast<double>(survey.notes.bad)));
             for (const std::string& bad : survey.notes.first_bad) {
                 line("           {}", bad);
             }
         }
         if (survey.notes.skipped > 0) {
             line("         {} lines without usage were left out",
-                 count(static_cast<double>(survey.notes.skipped)));
+                 grouped(static_cast<double>(survey.notes.skipped)));
         }
         line("Service  window {}, {}, deadline {}, seed {}{}{}", plan::to_string(service_.window),
-             survey.notes.access_log ? std::string("times as logged")
-                                     : fmt::format("first token after {}, then {:g} tokens/s",
-                                                   options_.ttft, options_.tokens_per_second),
-             options_.deadline, options_.seed,
+             survey.notes.access_log
+                 ? std::string("times as logged")
+                 : fmt::format("first token after {}, then {:g} tokens/s", options_.service.ttft,
+                               options_.service.tokens_per_second),
+             options_.calls.deadline, options_.seed,
              service_.count_refusals ? ", refused calls count" : "",
              options_.learn ? ", weir is not told the quota" : "");
         line("");
@@ -146,11 +133,17 @@ private:
             line("{:<20}sends a call: {}", o.name, regions.empty() ? "none" : regions);
             for (const auto& [reason, calls] : o.turned_away) {
                 line("{:<20}{} calls refused by weir itself: {}", "",
-                     count(static_cast<double>(calls)), reason);
+                     grouped(static_cast<double>(calls)), reason);
+            }
+            if (o.store_commands > 0) {
+                const auto commands = static_cast<double>(o.store_commands);
+                line("{:<20}commands to the store: {:.2f} a call, {:.1f} a second", "",
+                     commands / static_cast<double>(o.all.calls),
+                     commands / (60 * setup_.survey.minutes()));
             }
             if (o.truncated > 0) {
                 line("{:<20}{} answers cut short of what the caller allowed", "",
-                     count(static_cast<double>(o.truncated)));
+                     grouped(static_cast<double>(o.truncated)));
             }
         }
         line("");
@@ -176,7 +169,7 @@ private:
                         "tokens; {:.2f} 429s each",
                         percent(static_cast<double>(foreign.served) /
                                 static_cast<double>(foreign.calls)),
-                        count(static_cast<double>(foreign.calls)),
+                        grouped(static_cast<double>(foreign.calls)),
                         percent(static_cast<double>(foreign.settled) /
                                 static_cast<double>(foreign.asked)),
                         static_cast<double>(foreign.refusals) /
@@ -193,7 +186,7 @@ private:
             line("{}   {} {:g} to {:g} s, {}: {} of {} calls served",
                  report.outage.spell ? "429s  " : "Outage", report.outage.region,
                  to_seconds(report.outage.from), to_seconds(report.outage.to), outcome.name,
-                 percent(report.during.by_count()), count(calls));
+                 percent(report.during.by_count()), grouped(calls));
             if (report.outage.spell) {
                 const auto back = report.back_after();
                 line("         at most {} refusals a target; {}", report.most_refusals(),
@@ -223,7 +216,7 @@ private:
         for (std::size_t i = 0; i < std::min(rows.size(), kMostShown); ++i) {
             const plan::Tally& tally = rows[i].tally;
             line("  {:<44.44}{:>12}{:>14}{:>14}", rows[i].name,
-                 count(static_cast<double>(tally.calls)), percent(tally.by_count()),
+                 grouped(static_cast<double>(tally.calls)), percent(tally.by_count()),
                  percent(tally.by_tokens()));
         }
         if (rows.size() > kMostShown) {
@@ -268,17 +261,17 @@ private:
             const auto& client = quota.clients[i];
             line("    {:<44.44}{:>10} calls{:>16} tokens",
                  client.name.empty() ? "(unnamed)" : client.name,
-                 count(static_cast<double>(client.peak_calls)),
-                 count(static_cast<double>(client.peak_tokens)));
+                 grouped(static_cast<double>(client.peak_calls)),
+                 grouped(static_cast<double>(client.peak_tokens)));
         }
         if (quota.clients.size() > kMostShown) {
             line("    and {} more", quota.clients.size() - kMostShown);
         }
         line("  Together {} calls and {} tokens; x {:.2f}, rounded up: ask for {} requests and",
-             count(static_cast<double>(quota.sum_calls)),
-             count(static_cast<double>(quota.sum_tokens)), plan::kQuotaMargin,
-             count(static_cast<double>(quota.ask_calls)));
-        line("  {} tokens a minute.", count(static_cast<double>(quota.ask_tokens)));
+             grouped(static_cast<double>(quota.sum_calls)),
+             grouped(static_cast<double>(quota.sum_tokens)), plan::kQuotaMargin,
+             grouped(static_cast<double>(quota.ask_calls)));
+        line("  {} tokens a minute.", grouped(static_cast<double>(quota.ask_tokens)));
     }
 
     void advise_max_tokens(const plan::MaxTokensAdvice& most) {
@@ -290,10 +283,10 @@ private:
         line("  S = {:.1f} s. Usable share of the quota: 60c / (60c + S(M + I - c)) = {}.",
              most.mean_service_seconds, percent(most.usable));
         line("  99.9 % of answers have at most {:.0f} tokens; x {:.1f}, rounded up: {}.",
-             most.output_p999, plan::kMaxTokensMargin, count(static_cast<double>(most.enough)));
+             most.output_p999, plan::kMaxTokensMargin, grouped(static_cast<double>(most.enough)));
         if (static_cast<double>(most.enough) < most.mean_max_tokens) {
             line("  With max_tokens = {} the usable share would be {}.",
-                 count(static_cast<double>(most.enough)), percent(most.usable_then));
+                 grouped(static_cast<double>(most.enough)), percent(most.usable_then));
         } else {
             line("  That is no less than what is asked for: leave it.");
         }
@@ -306,16 +299,16 @@ private:
         }
         line("- Other models: {} settles", advice.busiest);
         line("  input + {} x output = {} tokens a minute; its context is {}, the largest",
-             advice.busiest_burndown, count(advice.busiest_tokens_per_minute),
-             count(static_cast<double>(advice.busiest_context)));
+             advice.busiest_burndown, grouped(advice.busiest_tokens_per_minute),
+             grouped(static_cast<double>(advice.busiest_context)));
         line("  input {}. The same traffic elsewhere (nothing is said of the answers):",
-             count(static_cast<double>(advice.largest_input)));
+             grouped(static_cast<double>(advice.largest_input)));
         line("    {:<42}{:>16}{:>8}{:>10}{:>12}", "", "tokens a minute", "of now", "burndown",
              "context");
         for (const plan::ModelAdvice& model : advice.models) {
-            line("    {:<42}{:>16}{:>8}{:>10}{:>12}", model.model, count(model.tokens_per_minute),
+            line("    {:<42}{:>16}{:>8}{:>10}{:>12}", model.model, grouped(model.tokens_per_minute),
                  fmt::format("{:.0f} %", model.of_now * 100), model.burndown,
-                 count(static_cast<double>(model.context)));
+                 grouped(static_cast<double>(model.context)));
         }
     }
 

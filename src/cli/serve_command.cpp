@@ -1,10 +1,12 @@
 #include "cli/serve_command.h"
 
-#include "aws/credentials.h"
-#include "cli/config_file.h"
+#include "cli/file_watch.h"
 #include "cli/logging.h"
+#include "cli/service_manager.h"
+#include "cli/serving.h"
 #include "gateway/gateway.h"
 #include "gateway/memory_reserve.h"
+#include "net/inherited.h"
 
 #include <fmt/format.h>
 
@@ -13,62 +15,46 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <iostream>
-#include <random>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace weir::cli {
 namespace {
 
-/// The gateway's view of a credentials provider.
-class ProviderKeys : public gateway::KeySource {
-public:
-    ProviderKeys(const CredentialsConfig& config, LogSink log)
-        : provider_(config, aws::Environment::of_process(), std::move(log)) {
-        provider_.start();
-    }
-    std::shared_ptr<const aws::Credentials> get() const override { return provider_.get(); }
-    void refresh(std::shared_ptr<const aws::Credentials> stale,
-                 std::function<void()> done) override {
-        provider_.refresh(std::move(stale), std::move(done));
-    }
+/// The state file and the logs, after the gateway has stopped.
+constexpr Duration kLastWrites = std::chrono::seconds(5);
 
-private:
-    aws::CredentialsProvider provider_;
-};
+constexpr Duration kWatchEvery = std::chrono::seconds(2);
 
-std::optional<std::string> variable(const std::string& name) {
-    const char* value =
-        std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets any
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+/// The configuration for a reload.
+Result<Config> good(LoadedConfig loaded, const LogSink& log) {
+    if (!loaded.complaints.empty()) {
+        return failure(problems(loaded));
+    }
+    log_warnings(loaded, log);
+    return std::move(loaded.config);
 }
 
-void warn(const std::vector<Complaint>& warnings, const LogSink& log) {
-    for (const auto& warning : warnings) {
-        log(LogLevel::warn, to_string(warning));
-    }
+LoadedConfig load(const std::string& path) {
+    return load_config(path, process_variable, NamedFiles::checked);
 }
 
-Result<LoadedConfig> load(const std::string& path) {
-    auto loaded = load_config(path, variable, NamedFiles::checked);
-    if (loaded.complaints.empty()) {
-        return loaded;
-    }
-    std::string text;
-    for (const auto& complaint : loaded.complaints) {
-        text += (text.empty() ? "" : "\n") + to_string(complaint);
-    }
-    return failure(text);
-}
-
-/// For a reload.
-Result<Config> read(const std::string& path, const LogSink& log) {
+/// A reload that the service manager is told of. Returns the files to watch: those of a file with
+/// an error as well, because one of them may mend it.
+std::vector<std::string> reload(gateway::Gateway& gateway, ServiceManager& manager,
+                                const std::string& path, const std::string& listens,
+                                std::string_view by, const LogSink& log) {
+    manager.reloading();
     auto loaded = load(path);
-    if (!loaded) {
-        return std::unexpected(loaded.error());
-    }
-    warn(loaded->warnings, log);
-    return std::move(loaded->config);
+    auto files = std::move(loaded.files);
+    // What came of it is logged.
+    [[maybe_unused]] const auto answer = gateway.reload(good(std::move(loaded), log), by);
+    manager.ready(listens);
+    return files;
 }
 
 }  // namespace
@@ -84,51 +70,69 @@ int run_serve(const std::string& config_path) {
     signal(SIGPIPE, SIG_IGN);
 
     gateway::keep_memory_reserve();
+    FileStates states;  // from before it is read: nothing that happens to it meanwhile is missed
+    states.follow({config_path});
     auto loaded = load(config_path);
-    if (!loaded) {
-        std::cerr << loaded.error().message << '\n';
+    if (!loaded.complaints.empty()) {
+        std::cerr << problems(loaded) << '\n';
         return 2;
     }
-    Config* const config = &loaded->config;
+    Config* const config = &loaded.config;
     const auto level = std::make_shared<std::atomic<LogLevel>>(config->log.level);
     const auto log = make_log(config->log, level);
-    warn(loaded->warnings, log);
-    gateway::GatewayOptions options;
+    log_warnings(loaded, log);
+    auto options = serving_options(log);
     options.reloaded = [level](const Config& next) { level->store(next.log.level); };
-    options.log = log;
     options.access_log = STDOUT_FILENO;
-    std::random_device device;
-    options.seed = std::uint64_t{device()} << 32 | device();
-    options.make_keys = [&](const CredentialsConfig& credentials) {
-        return std::make_unique<ProviderKeys>(credentials, log);
-    };
     if (!config_path.empty()) {
-        options.read_config = [config_path, log] { return read(config_path, log); };
+        options.read_config = [config_path, log] { return good(load(config_path), log); };
     }
+    ServiceManager manager(process_variable, log);
+    const bool watches = config->watch && !config_path.empty();
     const auto listen = config->listen;
     const auto admin = config->admin;
     const auto regions = config->regions.size();
     const auto home = config->default_region;
     const std::string_view scheme = config->tls ? "https" : "http";
+    const auto listens = fmt::format("listens on {} (admin {})", fmt::join(listen, ", "),
+                                     admin.empty() ? "off" : admin);
+    options.reloading = [&manager, listens](bool under_way) {
+        if (under_way) {
+            manager.reloading();
+        } else {
+            manager.ready(listens);
+        }
+    };
 
     gateway::Gateway gateway(std::move(*config), std::move(options));
     if (auto started = gateway.start(); !started) {
         log(LogLevel::error, started.error().message);
         return 1;
     }
-    std::string where;
-    for (const auto& address : listen) {
-        where += (where.empty() ? "" : ", ") + address;
-    }
     log(LogLevel::info,
-        fmt::format("weir listens on {} (admin {}), {}; point an AWS SDK here with "
+        fmt::format("weir {}, {}; point an AWS SDK here with "
                     "AWS_ENDPOINT_URL_BEDROCK_RUNTIME={}://{}",
-                    where, admin.empty() ? "off" : admin,
+                    listens,
                     regions == 0
                         ? fmt::format("every Region its callers name{}",
                                       home.empty() ? "" : ", " + home + " for unsigned calls")
                         : fmt::format("{} Region{}", regions, regions == 1 ? "" : "s"),
                     scheme, listen.front()));
+
+    for (const auto& address : net::close_inherited()) {
+        log(LogLevel::warn,
+            "systemd passed a socket for " + address + ", which is not in `listen`: it is closed");
+    }
+    manager.ready(listens);
+    std::optional<WatchdogThread> watchdog(
+        std::in_place, manager, [&](Duration within) { return gateway.lives(within); }, log);
+
+    std::optional<FileWatch> watch;
+    if (watches) {
+        states.follow(loaded.files);
+        watch.emplace(std::move(states), kWatchEvery,
+                      [&] { return reload(gateway, manager, config_path, listens, "watch", log); });
+    }
 
     for (;;) {
         int caught = 0;
@@ -143,12 +147,15 @@ int run_serve(const std::string& config_path) {
                 "reload: weir was started without a file, there is nothing to read again");
             continue;
         }
-        (void)gateway.reload(read(config_path, log), "SIGHUP");
+        (void)reload(gateway, manager, config_path, listens, "SIGHUP", log);
     }
+    watch.reset();
     log(LogLevel::info, "stopping: finishing what is under way");
+    manager.stopping(gateway.longest_drain() + kLastWrites);
     // A second signal ends the wait.
     pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
     gateway.drain();
+    watchdog.reset();
     gateway.stop();
     log(LogLevel::info, "stopped");
     return 0;

@@ -164,6 +164,28 @@ void read_faults(MapReader& root, Settings& settings) {
     }
 }
 
+void read_accounts(MapReader& root, Settings& settings) {
+    std::map<std::string, std::string> seen{{settings.access_key_id, "credentials"}};
+    for (const auto& [name, node] : root.entries("accounts", "pairs of keys, `prod: {...}`")) {
+        const std::string path = join("accounts", name);
+        MapReader map(root.reading(), node, path);
+        simulator::KeyPair& pair = settings.accounts[name];
+        map.text("access_key_id", pair.access_key_id);
+        map.text("secret_access_key", pair.secret_access_key);
+        root.reading().complaints.hide(pair.secret_access_key, "(a secret)");
+        if (root.reading().is_spoilt(path))
+            continue;
+        if (pair.access_key_id.empty() || pair.secret_access_key.empty())
+            root.reading().spoil(path, node->place,
+                                 "`" + path + "` needs access_key_id and secret_access_key");
+        const auto [first, fresh] = seen.emplace(pair.access_key_id, path);
+        if (!fresh)
+            root.reading().spoil(
+                path, node->place,
+                "`" + path + "` has the access_key_id of " + first->second + " already");
+    }
+}
+
 void read_settings(Reading& reading, const YamlNode& node, Settings& settings) {
     reading.index(node, "");
     MapReader root(reading, &node, "");
@@ -177,6 +199,7 @@ void read_settings(Reading& reading, const YamlNode& node, Settings& settings) {
         map.flag("verify", settings.verify);
         reading.complaints.hide(settings.secret_access_key, "(a secret)");
     }
+    read_accounts(root, settings);
     root.flag("verify", settings.verify);
     root.duration("quota_window", settings.quota_window);
     if (settings.quota_window < std::chrono::milliseconds(100))
@@ -205,7 +228,8 @@ LoadedSim parse_sim(std::string_view text, const std::string& name, const Getenv
     if (text.size() > kMostSim)
         reading.complaints.add({}, "it is larger than 1 MiB, which no such file needs");
     else if (auto root = parse_yaml(text, reading.complaints)) {
-        substitute(*root, getenv, reading.complaints);
+        std::vector<std::string> files;
+        substitute(*root, getenv, reading.complaints, files);
         read_settings(reading, *root, settings);
     }
     return {std::move(settings), reading.complaints.take()};

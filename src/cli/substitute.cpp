@@ -7,6 +7,7 @@ namespace weir::cli {
 
 namespace {
 
+constexpr std::string_view kFile = "file:";
 constexpr std::size_t kMostSecret = 64UL << 10;
 constexpr std::size_t kMostValue = 1UL << 20;
 
@@ -23,8 +24,8 @@ bool is_name(std::string_view text) {
 
 // What stands between `${` and `}`, or why it gives nothing.
 Result<std::string> value_of(const std::string& inner, const Getenv& getenv) {
-    if (inner.starts_with("file:")) {
-        const std::string path = inner.substr(5);
+    if (inner.starts_with(kFile)) {
+        const std::string path = inner.substr(kFile.size());
         if (path.empty())
             return failure("${file:} names no file; write ${file:/path/to/it}");
         auto text = read_text(path, kMostSecret, true);
@@ -46,7 +47,8 @@ Result<std::string> value_of(const std::string& inner, const Getenv& getenv) {
     return *value;
 }
 
-void substitute_scalar(YamlNode& node, const Getenv& getenv, Complaints& complaints) {
+void substitute_scalar(YamlNode& node, const Getenv& getenv, Complaints& complaints,
+                       std::vector<std::string>& files) {
     const std::string source = std::move(node.text);
     node.text.clear();
     std::size_t at = 0;
@@ -67,6 +69,8 @@ void substitute_scalar(YamlNode& node, const Getenv& getenv, Complaints& complai
                 return;
             }
             const std::string inner = source.substr(dollar + 2, end - dollar - 2);
+            if (inner.starts_with(kFile))
+                files.push_back(inner.substr(kFile.size()));
             auto value = value_of(inner, getenv);
             if (!value) {
                 complaints.add(node.place, value.error().message);
@@ -89,11 +93,12 @@ void substitute_scalar(YamlNode& node, const Getenv& getenv, Complaints& complai
 
 }  // namespace
 
-void substitute(YamlNode& node, const Getenv& getenv, Complaints& complaints) {
+void substitute(YamlNode& node, const Getenv& getenv, Complaints& complaints,
+                std::vector<std::string>& files) {
     if (node.kind == YamlNode::Kind::scalar && node.text.find("${") != std::string::npos)
-        substitute_scalar(node, getenv, complaints);
+        substitute_scalar(node, getenv, complaints, files);
     for (YamlNode& item : node.items)
-        substitute(item, getenv, complaints);
+        substitute(item, getenv, complaints, files);
 }
 
 }  // namespace weir::cli

@@ -64,7 +64,9 @@ struct YamlNode {
 /// nullopt: not YAML at all, and `complaints` says where. An empty document is a null node.
 std::optional<YamlNode> parse_yaml(std::string_view text, Complaints& complaints);
 
-/// Replaces ${NAME} and ${file:/path} in every scalar value; `$${` stands for `${`.
-void substitute(YamlNode& node, const Getenv& getenv, Complaints& complaints);
+/// Replaces ${NAME} and ${file:/path} in every scalar value; `$${` stands for `${`. Adds those
+/// paths to `files`.
+void substitute(YamlNode& node, const Getenv& getenv, Complaints& complaints,
+                std::vector<std::string>& files);
 
 }  // namespace weir::cli

@@ -22,6 +22,9 @@ public:
         if (parser_.parse(line.data(), line.size()).get(members) != simdjson::SUCCESS) {
             return failure("is not a JSON object; allowed are lines of weir's access log");
         }
+        if (members["_aws"].error() == simdjson::SUCCESS) {
+            return Fate::skipped;  // metrics for CloudWatch, between the requests
+        }
         std::string_view ts;
         if (members["ts"].get(ts) != simdjson::SUCCESS) {
             return failure("ts: is missing; allowed is ISO 8601 such as 2026-11-23T10:00:00.000Z");

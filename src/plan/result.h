@@ -65,9 +65,10 @@ struct Outcome {
     std::vector<Tally> clients;  ///< by number in Names
     std::vector<Tally> models;
     std::uint64_t sends = 0;
-    std::uint64_t refusals = 0;     ///< 429s of the service
-    std::uint64_t unavailable = 0;  ///< 503s
-    std::uint64_t truncated = 0;    ///< answers that stopped below the caller's own max_tokens
+    std::uint64_t refusals = 0;        ///< 429s of the service
+    std::uint64_t unavailable = 0;     ///< 503s
+    std::uint64_t store_commands = 0;  ///< of several instances that share a quota
+    std::uint64_t truncated = 0;       ///< answers that stopped below the caller's own max_tokens
     std::map<std::string, std::uint64_t> sent_to;      ///< by Region
     std::map<std::string, std::uint64_t> turned_away;  ///< by weir itself, by reason
     Histogram wait;        ///< seconds from arrival to the attempt that was served
@@ -86,6 +87,7 @@ struct Outcome {
 
 /// A call on its way.
 struct Running {
+    std::size_t instance = 0;  ///< that it was asked of
     TraceCall call;
     std::uint64_t ordinal = 0;
     std::uint64_t generation = 0;

@@ -23,6 +23,12 @@ struct Scenario {
     Duration deadline = std::chrono::seconds(60);
     double estimate_spread = 0.1;  ///< of the logarithm of estimated over true input
     std::uint64_t seed = 1;
+    /// How many gateways share the quotas, each asked for a part of the calls as its weight says.
+    std::size_t instances = 1;
+    std::vector<double> weights;  ///< empty: all the same
+    bool by_client = false;       ///< all calls of a client arrive at one instance
+    /// From an instance to the store and back.
+    Duration store_latency = std::chrono::microseconds(300);
     std::function<void()> progress;  ///< called every few thousand calls; may be empty
 
     /// The model that a row asks for, aliases resolved.

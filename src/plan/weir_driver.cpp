@@ -1,5 +1,6 @@
 // The engine on virtual time: asked and told exactly what the gateway asks and tells it.
 #include "plan/calls.h"
+#include "plan/fleet.h"
 #include "plan/strategies.h"
 
 #include <weir/engine.h>
@@ -24,10 +25,7 @@ constexpr Instant kStart = Instant{} + std::chrono::seconds(5000);
 class WeirDriver {
 public:
     WeirDriver(const Scenario& scenario, Service& service, Recorder& recorder)
-        : scenario_(scenario),
-          service_(service),
-          recorder_(recorder),
-          engine_(scenario.config, seed_of("engine", scenario.seed), kStart) {
+        : scenario_(scenario), service_(service), recorder_(recorder), fleet_(scenario, kStart) {
         for (const ClientConfig& client : scenario.config.clients) {
             priorities_[client.name] = client.priority;
         }
@@ -45,9 +43,9 @@ public:
         for (;;) {
             const Duration arrival = arrivals.there() ? arrivals.call().at : Duration::max();
             const Duration event = events_.empty() ? Duration::max() : events_.next();
-            const auto wake = engine_.next_wake();
+            const Instant wake = fleet_.next();
             const Duration timer =
-                wake ? std::max(*wake - kStart, now_) + kBreath : Duration::max();
+                wake == Instant::max() ? Duration::max() : std::max(wake - kStart, now_) + kBreath;
             if (std::min({arrival, event, timer}) == Duration::max()) {
                 return {};
             }
@@ -62,10 +60,14 @@ public:
                 happen(events_.take());
             } else {
                 now_ = timer;
-                advance();
+                if (const std::size_t due = fleet_.work(instant()); due < fleet_.size()) {
+                    advance(due);
+                }
             }
         }
     }
+
+    std::uint64_t store_commands() const { return fleet_.exchanges(); }
 
 private:
     Instant instant() const { return kStart + now_; }
@@ -96,6 +98,7 @@ private:
     void arrive(const TraceCall& trace_call) {
         const std::uint32_t slot = calls_.take();
         Running& running = calls_.start(slot, trace_call);
+        running.instance = fleet_.instance_of(running.ordinal, trace_call.client);
         recorder_.arrived(running, now_);
         Call call;
         call.id = id_of(slot, running);
@@ -107,7 +110,8 @@ private:
         call.input_estimate = estimate(running);
         call.max_output = running.asked_max;
         call.arrival = instant();
-        act(slot, engine_.offer(call, instant()));
+        act(slot, engine(running).offer(call, instant()));
+        fleet_.touched(running.instance);
     }
 
     void act(std::uint32_t slot, const Decision& decision) {
@@ -134,19 +138,21 @@ private:
     void happen(const Event& event) {
         Running& running = calls_.at(event.slot);
         const CallId id = id_of(event.slot, running);
+        const std::size_t instance = running.instance;
         switch (event.kind) {
             case kSend:
-                engine_.sent(id, instant());
+                engine(running).sent(id, instant());
+                fleet_.touched(running.instance);
                 events_.add(now_ + kWire, event.slot, kReach);
                 return;
             case kReach:
                 return reach(event.slot);
             case kRefused:
-                act(event.slot, engine_.report(id, failure_of(running.answer), instant()));
-                return advance();
+                act(event.slot, engine(running).report(id, failure_of(running.answer), instant()));
+                return advance(instance);
             case kBegan:
-                engine_.began(id, instant());
-                return advance();
+                engine(running).began(id, instant());
+                return advance(instance);
             case kComplete:
                 service_.complete(running.place, running.ticket, running.call.input,
                                   running.output(), now_);
@@ -178,6 +184,7 @@ private:
 
     void done(std::uint32_t slot, CallId id) {
         Running& running = calls_.at(slot);
+        const std::size_t instance = running.instance;
         Usage usage;
         usage.input = running.call.input;
         usage.cache_read = running.call.cached;
@@ -191,16 +198,16 @@ private:
             cut.stage = Stage::sent;
             cut.status = 200;
             cut.seen = usage;
-            act(slot, engine_.report(id, cut, instant()));
-            return advance();
+            act(slot, engine(running).report(id, cut, instant()));
+            return advance(instance);
         }
         if (!running.call.stream) {
-            engine_.began(id, instant());
+            engine(running).began(id, instant());
         }
-        engine_.settle(id, usage, instant());
+        engine(running).settle(id, usage, instant());
         recorder_.complete(running, now_);
         calls_.give_back(slot);
-        advance();
+        advance(instance);
     }
 
     static Failure failure_of(Answer answer) {
@@ -214,14 +221,18 @@ private:
         return failure;
     }
 
-    void advance() {
+    Engine& engine(const Running& running) { return fleet_.engine(running.instance); }
+
+    void advance(std::size_t instance) {
         do {
             woken_.clear();
-            engine_.advance(instant(), woken_);
+            fleet_.engine(instance).advance(instant(), woken_);
             for (const Wake& wake : woken_) {
                 act(wake.id.slot, wake.decision);
             }
         } while (woken_.size() == kBatch);
+        fleet_.exchange(instance, instant());
+        fleet_.touched(instance);
     }
 
     /// Targets stand at a stable address while a grant refers to them.
@@ -235,7 +246,7 @@ private:
     const Scenario& scenario_;
     Service& service_;
     Recorder& recorder_;
-    Engine engine_;
+    Fleet fleet_;
     Duration now_{};
     EventQueue events_;
     Calls calls_;
@@ -253,7 +264,9 @@ Result<Outcome> play_weir(const Scenario& scenario) {
     if (auto good = driver.run(); !good) {
         return std::unexpected(good.error());
     }
-    return recorder.finish();
+    Outcome outcome = recorder.finish();
+    outcome.store_commands = driver.store_commands();
+    return outcome;
 }
 
 }  // namespace weir::plan
