@@ -1,0 +1,3 @@
+from weir_gateway import main
+
+main()
