@@ -38,13 +38,17 @@ ROOMY = {
 
 
 _given = set()
+# Several pytest processes draw from ports of their own.
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PORTS = 20_000 // _PROCESSES
+_FIRST_PORT = 12_000 + _PORTS * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
 def free_port():
     """Below the ports that the kernel gives to connections, or one of those may have it before it is listened on; and never the same
     twice, for whoever was given it may not listen yet."""
     while True:
-        port = random.randrange(12_000, 32_000)
+        port = random.randrange(_FIRST_PORT, _FIRST_PORT + _PORTS)
         if port in _given:
             continue
         with socket.socket() as s:
@@ -78,9 +82,10 @@ class Process:
         clean["AWS_EC2_METADATA_DISABLED"] = "true"
         clean.update(env or {})
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.popen = subprocess.Popen(
-                [WEIR, *args], stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=clean
-            )
+            self.popen = self.start(args, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=clean)
+
+    def start(self, args, **more):
+        return subprocess.Popen([WEIR, *args], **more)
 
     def __enter__(self):
         return self
@@ -390,14 +395,34 @@ def headers_of(response):
     return response["ResponseMetadata"]["HTTPHeaders"]
 
 
-class Load:
+class Crowd:
+    """One thread for each of `runs`, from entering to leaving the context; each is to end once `stopping` is set."""
+
+    def __init__(self, runs):
+        self.stopping = threading.Event()
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=run, daemon=True) for run in runs]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self, within=40):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(within)
+
+
+class Load(Crowd):
     """Threads that call until told to stop; keeps what each call came to."""
 
     def __init__(self, call, threads=8):
+        super().__init__([self._run] * threads)
         self.call, self.done, self.failures = call, 0, []
-        self.stopping = threading.Event()
-        self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
 
     def _run(self):
         while not self.stopping.is_set():
@@ -409,19 +434,9 @@ class Load:
                 with self.lock:
                     self.failures.append(problem)
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(30)
-            assert not thread.is_alive(), "a call hangs"
+    def stop(self, within=30):
+        super().stop(within)
+        assert not any(thread.is_alive() for thread in self.threads), "a call hangs"
 
 
 def command(*args, env=None, stdin=None):

@@ -7,7 +7,7 @@ from harness import EAST, SONNET, ask, converse, headers_of, stream
 
 FIELDS = [
     "ts", "id", "upstream_request_id", "sdk_invocation_id", "sdk_attempt", "client", "operation", "model",
-    "target_region", "target_model", "endpoint", "tier", "status", "error", "reason", "attempts", "queued_ms", "ttft_ms", "total_ms",
+    "target_account", "target_region", "target_model", "endpoint", "tier", "status", "error", "reason", "attempts", "queued_ms", "ttft_ms", "total_ms",
     "estimated_input", "reserved", "input", "output", "cache_read", "cache_write", "max_tokens", "stream", "outcome",
 ]
 LABELS = {

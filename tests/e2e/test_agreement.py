@@ -20,6 +20,8 @@ import pytest
 
 from harness import EAST, SONNET, WEST, Gateway, Sim, command, say
 
+pytestmark = pytest.mark.xdist_group("agreement")  # one process: its fixture is long
+
 COMPRESSION = 10
 SECONDS = 480  # of arrivals, uncompressed
 CALLS_PER_SECOND = 3.5
@@ -165,6 +167,12 @@ class Row:
         config = self.config()
         config["regions"] = {r: {"endpoint": f"http://127.0.0.1:{p}"} for r, p in self.sim.ports.items()}
         config.update(workers=1, log={"level": "error", "format": "text"})
+        # A plan begins with a quota that nobody has used, and knows it. So does this weir, whose care after a start is in
+        # times that are not compressed.
+        state = Path(folder) / "state.json"
+        state.write_text(json.dumps({"weir_state": 1, "written_ms": int(time.time() * 1000), "complete": True,
+                                     "window_ms": 60_000 // COMPRESSION, "pools": []}))
+        config["state_file"] = str(state)
         self.weir = stack.enter_context(Gateway(folder, self.sim, config))
 
 

@@ -15,6 +15,8 @@ import pytest
 from harness import EAST, WEST
 from test_agreement import BURNDOWN, COMPRESSION, LAG, PATIENCE, SEED, Door, Row, Trace, play, watch
 
+pytestmark = pytest.mark.xdist_group("figures")  # one process: its fixture is long
+
 OUTAGE = (120, 420)
 
 

@@ -116,5 +116,5 @@ def test_a_drain_refuses_who_still_waits_when_its_time_is_over(start):
     s.weir.signal(TERM)
     waiting.join(15)
     assert [(r.status, r.error) for r in replies] == [(503, "ServiceUnavailableException")]
-    assert b"stopping" in replies[0].body
+    assert b"shutting down" in replies[0].body
     assert s.weir.popen.wait(10) == 0

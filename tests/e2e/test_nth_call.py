@@ -17,6 +17,8 @@ import pytest
 from harness import SONNET, WEIR, Stack, raw, say, wait_until
 from http2_client import Http2
 
+pytestmark = pytest.mark.xdist_group("nth_call")  # one process: its fixture is long
+
 HERE = Path(__file__).parent
 KINDS = {"allocation": 0, "system-call": 1}
 

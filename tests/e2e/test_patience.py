@@ -401,9 +401,9 @@ def test_what_outlives_the_drain_gets_its_typed_end(tmp_path, path, opening, wor
         assert pair.weir.popen.wait(10) == 0
         reply = replies[0]
         if word:
-            assert reply.status == 200 and word in reply.body[-300:] and b"stopping" in reply.body
+            assert reply.status == 200 and word in reply.body[-300:] and b"shutting down" in reply.body
         else:
-            assert reply.status == 503 and b"stopping" in reply.body
+            assert reply.status == 503 and b"shutting down" in reply.body
         assert pair.weir.line(outcome="drained")
         pair.weir.check_alive = lambda: None  # it has ended, as it should
 

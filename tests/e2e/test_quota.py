@@ -133,7 +133,7 @@ def test_what_can_never_fit_is_the_callers_error(start):
     with pytest.raises(client.exceptions.ValidationException) as caught:
         converse(client, max_tokens=5000)
     message = caught.value.response["Error"]["Message"].lower()
-    assert "1000" in message and not [text for text in FORBIDDEN if text in message]
+    assert "1,000" in message and not [text for text in FORBIDDEN if text in message]
     assert s.sim.arrived() == 0
 
 

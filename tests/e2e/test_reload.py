@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 
 import trustme
@@ -70,6 +71,36 @@ def test_a_new_certificate_is_used_by_the_next_handshake(start, tmp_path):
     wait_until(lambda: s.weir.metrics().sum("weir_config_reloads_total", result="error") == 2, 5, "the refusal")
     wait_until(lambda: key in s.weir.log(), 5, "the refusal in the log, which a thread of its own writes")
     assert ask_tls(s.weir.port, context) == (second, 200)
+
+
+def test_files_are_watched_when_asked(start, tmp_path):
+    authority = trustme.CA()
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    certificate, key = install(authority, tmp_path)
+    alias = tmp_path / "alias"
+    alias.write_text(SONNET)
+    s = start(weir={"tls": {"certificate": certificate, "key": key}, "watch": True, "aliases": {"nick": f"${{file:{alias}}}"}})
+    first, status = ask_tls(s.weir.port, context)
+    assert status == 200
+    install(authority, tmp_path)
+    wait_until(lambda: ask_tls(s.weir.port, context)[0] != first, 15, "the new certificate")
+    # An error leaves the old configuration in force, and a file that mends it is enough.
+    other = tmp_path / "other"
+    s.weir.write({"aliases": {"nick": f"${{file:{other}}}"}})
+    wait_until(lambda: s.weir.metrics().sum("weir_config_reloads_total", result="error") == 1, 15, "the refusal")
+    assert ask_tls(s.weir.port, context, "/model/nick/converse")[1] == 200
+    before = s.weir.metrics().sum("weir_config_reloads_total", result="ok")
+    other.write_text(SONNET)
+    wait_until(lambda: s.weir.metrics().sum("weir_config_reloads_total", result="ok") == before + 1, 15, "the reload")
+    assert "watch: configuration" in s.weir.log()
+
+
+def test_files_are_not_watched_unless_asked(start):
+    s = start()
+    s.weir.write({"queue": {"max_waiting": 7}})
+    time.sleep(5)  # two looks and more, if there were any
+    assert s.weir.metrics().sum("weir_config_reloads_total") == 0
 
 
 def test_a_corrected_ca_is_trusted(start, tmp_path):

@@ -254,7 +254,7 @@ def test_requests_per_minute_counts_what_is_passed_on(keyed):
     for reply in (guard(), keyed.weir.ask("GET", "/foundation-models", headers=by("few"))):
         assert (reply.status, reply.error) == (429, "ThrottlingException")
         message = reply.json()["message"]
-        assert "requests per minute of client few: 3 of 3 used" in message, message
+        assert "the limit of this client is reached. It uses 3 of 3 requests per minute." in message, message
         assert int(reply.headers["x-weir-retry-after"]) > 20
     for _ in range(5):
         assert keyed.weir.ask(*count).status == 200, "CountTokens apart"

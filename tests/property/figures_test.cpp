@@ -66,6 +66,13 @@ std::vector<Request> load(double of_quota, std::uint64_t seed, double heavy_part
     return all;
 }
 
+/// The same of one client.
+std::vector<Request> alone(double of_quota, std::uint64_t seed) {
+    auto requests = load(of_quota, seed);
+    std::ranges::for_each(requests, [](Request& r) { r.client = "alone"; });
+    return requests;
+}
+
 struct Result {
     std::uint64_t calls = 0, ok = 0, refusals = 0, to_first = 0;
     double tokens = 0, tokens_ok = 0;
@@ -345,10 +352,7 @@ TEST_F(Figures, AtElevenTenthsOfTheQuota) {
 
 TEST_F(Figures, WaitsInAStandingOverloadStayShortAndRefusalsComeAtOnce) {
     for (const double of_quota : {1.6, 2.0}) {
-        auto requests = load(of_quota, seed_);
-        for (Request& r : requests) {
-            r.client = "alone";
-        }
+        const auto requests = alone(of_quota, seed_);
         ServiceModel service(Window::sliding, kQuota);
         const Result w = Weir(requests, {&service}, config(false), seed_).run();
         Config deep = config(false);
@@ -366,6 +370,40 @@ TEST_F(Figures, WaitsInAStandingOverloadStayShortAndRefusalsComeAtOnce) {
         EXPECT_LE(Result::quantile(w.failures, 0.95), 10);
         EXPECT_GE(w.by_tokens(), d.by_tokens() - 0.03);
     }
+}
+
+TEST_F(Figures, WaitsAreShortWhateverTheShapeOfTheMinute) {
+    const auto requests = alone(1.6, seed_);
+    for (const Window window : {Window::clock_minute, Window::bucket_60s, Window::bucket_10s}) {
+        const std::string name = "window shape " + std::to_string(static_cast<int>(window));
+        ServiceModel service(window, kQuota, 17);
+        const Result w = Weir(requests, {&service}, config(false), seed_).run();
+        w.print(name.c_str());
+        const double median = Result::quantile(w.waits, 0.5);
+        const double told = Result::quantile(w.failures, 0.95);
+        std::printf("wait p50 %.2f, failure p95 %.2f\n", median, told);
+        EXPECT_LE(median, 4) << name;
+        EXPECT_LE(told, 10) << name;
+        EXPECT_LE(w.per_success(), 0.02) << name;
+    }
+}
+
+TEST_F(Figures, OrdersThatOvertakeTellWhoWasOvertakenSoon) {
+    const auto requests = alone(1.6, seed_);
+    std::map<std::string, Result> results;
+    for (const char* order : {"fifo", "small_first", "adaptive_lifo"}) {
+        Config c = config(false);
+        c.queue.order = order;
+        ServiceModel service(Window::sliding, kQuota);
+        const Result w = Weir(requests, {&service}, c, seed_).run();
+        w.print(order);
+        std::printf("wait p50 %.2f, failure p50 %.2f, p95 %.2f\n", Result::quantile(w.waits, 0.5),
+                    Result::quantile(w.failures, 0.5), Result::quantile(w.failures, 0.95));
+        EXPECT_LE(Result::quantile(w.waits, 0.5), 4) << order;
+        EXPECT_LE(Result::quantile(w.failures, 0.95), c.queue.order == "adaptive_lifo" ? 40 : 10);
+        results[order] = w;
+    }
+    EXPECT_GE(results["small_first"].success(), results["fifo"].success() + 0.03);
 }
 
 TEST_F(Figures, WithLearnedLimits) {

@@ -4,6 +4,7 @@
 
 #include <weir/time.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -13,7 +14,8 @@
 
 namespace weir::test {
 
-enum class Window { sliding, clock_minute };
+/// The buckets hold the quota of so many seconds and refill at its pace.
+enum class Window { sliding, clock_minute, bucket_60s, bucket_10s };
 
 /// One Region's quota for one model: reserves input + max_tokens when a request arrives, adjusts to
 /// input + burndown * output when the answer is complete.
@@ -34,12 +36,12 @@ public:
             }
         }
         const double cost = input + max_tokens;
-        if (used(now) + cost > limit_) {
+        if (used(now) + cost > size()) {
             ++throttled;
             return Answer::throttled;
         }
         ++accepted;
-        charges_.push_back({now, cost});
+        charge(now, cost);
         held_[request] = {now, cost};
         return Answer::accepted;
     }
@@ -47,8 +49,9 @@ public:
     void complete(double now, std::uint64_t request, double input, double output, double burndown) {
         const auto [stamp, held] = held_.at(request);
         held_.erase(request);
-        charges_.push_back(
-            {input + burndown * output > held ? now : stamp, input + burndown * output - held});
+        const double more = input + burndown * output - held;
+        used(now);
+        charge(more > 0 ? now : stamp, more);
     }
 
     std::uint64_t accepted = 0;
@@ -61,6 +64,17 @@ private:
         double amount;
     };
 
+    bool bucket() const { return kind_ == Window::bucket_60s || kind_ == Window::bucket_10s; }
+    double size() const { return kind_ == Window::bucket_10s ? limit_ / 6 : limit_; }
+
+    void charge(double at, double amount) {
+        if (bucket()) {
+            missing_ = std::max(0.0, missing_ + amount);
+        } else {
+            charges_.push_back({at, amount});
+        }
+    }
+
     double window_start(double now) const {
         if (kind_ == Window::sliding) {
             return now - 60;
@@ -70,6 +84,11 @@ private:
     }
 
     double used(double now) {
+        if (bucket()) {
+            missing_ = std::max(0.0, missing_ - (now - refilled_) * limit_ / 60);
+            refilled_ = now;
+            return missing_;
+        }
         const double from = window_start(now);
         double sum = 0;
         std::deque<Charge> live;
@@ -88,6 +107,8 @@ private:
     Window kind_;
     double limit_;
     double phase_;
+    double missing_ = 0;  // of a full bucket
+    double refilled_ = 0;
     std::vector<std::pair<double, double>> outages_;
     std::deque<Charge> charges_;
     std::map<std::uint64_t, std::pair<double, double>> held_;

@@ -8,28 +8,6 @@ namespace {
 
 using namespace test;
 
-struct Outcome {
-    std::shared_ptr<const Credentials> keys;
-    std::vector<SourceReport> reports;
-    std::string log;
-
-    std::string of(const std::string& source) const {
-        for (const SourceReport& report : reports) {
-            if (report.source.starts_with(source)) {
-                return report.outcome;
-            }
-        }
-        return "";
-    }
-};
-
-Outcome run(const World& world, const CredentialsConfig& config = {}) {
-    Log log;
-    CredentialsProvider provider(config, world.environment(), log.sink());
-    provider.start();
-    return {provider.get(), provider.report(), log.all()};
-}
-
 TEST(Chain, SaysOfEachSourceWhyItGaveNothing) {
     World world;
     Outcome out = run(world);
@@ -130,20 +108,6 @@ TEST(Profile, OneOfTheConfigurationOverridesTheEnvironment) {
     EXPECT_EQ(run(world, config).keys->access_key_id, "F");
 }
 
-TEST(Profile, WhatIsNotSupportedYetIsSaid) {
-    World world;
-    world.file(".aws/config",
-               "[profile sso]\nsso_session=corp\nsso_account_id=1\n"
-               "[profile role]\nrole_arn=arn:aws:iam::1:role/r\nsource_profile=default\n");
-    for (const char* profile : {"sso", "role"}) {
-        world.set("AWS_PROFILE", profile);
-        Outcome out = run(world);
-        EXPECT_EQ(out.keys, nullptr);
-        EXPECT_TRUE(contains(out.of("profile"), "not supported yet")) << out.log;
-        EXPECT_EQ(out.of("IMDS"), "not tried");
-    }
-}
-
 TEST(Profile, RunsItsCredentialProcess) {
     World world;
     std::string script =
@@ -173,7 +137,7 @@ std::string sts_answer(std::chrono::seconds life) {
 TEST(WebIdentity, TradesTheTokenAtSts) {
     LocalService sts([](const SeenRequest&) { return Reply{200, sts_answer(3600s)}; });
     World world;
-    world.sts = sts.url();
+    world.aws.sts = sts.url();
     world.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/r");
     world.set("AWS_ROLE_SESSION_NAME", "me");
     world.set("AWS_WEB_IDENTITY_TOKEN_FILE", world.file("token", "ey.J+/=\n"));
@@ -196,10 +160,11 @@ TEST(WebIdentity, InAProfileAndRefused) {
                      "</Message></Error></ErrorResponse>"};
     });
     World world;
-    world.sts = sts.url();
+    world.aws.sts = sts.url();
     world.file(".aws/config", "[default]\nrole_arn=arn:r\nweb_identity_token_file=" +
                                   world.file("token", "x") + "\n");
-    EXPECT_EQ(run(world).of("profile"), "STS answered 403 AccessDenied: Not authorized");
+    EXPECT_EQ(run(world).of("profile"),
+              "AssumeRoleWithWebIdentity of arn:r: STS answered 403 AccessDenied: Not authorized");
 }
 
 TEST(Container, AsksWithTheTokenOfTheFile) {
@@ -258,7 +223,29 @@ TEST(Imds, TokenThenRoleThenKeys) {
     EXPECT_EQ(out.keys->source, "IMDS role web");
 }
 
-TEST(Imds, NeverFallsBackToVersionOne) {
+TEST(Imds, VersionOneOnlyWhereItIsAllowedInSoManyWords) {
+    LocalService service([](const SeenRequest& request) {
+        if (request.method == "PUT") {
+            return Reply{404, ""};
+        }
+        return request.path.ends_with("/web") ? Reply{200, json_keys("I1", 3600s)}
+                                              : Reply{200, "web"};
+    });
+    World world;
+    world.set("AWS_EC2_METADATA_DISABLED", "");
+    world.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url());
+    for (const char* disabled : {"", "true", "yes"}) {
+        world.set("AWS_EC2_METADATA_V1_DISABLED", disabled);
+        EXPECT_EQ(run(world).keys, nullptr) << disabled;
+    }
+    world.set("AWS_EC2_METADATA_V1_DISABLED", "false");
+    EXPECT_EQ(run(world).keys->access_key_id, "I1");
+    world.set("AWS_EC2_METADATA_V1_DISABLED", "");
+    world.file(".aws/config", "[default]\nec2_metadata_v1_disabled = False\n");
+    EXPECT_EQ(run(world).keys->access_key_id, "I1");
+}
+
+TEST(Imds, NeverFallsBackToVersionOneByItself) {
     LocalService service([](const SeenRequest& request) {
         return request.method == "PUT" ? Reply{404, ""} : Reply{200, "web"};
     });

@@ -11,7 +11,8 @@ using namespace test;
 /// A second's lead on keys that live some seconds; retries within milliseconds.
 CredentialsTiming hurried() {
     CredentialsTiming timing;
-    timing.refresh_ahead = 1s;
+    timing.advisory = 1s;
+    timing.mandatory = 1s;
     timing.retry_first = 20ms;
     timing.retry_most = 100ms;
     timing.file_poll = 20ms;

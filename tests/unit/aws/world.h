@@ -36,6 +36,7 @@ struct SeenRequest {
 struct Reply {
     int status = 200;
     std::string body;
+    std::vector<std::string> headers = {};
 };
 
 /// Answers one request a connection, one connection at a time, from a thread of its own.
@@ -114,7 +115,11 @@ private:
         std::string out =
             "HTTP/1.1 " + std::to_string(reply.status) +
             " x\r\nConnection: close\r\nContent-Length: " + std::to_string(reply.body.size()) +
-            "\r\n\r\n" + reply.body;
+            "\r\n";
+        for (const std::string& header : reply.headers) {
+            out += header + "\r\n";
+        }
+        out += "\r\n" + reply.body;
         ::send(fd, out.data(), out.size(), MSG_NOSIGNAL);
     }
 
@@ -144,6 +149,8 @@ public:
 
     void set(const std::string& name, const std::string& value) { variables_[name] = value; }
 
+    const std::string& home() const { return home_; }
+
     /// Writes by renaming, as tools that rotate secrets do. Gives the path.
     std::string file(const std::string& name, const std::string& text) const {
         std::filesystem::path path = std::filesystem::path(home_) / name;
@@ -156,7 +163,7 @@ public:
     Environment environment() const {
         Environment made;
         made.home = home_;
-        made.sts_endpoint = sts;
+        made.aws = aws;
         made.container_endpoint = container;
         made.variable = [copy = variables_](const std::string& name) -> std::optional<std::string> {
             auto found = copy.find(name);
@@ -165,7 +172,7 @@ public:
         return made;
     }
 
-    std::string sts;
+    AwsConfig aws;
     std::string container;
 
 private:
@@ -231,6 +238,29 @@ inline std::string outcome(const CredentialsProvider& provider, const std::strin
         }
     }
     return "";
+}
+
+/// What a provider came to that was started once.
+struct Outcome {
+    std::shared_ptr<const Credentials> keys;
+    std::vector<SourceReport> reports;
+    std::string log;
+
+    std::string of(const std::string& source) const {
+        for (const SourceReport& report : reports) {
+            if (report.source.starts_with(source)) {
+                return report.outcome;
+            }
+        }
+        return "";
+    }
+};
+
+inline Outcome run(const World& world, const CredentialsConfig& config = {}) {
+    Log log;
+    CredentialsProvider provider(config, world.environment(), log.sink());
+    provider.start();
+    return {provider.get(), provider.report(), log.all()};
 }
 
 inline bool contains(const std::string& text, const std::string& part) {

@@ -30,16 +30,13 @@ Usage known(std::uint64_t in, std::uint64_t out, std::uint64_t read = 0, std::ui
     return u;
 }
 
-TEST(UsageOfAnswers, WithRoomMadeTheBodyStaysWhereItIs) {
+TEST(UsageOfAnswers, ABodyWithoutRoomBehindItIsReadAllTheSame) {
     AnswerReader reader;
     for (const std::size_t filler : {0, 20, 500, 5000}) {
         std::string body = R"({"usage":{"inputTokens":3,"outputTokens":5},"x":")" +
                            std::string(filler, 'x') + R"("})";
         body.shrink_to_fit();
-        AnswerReader::make_room(body);
-        const char* const before = body.data();
         EXPECT_EQ(reader.usage(Operation::converse, head_of(200), body), known(3, 5));
-        EXPECT_EQ(body.data(), before);
     }
 }
 

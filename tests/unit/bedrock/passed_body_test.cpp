@@ -1,6 +1,6 @@
 #include "bedrock/passed_body.h"
 
-#include "bedrock/base64.h"
+#include "codec/base64.h"
 
 #include <gtest/gtest.h>
 
@@ -58,7 +58,7 @@ std::string inner_of(std::string messages, std::string_view betas = {}) {
     EXPECT_TRUE(body->starts_with(kHead)) << *body;
     EXPECT_TRUE(body->ends_with("\"}}}")) << *body;
     std::string inner;
-    append_base64_decoded(inner, std::string_view(*body).substr(kHead.size()));
+    codec::append_base64_decoded(inner, std::string_view(*body).substr(kHead.size()));
     return inner;
 }
 

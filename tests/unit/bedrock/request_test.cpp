@@ -65,7 +65,7 @@ TEST(Request, AMaximumStandsOnce) {
         const auto facts = read(std::move(body), op, family);
         return facts ? "" : facts.error().message;
     };
-    const std::string twice = "The request body states `maxTokens` more than once.";
+    const std::string twice = "The request body has `maxTokens` more than once.";
     EXPECT_EQ(complaint(R"({"inferenceConfig":{"maxTokens":5,"maxTokens":64000.0}})"), twice);
     EXPECT_EQ(complaint(R"({"inferenceConfig":{"maxTokens":5,"max\u0054okens":64000}})"), twice);
     EXPECT_EQ(complaint(R"({"inferenceConfig":{"maxTokens":5,"maxTokens":null}})"), twice);

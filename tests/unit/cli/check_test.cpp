@@ -61,6 +61,12 @@ TEST(Check, FilesThatCannotBeUsedAreMistakes) {
     const Checked no_certificate(region(one.key()));
     EXPECT_EQ(no_certificate.code, 2);
     EXPECT_TRUE(no_certificate.says(one.key())) << no_certificate.said;
+
+    const auto shared = [](const std::string& ca) {
+        return "shared: {url: \"rediss://x\", ca: " + ca + "}\n";
+    };
+    EXPECT_EQ(Checked(shared(one.authority())).code, 0);
+    EXPECT_TRUE(Checked(shared("/nope.pem")).says(":1:33: cannot read '/nope.pem'"));
 }
 
 TEST(Check, AClientWithoutAKeyAmongKeyedOnesIsAMistake) {

@@ -136,6 +136,7 @@ TEST(CheckCommand, ExitCodesAndPlaces) {
     std::ostringstream out;
     std::ostringstream err;
     EXPECT_EQ(run_check(WEIR_SOURCE_DIR "/docs/weir.example.yaml", {}, out, err), 0);
+    EXPECT_EQ(run_check(WEIR_SOURCE_DIR "/docs/weir.sim.yaml", {}, out, err), 0);
     EXPECT_NE(out.str().find("good (2 Regions, 1 quota, 1 route, 2 clients)"), std::string::npos)
         << out.str();
     EXPECT_EQ(err.str(), "");

@@ -78,6 +78,10 @@ const Case kCases[] = {
     {"admin_key_sha256: abc\n", ":1:19: ", "64 hexadecimal digits"},
     {"admin_open: [metrics, everything]\n", ":1:23: ", "allowed are metrics, healthz"},
     {"allowed_hosts: ['http://x']\n", ":1:17: ", "not a host name"},
+    {"shared: {prefix: a}\n", ":1:9: ", "is missing; allowed is redis://"},
+    {"shared: {url: 'redis://u:TOPSECRET@h:x'}\n", ":1:15: ", "a port from 1 to 65535"},
+    {"shared: {url: 'redis://h/1', cluster: true}\n", ":1:15: ", "leave `/1` out"},
+    {"shared: {url: 'redis://h', ca: a.pem}\n", ":1:32: ", "`rediss://` URL only"},
     {"tls: {certificate: a.pem}\n", ":1:6: ", "tls needs `key`"},
     // Regions and credentials
     {"regions: {'US East': {}}\n", ":1:", "not the name of a Region"},
@@ -202,6 +206,19 @@ const Case kCases[] = {
     {"queue: {order: random}\n", ":1:16: ", "is unknown; allowed are fifo"},
     {"queue: {deadline: 0s}\n", ":1:19: ", "longer than 0"},
     {"retry: {preset: aws}\n", ":1:17: ", "allowed are weir, article"},
+    // CloudWatch
+    {"aws: {metrics: {to: prometheus}}\n", ":1:21: ", "allowed are off, cloudwatch, emf"},
+    {"aws: {metrics: {namespace: AWS/Weir}}\n", ":1:28: ", "do not begin with AWS/"},
+    {"aws: {metrics: {max_series: 0}}\n", ":1:29: ", "allowed is 1 or more"},
+    {"aws: {alarms: {prefix: 'a b'}}\n", ":1:24: ", "is not a prefix"},
+    {"aws: {alarms: {critical: ['email:me']}}\n", ":1:27: ", "is nobody to tell"},
+    {"aws: {alarms: {warning: [pager]}}\n", ":1:26: ", "an SNS topic's ARN"},
+    {"aws: {incidents: {topic: email:a@example.com}}\n", ":1:26: ", "not the ARN of an SNS topic"},
+    {"aws: {alarms: {success_percent: 101}}\n", ":1:33: ", "above 0 and at most 100"},
+    {"aws: {incidents: {webhook: 'https://a.example/b'}}\n",
+     ":1:28: ", "needs `secret` or `token`"},
+    {"aws: {incidents: {webhook: 'https://a.example/b', secret: s, token: t}}\n",
+     ":1:69: ", "both set"},
     {"retry: {max_attempts: 0}\n", ":1:23: ", "between 1 and 100"},
     {"retry: {base_delay: 10s}\n", ":1:8: ", "not be shorter than base_delay"},
     {"retry: {jitter: some}\n", ":1:17: ", "allowed are full, none"},
@@ -274,6 +291,8 @@ TEST(Complaints, NeverShowASecret) {
         "regions: {us-east-1: {endpoint: '${S}', proxy: 'user:${S}@x'}}\n",
         "routes: [{model: '${S}', residency: '${S}', targets: [{region: '${S}'}]}]\n",
         "quotas: [{model: '${S}', region: '${S}'}]\n",
+        "shared: {url: 'redis://u:${S}@h:x', prefix: '${S} ', ca: '${S}'}\n",
+        "shared: {url: 'redis://u:TOPSECRETVALUE@h/x'}\n",
     };
     for (const char* text : texts) {
         const auto lines = complaints_of(text, {{"S", secret}});

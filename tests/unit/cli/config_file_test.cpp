@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
@@ -29,18 +30,21 @@ admin_open: [metrics, /healthz]
 allowed_hosts: [weir.internal]
 workers: 2
 tls: {certificate: server.pem, key: server.key}
+shared: {url: "rediss://cache:6380", prefix: app, ca: ca.pem, cluster: true}
 regions:
   us-east-1: {}
   us-west-2: {endpoint: "http://127.0.0.1:9002", mantle_endpoint: "http://127.0.0.1:9003", ca: ca.pem, proxy: "http://proxy:3128",
               credentials: {source: static, access_key_id: AKID, secret_access_key: hush}}
 default_region: us-east-1
 credentials: {source: default, profile: work}
+accounts: {prod: {role_arn: "arn:aws:iam::1:role/weir", external_id: e, session_name: me, profile: p}}
 quota_window: 60s
 quota_share: 0.5
 aliases: {"arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc": us.big}
 quotas:
   - model: "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
     region: us-east-1
+    account: prod
     requests_per_minute: 200
     tokens_per_minute: 200000
     tokens_per_day: 144000000
@@ -91,6 +95,11 @@ TEST(ConfigFile, EveryKeyArrives) {
     EXPECT_EQ(c.allowed_hosts, (std::vector<std::string>{"weir.internal"}));
     EXPECT_EQ(c.workers, 2U);
     EXPECT_EQ(c.tls->certificate + c.tls->key, "server.pemserver.key");
+    EXPECT_EQ(c.shared->url, "rediss://cache:6380");
+    EXPECT_EQ(c.shared->prefix + c.shared->ca, "appca.pem");
+    EXPECT_TRUE(c.shared->cluster);
+    const auto files = parse(kWhole).files;
+    EXPECT_EQ(std::ranges::count(files, "ca.pem"), 2) << "the Region's and the store's";
     ASSERT_EQ(c.regions.size(), 2U);
     const RegionConfig& west = c.regions.at("us-west-2");
     EXPECT_EQ(west.endpoint, "http://127.0.0.1:9002");
@@ -100,6 +109,10 @@ TEST(ConfigFile, EveryKeyArrives) {
     EXPECT_EQ(west.credentials->secret_access_key, "hush");
     EXPECT_FALSE(c.regions.at("us-east-1").credentials.has_value());
     EXPECT_EQ(c.credentials.profile, "work");
+    const AccountConfig& prod = c.accounts.at("prod");
+    EXPECT_EQ(prod.role_arn + prod.external_id + prod.session_name + prod.profile,
+              "arn:aws:iam::1:role/weiremep");
+    EXPECT_EQ(c.quotas[0].account, "prod");
     EXPECT_EQ(c.quota_share, 0.5);
     EXPECT_EQ(west.mantle_endpoint, "http://127.0.0.1:9003");
     ASSERT_EQ(c.quotas.size(), 4U);
@@ -277,6 +290,7 @@ TEST(PrintConfig, ReadsBackToTheSame) {
                           std::tie(b.endpoint, b.tier, b.path, b.guardrails, b.profiles));
             }
         }
+        EXPECT_EQ(back.shared.has_value(), config.shared.has_value());
         EXPECT_EQ(back.retry.preset, config.retry.preset);
         EXPECT_EQ(back.retry.base_delay, config.retry.base_delay);
         EXPECT_EQ(back.limits.max_header, config.limits.max_header);
@@ -286,6 +300,7 @@ TEST(PrintConfig, ReadsBackToTheSame) {
 TEST(PrintConfig, NeverShowsASecret) {
     const Config config = good(
         "regions: {a-1: {proxy: 'http://me:hunter2@p:1'}}\n"
+        "shared: {url: 'redis://me:hunter2@cache'}\n"
         "credentials: {source: static, access_key_id: AKID, secret_access_key: hunter2, "
         "session_token: hunter2}\n"
         "clients: [{name: a, access_key_id: AK, secret_access_key: hunter2}]\n");

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <string>
 
 namespace weir::cli {
 namespace {
@@ -84,56 +86,187 @@ DemoRow row(std::string key, std::vector<bool> served, double seconds, std::uint
     return made;
 }
 
+DemoResult result_of(const std::vector<DemoRow>& rows) {
+    return demo_result(tiny_trace(), {.window = "sliding", .home = "us-east-1"}, rows);
+}
+
+std::string comparison(const std::vector<DemoRow>& rows) {
+    std::string all;
+    for (const auto& line : demo_comparison(result_of(rows))) {
+        all += line + "\n";
+    }
+    return all;
+}
+
+/// `words` stand in `text`, whatever the width of its columns.
+bool says(const std::string& text, const std::string& words) {
+    std::string narrow;
+    for (const char c : text) {
+        if (c != ' ' || narrow.empty() || narrow.back() != ' ') {
+            narrow += c;
+        }
+    }
+    return narrow.find(words) != std::string::npos;
+}
+
 TEST(DemoReport, FiguresAreWhatTheirNamesSay) {
-    const DemoFigures figures =
-        figures_of(tiny_trace(), row("sdk", {true, true, false, false}, 1, 3));
-    EXPECT_DOUBLE_EQ(figures.calls, 0.5);
-    EXPECT_DOUBLE_EQ(figures.tokens, 0.2);
-    EXPECT_DOUBLE_EQ(figures.light, 0.5);
-    EXPECT_DOUBLE_EQ(figures.refusals_per_success, 1.5);
-    EXPECT_DOUBLE_EQ(figures.time_to_failure, 3);
-    EXPECT_DOUBLE_EQ(figures.p50, 2);
-    EXPECT_TRUE(std::isinf(figures.p99)) << "two calls never had an answer";
+    DemoRow some = row("sdk", {true, true, false, false}, 1, 3);
+    some.dead_calls = 4;
+    const DemoFigures figures = result_of({some}).rows.front();
+    EXPECT_EQ(figures.answered, 2U);
+    EXPECT_EQ(figures.errors(), 2U);
+    EXPECT_EQ(figures.in_vain(), 7U);
+    EXPECT_DOUBLE_EQ(figures.answered_share(), 0.5);
+    EXPECT_DOUBLE_EQ(figures.answered_tokens, 0.2);
+    EXPECT_DOUBLE_EQ(figures.answered_light, 0.5);
+    EXPECT_DOUBLE_EQ(figures.refusals_per_success().value(), 1.5);
+    EXPECT_DOUBLE_EQ(figures.error_p50.value(), 3);
+    EXPECT_DOUBLE_EQ(figures.answer_p50.value(), 2);
+    EXPECT_DOUBLE_EQ(figures.light_p50.value(), 2);
+    EXPECT_FALSE(figures.answer_p90) << "two calls never had an answer";
+}
+
+TEST(DemoReport, SlotsHoldEachCallOnce) {
+    const DemoTrace trace = make_trace(5, 300, 4, 1.2);
+    DemoRow some{.key = "sdk", .name = "sdk", .outcomes = {}};
+    std::uint64_t failed = 0;
+    for (std::uint32_t i = 0; i < trace.calls.size(); ++i) {
+        some.outcomes.push_back({.call = i, .served = i % 3 != 0, .seconds = 1});
+        failed += i % 3 == 0 ? 1 : 0;
+    }
+    const DemoResult result = demo_result(trace, {}, {some});
+    DemoSlot sum;
+    for (const DemoSlot& slot : result.rows.front().slots) {
+        sum.answered += slot.answered;
+        sum.failed += slot.failed;
+    }
+    EXPECT_EQ(sum.failed, failed);
+    EXPECT_EQ(sum.answered + sum.failed, trace.calls.size());
+    EXPECT_GE(static_cast<double>(result.rows.front().slots.size()) * result.slot_seconds,
+              trace.seconds);
 }
 
 TEST(DemoReport, SaysAlsoWhereWeirIsWorse) {
-    const DemoTrace trace = tiny_trace();
-    const auto conclude = [&](const DemoRow& sdk, const DemoRow& weir) {
-        std::string all;
-        for (const auto& line :
-             demo_conclusions({sdk, weir}, {figures_of(trace, sdk), figures_of(trace, weir)})) {
-            all += line + "\n";
-        }
-        return all;
+    const std::string worse = comparison({row("sdk", {true, true, true, true}, 1, 0),
+                                          row("weir_told", {true, false, false, false}, 9, 8)});
+    EXPECT_TRUE(says(worse, "cost 25.0 % 100.0 % calls answered")) << worse;
+    EXPECT_TRUE(says(worse, "cost 3 none errors that users saw")) << worse;
+    EXPECT_TRUE(says(worse, "cost 8 none calls sent in vain")) << worse;
+    EXPECT_TRUE(says(worse, "cost 11.0 s no errors until")) << worse;
+    EXPECT_TRUE(says(worse, "cost never 2.0 s until half")) << worse;
+    EXPECT_EQ(worse.find("gain"), std::string::npos) << worse;
+    const std::string better = comparison({row("sdk", {true, false, false, false}, 9, 8),
+                                           row("weir_told", {true, true, true, true}, 1, 0)});
+    EXPECT_TRUE(says(better, "gain none 3 errors that users saw")) << better;
+    EXPECT_TRUE(says(better, "gain no errors 11.0 s until")) << better;
+    EXPECT_EQ(better.find("cost"), std::string::npos) << better;
+}
+
+TEST(DemoReport, ATenthOfATimeIsNeitherGainNorCost) {
+    const auto compared = [](double weir) {
+        return comparison({row("sdk", {true, true, true, true}, 10, 0),
+                           row("weir_told", {true, true, true, true}, weir, 0)});
     };
-    const DemoRow good = row("sdk", {true, true, true, true}, 1, 0);
-    const DemoRow bad = row("weir_told", {true, false, false, false}, 9, 8);
-    const std::string worse = conclude(good, bad);
-    EXPECT_NE(worse.find("Worse    success by calls"), std::string::npos) << worse;
-    EXPECT_NE(worse.find("Worse    refusals per success"), std::string::npos) << worse;
-    EXPECT_EQ(worse.find("Better"), std::string::npos) << worse;
-    const std::string better = conclude(row("sdk", {true, false, false, false}, 9, 8),
-                                        row("weir_told", {true, true, true, true}, 1, 0));
-    EXPECT_NE(better.find("Better   success by calls"), std::string::npos) << better;
-    EXPECT_EQ(better.find("Worse"), std::string::npos) << better;
+    EXPECT_EQ(compared(10.9).find("cost"), std::string::npos);
+    EXPECT_NE(compared(13).find("cost"), std::string::npos);
+    EXPECT_NE(compared(7).find("gain"), std::string::npos);
+}
+
+TEST(DemoReport, FollowsTheSameCallsFromOneRowToAnother) {
+    const DemoResult result = result_of({row("sdk", {true, false, false, false}, 1, 0),
+                                         row("weir_told", {false, true, true, false}, 5, 0)});
+    ASSERT_EQ(result.same_calls.size(), 2U);
+    EXPECT_EQ(result.same_calls[0].failed, 3U);
+    EXPECT_EQ(result.same_calls[0].answered, 2U);
+    EXPECT_DOUBLE_EQ(result.same_calls[0].answer_p50.value(), 6);
+    EXPECT_EQ(result.same_calls[1].failed_in, "weir_told");
+    EXPECT_EQ(result.same_calls[1].failed, 2U);
+    EXPECT_EQ(result.same_calls[1].answered, 1U);
+    const std::string text = demo_text(result);
+    EXPECT_NE(text.find("3 failed with sdk:"), std::string::npos) << text;
+    EXPECT_NE(text.find("2 of these are answered with weir_told, half within 6.0 s."),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("2 failed with weir_told:"), std::string::npos) << text;
 }
 
 TEST(DemoReport, DoesNotRoundUpToPerfection) {
     DemoTrace trace;
     trace.clients = {"etl"};
     trace.calls.resize(10'000);
+    trace.seconds = 100;
     std::vector<bool> served(10'000, true);
     served[0] = false;
-    const std::string text = demo_text(trace, {}, {row("sdk", served, 1, 0)});
-    EXPECT_EQ(text.find("100.0 %"), std::string::npos) << text;
+    const DemoResult result = demo_result(trace, {}, {row("sdk", served, 1, 0)});
+    EXPECT_EQ(demo_text(result).find("100.0 %"), std::string::npos);
+    EXPECT_EQ(demo_svg(result).find("100.0 %"), std::string::npos);
 }
 
 TEST(DemoReport, SurvivesARowWithoutASuccess) {
-    const DemoTrace trace = tiny_trace();
-    const std::vector<DemoRow> rows{row("sdk", {false, false, false, false}, 1, 9),
-                                    row("weir_told", {}, 1, 0)};
-    EXPECT_FALSE(demo_text(trace, {}, rows).empty());
-    EXPECT_NE(demo_json(trace, {}, rows).find("\"refusals_per_success\": null"), std::string::npos);
+    const DemoResult result =
+        result_of({row("sdk", {false, false, false, false}, 1, 9), row("weir_told", {}, 1, 0)});
+    EXPECT_FALSE(demo_text(result).empty());
+    EXPECT_TRUE(demo_svg(result).ends_with("</svg>\n"));
+    EXPECT_NE(demo_json(result).find("\"refusals_per_success\": null"), std::string::npos);
+}
+
+std::string content(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+const std::string kDocs = WEIR_SOURCE_DIR "/docs/";
+
+TEST(DemoReport, JsonHoldsAllThatIsShown) {
+    const std::string text = content(kDocs + "demo.json");
+    const auto result = read_demo_json(text);
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(demo_json(*result), text);
+    const DemoResult made = result_of({row("sdk", {true, false, false, false}, 1, 2),
+                                       row("weir_told", {true, true, true, true}, 5, 0)});
+    DemoResult whole = made;
+    whole.seconds = 4;
+    whole.slot_seconds = 1;
+    const auto again = read_demo_json(demo_json(whole));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(demo_text(*again), demo_text(whole));
+    EXPECT_EQ(demo_svg(*again), demo_svg(whole));
+}
+
+TEST(DemoReport, TheCommittedPictureIsDrawnByThisCode) {
+    const auto result = read_demo_json(content(kDocs + "demo.json"));
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_TRUE(demo_svg(*result) == content(kDocs + "demo.svg"))
+        << "draw it again: build/release/weir demo --from docs/demo.json --svg docs/demo.svg";
+}
+
+TEST(DemoReport, ADamagedResultIsRefusedWithTheMember) {
+    const std::string good = content(kDocs + "demo.json");
+    for (const char* member : {"rows", "seconds", "slots", "same_calls", "p90_seconds"}) {
+        std::string bad = good;
+        const std::string name = "\"" + std::string(member) + "\"";
+        for (std::size_t at = 0; (at = bad.find(name, at)) != std::string::npos;) {
+            bad.replace(at, name.size(), "\"other\"");
+        }
+        const auto result = read_demo_json(bad);
+        ASSERT_FALSE(result) << member;
+        EXPECT_NE(result.error().message.find(member), std::string::npos) << result.error().message;
+    }
+    EXPECT_FALSE(read_demo_json("{"));
+    EXPECT_FALSE(read_demo_json(""));
+}
+
+TEST(DemoPicture, IsReadableByMachinesAndInBothThemes) {
+    DemoRow strange = row("sdk", {true, false, true, true}, 1, 0);
+    strange.name = "<script> & \"co\"";
+    const std::string svg = demo_svg(result_of({strange}));
+    EXPECT_TRUE(svg.starts_with("<svg xmlns="));
+    EXPECT_NE(svg.find("role=\"img\""), std::string::npos);
+    EXPECT_NE(svg.find("<title id=\"title\">"), std::string::npos);
+    EXPECT_NE(svg.find("<desc id=\"desc\">"), std::string::npos);
+    EXPECT_NE(svg.find("prefers-color-scheme:dark"), std::string::npos);
+    EXPECT_EQ(svg.find("<script"), std::string::npos);
+    EXPECT_NE(svg.find("&lt;script&gt; &amp; &quot;co&quot;"), std::string::npos);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ public:
         std::string text = "timestamp,input,output,client\n";
         for (int i = 0; i < 600; ++i)
             text += std::to_string(i) + ",1000,200," + (i % 3 == 0 ? "etl" : "chat") + "\n";
-        options_.trace = write("trace.csv", text);
+        options_.calls.trace = write("trace.csv", text);
     }
     ~PlanCommand() override { std::filesystem::remove_all(folder_); }
 
@@ -53,10 +53,10 @@ protected:
 };
 
 TEST_F(PlanCommand, TheReportFitsAHundredColumns) {
-    options_.load = 1.2;
-    options_.compare = true;
-    options_.foreign = 0.2;
-    options_.outages = {"us-east-1:100-130"};
+    options_.service.load = 1.2;
+    options_.output.compare = true;
+    options_.service.foreign = 0.2;
+    options_.service.outages = {"us-east-1:100-130"};
     ASSERT_EQ(run(), 0) << err_.str();
     EXPECT_EQ(err_.str(), "");
     std::istringstream lines(out_.str());
@@ -71,9 +71,9 @@ TEST_F(PlanCommand, TheReportFitsAHundredColumns) {
 }
 
 TEST_F(PlanCommand, JsonHoldsEveryFigure) {
-    options_.load = 1.2;
-    options_.compare = true;
-    options_.json = true;
+    options_.service.load = 1.2;
+    options_.output.compare = true;
+    options_.output.json = true;
     ASSERT_EQ(run(), 0) << err_.str();
     const auto all = nlohmann::json::parse(out_.str());
     ASSERT_EQ(all["strategies"].size(), 4U);
@@ -98,8 +98,8 @@ TEST_F(PlanCommand, JsonHoldsEveryFigure) {
 }
 
 TEST_F(PlanCommand, TheEngineMayHaveToLearn) {
-    options_.load = 1.5;
-    options_.json = true;
+    options_.service.load = 1.5;
+    options_.output.json = true;
     ASSERT_EQ(run(), 0) << err_.str();
     const auto told = nlohmann::json::parse(out_.str())["strategies"][0];
     EXPECT_LT(told["refusals_per_success"], 0.1);  // probes alone
@@ -120,7 +120,7 @@ TEST_F(PlanCommand, AConfigurationsQuotasRoutesAndRegionsHold) {
                                              kModel +
                                              ", targets: [{region: eu-west-1}, {region: "
                                              "eu-central-1}]}]\n");
-    options_.json = true;
+    options_.output.json = true;
     ASSERT_EQ(run(), 0) << err_.str();
     const auto all = nlohmann::json::parse(out_.str());
     const auto& weir = all["strategies"][0];
@@ -147,8 +147,8 @@ TEST_F(PlanCommand, YesterdaysAccessLogIsATrace) {
         observe::append_access_line(log, record);
         log += '\n';
     }
-    options_.trace = write("access.log", log);
-    options_.json = true;
+    options_.calls.trace = write("access.log", log);
+    options_.output.json = true;
     ASSERT_EQ(run(), 0) << err_.str();
     const auto all = nlohmann::json::parse(out_.str());
     EXPECT_EQ(all["trace"]["calls"], 90);
@@ -159,19 +159,19 @@ TEST_F(PlanCommand, YesterdaysAccessLogIsATrace) {
 }
 
 TEST_F(PlanCommand, ThePictureIsWellFormedAndNamesItsAxes) {
-    options_.load = 1.2;
-    options_.compare = true;
-    options_.outages = {"us-east-1:100-130"};
-    options_.svg = (folder_ / "plan.svg").string();
+    options_.service.load = 1.2;
+    options_.output.compare = true;
+    options_.service.outages = {"us-east-1:100-130"};
+    options_.output.svg = (folder_ / "plan.svg").string();
     ASSERT_EQ(run(), 0) << err_.str();
-    const std::string svg = content(options_.svg);
+    const std::string svg = content(options_.output.svg);
     EXPECT_TRUE(svg.starts_with("<svg xmlns="));
     EXPECT_TRUE(svg.ends_with("</svg>\n"));
     for (const char* words :
          {"tokens held or settled in the window", "calls waiting", "refusals (429) in each 1 s",
           "minutes since the first call", "the article's loop", "us-east-1 dead", kModel})
         EXPECT_NE(svg.find(words), std::string::npos) << words;
-    options_.svg = (folder_ / "absent" / "plan.svg").string();
+    options_.output.svg = (folder_ / "absent" / "plan.svg").string();
     EXPECT_EQ(run(), 1);
     EXPECT_NE(err_.str().find("cannot be written"), std::string::npos);
 }
@@ -200,26 +200,27 @@ TEST_F(PlanCommand, WhatATraceCannotTellApartIsLeftOutAndSaid) {
 TEST_F(PlanCommand, WrongUseIsSaidWithWhatIsAllowed) {
     using Change = void (*)(PlanOptions&);
     const std::pair<Change, const char*> cases[] = {
-        {[](PlanOptions& o) { o.trace = "/nonexistent/trace.csv"; }, "cannot be read"},
-        {[](PlanOptions& o) { o.trace = "/"; }, "cannot be read"},
+        {[](PlanOptions& o) { o.calls.trace = "/nonexistent/trace.csv"; }, "cannot be read"},
+        {[](PlanOptions& o) { o.calls.trace = "/"; }, "cannot be read"},
         {[](PlanOptions& o) { o.config = "/nonexistent/weir.yaml"; }, "cannot be read"},
-        {[](PlanOptions& o) { o.window = "minute"; }, "allowed are sliding, clock, bucket:60s"},
-        {[](PlanOptions& o) { o.deadline = "60"; }, "--deadline: \"60\""},
-        {[](PlanOptions& o) { o.deadline = "0s"; }, "1ms to 24h"},
-        {[](PlanOptions& o) { o.ttft = "soon"; }, "--ttft"},
-        {[](PlanOptions& o) { o.sort_window = "-1s"; }, "--sort-window"},
-        {[](PlanOptions& o) { o.quotas = {"m"}; }, "MODEL=TOKENS/REQUESTS"},
-        {[](PlanOptions& o) { o.quotas = {"m=0"}; }, "MODEL=TOKENS/REQUESTS"},
-        {[](PlanOptions& o) { o.quotas = {"m=5/"}; }, "MODEL=TOKENS/REQUESTS"},
-        {[](PlanOptions& o) { o.quotas = {"=5"}; }, "MODEL=TOKENS/REQUESTS"},
+        {[](PlanOptions& o) { o.service.window = "minute"; },
+         "allowed are sliding, clock, bucket:60s"},
+        {[](PlanOptions& o) { o.calls.deadline = "60"; }, "--deadline: \"60\""},
+        {[](PlanOptions& o) { o.calls.deadline = "0s"; }, "1ms to 24h"},
+        {[](PlanOptions& o) { o.service.ttft = "soon"; }, "--ttft"},
+        {[](PlanOptions& o) { o.calls.sort_window = "-1s"; }, "--sort-window"},
+        {[](PlanOptions& o) { o.service.quotas = {"m"}; }, "MODEL=TOKENS/REQUESTS"},
+        {[](PlanOptions& o) { o.service.quotas = {"m=0"}; }, "MODEL=TOKENS/REQUESTS"},
+        {[](PlanOptions& o) { o.service.quotas = {"m=5/"}; }, "MODEL=TOKENS/REQUESTS"},
+        {[](PlanOptions& o) { o.service.quotas = {"=5"}; }, "MODEL=TOKENS/REQUESTS"},
         {[](PlanOptions& o) {
-             o.quotas = {"m=5"};
-             o.load = 1;
+             o.service.quotas = {"m=5"};
+             o.service.load = 1;
          },
          "allowed is one of them"},
-        {[](PlanOptions& o) { o.outages = {"us-east-1"}; }, "REGION:FROM-TO"},
-        {[](PlanOptions& o) { o.outages = {"us-east-1:9-3"}; }, "REGION:FROM-TO"},
-        {[](PlanOptions& o) { o.outages = {"mars:1-3"}; }, "allowed are us-east-1"},
+        {[](PlanOptions& o) { o.service.outages = {"us-east-1"}; }, "REGION:FROM-TO"},
+        {[](PlanOptions& o) { o.service.outages = {"us-east-1:9-3"}; }, "REGION:FROM-TO"},
+        {[](PlanOptions& o) { o.service.outages = {"mars:1-3"}; }, "allowed are us-east-1"},
     };
     const PlanOptions good = options_;
     for (const auto& [change, words] : cases) {
@@ -230,10 +231,10 @@ TEST_F(PlanCommand, WrongUseIsSaidWithWhatIsAllowed) {
         EXPECT_EQ(out_.str(), "");
     }
     options_ = good;
-    options_.trace = write("bad.csv", "timestamp,input,output\n1,2,3\n2,x,3\n");
+    options_.calls.trace = write("bad.csv", "timestamp,input,output\n1,2,3\n2,x,3\n");
     EXPECT_EQ(run(), 2);
     EXPECT_NE(err_.str().find("bad.csv:3: column input: \"x\""), std::string::npos) << err_.str();
-    options_.trace = write("empty.csv", "timestamp,input,output\n");
+    options_.calls.trace = write("empty.csv", "timestamp,input,output\n");
     EXPECT_EQ(run(), 2);
     EXPECT_NE(err_.str().find("holds no call"), std::string::npos);
 }

@@ -14,11 +14,22 @@ std::vector<std::string> sim_complaints(const std::string& text) {
     return lines;
 }
 
+TEST(SimFile, AnAccountNeedsAPairOfItsOwn) {
+    EXPECT_EQ(sim_complaints("credentials: {access_key_id: A, secret_access_key: s}\n"
+                             "accounts:\n"
+                             "  prod: {access_key_id: A, secret_access_key: p}\n"
+                             "  dev: {access_key_id: D}\n"),
+              (std::vector<std::string>{
+                  "sim.yaml:3:9: `accounts.prod` has the access_key_id of credentials already",
+                  "sim.yaml:4:8: `accounts.dev` needs access_key_id and secret_access_key"}));
+}
+
 TEST(SimFile, EveryKeyArrives) {
     const auto loaded = parse_sim(R"(
 regions: {us-east-1: 127.0.0.1:9001, us-west-2: "[::1]:0"}
 mantle: {us-east-1: 127.0.0.1:9011}
 credentials: {access_key_id: AKID, secret_access_key: hush}
+accounts: {prod: {access_key_id: AKIDP, secret_access_key: husher}}
 verify: false
 quota_window: 6s
 window_kind: bucket
@@ -42,6 +53,8 @@ seed: 7
     const simulator::Settings& s = loaded.settings;
     EXPECT_EQ(s.regions.at("us-west-2"), "[::1]:0");
     EXPECT_EQ(s.access_key_id + s.secret_access_key, "AKIDhush");
+    ASSERT_EQ(s.accounts.size(), 1U);
+    EXPECT_EQ(s.accounts.at("prod").secret_access_key, "husher");
     EXPECT_FALSE(s.verify);
     EXPECT_EQ(s.quota_window, 6s);
     EXPECT_EQ(s.window_kind, simulator::WindowKind::bucket);

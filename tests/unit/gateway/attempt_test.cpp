@@ -1,135 +1,290 @@
+// One send against scripted connections: what it comes to, and that the connection is given back.
 #include "gateway/attempt.h"
 
-#include <gtest/gtest.h>
+#include "gateway/clock.h"
+#include "scripted.h"
 
-#include <array>
+#include <gtest/gtest.h>
 
 namespace weir::gateway {
 namespace {
 
+using namespace test;
 using namespace std::chrono_literals;
+using End = Attempt::End;
+using net::NetError;
 
-constexpr std::array kBeforeAnything{Phase::connecting, Phase::sending, Phase::waiting};
-
-struct AttemptTest : ::testing::Test {
+struct AttemptTest : ::testing::Test, AttemptParts {
     AttemptTest() {
-        times.deadline = arrival + 55s;
-        times.started = times.sent = arrival;
-    }
-    Patience at(Phase phase, Duration since_arrival = 0s) const {
-        return patience(timeouts, times, phase, arrival + since_arrival);
+        times.started = times.sent = now();
+        times.deadline = times.started + 55s;
     }
 
-    TimeoutsConfig timeouts;
-    Instant arrival = Instant{} + 1000s;
-    AttemptTimes times;
+    /// Connect, write, read the head, as far as it goes.
+    End go(Attempt& attempt, std::string_view body = {}, bool fresh = false) {
+        const auto all = [](Attempt& a, std::string_view sent, bool only_fresh) -> net::Task<End> {
+            End end = co_await a.connect(only_fresh);
+            if (end == End::done) {
+                end = co_await a.write("POST / HTTP/1.1\r\n\r\n", sent);
+            }
+            if (end == End::done) {
+                end = co_await a.read_head();
+            }
+            co_return end;
+        };
+        const auto end = run(loop, all(attempt, body, fresh));
+        EXPECT_TRUE(end.has_value()) << "it hangs";
+        return end.value_or(End::stopped);
+    }
+    Clocks clocks() const { return {timeouts, times, times.started}; }
 };
 
-TEST_F(AttemptTest, QueueDeadlineCutsAStreamUntilItsContent) {
-    times.stream = true;
-    for (const Phase phase : {Phase::connecting, Phase::sending, Phase::waiting, Phase::opening}) {
-        EXPECT_EQ(at(phase, 10s).left, Duration(45s));
-        EXPECT_EQ(at(phase, 10s).clock, Clock::deadline);
-    }
-    EXPECT_EQ(at(Phase::content, 54s).left, Duration(300s));
-    EXPECT_EQ(at(Phase::content, 54s).clock, Clock::idle);
+TEST_F(AttemptTest, AnAnswersHeadOutlivesItsBuffer) {
+    Script script;
+    script.head =
+        "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nX-Two: second\r\nContent-Length: 0\r\n\r\n";
+    scripts = {script};
+    Attempt attempt(loop, place, "us-east-1", stop, clocks());
+    ASSERT_EQ(go(attempt), End::done);
+    attempt.release(true);
+    EXPECT_EQ(attempt.head().status, 200);
+    EXPECT_EQ(*attempt.head().find("x-two"), "second");
+    EXPECT_EQ(seen[0].released, 1);
+    EXPECT_TRUE(seen[0].reusable);
 }
 
-TEST_F(AttemptTest, QueueDeadlineLetsAWholeAnswerGoOn) {
-    EXPECT_EQ(at(Phase::waiting, 10s).left, Duration(3590s));
-    EXPECT_EQ(at(Phase::waiting, 10s).clock, Clock::answer);
-    EXPECT_EQ(at(Phase::whole, 10s).left, Duration(300s));
-    EXPECT_EQ(at(Phase::whole, 3500s).left, Duration(100s));
-    EXPECT_EQ(at(Phase::whole, 3500s).clock, Clock::answer);
+TEST_F(AttemptTest, AHeadWithoutFieldsIsOne) {
+    Script script;
+    script.head = "HTTP/1.1 204 No Content\r\n\r\n";
+    scripts = {script};
+    Attempt attempt(loop, place, "us-east-1", stop, clocks());
+    ASSERT_EQ(go(attempt), End::done);
+    EXPECT_TRUE(attempt.head().fields.empty());
 }
 
-TEST_F(AttemptTest, AWholeAnswerMakesRoomForAnotherPlaceWhereThatIsAllowed) {
-    times.elsewhere = true;
-    for (const Phase phase : kBeforeAnything) {
-        EXPECT_EQ(at(phase).clock, Clock::elsewhere);
-        EXPECT_NEAR(to_seconds(at(phase).left), 55.0 / 3 * 2, 0.001);
-    }
-    EXPECT_EQ(at(Phase::whole).clock, Clock::idle);  // it speaks: not cut
-}
+/// How a connection ends before an answer, and what that means.
+struct Row {
+    const char* name;
+    bool reused;
+    std::optional<NetError> write;
+    std::optional<NetError> read;
+    std::size_t body;
+    bool any_bytes;
+    FailureClass cls;
+    Stage stage;
+    bool blameless;
+    bool fresh_next;
+};
 
-TEST_F(AttemptTest, AStreamThatIsSilentMakesRoomForAnotherPlaceAndOneThatOpenedDoesNot) {
-    times.stream = times.elsewhere = true;
-    times.started = arrival + 25s;  // it waited
-    EXPECT_EQ(at(Phase::waiting, 25s).left, Duration(20s));
-    EXPECT_EQ(at(Phase::waiting, 25s).clock, Clock::elsewhere);
-    EXPECT_EQ(at(Phase::opening, 25s).left, Duration(30s));
-    EXPECT_EQ(at(Phase::opening, 25s).clock, Clock::deadline);
-}
-
-TEST_F(AttemptTest, TheCallersDeadlineBoundsAllButAStreamsContent) {
-    times.asked = true;
-    times.deadline = arrival + 2s;
-    for (const bool stream : {false, true}) {
-        times.stream = stream;
-        for (const Phase phase :
-             {Phase::connecting, Phase::sending, Phase::waiting, Phase::opening, Phase::whole}) {
-            EXPECT_EQ(at(phase, 500ms).left, Duration(1500ms));
-            EXPECT_EQ(at(phase, 500ms).clock, Clock::deadline);
+TEST_F(AttemptTest, AnEndBeforeTheAnswerIsClassedByWhatMayHaveBeenRead) {
+    const Row rows[] = {
+        {"kept, write refused",
+         true,
+         NetError::closed,
+         {},
+         10,
+         false,
+         FailureClass::network,
+         Stage::not_sent,
+         true,
+         true},
+        {"kept, closed at once after the write",
+         true,
+         {},
+         NetError::closed,
+         10,
+         false,
+         FailureClass::network,
+         Stage::not_sent,
+         true,
+         true},
+        {"kept, closed after a byte came",
+         true,
+         {},
+         NetError::closed,
+         10,
+         true,
+         FailureClass::reset,
+         Stage::sent,
+         false,
+         false},
+        {"new, write refused",
+         false,
+         NetError::reset,
+         {},
+         10,
+         false,
+         FailureClass::network,
+         Stage::not_sent,
+         false,
+         false},
+        {"new, closed after the write",
+         false,
+         {},
+         NetError::closed,
+         10,
+         false,
+         FailureClass::reset,
+         Stage::sent,
+         false,
+         false},
+        {"new, reset after the write",
+         false,
+         {},
+         NetError::reset,
+         10,
+         false,
+         FailureClass::reset,
+         Stage::sent,
+         false,
+         false},
+        {"not HTTP",
+         false,
+         {},
+         NetError::protocol,
+         10,
+         true,
+         FailureClass::server,
+         Stage::sent,
+         false,
+         false},
+        {"silence",
+         false,
+         {},
+         NetError::timeout,
+         10,
+         false,
+         FailureClass::timeout,
+         Stage::sent,
+         false,
+         false},
+        {"write too slow",
+         false,
+         NetError::timeout,
+         {},
+         10,
+         false,
+         FailureClass::network,
+         Stage::not_sent,
+         false,
+         false},
+        {"large, reset, and no early answer", false, NetError::reset, NetError::closed, 20'000,
+         false, FailureClass::network, Stage::not_sent, false, false},
+    };
+    for (const Row& row : rows) {
+        SCOPED_TRACE(row.name);
+        seen.clear();
+        Script script;
+        script.reused = row.reused;
+        script.write = row.write;
+        script.any_bytes = row.any_bytes;
+        if (row.read) {
+            script.instead_of_head = error(*row.read);
         }
-        EXPECT_EQ(at(Phase::content, 500ms).clock, Clock::idle);
+        scripts = {script};
+        Attempt attempt(loop, place, "us-east-1", stop, clocks());
+        ASSERT_EQ(go(attempt, std::string(row.body, 'x')), End::failed);
+        EXPECT_EQ(attempt.failure().cls, row.cls);
+        EXPECT_EQ(attempt.failure().stage, row.stage);
+        EXPECT_EQ(attempt.failure().blameless, row.blameless);
+        EXPECT_EQ(attempt.kept_had_closed(), row.fresh_next);
+        EXPECT_EQ(seen[0].released, 1);
+        EXPECT_FALSE(seen[0].reusable);
     }
 }
 
-TEST_F(AttemptTest, TimeoutsThatAreShorterThanTheDeadlineEndItFirst) {
-    timeouts.first_event = 3s;
-    timeouts.answer = 4s;
-    times.stream = true;
-    EXPECT_EQ(at(Phase::waiting, 1s).left, Duration(2s));
-    EXPECT_EQ(at(Phase::opening, 1s).clock, Clock::first_event);
-    times.stream = false;
-    EXPECT_EQ(at(Phase::waiting, 1s).left, Duration(3s));
+TEST_F(AttemptTest, AnEarlyAnswerToALargeBodyIsRead) {
+    Script script;
+    script.write = NetError::reset;
+    script.head = "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
+    scripts = {script};
+    Attempt attempt(loop, place, "us-east-1", stop, clocks());
+    ASSERT_EQ(go(attempt, std::string(20'000, 'x')), End::done);
+    EXPECT_FALSE(attempt.written());
+    EXPECT_EQ(attempt.head().status, 413);
 }
 
-TEST_F(AttemptTest, TimeThatIsOverIsAMillisecond) {
+TEST_F(AttemptTest, AStatusOfNoProtocolIsAServersFault) {
+    Script script;
+    script.head = "HTTP/1.1 777 Odd\r\nContent-Length: 0\r\n\r\n";
+    scripts = {script};
+    Attempt attempt(loop, place, "us-east-1", stop, clocks());
+    ASSERT_EQ(go(attempt), End::failed);
+    EXPECT_EQ(attempt.failure().cls, FailureClass::server);
+}
+
+TEST_F(AttemptTest, AFreshOneUsesNoKeptConnection) {
+    Script kept;
+    kept.reused = true;
+    scripts = {kept, Script()};
+    Attempt attempt(loop, place, "us-east-1", stop, clocks());
+    // The script's first is idle; asked for a fresh one, the place makes one all the same.
+    ASSERT_EQ(go(attempt, {}, true), End::done);
+    EXPECT_EQ(seen.size(), 1U);
+}
+
+TEST_F(AttemptTest, APlaceThatCannotBeReachedIsNamedWithTheReason) {
+    for (const auto& [error, words] :
+         {std::pair(NetError::dns, "its name was not resolved"), std::pair(NetError::connect, ""),
+          std::pair(NetError::tls, "tls")}) {
+        Script script;
+        script.connect = error;
+        scripts = {script};
+        Attempt attempt(loop, place, "us-east-1", stop, clocks());
+        ASSERT_EQ(go(attempt), End::failed);
+        EXPECT_EQ(attempt.failure().cls, FailureClass::network);
+        EXPECT_EQ(attempt.failure().stage, Stage::not_sent);
+        EXPECT_TRUE(attempt.unreachable().starts_with("no connection to us-east-1: "));
+        EXPECT_NE(attempt.unreachable().find(words), std::string::npos);
+        EXPECT_EQ(attempt.failure().message, "weir: " + attempt.unreachable());
+    }
+}
+
+TEST_F(AttemptTest, SilenceUntilTheCallersOwnDeadlineBlamesNobody) {
     times.asked = true;
-    EXPECT_EQ(at(Phase::waiting, 100s).left, Duration(1ms));
-    EXPECT_EQ(hold_left(timeouts, arrival, arrival + 9s), Duration(1ms));
+    times.deadline = times.started + 5s;
+    Script script;
+    script.instead_of_head = error(NetError::timeout);
+    scripts = {script};
+    Attempt attempt(loop, place, "us-east-1", stop, clocks());
+    ASSERT_EQ(go(attempt), End::failed);
+    EXPECT_TRUE(attempt.failure().blameless);
+    EXPECT_EQ(attempt.failure().status, 504);
+    EXPECT_TRUE(attempt.clocks().past_deadline());
 }
 
-TEST_F(AttemptTest, ACallWithoutADeadlineHasItsTimeoutsAlone) {
-    times.deadline = Instant::max();
-    times.stream = times.elsewhere = true;
-    EXPECT_EQ(at(Phase::waiting).clock, Clock::first_event);
-}
-
-TEST_F(AttemptTest, TheHeadIsOutByTheTimeOfHold) {
-    EXPECT_LT(hold_left(timeouts, arrival, arrival), timeouts.hold);
-    EXPECT_GE(hold_left(timeouts, arrival, arrival), timeouts.hold / 10 * 9);
-}
-
-BrokenSend kept_and_closed(Duration since_written) {
-    BrokenSend send;
-    send.reused = send.closed = true;
-    send.since_written = since_written;
-    return send;
-}
-
-TEST(HadBeenClosed, AKeptConnectionThatClosedAtOnceOrTookNothing) {
-    EXPECT_TRUE(had_been_closed(kept_and_closed(0s)));
-    EXPECT_TRUE(had_been_closed(kept_and_closed(999ms)));
-    BrokenSend unwritten;
-    unwritten.reused = unwritten.write_failed = true;
-    EXPECT_TRUE(had_been_closed(unwritten));
-}
-
-TEST(HadBeenClosed, NotWhatMayHaveBeenReadAndPaid) {
-    EXPECT_FALSE(had_been_closed(kept_and_closed(1s)));
-    BrokenSend silent = kept_and_closed(0s);
-    silent.closed = false;
-    EXPECT_FALSE(had_been_closed(silent));
-    BrokenSend begun = kept_and_closed(0s);
-    begun.any_bytes = true;
-    EXPECT_FALSE(had_been_closed(begun));
-    BrokenSend fresh = kept_and_closed(0s);
-    fresh.reused = false;
-    EXPECT_FALSE(had_been_closed(fresh));
-    fresh.write_failed = true;
-    EXPECT_FALSE(had_been_closed(fresh));
+TEST_F(AttemptTest, WhereverItStandsALeavingClientEndsIt) {
+    for (const int step : {0, 1, 2}) {
+        SCOPED_TRACE(step);
+        stop = {};
+        seen.clear();
+        Script script;
+        if (step == 1) {
+            script.on_write = [this] { stop.gone = true; };
+        }
+        if (step == 2) {
+            script.instead_of_head = hang();
+        }
+        scripts = {script};
+        {
+            Attempt attempt(loop, place, "us-east-1", stop, clocks());
+            if (step == 0) {
+                stop.drained = true;
+                attempt.interrupt();
+            }
+            if (step == 2) {
+                loop.post([&] {
+                    stop.gone = true;
+                    attempt.interrupt();
+                });
+            }
+            EXPECT_EQ(go(attempt), End::stopped);
+        }
+        for (const Seen& one : seen) {
+            EXPECT_EQ(one.released, 1);
+            EXPECT_FALSE(one.reusable);
+        }
+    }
 }
 
 }  // namespace

@@ -62,14 +62,26 @@ TEST(ModelsList, SpeaksBothDialects) {
 }
 
 TEST(ClientScope, NamesAliasesAndArns) {
+    Config config;
+    config.aliases["quick"] = "us.amazon.nova";
     ClientConfig client;
-    EXPECT_TRUE(may_use_model(nullptr, "x", "x"));
-    EXPECT_TRUE(may_use_model(&client, "x", "x"));
+    EXPECT_TRUE(may_use_model(config, nullptr, "x", "x"));
+    EXPECT_TRUE(may_use_model(config, &client, "x", "x"));
     client.models = {"us.anthropic.*"};
-    EXPECT_TRUE(may_use_model(&client, "fast", "us.anthropic.haiku")) << "by what it stands for";
-    EXPECT_FALSE(may_use_model(&client, "anthropic.haiku", "anthropic.haiku"));
-    EXPECT_TRUE(may_read_model(&client, "anthropic.haiku", "anthropic.haiku"));
-    EXPECT_FALSE(may_read_model(&client, "amazon.nova", "amazon.nova"));
+    EXPECT_TRUE(may_use_model(config, &client, "fast", "us.anthropic.haiku"))
+        << "by what it stands for";
+    EXPECT_FALSE(may_use_model(config, &client, "anthropic.haiku", "anthropic.haiku"));
+    EXPECT_FALSE(
+        may_use_model(config, &client, "global.anthropic.haiku", "global.anthropic.haiku"));
+    client.models = {"anthropic.*"};
+    EXPECT_FALSE(may_use_model(config, &client, "us.anthropic.haiku", "us.anthropic.haiku"))
+        << "a profile is another model than the one behind it";
+    client.models = {"quick"};
+    EXPECT_TRUE(may_use_model(config, &client, "quick", "us.amazon.nova"));
+    EXPECT_TRUE(may_use_model(config, &client, "us.amazon.nova", "us.amazon.nova"));
+    client.models = {"us.anthropic.*"};
+    EXPECT_TRUE(may_read_model(config, &client, "anthropic.haiku", "anthropic.haiku"));
+    EXPECT_FALSE(may_read_model(config, &client, "amazon.nova", "amazon.nova"));
     EXPECT_TRUE(may_use_region(&client, "us-east-1"));
     client.regions = {"eu-west-1"};
     EXPECT_FALSE(may_use_region(&client, "us-east-1"));

@@ -1,6 +1,6 @@
+#include "gateway/answer.h"
 #include "gateway/header_rules.h"
 #include "gateway/identity.h"
-#include "gateway/refusal.h"
 #include "gateway/snapshot.h"
 
 #include "codec/sigv4.h"
@@ -59,6 +59,9 @@ TEST(HeaderRules, AnswersLoseTheirHopAndOurNames) {
                                  {"Date", "now"},
                                  {"Connection", "keep-alive"},
                                  {"x-weir-target", "forged"},
+                                 {"Connection", " ,\tX-Hop\t,"},
+                                 {"X-Hop", "1"},
+                                 {"Proxy-Authenticate", "Basic"},
                                  {"x-amzn-bedrock-x", "1"}});
     std::string out;
     append_forwarded_response_fields(out, head);
@@ -217,6 +220,48 @@ TEST(Browsers, PagesAndReboundNamesAreRefused) {
     EXPECT_FALSE(wild("rebound.example:7070"));
 }
 
+TEST(Identity, KeysPairsAndNamesInTheirShapes) {
+    ClientConfig signer;
+    signer.name = "etl";
+    signer.access_key_id = "WEIRETL";
+    EXPECT_TRUE(ClientDirectory({signer}).keys_required()) << "a pair is a credential too";
+    ClientConfig odd;
+    odd.name = "odd";
+    odd.key_sha256 = {"00"};
+    EXPECT_EQ(ClientDirectory({odd}).by_key("key"), nullptr);
+    const ClientDirectory nobody({});
+    const auto name = [&](std::string_view given) {
+        return identify(nobody, head_with({{"x-weir-client", given}}), "", kNow).name;
+    };
+    for (const std::string_view good : {"a", "Z9", "a.b_c-d", "0"}) {
+        EXPECT_EQ(name(good), good);
+    }
+    for (const std::string_view bad : {"", "a{", "a@", "a/b", "a:", "[", "\x80"}) {
+        EXPECT_EQ(name(bad), "") << bad;
+    }
+    EXPECT_EQ(identify(nobody, head_with({{"user-agent", "  a  app/x"}}), "", kNow).name, "x");
+}
+
+TEST(Browsers, HostsInTheirShapes) {
+    EXPECT_EQ(host_part("[::1]:7070"), "::1");
+    EXPECT_EQ(host_part("[::1"), "[::1");
+    EXPECT_EQ(host_part("fe80::1"), "fe80::1");
+    EXPECT_EQ(host_part("a:1"), "a");
+    EXPECT_TRUE(is_loopback("127.8.8.8"));
+    EXPECT_FALSE(is_loopback("127.evil.example"));
+    const auto takes = [](std::string_view host, const std::string& listen,
+                          const std::string& allowed = "x") {
+        return browser_refusal(head_with({{"Host", host}}), {listen}, {allowed}).empty();
+    };
+    EXPECT_TRUE(takes("192.0.2.7:7070", "192.0.2.7:7070"));
+    EXPECT_FALSE(takes("192.0.2.8:7070", "192.0.2.7:7070"));
+    EXPECT_TRUE(takes("weir.internal:7070", "192.0.2.7:7070", "weir.internal:7070"));
+    EXPECT_TRUE(takes("[2001:db8::1]:7070", "[::]:7070"));
+    EXPECT_TRUE(takes("192.0.2.8", "*:7070"));
+    EXPECT_FALSE(takes("evil.example", "*:7070"));
+    EXPECT_EQ(browser_refusal(head_with({}), {}, {}), "") << "HTTP/1.0 names no host";
+}
+
 TEST(Refusals, TheTableOfTheInterface) {
     Refusal r;
     r.reason = RefusalReason::quota;
@@ -230,9 +275,9 @@ TEST(Refusals, TheTableOfTheInterface) {
     const auto a = refusal_answer(r, "m");
     EXPECT_EQ(a.status, 429);
     EXPECT_EQ(a.type, "ThrottlingException");
-    EXPECT_NE(a.message.find("tokens per minute of m in us-east-1: 990 of 1000 used"),
-              std::string::npos)
-        << a.message;
+    EXPECT_EQ(a.message,
+              "weir: no capacity before this call's deadline. m in us-east-1 uses 990 of 1,000 "
+              "tokens per minute, and this call needs 50. Room is expected in 91 s.");
     std::string fields;
     append_error_fields(fields, a);
     EXPECT_NE(fields.find("x-amz-retry-after: 90500\r\n"), std::string::npos);

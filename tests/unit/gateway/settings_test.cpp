@@ -131,7 +131,10 @@ TEST(Settings, WhatNeedsARestartKeepsItsValue) {
     next.listen = {"127.0.0.1:1"};
     next.admin = "127.0.0.1:2";
     next.workers = 7;
+    next.state_file = "state.json";
+    next.watch = true;
     next.log.format = "json";
+    next.shared.emplace().url = "redis://cache";
     const auto changes = take_over(old, next);
     std::vector<std::string> restart;
     const auto before = values_of(old);

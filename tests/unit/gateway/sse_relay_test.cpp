@@ -164,6 +164,25 @@ TEST(ErrorEvent, SpeaksAsTheOperationDoes) {
     EXPECT_EQ(message.payload, R"({"message":"weir: no room"})");
 }
 
+TEST(SseRelay, AnEventBeyondItsBoundIsTooLarge) {
+    SseRelay relay(Operation::chat_completions, false);
+    const std::string piece(1 << 20, 'x');
+    run(relay, kRole + kText + "data: ", 1000);
+    for (int i = 0; i < 25 && relay.state() == StreamRelay::State::flowing; ++i) {
+        relay.take(piece);
+    }
+    EXPECT_EQ(relay.state(), StreamRelay::State::too_large);
+    EXPECT_FALSE(relay.ended_cleanly());
+}
+
+TEST(SseRelay, UsageThatComesBeforeContentIsHiddenToo) {
+    SseRelay relay(Operation::chat_completions, true);
+    const std::string usage =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\n";
+    EXPECT_EQ(run(relay, usage, 1000), "");
+    EXPECT_EQ(run(relay, kText, 1000), kText);
+}
+
 TEST(SseRelay, OurOwnEndIsAnErrorInEachDialect) {
     for (const auto operation :
          {Operation::chat_completions, Operation::responses, Operation::messages}) {
@@ -176,54 +195,6 @@ TEST(SseRelay, OurOwnEndIsAnErrorInEachDialect) {
         EXPECT_EQ(watcher.failure().message, "weir: \"it\" broke off.");
         EXPECT_EQ(watcher.failure().cls, FailureClass::server);
     }
-}
-
-ErrorAnswer plain(int status, std::string_view type, std::string_view reason = {}) {
-    ErrorAnswer error;
-    error.status = status;
-    error.type = type;
-    error.reason = reason;
-    error.message = "no";
-    return error;
-}
-
-TEST(Dialect, BodiesAreThoseOfItsOwnService) {
-    const auto throttled = plain(429, "ThrottlingException", "quota");
-    EXPECT_EQ(
-        error_body(Dialect::openai, throttled, "r"),
-        R"({"error":{"message":"no","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}})");
-    EXPECT_EQ(
-        error_body(Dialect::anthropic, throttled, "r"),
-        R"({"type":"error","error":{"type":"rate_limit_error","message":"no"},"request_id":"r"})");
-    EXPECT_EQ(error_body(Dialect::aws, throttled, "r"), R"({"message":"no"})");
-    EXPECT_EQ(
-        error_body(Dialect::openai, plain(400, "ValidationException"), "r"),
-        R"({"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}})");
-    EXPECT_EQ(
-        error_body(Dialect::anthropic, plain(503, "ServiceUnavailableException"), "r"),
-        R"({"type":"error","error":{"type":"overloaded_error","message":"no"},"request_id":"r"})");
-}
-
-TEST(Dialect, StatusesThatItsClientsKnowBetter) {
-    const auto key = plain(403, "AccessDeniedException", "key");
-    EXPECT_EQ(in_dialect(Dialect::openai, key).status, 401);
-    EXPECT_EQ(in_dialect(Dialect::anthropic, key).status, 401);
-    EXPECT_EQ(in_dialect(Dialect::aws, key).status, 403);
-    EXPECT_EQ(in_dialect(Dialect::openai, plain(403, "AccessDeniedException", "model")).status,
-              403);
-    const auto day = in_dialect(Dialect::openai, plain(400, "ServiceQuotaExceededException"));
-    EXPECT_EQ(day.status, 429);
-    EXPECT_TRUE(day.retry_after);
-    EXPECT_NE(error_body(Dialect::openai, day, "r").find("insufficient_quota"), std::string::npos);
-}
-
-TEST(Dialect, KnowsItsOwnErrors) {
-    EXPECT_TRUE(speaks(Dialect::openai, R"({"error":{"message":"x"}})"));
-    EXPECT_TRUE(speaks(Dialect::anthropic, R"({"type":"error","error":{"type":"x"}})"));
-    EXPECT_FALSE(speaks(Dialect::anthropic, R"({"message":"Too many \"error\": {"})"));
-    EXPECT_FALSE(speaks(Dialect::openai, R"({"error":null,"message":"x"})"));
-    EXPECT_FALSE(speaks(Dialect::openai, "<html>"));
-    EXPECT_TRUE(speaks(Dialect::aws, "anything"));
 }
 
 }  // namespace

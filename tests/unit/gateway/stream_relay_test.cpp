@@ -163,6 +163,23 @@ TEST(StreamRelay, WhatNoServiceMaySendIsTooLarge) {
     EXPECT_FALSE(relay.begun());
 }
 
+TEST(StreamRelay, TheHoldEndsOnceAndOnlyBeforeContent) {
+    EventRelay relay(bedrock::Operation::converse_stream, true);
+    EXPECT_EQ(run(relay, kStart, 1000), "");
+    EXPECT_EQ(relay.release(false), kStart);
+    EXPECT_EQ(relay.release(false), "") << "once";
+    EXPECT_EQ(run(relay, kDelta, 1000), kDelta);
+    EventRelay late(bedrock::Operation::converse_stream, true);
+    run(late, kStart + kDelta, 1000);
+    EXPECT_EQ(late.release(false), "") << "content has gone on";
+}
+
+TEST(StreamRelay, AFamilyWithoutAnEndOfItsOwnEndsWithTheBody) {
+    EventRelay relay(bedrock::Operation::invoke_stream, false);
+    run(relay, event("chunk", R"({"bytes":"e30="})"), 1000);
+    EXPECT_TRUE(relay.ended_cleanly());
+}
+
 TEST(StreamRelay, OurOwnEndIsATypedException) {
     const auto bytes = EventRelay(bedrock::Operation::converse_stream, true)
                            .broken_end("weir: the stream broke off.");

@@ -20,6 +20,7 @@ TEST(Via, OnlyItsOwnNameIsALoop) {
           "1.1 fred, 1.1 weir-0123456789abcdef",
           "1.1 fred (a, b \\) c (nested)), 1.1 weir-0123456789abcdef (comment)",
           ",, 1.1   weir-0123456789abcdef ,", "1.1 weir-0123456789abcdef(comment)",
+          "1.1 fred \\, 1.1 weir-0123456789abcdef", "1.1 fred ), 1.1 weir-0123456789abcdef",
           "1.1 unfinished, 1.1 weir-0123456789abcdef (comment"}) {
         EXPECT_TRUE(via_names(value, kName)) << value;
     }
@@ -34,7 +35,9 @@ TEST(Via, OnlyItsOwnNameIsALoop) {
 
 TEST(Via, AllFieldsOfARequestAreLookedAtAndGoOn) {
     codec::Head head;
+    head.add({"Host", "h"});
     head.add({"Via", "1.0 fred"});
+    head.add({"Via", ""});
     head.add({"via", "1.1 weir-0123456789abcdef"});
     EXPECT_TRUE(has_been_through(head, kName));
     EXPECT_FALSE(has_been_through(head, "weir-other"));

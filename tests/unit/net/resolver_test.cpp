@@ -66,6 +66,18 @@ TEST(Resolver, RemembersForHalfAMinute) {
     EXPECT_EQ(dns.lookups(), 2);
 }
 
+TEST(Resolver, AnAnswerThatDoesNotDoIsAskedForAnew) {
+    Fixture dns;
+    dns.know(addresses({"10.0.0.1"}));
+    EXPECT_EQ(dns.ask(), addresses({"10.0.0.1"}));
+    dns.know(addresses({"10.0.0.2"}));
+    dns.resolver.expire("some.name");
+    dns.resolver.expire("another.name");
+    dns.ask();  // still the old one, perhaps
+    EXPECT_TRUE(eventually([&] { return dns.ask() == addresses({"10.0.0.2"}); }));
+    EXPECT_EQ(dns.lookups(), 2);
+}
+
 TEST(Resolver, OldAnswersOutliveAFailingServer) {
     Fixture dns;
     dns.know(addresses({"10.0.0.1"}));

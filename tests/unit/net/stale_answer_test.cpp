@@ -114,9 +114,11 @@ TEST(StaleAnswer, BytesBetweenTheLeaseAndTheRequest) {
     const auto ask = [](Caller& with, std::atomic<int>& go_on,
                         std::promise<NetResult<void>>& told) -> Task<void> {
         auto leased = with.pool().take_idle();
+        const int descriptor =
+            static_cast<UpstreamConnection&>(*leased).stream().socket().descriptor();
         go_on = 1;
         for (int there = 0; there == 0;) {  // on the loop's own thread: it cannot see them first
-            ::ioctl(leased->stream().socket().descriptor(), FIONREAD, &there);
+            ::ioctl(descriptor, FIONREAD, &there);
         }
         const auto written = co_await leased->write(kGet, std::string_view());
         const auto head = co_await leased->read_head();

@@ -128,15 +128,15 @@ private:
         Got got;
         struct Later {
             Pool::Interrupt interrupt;
-            Stream* stream = nullptr;
+            Upstream* upstream = nullptr;
         } later;
         Timer timer(
             loop_.wheel(),
             [](void* context) {
                 auto& what = *static_cast<Later*>(context);
                 what.interrupt.raise();
-                if (what.stream != nullptr) {
-                    what.stream->interrupt();
+                if (what.upstream != nullptr) {
+                    what.upstream->interrupt();
                 }
             },
             &later);
@@ -147,11 +147,11 @@ private:
         if (!connection) {
             got.failure = connection.error();
         } else {
-            UpstreamConnection& upstream = **connection;
-            later.stream = &upstream.stream();
+            Upstream& upstream = **connection;
+            later.upstream = &upstream;
             got.reused = upstream.reused();
             if (read_deadline > Duration::zero()) {
-                upstream.stream().set_deadline(read_deadline);
+                upstream.set_deadline(read_deadline);
             }
             co_await talk(upstream, request, got);
             got.any_bytes = upstream.any_bytes_received();
@@ -162,7 +162,7 @@ private:
         promise.set_value(std::move(got));
     }
 
-    static Task<void> talk(UpstreamConnection& upstream, const std::string& request, Got& got) {
+    static Task<void> talk(Upstream& upstream, const std::string& request, Got& got) {
         const auto written = co_await upstream.write(request, std::string_view());
         if (!written) {
             got.failure = written.error();

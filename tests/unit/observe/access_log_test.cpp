@@ -39,6 +39,7 @@ TEST(AccessLine, HoldsEveryFieldInItsOrder) {
     record.client = "chat";
     record.operation = "ConverseStream";
     record.model = "m";
+    record.target_account = "default";
     record.target_region = "us-west-2";
     record.target_model = "n";
     record.endpoint = "mantle";
@@ -62,7 +63,8 @@ TEST(AccessLine, HoldsEveryFieldInItsOrder) {
         line_of(record),
         R"({"ts":"2025-11-24T16:00:00.123Z","id":"r1","upstream_request_id":"u1",)"
         R"("sdk_invocation_id":"i1","sdk_attempt":2,"client":"chat",)"
-        R"("operation":"ConverseStream","model":"m","target_region":"us-west-2",)"
+        R"("operation":"ConverseStream","model":"m","target_account":"default",)"
+        R"("target_region":"us-west-2",)"
         R"("target_model":"n","endpoint":"mantle","tier":null,"status":429,"error":"ThrottlingException",)"
         R"("reason":"quota","attempts":3,"queued_ms":40,"ttft_ms":50,"total_ms":60,)"
         R"("estimated_input":1,"reserved":2,"input":3,"output":4,"cache_read":5,)"
@@ -132,8 +134,9 @@ TEST(AccessLine, TheLongestLineHasRoom) {
     AccessRecord record;
     for (std::string_view* text :
          {&record.id, &record.upstream_request_id, &record.sdk_invocation_id, &record.client,
-          &record.operation, &record.model, &record.target_region, &record.target_model,
-          &record.endpoint, &record.tier, &record.error, &record.reason, &record.outcome}) {
+          &record.operation, &record.model, &record.target_account, &record.target_region,
+          &record.target_model, &record.endpoint, &record.tier, &record.error, &record.reason,
+          &record.outcome}) {
         *text = worst;
     }
     record.unix_ms = INT64_MIN;

@@ -155,7 +155,7 @@ TEST_F(MetricsTest, NoLabelTakesMoreThan200Values) {
         record.client = client;
         record.model = name;
         metrics.record(record);
-        metrics.count_attempt("r" + std::to_string(i), name, AttemptResult::network);
+        metrics.count_attempt({"r" + std::to_string(i), std::string(name)}, AttemptResult::network);
     }
     const std::string out = text();
     // The configured one was not used: 199 learned ones and `other`.
@@ -186,8 +186,8 @@ TEST_F(MetricsTest, NamesCannotForgeLines) {
 }
 
 TEST_F(MetricsTest, AttemptsAndFallbacksNameTheirPlaces) {
-    metrics.count_attempt("us-east-1", kModel, AttemptResult::throttled_tokens);
-    metrics.count_attempt("us-east-1", kModel, AttemptResult::throttled_tokens);
+    metrics.count_attempt({"us-east-1", std::string(kModel)}, AttemptResult::throttled_tokens);
+    metrics.count_attempt({"us-east-1", std::string(kModel)}, AttemptResult::throttled_tokens);
     RequestRecord record = served();
     record.region = "us-west-2";
     record.fallback_from_region = "us-east-1";
@@ -302,7 +302,7 @@ TEST_F(MetricsTest, ThreadsMayCountAtOnce) {
                 const std::string client = "c" + std::to_string(i % 7);
                 record.client = client;
                 metrics.record(record);
-                metrics.count_attempt("us-east-1", kModel, AttemptResult::ok);
+                metrics.count_attempt({"us-east-1", std::string(kModel)}, AttemptResult::ok);
                 if (i % 100 == t) {
                     metrics.configure({model}, {"chat", "d" + std::to_string(t)});
                     text();

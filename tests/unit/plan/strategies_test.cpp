@@ -211,6 +211,23 @@ TEST(PlanStrategies, WhatAnEstimateOrTheNetworkLeavesOpenIsNoNewsOfTheWindow) {
     }
 }
 
+TEST(PlanStrategies, InstancesThatShareAQuotaKeepTheWaitsOfOne) {
+    Dice dice(weir::test::seed_for("plan instances", 7));
+    Names names;
+    Scenario s = test::scenario_of(traffic(dice, 1800, 2), names, 290'000);
+    const auto one = play_weir(s);
+    ASSERT_TRUE(one.has_value());
+    s.instances = 4;
+    s.weights = {70, 10, 10, 10};
+    const auto four = play_weir(s);
+    ASSERT_TRUE(four.has_value());
+    std::printf("one: by tokens %.3f, wait %.1f s; four: %.3f, %.1f s\n", one->all.by_tokens(),
+                one->wait.quantile(0.5), four->all.by_tokens(), four->wait.quantile(0.5));
+    EXPECT_GE(four->all.by_tokens(), one->all.by_tokens() - 0.02);
+    EXPECT_LE(four->wait.quantile(0.5), one->wait.quantile(0.5) + 4);
+    EXPECT_LE(four->refusals_per_success(), 0.02);
+}
+
 TEST(PlanStrategies, ADeadRegionIsLeftAndFoundAgain) {
     Dice dice(weir::test::seed_for("plan outage", 4));
     Names names;

@@ -73,6 +73,18 @@ TEST(ControlledDelay, WithoutAThresholdTimeAloneDecides) {
     EXPECT_FALSE(delay.standing(20s, 0s, at(26s)));
 }
 
+TEST(ControlledDelay, WhatIsToldTwiceCountsOnce) {
+    ControlledDelay delay(at(0s));
+    delay.filled(at(1s));
+    delay.filled(at(2s));
+    delay.refused(10s, 45s, at(2s));
+    delay.emptied(at(3s));
+    delay.emptied(at(7s));
+    EXPECT_EQ(delay.debt(at(7s)), 6s);
+    delay.emptied(at(8s));
+    EXPECT_EQ(delay.debt(at(9s)), 4s);
+}
+
 TEST(ServedPart, BelievesTheSharesUntilItHasSeenEnough) {
     ServedPart part;
     part.filled(1000);

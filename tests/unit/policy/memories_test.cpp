@@ -4,6 +4,8 @@
 
 #include "policy/cache_homes.h"
 #include "policy/leavers.h"
+#include "policy/prefix_memory.h"
+#include "policy/quantile.h"
 
 namespace weir::policy {
 namespace {
@@ -63,6 +65,41 @@ TEST(Leavers, OnlyARefusalThatTheWholeHoldExplainsTurnsItBack) {
     EXPECT_FALSE(leavers.give_back(kNow + 3min));
     EXPECT_FALSE(leavers.give_back(kNow + 62min));
     EXPECT_TRUE(leavers.give_back(kNow + 63min));
+}
+
+TEST(PrefixMemory, TheOneUsedLastStaysLongest) {
+    PrefixMemory memory(2);
+    memory.remember(1, 10);
+    memory.remember(2, 20);
+    EXPECT_EQ(memory.find(1), 10U);
+    memory.remember(3, 30);
+    EXPECT_FALSE(memory.find(2)) << "1 was looked at later";
+    EXPECT_EQ(memory.find(1), 10U);
+    memory.remember(1, 11);
+    EXPECT_EQ(memory.find(1), 11U);
+    EXPECT_EQ(memory.find(3), 30U);
+    memory.clear();
+    EXPECT_FALSE(memory.find(1));
+    PrefixMemory none(0);
+    none.remember(1, 10);
+    EXPECT_FALSE(none.find(1));
+    CacheHomes homes(0);
+    homes.remember(1, 7, kNow);
+    EXPECT_EQ(homes.find(marks({1}), kNow), std::nullopt);
+}
+
+TEST(FadingQuantile, IsKeptOverAsManySamplesAsThereAre) {
+    FadingQuantile seen(1);
+    EXPECT_EQ(seen.quantile(0.9), 1) << "nothing is known";
+    for (int i = 0; i < 250'000; ++i) {
+        seen.add(100);
+    }
+    EXPECT_NEAR(seen.quantile(0.9), 100, 5);
+    for (int i = 0; i < 10'000; ++i) {
+        seen.add(1000);
+    }
+    EXPECT_NEAR(seen.quantile(0.5), 1000, 50) << "what was before fades";
+    EXPECT_EQ(seen.samples(), 260'000U);
 }
 
 }  // namespace

@@ -93,5 +93,48 @@ TEST(PeakDemand, IsThatOfAnyWindow) {
     EXPECT_LE(peak.requests(), 60U);
 }
 
+TEST(ObservedAdvice, OnlyTheModelsOwnTargetsAndKnownLimitsCount) {
+    Status status = status_of(100, 0);
+    status.targets[0].limits.push_back({LimitKind::daily_tokens, 7, 0, 0, false});
+    status.targets.push_back(status.targets[0]);
+    status.targets[1].model = "other";
+    const auto advice = conclude(demand_of(50, 100'000), status);
+    EXPECT_FALSE(advice.raise_requests_to);
+    EXPECT_FALSE(advice.raise_tokens_to) << "no limit of tokens is known";
+    EXPECT_NE(advice.text.find("its busiest minute used 50 % of it."), std::string::npos)
+        << advice.text;
+    const auto by_tokens = conclude(demand_of(50, 100'000), status_of(0, 200'000));
+    EXPECT_NE(by_tokens.text.find("its busiest minute used 50 % of it."), std::string::npos)
+        << by_tokens.text;
+}
+
+TEST(ObservedAdvice, ABurstThatWouldHaveWaitedIsTold) {
+    ObservedDemand demand = demand_of(50, 100'000);
+    demand.would_wait = 3;
+    demand.would_refuse = 2;
+    EXPECT_NE(conclude(demand, status_of(100, 200'000))
+                  .text.find("; 3 calls of a burst would have waited and 2 been refused."),
+              std::string::npos);
+    // What is usable enough is left alone.
+    EXPECT_FALSE(conclude(demand, status_of(100, 200'000, 0.95, 4096, 600)).lower_max_tokens_to);
+}
+
+TEST(ObservedAdvice, NoQuotaIsConfigured) {
+    ObservedDemand demand = demand_of(50, 100'000);
+    EXPECT_NE(conclude(demand, Status()).text.find("nothing to change"), std::string::npos);
+    demand.throttled = 4;
+    EXPECT_NE(conclude(demand, Status()).text.find("The service throttled 4 of them"),
+              std::string::npos);
+}
+
+TEST(PeakDemand, AClockThatGoesBackCountsWhatItKnows) {
+    PeakDemand peak;
+    const Instant start = Instant{} + 1000s;
+    peak.call(start + 60s, 60s);
+    peak.call(start + 55s, 60s);
+    EXPECT_GE(peak.requests(), 1U);
+    EXPECT_LE(peak.requests(), 2U);
+}
+
 }  // namespace
 }  // namespace weir::policy

@@ -53,6 +53,38 @@ protected:
         }
         return order;
     }
+    /// A quota of 10,000 that is used up, after calls that have usually cost 20.
+    void use_up_quota(const std::string& order) {
+        QuotaConfig quota;
+        quota.models = {"m"};
+        quota.tokens_per_minute = 10'000;
+        config.quotas.push_back(quota);
+        config.queue.order = order;
+        for (int i = 0; i < 20; ++i) {
+            const Call c = call_of(10);
+            ASSERT_TRUE(granted(c));
+            engine().sent(c.id, now);
+            engine().settle(c.id, Usage{10, 10, 0, 0, true}, now);
+        }
+        now += 2min;
+        fill(9950);
+    }
+    Call call_of(std::uint64_t input) {
+        Call c = call(10);
+        c.input_estimate = input;
+        return c;
+    }
+    std::vector<CallId> refused_now() {
+        std::vector<Wake> woken;
+        engine().advance(now, woken);
+        std::vector<CallId> ids;
+        for (const Wake& w : woken) {
+            if (std::holds_alternative<Refusal>(w.decision)) {
+                ids.push_back(w.id);
+            }
+        }
+        return ids;
+    }
     bool granted(const Call& c) { return std::holds_alternative<Grant>(engine().offer(c, now)); }
     void fill(std::uint64_t tokens) {
         const Call c = call(tokens);
@@ -136,6 +168,28 @@ TEST_F(OrderTest, SmallFirstPassesOverALargeCallButNotForEver) {
     const auto order = drain(90s);
     ASSERT_FALSE(order.empty());
     EXPECT_NE(order[0], large_id);
+}
+
+TEST_F(OrderTest, ALargeCallMakesWayForASmallOneWhenTheQueueIsFull) {
+    use_up_quota("small_first");
+    const Call large = call_of(700);
+    ASSERT_TRUE(std::holds_alternative<Wait>(engine().offer(large, now)));
+    EXPECT_TRUE(std::holds_alternative<Wait>(engine().offer(call_of(20), now)));
+    EXPECT_EQ(refused_now(), std::vector{large.id}) << "told now, not at its deadline";
+}
+
+TEST_F(OrderTest, ACallThatWouldStandLastMakesNobodyLeave) {
+    use_up_quota("small_first");
+    ASSERT_TRUE(std::holds_alternative<Wait>(engine().offer(call_of(20), now)));
+    EXPECT_TRUE(std::holds_alternative<Refusal>(engine().offer(call_of(700), now)));
+    EXPECT_TRUE(refused_now().empty());
+}
+
+TEST_F(OrderTest, FirstComeIsNeverTurnedOutForTheNext) {
+    use_up_quota("fifo");
+    ASSERT_TRUE(std::holds_alternative<Wait>(engine().offer(call_of(700), now)));
+    EXPECT_TRUE(std::holds_alternative<Refusal>(engine().offer(call_of(20), now)));
+    EXPECT_TRUE(refused_now().empty());
 }
 
 TEST_F(OrderTest, BackfillsWithWhatLeavesTheHeadItsStart) {

@@ -123,5 +123,140 @@ TEST_F(ShadowTest, RowsAreBounded) {
     EXPECT_EQ(calls, 500U);
 }
 
+TEST_F(ShadowTest, ModelsBeyondTheBoundAreOneAndGetNoAdvice) {
+    for (int i = 0; i < 300; ++i) {
+        Call call;
+        call.id = CallId{0, 0, ++generation};
+        const std::string model = "model-" + std::to_string(i);
+        call.model = model;
+        call.home_region = "r";
+        call.arrival = now;
+        shadow().offer(call, now);
+        end(call.id, 1, 0s);
+    }
+    const auto advice = shadow().advice(now);
+    EXPECT_LE(advice.size(), 200U);
+    EXPECT_GE(advice.size(), 199U);
+    for (const ObservedAdvice& one : advice) {
+        EXPECT_TRUE(one.model.starts_with("model-")) << one.model;
+    }
+}
+
+TEST_F(ShadowTest, AnEndThatNobodyBeganIsNothing) {
+    end(CallId{0, 9, 99}, 5);
+    EXPECT_TRUE(shadow().rows(now).empty());
+    const CallId once = come(10);
+    end(once, 5);
+    now += 5s;
+    end(once, 5);
+    EXPECT_EQ(counts().settled, 5U) << "once";
+}
+
+TEST_F(ShadowTest, UsageThatIsNotKnownIsNotSettled) {
+    const CallId running = come(10);
+    shadow().ended(running, {Kind::answered, Usage(), 1s}, now);
+    const CallId never = come(2000);
+    shadow().ended(never, {Kind::answered, Usage(), 1s}, now);
+    now += 5s;
+    EXPECT_EQ(counts().settled, 0U);
+    EXPECT_EQ(counts().would_refuse, 1U);
+}
+
+TEST_F(ShadowTest, OneThatWaitedInVainAndHasEndedIsRefusedInItsTime) {
+    config.queue.max_wait = 5s;
+    come(900);
+    const CallId waits = come(800);
+    now += 1s;
+    end(waits, 10);
+    now += 2min;
+    EXPECT_EQ(counts().would_refuse + counts().would_wait, 1U);
+    EXPECT_EQ(counts().calls, 2U);
+}
+
+TEST_F(ShadowTest, ATurnOfAnotherModelIsAMoveToo) {
+    RouteConfig route;
+    route.model = "m";
+    route.degrade_after = 0s;
+    route.targets = {{"r", "", 0}, {"r", "smaller", 0}};
+    config.routes.push_back(route);
+    come(900);
+    come(800);
+    EXPECT_EQ(counts().would_move, 1U);
+}
+
+TEST_F(ShadowTest, TurnsWithALoweredMaximumAreCounted) {
+    RouteConfig route;
+    route.model = "m";
+    route.right_size = true;
+    route.targets = {{"r", "", 0}};
+    config.routes.push_back(route);
+    config.quotas[0].tokens_per_minute = 1'000'000;
+    for (int i = 0; i < 300; ++i) {
+        end(come(500), 10, 0s);
+        now += 1s;
+    }
+    EXPECT_GT(counts().would_right_size, 0U);
+    EXPECT_EQ(counts().would_move, 0U);
+}
+
+/// What the books say to the exchange that is due.
+class SharedShadowTest : public ShadowTest {
+protected:
+    SharedShadowTest() { config.shared.emplace(); }
+
+    BookExchange exchange() {
+        auto all = shadow().exchanges(now);
+        EXPECT_EQ(all.size(), 1U);
+        return all.empty() ? BookExchange{} : all.front();
+    }
+    void answer(const BookExchange& to, const BookAmounts& granted) {
+        BookAnswer a;
+        a.quota = to.quota;
+        a.before = to.seq - 1;
+        a.seq = to.seq;
+        a.now = 1'000'000'000 + (now - Instant{}) / 1us;
+        a.epoch = 1;
+        a.instances = 2;
+        a.granted = granted;
+        shadow().answered(a, now);
+    }
+};
+
+TEST_F(SharedShadowTest, ItAsksForRoomAndTellsWhatItWouldHaveSent) {
+    const CallId a = come(500);
+    const BookExchange first = exchange();
+    ASSERT_EQ(first.heads.size(), 1U);
+    EXPECT_EQ(first.heads[0].need[1], 500);
+    answer(first, first.heads[0].need);
+    EXPECT_EQ(counts().would_wait, 0U) << "to have asked is no wait";
+    EXPECT_EQ(shadow().shared(now).at(0).instances, 2U);
+    now += 150ms;
+    ASSERT_TRUE(shadow().due());
+    EXPECT_LE(*shadow().due(), now);
+    EXPECT_EQ(exchange().spent[1], 500);
+    end(a, 100, 100ms);
+    EXPECT_EQ(counts().settled, 100U);
+}
+
+TEST_F(SharedShadowTest, WhatOthersUseMakesItWait) {
+    const CallId a = come(500);
+    answer(exchange(), {});
+    now += 1s;
+    end(a, 100);
+    const BookExchange again = exchange();
+    ASSERT_EQ(again.heads.size(), 1U) << "the real one is over, and its turn has not come";
+    answer(again, again.heads[0].need);
+    EXPECT_EQ(counts().would_wait, 1U);
+    EXPECT_NEAR(counts().wait_seconds, 1, 0.01);
+}
+
+TEST_F(SharedShadowTest, WithoutTheStoreItCountsAlone) {
+    come(500);
+    shadow().unanswered(exchange().quota, now);
+    now += 1s;
+    EXPECT_EQ(counts().would_refuse, 0U);
+    EXPECT_EQ(shadow().due().has_value(), true) << "it tries again";
+}
+
 }  // namespace
 }  // namespace weir::policy

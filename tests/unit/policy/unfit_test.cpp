@@ -108,5 +108,26 @@ TEST(UnfitRecord, ACauseIsOneLine) {
     EXPECT_LT(text.size(), 250U);
 }
 
+TEST(UnfitRecord, WhatIsClosedIsNotClosedAgain) {
+    UnfitRecord record;
+    const Instant now = Instant{} + 1000s;
+    for (std::uint64_t call = 1; call <= 3; ++call) {
+        EXPECT_EQ(record.refused({call, 10}, now), call == 3);
+    }
+    EXPECT_FALSE(record.refused({4, 10}, now)) << "for that client it is";
+    EXPECT_TRUE(record.refused({5, 20}, now)) << "another client agrees";
+    EXPECT_TRUE(record.for_everybody());
+    EXPECT_FALSE(record.refused({6, 30}, now));
+}
+
+TEST(UnfitRecord, DescriptionsAreOneCleanLine) {
+    Failure failure;
+    failure.status = 404;
+    failure.error_type = "Resource\x7fNotFound";
+    EXPECT_EQ(describe(failure), "404 Resource NotFound");
+    failure.message = "a\nb";
+    EXPECT_EQ(describe(failure), "404 Resource NotFound: a b");
+}
+
 }  // namespace
 }  // namespace weir::policy

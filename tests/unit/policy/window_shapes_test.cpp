@@ -124,15 +124,81 @@ TEST_F(WindowShapesTest, WhatIsOnlyMarginForetellsNoRefusal) {
     EXPECT_FALSE((shapes.forecast(asked).refuses >> WindowShapes::sliding & 1U) != 0);
 }
 
+TEST_F(WindowShapesTest, ATurnAtAClockIsInTheMinuteThatHasRoom) {
+    // Only phase 1, which turns between 605 and 610 s, takes 3,000 at 620 s and not at 602 s.
+    WindowShapes::Forecast only;
+    only.accepts = 1U << (WindowShapes::clock + 1);
+    only.refuses = static_cast<std::uint16_t>(~only.accepts);
+    for (int i = 0; i < 3; ++i) {
+        shapes.learn(only, true, kWrong);
+    }
+    go(20s);
+    charge(5000);
+    const auto turn = [&](double amount) {
+        return to_seconds(shapes.turn_at({.amount = amount, .limit = kLimit}, now) - kStart);
+    };
+    EXPECT_NEAR(turn(900), 20, 1e-6) << "this minute has room";
+    EXPECT_NEAR(turn(1500), 70, 1e-6);
+    EXPECT_NEAR(turn(7500), 130, 1e-6);
+}
+
+TEST_F(WindowShapesTest, AnAcceptedProbeSpeaksForTheShapesThatForetoldIt) {
+    WindowShapes::Forecast forecast;  // the others cannot tell
+    forecast.accepts = 1U << WindowShapes::bucket;
+    const double before = shapes.weight(WindowShapes::bucket);
+    shapes.learn(forecast, true, kWrong, false);
+    shapes.learn(forecast, false, kWrong, false);
+    EXPECT_LT(shapes.weight(WindowShapes::bucket), before) << "one refusal counts more than that";
+    const double refused = shapes.weight(WindowShapes::bucket);
+    for (int i = 0; i < 100; ++i) {
+        shapes.learn(forecast, true, kWrong, false);
+    }
+    EXPECT_DOUBLE_EQ(shapes.weight(WindowShapes::bucket), refused) << "no probes";
+    for (int i = 0; i < 100; ++i) {
+        shapes.learn(forecast, true, kWrong, true);
+    }
+    EXPECT_GT(shapes.weight(WindowShapes::bucket), 0.9);
+}
+
 TEST_F(WindowShapesTest, ABucketThatRefusedHadLessThanWasAsked) {
     EXPECT_TRUE(accepts(WindowShapes::short_bucket, 800));
     shapes.refused(800);
     EXPECT_TRUE(refuses(WindowShapes::short_bucket, 800));
     EXPECT_TRUE(refuses(WindowShapes::bucket, 800));
     EXPECT_TRUE(accepts(WindowShapes::sliding, 800));
-    EXPECT_EQ(shapes.debt(), 0);  // by which a clock's minute is paced
     go(10s);
     EXPECT_TRUE(accepts(WindowShapes::short_bucket, 800));
+}
+
+TEST_F(WindowShapesTest, ATurnIsAsLateAsTheLikelyShapesRefillFor) {
+    const WindowShapes::Backlog backlog{.amount = 2000, .limit = kLimit};
+    EXPECT_EQ(shapes.turn_at(backlog, now), now) << "a short bucket is not likely yet";
+    // The service takes what a sliding window, a clock minute and a large bucket would take, and
+    // refuses what a short bucket has no room for.
+    charge(900);
+    for (int i = 0; i < 3; ++i) {
+        shapes.learn(shapes.forecast(ask(500, 900)), false, kWrong);
+    }
+    ASSERT_EQ(shapes.likeliest(), WindowShapes::short_bucket);
+    // It holds 1,000 and refills by 100 a second: of 900 + 2,000, 1,900 are missing.
+    EXPECT_NEAR(to_seconds(shapes.turn_at(backlog, now) - now), 19, 1e-6);
+    // What waits may be more than any limit, and what calls under way give back comes first.
+    EXPECT_NEAR(to_seconds(shapes.turn_at({.amount = 12'000, .limit = kLimit}, now) - now), 119,
+                1e-6);
+    EXPECT_NEAR(
+        to_seconds(
+            shapes.turn_at(
+                {.amount = 2000, .limit = kLimit, .settling = 1500, .service_seconds = 5}, now) -
+            now),
+        4, 1e-6);
+    EXPECT_NEAR(to_seconds(shapes.turn_at({.amount = 1000,
+                                           .held = 100,
+                                           .limit = kLimit,
+                                           .settling = 2000,
+                                           .service_seconds = 5},
+                                          now) -
+                           now),
+                2.5, 1e-6);
 }
 
 TEST_F(WindowShapesTest, WhatOthersMustHaveUsedIsTheLeastThatMakesShapesOfThatWeightRefuse) {

@@ -120,6 +120,13 @@ TEST_F(Sockets, AnswersAndKeepsTheBooks) {
     EXPECT_TRUE(eventually([&] { return truth().delivered == 1; }));
     const std::string books = body_of(ask(sim_->admin_port(), request("GET", "/truth", "")));
     EXPECT_EQ(Json::parse(books)["us-east-1"][kModel]["delivered"], 1);
+    const Json calls =
+        Json::parse(body_of(ask(sim_->admin_port(), request("GET", "/history", ""))))["us-east-1"];
+    ASSERT_EQ(calls.size(), 1U);
+    EXPECT_EQ(calls[0]["model"], kModel);
+    EXPECT_EQ(calls[0]["refused"], false);
+    EXPECT_LT(calls[0]["cost"], calls[0]["held"]) << "it wrote less than it might have";
+    EXPECT_GE(calls[0]["settled_at"], calls[0]["at"]);
 }
 
 TEST_F(Sockets, AClientThatLeavesIsCancelledAtOnce) {

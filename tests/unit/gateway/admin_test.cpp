@@ -1,0 +1,101 @@
+// What the admin port shows, to whom, and what becomes of a reload.
+#include "gateway/admin.h"
+#include "codec/sigv4.h"
+#include "requests.h"
+
+#include <gtest/gtest.h>
+
+namespace weir::gateway {
+namespace {
+
+using namespace test;
+
+/// The admin port of a gateway that is ready, has metrics and a status.
+struct Admin {
+    Admin() {
+        parts.ready = [this] { return ready; };
+        parts.metrics = [] { return std::string("weir_up 1\n"); };
+        parts.status = [] { return std::string("{}"); };
+        parts.reload = [this](std::string_view peer, std::function<void(ReloadAnswer)> done) {
+            asked_by = peer;
+            done(answer);
+        };
+    }
+    ScriptedClient& ask(std::string text) {
+        client.emplace(loop, std::move(text));
+        loop.spawn(answer_admin(*client, config, parts));
+        while (loop.poll() > 0) {
+        }
+        return *client;
+    }
+    int status(std::string text) { return ask(std::move(text)).status; }
+
+    net::Loop loop{0};
+    Config config;
+    AdminParts parts;
+    bool ready = true;
+    ReloadAnswer answer;
+    std::string asked_by;
+    std::optional<ScriptedClient> client;
+};
+
+TEST(Admin, HealthNeedsNoKeyAndSaysWhetherToComeHere) {
+    Admin admin;
+    admin.config.admin_key_sha256 = codec::to_hex(codec::sha256("key"));
+    EXPECT_EQ(admin.status(get("/healthz")), 200);
+    EXPECT_EQ(admin.status(get("/readyz/?x=1")), 200);
+    EXPECT_EQ(admin.status(get("/readyz", "", "HEAD")), 200);
+    admin.ready = false;
+    EXPECT_EQ(admin.status(get("/healthz/")), 200) << "it lives";
+    EXPECT_EQ(admin.ask(get("/readyz")).body, "draining\n");
+    EXPECT_EQ(admin.client->status, 503);
+    EXPECT_EQ(admin.status(post("/healthz", "")), 405);
+    EXPECT_NE(admin.client->fields.find("Allow: GET, HEAD\r\n"), std::string::npos);
+    EXPECT_EQ(admin.status(get("/readyz", "Origin: http://a\r\n")), 403) << "a web page";
+}
+
+TEST(Admin, TheRestIsForThisMachineForAKeyOrDeclaredOpen) {
+    Admin admin;
+    EXPECT_EQ(admin.status(get("/metrics")), 200) << "the port is on loopback";
+    EXPECT_EQ(admin.client->body, "weir_up 1\n");
+    EXPECT_NE(admin.client->fields.find("version=0.0.4"), std::string::npos);
+    EXPECT_EQ(admin.ask(get("/status?pretty")).body, "{}");
+    EXPECT_EQ(admin.status(get("/status", "", "HEAD")), 200);
+    EXPECT_EQ(admin.status(post("/status", "")), 405);
+    EXPECT_EQ(admin.status(get("/elsewhere")), 404);
+    EXPECT_EQ(admin.status(get("/")), 404);
+    EXPECT_EQ(admin.status("GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n"), 403);
+
+    admin.config.admin = "0.0.0.0:7071";
+    EXPECT_EQ(admin.status(get("/status")), 401) << "nobody elsewhere gets in without a key";
+    EXPECT_NE(admin.client->fields.find("WWW-Authenticate: Bearer\r\n"), std::string::npos);
+    admin.config.admin_open = {"status"};
+    EXPECT_EQ(admin.status(get("/status")), 200);
+    EXPECT_EQ(admin.status(get("/metrics")), 401);
+    admin.config.admin_key_sha256 = codec::to_hex(codec::sha256("key"));
+    EXPECT_EQ(admin.status(get("/metrics", "Authorization: Bearer key\r\n")), 200);
+    EXPECT_EQ(admin.status(get("/metrics", "Authorization: Bearer other\r\n")), 401);
+    admin.config.admin_key_sha256 = "short";
+    EXPECT_EQ(admin.status(get("/metrics", "Authorization: Bearer key\r\n")), 401);
+}
+
+TEST(Admin, AReloadIsAskedForAndItsOutcomeTold) {
+    Admin admin;
+    admin.answer.hash = "abc";
+    admin.answer.applied = {"queue"};
+    admin.answer.needs_restart = {"workers"};
+    EXPECT_EQ(admin.ask(post("/reload", "")).body,
+              R"({"reloaded":true,"configuration":"abc","applied":["queue"],)"
+              R"("needs_restart":["workers"]})");
+    EXPECT_EQ(admin.asked_by, "192.0.2.1:4711");
+    admin.answer.error = "weir.yaml:1:1: no";
+    EXPECT_EQ(admin.status(post("/reload", "")), 400);
+    EXPECT_EQ(admin.client->body, R"({"message":"weir.yaml:1:1: no"})");
+    EXPECT_EQ(admin.status(get("/reload")), 405);
+    admin.parts.reload = nullptr;
+    EXPECT_EQ(admin.status(post("/reload", "")), 404);
+    EXPECT_NE(admin.client->body.find("no file to reload"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace weir::gateway

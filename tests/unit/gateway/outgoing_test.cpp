@@ -1,0 +1,220 @@
+// What one attempt sends, byte for byte.
+#include "gateway/outgoing.h"
+
+#include "world.h"
+
+#include <gtest/gtest.h>
+
+namespace weir::gateway {
+namespace {
+
+using namespace test;
+
+constexpr std::int64_t kWhen = 1'700'000'000;  // 2023-11-14T22:13:20Z
+
+Config sample(const std::string& endpoint = "http://127.0.0.1:1") {
+    Config config;
+    config.regions["us-east-1"].endpoint = endpoint;
+    config.default_region = "us-east-1";
+    config.aliases["fast"] = "anthropic.claude-haiku-4-5-20251001-v1:0";
+    return config;
+}
+
+struct OutgoingTest : ::testing::Test {
+    void ask(Config config, std::string text) {
+        request.reset();  // counts its bytes in the world that is about to go
+        client.reset();
+        world = std::make_unique<World>(std::move(config));
+        client = std::make_unique<ScriptedClient>(world->loop, std::move(text));
+        request = std::make_unique<Request>(world->snapshot, *client, world->shared.buffered);
+        const Admitted head = admit_head(*request, *world->worker, kWhen);
+        ASSERT_TRUE(head) << head.error().message;
+        const auto body = run(world->loop, read_body(*request, *client, *world->worker));
+        ASSERT_TRUE(body && *body);
+        const Admitted rest = admit_body(*request, *world->worker);
+        ASSERT_TRUE(rest) << rest.error().message;
+        const auto call = to_call(*request, *world->worker, CallId(), Instant());
+        ASSERT_TRUE(call) << call.error().message;
+        target = Target{std::string(request->home_region), std::string(request->model)};
+        grant.target = &target;
+        keys = world->worker->region("us-east-1")->keys->get();
+    }
+    bool compose_it() {
+        const Destination to{*world->worker->region("us-east-1"), Service::runtime, keys.get(),
+                             world->worker->signer};
+        return compose(out, *request, grant, to, "weir-test", kWhen);
+    }
+    bool says(std::string_view line) const {
+        return out.head.find("\r\n" + std::string(line) + "\r\n") != std::string::npos;
+    }
+
+    std::unique_ptr<World> world;
+    std::unique_ptr<ScriptedClient> client;
+    std::unique_ptr<Request> request;
+    Target target;
+    Grant grant;
+    std::shared_ptr<const aws::Credentials> keys;
+    Outgoing out;
+};
+
+std::string converse(std::string_view model, std::string_view fields = {},
+                     std::string_view body = R"({"messages":[]})") {
+    return "POST /model/" + std::string(model) + "/converse HTTP/1.1\r\nHost: localhost\r\n" +
+           "Content-Type: application/json\r\n" + std::string(fields) +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
+TEST_F(OutgoingTest, ARequestAsItCameIsSignedAnew) {
+    ask(sample(), converse("m.x", "User-Agent: sdk\r\nx-weir-priority: batch\r\nCookie: no\r\n"));
+    ASSERT_TRUE(compose_it());
+    EXPECT_EQ(out.body, R"({"messages":[]})");
+    EXPECT_EQ(out.body.data(), request->body.text.data());
+    EXPECT_EQ(out.head,
+              "POST /model/m.x/converse HTTP/1.1\r\n"
+              "Host: 127.0.0.1:1\r\n"
+              "Content-Length: 15\r\n"
+              "Content-Type: application/json\r\n"
+              "User-Agent: sdk\r\n"
+              "Via: 1.1 weir-test\r\n"
+              "X-Amz-Date: 20231114T221320Z\r\n" +
+                  out.head.substr(out.head.find("Authorization: ")));
+    EXPECT_NE(out.head.find("Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20231114/"
+                            "us-east-1/bedrock/aws4_request, SignedHeaders=content-type;host;"
+                            "x-amz-date, Signature="),
+              std::string::npos)
+        << out.head;
+    EXPECT_TRUE(out.head.ends_with("\r\n\r\n"));
+    EXPECT_EQ(out.unknown_fields, 0U);
+}
+
+TEST_F(OutgoingTest, AFieldOfOursThatIsNoneIsCountedAndStaysHere) {
+    ask(sample(), converse("m.x", "x-weir-priorty: batch\r\n"));
+    ASSERT_TRUE(compose_it());
+    EXPECT_EQ(out.unknown_fields, 1U);
+    EXPECT_EQ(out.head.find("priorty"), std::string::npos);
+}
+
+TEST_F(OutgoingTest, ANicknameAndAFallbackGoOnUnderTheirModelsName) {
+    ask(sample(), converse("fast"));
+    ASSERT_TRUE(compose_it());
+    EXPECT_TRUE(out.head.starts_with(
+        "POST /model/anthropic.claude-haiku-4-5-20251001-v1%3A0/converse HTTP/1.1\r\n"))
+        << out.head;
+    target.model = "other.model";
+    grant.substituted = true;
+    ASSERT_TRUE(compose_it());
+    EXPECT_TRUE(out.head.starts_with("POST /model/other.model/converse HTTP/1.1\r\n"));
+}
+
+TEST_F(OutgoingTest, AProfileStandsForTheCallersOwn) {
+    ask(sample(), converse("m.x"));
+    grant.profile = "arn:aws:bedrock:us-west-2:1:application-inference-profile/abc";
+    ASSERT_TRUE(compose_it());
+    EXPECT_NE(out.head.find("application-inference-profile%2Fabc/converse"), std::string::npos);
+}
+
+TEST_F(OutgoingTest, ALoweredMaximumIsTheOnlyChangeOfTheBody) {
+    ask(sample(), converse("anthropic.claude-x", {},
+                           R"({"messages":[],"inferenceConfig":{"maxTokens":4096}})"));
+    grant.max_output = 100;
+    ASSERT_TRUE(compose_it());
+    EXPECT_EQ(out.body, R"({"messages":[],"inferenceConfig":{"maxTokens":100}})");
+    EXPECT_TRUE(says("Content-Length: " + std::to_string(out.body.size())));
+}
+
+TEST_F(OutgoingTest, ATierOfThePlaceStandsInTheBody) {
+    ask(sample(), converse("anthropic.claude-x"));
+    target.tier = Tier::flex;
+    ASSERT_TRUE(compose_it());
+    EXPECT_NE(out.body.find("flex"), std::string_view::npos) << out.body;
+}
+
+TEST_F(OutgoingTest, AGuardrailOfThePlaceStandsForTheClients) {
+    ask(sample(), converse("anthropic.claude-x", {},
+                           R"({"messages":[],"guardrailConfig":{"guardrailIdentifier":"mine"}})"));
+    grant.guardrail = "theirs";
+    ASSERT_TRUE(compose_it());
+    EXPECT_NE(out.body.find("\"theirs\""), std::string_view::npos) << out.body;
+    EXPECT_EQ(out.body.find("\"mine\""), std::string_view::npos) << out.body;
+}
+
+TEST_F(OutgoingTest, OnOpenAisPathModelAndUsageStandInTheBody) {
+    const std::string body = R"({"model":"fast","stream":true,"messages":[]})";
+    ask(sample(),
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: application/json\r\nContent-Length: " +
+            std::to_string(body.size()) + "\r\n\r\n" + body);
+    grant.path = ApiPath::openai_v1;
+    ASSERT_TRUE(compose_it());
+    EXPECT_TRUE(out.head.starts_with("POST /openai/v1/chat/completions HTTP/1.1\r\n"));
+    EXPECT_NE(out.body.find("anthropic.claude-haiku-4-5-20251001-v1:0"), std::string_view::npos);
+    EXPECT_NE(out.body.find("include_usage"), std::string_view::npos) << out.body;
+}
+
+TEST_F(OutgoingTest, AnEndpointsPathComesFirst) {
+    ask(sample("http://127.0.0.1:1/base"), converse("m.x"));
+    ASSERT_TRUE(compose_it());
+    EXPECT_TRUE(out.head.starts_with("POST /base/model/m.x/converse HTTP/1.1\r\n"));
+}
+
+TEST_F(OutgoingTest, WithoutCredentialsNothingIsSent) {
+    ask(sample(), converse("m.x"));
+    keys = nullptr;
+    EXPECT_FALSE(compose_it());
+}
+
+TEST_F(OutgoingTest, ABearerKeyIsSentAndNothingIsSigned) {
+    ask(sample(), converse("m.x", "Authorization: Bearer the-clients\r\n"));
+    auto bearer = std::make_shared<aws::Credentials>();
+    bearer->bearer_token = "weirs-own";
+    keys = bearer;
+    ASSERT_TRUE(compose_it());
+    EXPECT_TRUE(says("Authorization: Bearer weirs-own"));
+    EXPECT_EQ(out.head.find("the-clients"), std::string::npos);
+    EXPECT_EQ(out.head.find("X-Amz-Date"), std::string::npos);
+}
+
+TEST_F(OutgoingTest, ASessionsTokenGoesWithTheSignature) {
+    ask(sample(), converse("m.x"));
+    auto session = std::make_shared<aws::Credentials>(*keys);
+    session->session_token = "TOKEN";
+    keys = session;
+    ASSERT_TRUE(compose_it());
+    EXPECT_TRUE(says("X-Amz-Security-Token: TOKEN"));
+}
+
+TEST_F(OutgoingTest, ATierAndAGuardrailThatNoBodyHasGoIntoTheHead) {
+    ask(sample(),
+        "POST /model/m.x/invoke HTTP/1.1\r\nHost: localhost\r\n"
+        "X-Amzn-Bedrock-GuardrailIdentifier: mine\r\nContent-Length: 2\r\n\r\n{}");
+    target.tier = Tier::flex;
+    grant.guardrail = "theirs";
+    ASSERT_TRUE(compose_it());
+    EXPECT_EQ(out.body, "{}");
+    EXPECT_TRUE(says("X-Amzn-Bedrock-Service-Tier: flex")) << out.head;
+    EXPECT_TRUE(says("X-Amzn-Bedrock-GuardrailIdentifier: theirs")) << out.head;
+    EXPECT_EQ(out.head.find("mine"), std::string::npos);
+}
+
+TEST_F(OutgoingTest, AnArnGoesOnAsItCame) {
+    const std::string arn = "arn:aws:bedrock:us-east-1:1:inference-profile/m.x";
+    ask(sample(), converse(arn));
+    ASSERT_TRUE(compose_it());
+    EXPECT_TRUE(out.head.starts_with("POST /model/" + arn + "/converse HTTP/1.1\r\n"));
+}
+
+TEST_F(OutgoingTest, TheCallersOwnKeyGoesOnWhereThatIsConfigured) {
+    Config config = sample();
+    config.credentials.source = CredentialsSource::client_bearer;
+    ask(config, converse("m.x", "Authorization: Bearer the-clients\r\n"));
+    keys = nullptr;
+    ASSERT_TRUE(compose_it());
+    EXPECT_TRUE(says("Authorization: Bearer the-clients"));
+    ask(config, converse("m.x"));
+    ASSERT_TRUE(compose_it());
+    EXPECT_EQ(out.head.find("Authorization"), std::string::npos)
+        << "the service says what it lacks";
+}
+
+}  // namespace
+}  // namespace weir::gateway

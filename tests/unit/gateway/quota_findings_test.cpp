@@ -1,0 +1,159 @@
+// The file's limits and AWS's, joined.
+#include "gateway/quota_findings.h"
+
+#include <gtest/gtest.h>
+
+namespace weir::gateway {
+namespace {
+
+const std::string kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+
+aws::QuotaLine line(const std::string& name, std::uint64_t applied, std::uint64_t standard = 0) {
+    aws::QuotaLine made;
+    made.full_name = name + " for Anthropic Claude Sonnet 4.5 V1";
+    made.name = *aws::parse_quota_name(made.full_name);
+    made.code = "L-1";
+    made.applied = applied;
+    made.standard = standard;
+    return made;
+}
+
+struct QuotaFindingsTest : ::testing::Test {
+    QuotaFindingsTest() {
+        config.regions["us-east-1"];
+        config.regions["us-west-2"];
+        RouteConfig route;
+        route.model = kModel;
+        route.targets = {{.region = "us-east-1", .model = ""}};
+        config.routes.push_back(route);
+    }
+    void applied(std::uint64_t tokens, std::uint64_t standard = 0) {
+        findings.quotas["us-east-1"].lines = {
+            line("Cross-region model inference tokens per minute", tokens, standard)};
+    }
+    /// The limit in force of us-east-1.
+    std::optional<std::uint64_t> tokens() {
+        joined = with_findings(config, findings, status);
+        for (const QuotaConfig& quota : joined.config.quotas) {
+            if (quota.region == "us-east-1") {
+                return quota.tokens_per_minute;
+            }
+        }
+        return std::nullopt;
+    }
+    Config config;
+    QuotaFindings findings;
+    Status status;
+    WithFindings joined;
+};
+
+TEST_F(QuotaFindingsTest, FillsWhatTheFileDoesNotSay) {
+    applied(5'000'000);
+    EXPECT_EQ(tokens(), 5'000'000u);
+    ASSERT_EQ(joined.limits.size(), 1u);
+    EXPECT_EQ(joined.limits[0].doubt, LimitDoubt::none);
+}
+
+TEST_F(QuotaFindingsTest, TheFileWinsFigureByFigure) {
+    QuotaConfig own;
+    own.models = {kModel};
+    own.requests_per_minute = 200;
+    own.output_burndown = 7;
+    config.quotas.push_back(own);
+    applied(5'000'000);
+    findings.quotas["us-east-1"].lines.push_back(
+        line("Cross-region model inference requests per minute", 10'000));
+    EXPECT_EQ(tokens(), 5'000'000u);
+    // The other Region keeps the file's pool.
+    ASSERT_EQ(joined.config.quotas.size(), 2u);
+    EXPECT_EQ(joined.config.quotas[0].tokens_per_minute, std::nullopt);
+    EXPECT_EQ(joined.config.quotas[1].requests_per_minute, 200u);
+    EXPECT_EQ(joined.config.quotas[1].output_burndown, 7u);
+    ASSERT_EQ(joined.limits.size(), 2u);
+    EXPECT_EQ(joined.limits[0].doubt, LimitDoubt::overruled);
+    EXPECT_EQ(joined.limits[1].doubt, LimitDoubt::none);
+}
+
+TEST_F(QuotaFindingsTest, APoolOfSeveralModelsIsTheFilesAlone) {
+    QuotaConfig own;
+    own.models = {kModel, "us.amazon.nova-lite-v1:0"};
+    own.region = "us-east-1";
+    own.requests_per_minute = 200;
+    config.quotas.push_back(own);
+    applied(5'000'000);
+    EXPECT_EQ(tokens(), std::nullopt);
+    EXPECT_EQ(joined.limits.at(0).doubt, LimitDoubt::overruled);
+}
+
+TEST_F(QuotaFindingsTest, AModelInUseNeedsNoRoute) {
+    config.routes.clear();
+    applied(5'000'000);
+    EXPECT_EQ(tokens(), std::nullopt);
+    TargetStatus target;
+    target.region = "us-east-1";
+    target.model = kModel;
+    status.targets.push_back(target);
+    EXPECT_EQ(tokens(), 5'000'000u);
+}
+
+TEST_F(QuotaFindingsTest, DoubtfulLimitsDoNotEndTraffic) {
+    applied(0, 5'000'000);
+    EXPECT_EQ(tokens(), std::nullopt);
+    EXPECT_EQ(joined.limits[0].doubt, LimitDoubt::zero);
+    applied(1);
+    EXPECT_EQ(tokens(), std::nullopt);
+    EXPECT_EQ(joined.limits[0].doubt, LimitDoubt::tiny);
+    applied(20'000, 5'000'000);
+    EXPECT_EQ(tokens(), std::nullopt);
+    EXPECT_EQ(joined.limits[0].doubt, LimitDoubt::tiny);
+
+    applied(20'000);
+    EXPECT_EQ(tokens(), 20'000u);
+    TargetStatus target;
+    target.region = "us-east-1";
+    target.model = kModel;
+    target.limits = {{.kind = LimitKind::tokens, .limit = 0, .used = 90'000, .reserved = 45'000}};
+    status.targets.push_back(target);
+    EXPECT_EQ(tokens(), std::nullopt);
+    EXPECT_EQ(joined.limits[0].doubt, LimitDoubt::contradicted);
+}
+
+aws::InferenceProfile profile(const std::string& id, bool application,
+                              std::vector<std::string> destinations) {
+    aws::InferenceProfile made;
+    made.id = id;
+    made.arn = "arn:aws:bedrock:us-east-1:1:x/" + id;
+    made.application = application;
+    for (const std::string& region : destinations) {
+        made.models.push_back("arn:aws:bedrock:" + region + "::foundation-model/" +
+                              kModel.substr(3));
+    }
+    made.destinations = std::move(destinations);
+    return made;
+}
+
+TEST_F(QuotaFindingsTest, ApplicationProfilesAreAliases) {
+    findings.profiles["us-east-1"] = {profile(kModel, false, {"us-east-1", "us-west-2"}),
+                                      profile("abc", true, {"us-east-1", "us-west-2"})};
+    config.routes[0].model = "arn:aws:bedrock:us-east-1:1:x/abc";
+    applied(5'000'000);
+    EXPECT_EQ(tokens(), 5'000'000u);
+    EXPECT_EQ(joined.config.aliases.at("arn:aws:bedrock:us-east-1:1:x/abc"), kModel);
+    // The file's own alias stays.
+    config.aliases["arn:aws:bedrock:us-east-1:1:x/abc"] = "mine.model";
+    (void)tokens();
+    EXPECT_EQ(joined.config.aliases.at("arn:aws:bedrock:us-east-1:1:x/abc"), "mine.model");
+}
+
+TEST_F(QuotaFindingsTest, DestinationsOutsideAResidencyAreTold) {
+    findings.profiles["us-east-1"] = {profile(kModel, false, {"us-east-1", "eu-west-1"})};
+    EXPECT_TRUE(residency_doubts(config, findings).empty());
+    config.routes[0].residency = "us";
+    ASSERT_EQ(residency_doubts(config, findings).size(), 1u);
+    EXPECT_TRUE(residency_doubts(config, findings)[0].contains("eu-west-1"));
+    findings.profiles["us-east-1"] = {profile(kModel, false, {"us-east-1", "us-west-2"})};
+    EXPECT_TRUE(residency_doubts(config, findings).empty());
+}
+
+}  // namespace
+}  // namespace weir::gateway
