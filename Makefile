@@ -22,7 +22,7 @@ export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
 
 .PHONY: build demo test test-release test-asan test-all test-tsan test-e2e-asan test-e2e-tsan fuzz \
-        bench fmt lint package clean
+        test-packages coverage bench fmt lint package wheel clean
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
 
@@ -35,7 +35,7 @@ demo: build
 	@build/release/weir demo $(ARGS)
 
 # One build directory serves users, tests and measurements: nothing is compiled twice.
-test: test-release test-asan
+test: test-release
 	@tests/e2e/run build/release/weir
 
 test-release:
@@ -50,7 +50,12 @@ test-asan:
 	@ninja -j $(JOBS) -C build/asan
 	@$(ctest) build/asan
 
-test-all: test-asan test-tsan test-e2e-asan fuzz
+test-all: test-packages test-asan test-tsan test-e2e-asan fuzz
+
+# The Debian package, the wheel, the systemd unit, the files under packaging/.
+test-packages: package wheel
+	$(need) test
+	@tests/packaging/run
 
 test-tsan:
 	$(need) build test
@@ -70,6 +75,13 @@ fuzz:
 	@ninja -j $(JOBS) -C build/fuzz tests/fuzz/all
 	@tools/fuzz build/fuzz $(FUZZ_SECONDS) $(JOBS)
 
+# What unit and property tests alone reach, no socket opened but for those that test sockets.
+coverage:
+	$(need) build test coverage
+	@cmake --preset coverage
+	@ninja -j $(JOBS) -C build/coverage unit_policy unit_gateway property
+	@tools/coverage build/coverage
+
 bench:
 	$(need) build bench $(if $(PEERS),peers)
 	@cmake --preset release -DWEIR_BENCH=ON
@@ -88,9 +100,16 @@ lint:
 
 package: build
 	$(need) package
-	@ninja -j $(JOBS) -C build/release weir_exe weir
+	@ninja -j $(JOBS) -C build/release weir_exe weir weir_client
 	@cd build/release && cpack -G DEB -B "$(CURDIR)/build/package"
 	@ls build/package/*.deb
+
+# The executable and its libraries as a Python package: pip install build/wheel/*.whl
+wheel: build
+	$(need) wheel
+	@test -x build/venv-wheel/bin/auditwheel || python3 -m venv build/venv-wheel
+	@build/venv-wheel/bin/pip install -q --disable-pip-version-check -r packaging/wheel/requirements.txt
+	@build/venv-wheel/bin/python tools/make_wheel build/release/weir build/wheel
 
 clean:
 	@rm -rf build
