@@ -146,6 +146,12 @@ public:
                 return failure("the name " + alarm.name + " is longer than CloudWatch's 255");
             }
         }
+        if (alarms_.empty()) {
+            return failure(
+                "there is nothing to watch from this account: every target is in another one of "
+                "`accounts`, no quota is configured, and `aws.metrics` is off; CloudWatch of each "
+                "account sees its own calls alone");
+        }
         composites();
         return std::move(alarms_);
     }

@@ -3,6 +3,7 @@
 #include "aws/http_call.h"
 #include "aws/source.h"
 #include "aws/text.h"
+#include "codec/hex.h"
 #include "codec/sigv4.h"
 
 #include <nlohmann/json.hpp>
@@ -119,12 +120,6 @@ bool blames_the_clock(const ApiError& error) {
     return error.code == "RequestTimeTooSkewed" || error.code == "RequestExpired" ||
            error.code == "SignatureDoesNotMatch" || error.code == "InvalidSignatureException" ||
            error.code == "RequestInTheFuture";
-}
-
-std::int64_t unix_now() {
-    return std::chrono::duration_cast<std::chrono::seconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
 }
 
 }  // namespace
@@ -303,7 +298,7 @@ ApiResult<pugi::xml_document> ApiClient::query(const ApiPlace& place, const std:
     exchange.body =
         "Action=" + operation + "&Version=" + std::string(facts_of(place.service).version);
     for (const auto& [name, value] : parameters) {
-        exchange.body += "&" + form_encode(name) + "=" + form_encode(value);
+        exchange.body += "&" + codec::percent_encoded(name) + "=" + codec::percent_encoded(value);
     }
     auto text = send(place, exchange, stop);
     if (!text) {

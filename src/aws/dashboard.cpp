@@ -1,5 +1,6 @@
 #include "aws/dashboard.h"
 
+#include "aws/text.h"
 #include "aws/watched.h"
 
 #include <nlohmann/json.hpp>
@@ -22,15 +23,6 @@ constexpr int kHeight = 6;
 constexpr int kMinute = 60;
 constexpr int kHour = 3600;
 constexpr std::string_view kBedrock = "AWS/Bedrock";
-
-std::string iso(std::chrono::system_clock::time_point time) {
-    const auto seconds = std::chrono::system_clock::to_time_t(time);
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    std::array<char, 32> text{};
-    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text.data();
-}
 
 /// [namespace, name, dimension, value, ..., {options}]
 Json line(std::string_view name_space, std::string_view name, const Dimensions& dimensions,
@@ -297,10 +289,11 @@ private:
                 Json& current = add(where + ", this week", region, bedrock_lines(region, name), 12,
                                     "Sum", kHour);
                 current["start"] = "-PT168H";
-                Json& before = add(where + ", the week to " + iso(now_ - week).substr(0, 10),
-                                   region, bedrock_lines(region, name), 12, "Sum", kHour);
-                before["start"] = iso(now_ - 2 * week);
-                before["end"] = iso(now_ - week);
+                Json& before =
+                    add(where + ", the week to " + timestamp_of(now_ - week).substr(0, 10), region,
+                        bedrock_lines(region, name), 12, "Sum", kHour);
+                before["start"] = timestamp_of(now_ - 2 * week);
+                before["end"] = timestamp_of(now_ - week);
             }
         }
     }

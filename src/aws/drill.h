@@ -19,6 +19,7 @@ struct DrillResult {
     };
     Outcome outcome = Outcome::failed;
     std::string detail;     // for people
+    bool set = false;       // the alarm was made to ring, or may have been
     bool put_back = false;  // the state that it had before is back
     std::chrono::seconds took{0};
 };

@@ -155,22 +155,4 @@ std::optional<std::int64_t> parse_http_date(const std::string& text) {
     return seconds == -1 ? std::nullopt : std::optional<std::int64_t>(seconds);
 }
 
-std::string form_encode(const std::string& value) {
-    constexpr std::string_view kHex = "0123456789ABCDEF";
-    std::string out;
-    for (char c : value) {
-        auto byte = static_cast<unsigned char>(c);
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     std::string_view("-_.~").find(c) != std::string_view::npos;
-        if (plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += kHex[byte >> 4];
-            out += kHex[byte & 15];
-        }
-    }
-    return out;
-}
-
 }  // namespace weir::aws

@@ -52,7 +52,4 @@ Result<UrlParts> split_url(const std::string& url);
 /// Unix seconds of an HTTP date.
 std::optional<std::int64_t> parse_http_date(const std::string& text);
 
-/// A value for application/x-www-form-urlencoded.
-std::string form_encode(const std::string& value);
-
 }  // namespace weir::aws

@@ -1,6 +1,7 @@
 #include "aws/inference_profiles.h"
 
 #include "aws/json_read.h"
+#include "codec/hex.h"
 
 #include <weir/models.h>
 
@@ -14,35 +15,6 @@ using Json = nlohmann::json;
 
 constexpr int kMostPages = 20;
 constexpr std::size_t kMostDestinations = 100;
-
-std::string path_encode(std::string_view text) {
-    constexpr std::string_view kHex = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            std::string_view("-._~").contains(c)) {
-            out += c;
-        } else {
-            out += '%';
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
-        }
-    }
-    return out;
-}
-
-/// The fourth part of an ARN.
-std::string region_of(std::string_view arn) {
-    for (int i = 0; i < 3; ++i) {
-        const auto colon = arn.find(':');
-        if (colon == std::string_view::npos) {
-            return "";
-        }
-        arn.remove_prefix(colon + 1);
-    }
-    return std::string(arn.substr(0, arn.find(':')));
-}
 
 bool is_arn(std::string_view text) {
     return text.starts_with("arn:aws") && text.contains(":bedrock:");
@@ -64,7 +36,7 @@ std::optional<InferenceProfile> profile_of(const Json& item) {
         if (!is_arn(arn)) {
             return std::nullopt;
         }
-        destinations.insert(region_of(arn));
+        destinations.emplace(arn_region(arn));
         profile.models.push_back(std::move(arn));
     }
     std::ranges::sort(profile.models);
@@ -87,8 +59,8 @@ ApiResult<std::vector<InferenceProfile>> list_profiles(const ApiClient& api,
             std::string target =
                 "/inference-profiles?maxResults=200&typeEquals=" + std::string(type);
             if (!token.empty()) {
-                target = "/inference-profiles?maxResults=200&nextToken=" + path_encode(token) +
-                         "&typeEquals=" + type;
+                target = "/inference-profiles?maxResults=200&nextToken=" +
+                         codec::percent_encoded(token) + "&typeEquals=" + type;
             }
             const auto answer =
                 api.rest({ApiService::bedrock, region, endpoint}, "GET", target, nullptr, stop);
@@ -117,8 +89,9 @@ ApiResult<std::vector<InferenceProfile>> list_profiles(const ApiClient& api,
 ApiResult<InferenceProfile> get_profile(const ApiClient& api, const std::string& region,
                                         const std::string& endpoint, const std::string& id,
                                         const std::atomic<bool>& stop) {
-    const auto answer = api.rest({ApiService::bedrock, region, endpoint}, "GET",
-                                 "/inference-profiles/" + path_encode(id), nullptr, stop);
+    const auto answer =
+        api.rest({ApiService::bedrock, region, endpoint}, "GET",
+                 "/inference-profiles/" + codec::percent_encoded(id), nullptr, stop);
     if (!answer) {
         return std::unexpected(answer.error());
     }

@@ -121,12 +121,15 @@ ModelQuotas quotas_of(const QuotaReading& reading, std::string_view model_id) {
     return found;
 }
 
+std::uint64_t multiple_of(const QuotaLine& line, std::string_view model_id) {
+    return line.name.doubled && !split_model(model_id).geo.empty() ? 2 : 1;
+}
+
 std::optional<std::uint64_t> limit_of(const QuotaLine* line, std::string_view model_id) {
     if (line == nullptr || !line->value()) {
         return std::nullopt;
     }
-    const bool twice = line->name.doubled && !split_model(model_id).geo.empty();
-    return *line->value() * (twice ? 2 : 1);
+    return *line->value() * multiple_of(*line, model_id);
 }
 
 }  // namespace weir::aws

@@ -44,8 +44,10 @@ struct ModelQuotas {
 };
 ModelQuotas quotas_of(const QuotaReading& reading, std::string_view model_id);
 
-/// What the line allows calls to this id; a line that counts cross-Region calls twice allows them
-/// twice as much.
+/// 2: the line is doubled for calls to this id, which is a cross-Region profile's.
+std::uint64_t multiple_of(const QuotaLine& line, std::string_view model_id);
+
+/// What the line allows calls to this id.
 std::optional<std::uint64_t> limit_of(const QuotaLine* line, std::string_view model_id);
 
 }  // namespace weir::aws

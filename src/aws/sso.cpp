@@ -3,6 +3,7 @@
 #include "aws/http_call.h"
 #include "aws/text.h"
 #include "aws/token_cache.h"
+#include "codec/hex.h"
 #include "codec/proof_key.h"
 
 #include <nlohmann/json.hpp>
@@ -220,8 +221,9 @@ Fetched sso_keys(const std::string& name, const Profile& profile, const Profiles
     }
     HttpCall call = call_of(environment);
     call.url = url_of(environment, environment.aws.sso, "portal.sso", session->region) +
-               "/federation/credentials?role_name=" + form_encode(profile.value("sso_role_name")) +
-               "&account_id=" + form_encode(profile.value("sso_account_id"));
+               "/federation/credentials?role_name=" +
+               codec::percent_encoded(profile.value("sso_role_name")) +
+               "&account_id=" + codec::percent_encoded(profile.value("sso_account_id"));
     call.headers = {"x-amz-sso_bearer_token: " + *token};
     auto answer = perform(call, stop);
     if (!answer) {

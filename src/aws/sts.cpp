@@ -24,8 +24,7 @@ std::string session_name(const Role& role, const Environment& environment) {
     if (auto named = variable(environment, "AWS_ROLE_SESSION_NAME")) {
         return *named;
     }
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return "weir-" + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+    return "weir-" + std::to_string(unix_now());
 }
 
 std::string region_of(const Role& role, const Environment& environment) {

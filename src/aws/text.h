@@ -5,6 +5,7 @@
 
 #include <weir/result.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,12 @@ Result<std::string> read_file(const std::string& path, std::size_t most = 1 << 2
 
 /// `2026-01-02T03:04:05Z`, with an optional fraction, `Z` or an offset such as `+00:00`.
 std::optional<WallTime> parse_timestamp(std::string_view text);
+
+/// `2026-01-02T03:04:05Z`
+std::string timestamp_of(WallTime at);
+
+/// Seconds since 1970, by this machine's clock.
+std::int64_t unix_now();
 
 /// True if the text can stand in an HTTP header as a key or token: visible ASCII only, not empty.
 bool is_token_text(std::string_view text);

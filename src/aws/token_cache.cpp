@@ -62,13 +62,4 @@ Result<void> write_token(const std::string& path, const nlohmann::json& token) {
     return {};
 }
 
-std::string timestamp_of(std::chrono::system_clock::time_point at) {
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(at);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 32> text{};
-    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text.data();
-}
-
 }  // namespace weir::aws

@@ -5,7 +5,6 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include <chrono>
 #include <string>
 
 namespace weir::aws {
@@ -15,8 +14,5 @@ Result<nlohmann::json> read_token(const std::string& path);
 
 /// By renaming a file of mode 0600: a reader finds the old one or the new one, whole.
 Result<void> write_token(const std::string& path, const nlohmann::json& token);
-
-/// "2026-01-02T03:04:05Z"
-std::string timestamp_of(std::chrono::system_clock::time_point at);
 
 }  // namespace weir::aws

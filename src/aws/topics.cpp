@@ -2,6 +2,8 @@
 #include "aws/alarms.h"
 #include "aws/publish.h"
 
+#include <weir/models.h>
+
 #include <algorithm>
 #include <set>
 
@@ -43,7 +45,7 @@ Result<std::vector<Topic>> make_topics(const Config& config, const std::vector<A
                    {}};
         for (const std::string& one : recipients(config, severity)) {
             if (one.starts_with("arn:")) {
-                if (region_of_arn(one) == region) {
+                if (arn_region(one) == region) {
                     topics.push_back({region, severity, "", one, {}});
                 }
             } else if (one.starts_with("email:")) {
@@ -59,7 +61,8 @@ Result<std::vector<Topic>> make_topics(const Config& config, const std::vector<A
     // An alarm can only tell topics of its own Region.
     for (const Severity severity : kSeverities) {
         for (const std::string& one : recipients(config, severity)) {
-            if (one.starts_with("arn:") && !rung.contains({region_of_arn(one), severity})) {
+            if (one.starts_with("arn:") &&
+                !rung.contains({std::string(arn_region(one)), severity})) {
                 return failure("aws.alarms." + std::string(to_string(severity)) + ": " + one +
                                " is in a Region without such alarms; CloudWatch tells topics of "
                                "its own Region alone");

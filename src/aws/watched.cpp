@@ -1,5 +1,7 @@
 #include "aws/watched.h"
 
+#include <weir/models.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -7,16 +9,7 @@
 namespace weir::aws {
 namespace {
 
-/// CloudWatch's ModelId of an ARN is its last part.
-std::string model_id(const std::string& model) {
-    if (!model.starts_with("arn:")) {
-        return model;
-    }
-    const auto slash = model.rfind('/');
-    return slash == std::string::npos ? model : model.substr(slash + 1);
-}
-
-std::string account_of(const std::string& name) {
+std::string account_label(const std::string& name) {
     return name.empty() ? std::string(kOwnAccount) : name;
 }
 
@@ -51,9 +44,10 @@ std::vector<Watched> watched_targets(const Config& config) {
     for (const RouteConfig& route : config.routes) {
         for (const RouteTarget& target : route.targets) {
             if (target.endpoint == Endpoint::runtime) {
-                out.insert({target.region,
-                            model_id(target.model.empty() ? route.model : target.model),
-                            account_of(target.account)});
+                out.insert(
+                    {target.region,
+                     std::string(strip_arn(target.model.empty() ? route.model : target.model)),
+                     account_label(target.account)});
             }
         }
     }
@@ -63,7 +57,7 @@ std::vector<Watched> watched_targets(const Config& config) {
         }
         for (const std::string& region : regions_of(config, quota)) {
             for (const std::string& model : quota.models) {
-                out.insert({region, model_id(model), account_of(quota.account)});
+                out.insert({region, std::string(strip_arn(model)), account_label(quota.account)});
             }
         }
     }
@@ -79,7 +73,7 @@ std::vector<WatchedQuota> watched_quotas(const Config& config) {
         }
     }
     for (const QuotaConfig& quota : config.quotas) {
-        if (quota.apart() || quota.models.empty() || account_of(quota.account) != kOwnAccount ||
+        if (quota.apart() || quota.models.empty() || account_label(quota.account) != kOwnAccount ||
             (!quota.tokens_per_minute && !quota.requests_per_minute)) {
             continue;
         }
@@ -88,7 +82,8 @@ std::vector<WatchedQuota> watched_quotas(const Config& config) {
                 continue;
             }
             WatchedQuota one{region, {}, quota.tokens_per_minute, quota.requests_per_minute};
-            std::ranges::transform(quota.models, std::back_inserter(one.models), model_id);
+            std::ranges::transform(quota.models, std::back_inserter(one.models),
+                                   [](const std::string& model) { return strip_arn(model); });
             out.push_back(std::move(one));
         }
     }

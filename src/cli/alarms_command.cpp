@@ -318,10 +318,7 @@ int run_alarms_test(const AlarmsOptions& options, const Getenv& getenv, std::ost
             out << fmt::format("{}: {} after {} s: {}\n", drill.alarm.name,
                                to_string(result.outcome), result.took.count(), result.detail)
                 << std::flush;
-            const bool set = result.outcome == aws::DrillResult::Outcome::delivered ||
-                             result.outcome == aws::DrillResult::Outcome::not_delivered ||
-                             result.outcome == aws::DrillResult::Outcome::nobody_told;
-            if (set && !result.put_back) {
+            if (result.set && !result.put_back) {
                 err << "weir alarms test: the state of " << drill.alarm.name
                     << " could not be put back; CloudWatch does that within minutes\n";
             }

@@ -1,7 +1,9 @@
 #include "cli/doctor_checks.h"
 
+#include "aws/json_read.h"
 #include "aws/quota_reader.h"
 #include "cli/doctor_network.h"
+#include "codec/hex.h"
 #include "gateway/aws_regions.h"
 #include "gateway/snapshot.h"
 
@@ -19,17 +21,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMostModels = 20;  // asked about, for each identity
-
-/// As one segment of a path.
-std::string segment(std::string_view id) {
-    std::string out;
-    for (const char c : id) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || std::string_view("-_.~").contains(c);
-        out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-    return out;
-}
 
 bool says(const aws::ApiError& error, std::initializer_list<std::string_view> words) {
     return std::ranges::any_of(words, [&](std::string_view word) {
@@ -89,9 +80,9 @@ private:
                {{"messages", json::array({{{"role", "user"},
                                            {"content", json::array({{{"text", "hi"}}})}}})}}}}}};
         for (const std::string& model : models_) {
-            auto answer =
-                client_.rest({aws::ApiService::bedrock_runtime, identity_.region, runtime}, "POST",
-                             "/model/" + segment(model) + "/count-tokens", body, stop_);
+            auto answer = client_.rest(
+                {aws::ApiService::bedrock_runtime, identity_.region, runtime}, "POST",
+                "/model/" + codec::percent_encoded(model) + "/count-tokens", body, stop_);
             trials_.push_back({model, answer ? std::nullopt : std::optional(answer.error())});
         }
     }
@@ -170,17 +161,18 @@ private:
             if (!trial.not_permitted()) {
                 continue;
             }
-            const auto status = control("/foundation-model-availability/" +
-                                        segment(split_model(strip_arn(trial.model)).base));
+            const auto status =
+                control("/foundation-model-availability/" +
+                        codec::percent_encoded(split_model(strip_arn(trial.model)).base));
             if (!status) {
                 unknown = trial.error->text();
                 continue;
             }
             for (const auto& [key, good] : {std::pair("authorizationStatus", "AUTHORIZED"),
                                             {"entitlementAvailability", "AVAILABLE"}}) {
-                if (status->is_object() && status->value(key, std::string(good)) != good) {
-                    return no_access(trial.model,
-                                     fmt::format("{} is {}", key, status->value(key, "")));
+                const std::string told = aws::text_of(*status, key);
+                if (!told.empty() && told != good) {
+                    return no_access(trial.model, fmt::format("{} is {}", key, told));
                 }
             }
         }
@@ -242,12 +234,13 @@ private:
             const auto name = split_model(trial.model);
             bool needed = trial.needs_profile();
             if (!needed && name.geo.empty() && !trial.model.starts_with("arn:")) {
-                const auto details = control("/foundation-models/" + segment(trial.model));
-                const json types = details && details->is_object()
-                                       ? details->value("modelDetails", json::object())
-                                             .value("inferenceTypesSupported", json::array())
-                                       : json::array();
-                needed = !types.empty() && std::ranges::find(types, "ON_DEMAND") == types.end();
+                const auto details =
+                    control("/foundation-models/" + codec::percent_encoded(trial.model));
+                const json types = details ? aws::member(aws::member(*details, "modelDetails"),
+                                                         "inferenceTypesSupported")
+                                           : json();
+                needed = types.is_array() && !types.empty() &&
+                         std::ranges::find(types, "ON_DEMAND") == types.end();
             }
             if (needed) {
                 return {"inference profile", Verdict::bad,

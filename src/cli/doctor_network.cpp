@@ -1,7 +1,9 @@
 #include "cli/doctor_network.h"
 
 #include "aws/http_call.h"
+#include "aws/text.h"
 #include "gateway/process_keys.h"
+#include "net/upstream.h"
 
 #include <fmt/format.h>
 
@@ -44,21 +46,12 @@ Finding dns_of(const std::string& host) {
     return {"DNS", Verdict::good, host + " is " + text.data()};
 }
 
-/// Of the Region's settings, else of the environment; empty: none. A password is cut out.
-std::string proxy_of(const RegionConfig& region) {
-    std::string proxy = region.proxy;
-    for (const char* name : {"HTTPS_PROXY", "https_proxy"}) {
-        if (proxy.empty()) {
-            proxy = gateway::process_variable(name).value_or("");
-        }
-    }
-    const auto begin = proxy.find("://");
-    const auto at = proxy.find('@');
-    if (at != std::string::npos) {
-        const auto from = begin == std::string::npos ? 0 : begin + 3;
-        proxy.erase(from, at + 1 - from);
-    }
-    return proxy;
+/// As calls would take it, without its password; empty: none.
+std::string proxy_of(const std::string& url, const RegionConfig& region) {
+    const auto endpoint = net::Endpoint::parse(url, {}, region.proxy);
+    return !endpoint || endpoint->proxy_host.empty()
+               ? ""
+               : fmt::format("http://{}:{}", endpoint->proxy_host, endpoint->proxy_port);
 }
 
 bool mentions(const std::string& text, std::initializer_list<const char*> words) {
@@ -76,9 +69,7 @@ Finding clock_of(const aws::HttpAnswer& answer) {
         return {"clock", Verdict::unknown, "the endpoint's answer has no Date",
                 "Compare this machine's clock with another's."};
     }
-    const std::int64_t skew = *theirs - std::chrono::duration_cast<std::chrono::seconds>(
-                                            std::chrono::system_clock::now().time_since_epoch())
-                                            .count();
+    const std::int64_t skew = *theirs - aws::unix_now();
     const std::string text =
         fmt::format("{} s {} the service's", std::abs(skew), skew > 0 ? "behind" : "ahead of");
     if (std::abs(skew) < kMostSkew) {
@@ -95,7 +86,7 @@ NetworkFindings examine_network(const std::string& url, const RegionConfig& regi
                                 const std::atomic<bool>& stop) {
     NetworkFindings found;
     const bool plain = url.starts_with("http://");
-    const std::string proxy = plain ? "" : proxy_of(region);
+    const std::string proxy = plain ? "" : proxy_of(url, region);
     const auto parts = aws::split_url(url);
     found.dns = parts ? dns_of(parts->host)
                       : Finding{"DNS", Verdict::bad, url + " is not a URL", "Mend `endpoint`."};

@@ -5,6 +5,8 @@
 #include "policy/geography.h"
 #include "policy/tariff.h"
 
+#include <weir/models.h>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -32,26 +34,6 @@ std::string partition_of(std::string_view region) {
     return region.starts_with("cn-")       ? "aws-cn"
            : region.starts_with("us-gov-") ? "aws-us-gov"
                                            : "aws";
-}
-
-/// The Regions a geography's profiles run in, as a pattern of names.
-std::string regions_of(std::string_view geo) {
-    return geo == "apac" ? "ap-*"
-           : geo == "jp" ? "ap-northeast-*"
-           : geo == "au" ? "ap-southeast-*"
-                         : std::string(geo) + "-*";
-}
-
-/// The id of `arn:aws:iam::123456789012:role/x`.
-std::string account_of_role(std::string_view arn) {
-    for (int i = 0; i < 4; ++i) {
-        const auto colon = arn.find(':');
-        if (colon == std::string_view::npos) {
-            return "";
-        }
-        arn.remove_prefix(colon + 1);
-    }
-    return std::string(arn.substr(0, arn.find(':')));
 }
 
 class Statements {
@@ -94,7 +76,9 @@ public:
             profiles_.insert(profile);
             // The source's own Region, and where the profile may send the call.
             behind_.insert(aws + region + fm);
-            behind_.insert(aws + regions_of(geo) + fm);
+            for (const std::string& within : policy::region_patterns(geo)) {
+                behind_.insert(aws + within + fm);
+            }
         }
     }
 
@@ -391,7 +375,7 @@ int run_iam_policy(const IamPolicyOptions& options, const Getenv& getenv, std::o
             return 2;
         }
         if (full.account_id.empty()) {
-            full.account_id = account_of_role(found->second.role_arn);
+            full.account_id = arn_account(found->second.role_arn);
         }
     }
     const auto statements = iam_statements(config, access->regions(), full);

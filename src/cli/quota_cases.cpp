@@ -75,15 +75,11 @@ const std::optional<aws::QuotaLine>& QuotaCase::line(aws::QuotaKind kind) const 
 }
 
 double QuotaCase::used(aws::QuotaKind kind) const {
-    switch (kind) {
-        case aws::QuotaKind::requests_per_minute:
-            return peak.requests;
-        case aws::QuotaKind::tokens_per_minute:
-            return peak.tokens;
-        case aws::QuotaKind::tokens_per_day:
-            break;
-    }
-    return day_peak;
+    const double most = kind == aws::QuotaKind::requests_per_minute ? peak.requests
+                        : kind == aws::QuotaKind::tokens_per_minute ? peak.tokens
+                                                                    : day_peak;
+    const auto& quota = line(kind);
+    return quota ? most / static_cast<double>(aws::multiple_of(*quota, model)) : most;
 }
 
 std::vector<QuotaCase> read_cases(AwsAccess& access, const CaseSearch& search) {

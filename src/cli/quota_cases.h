@@ -28,10 +28,13 @@ struct QuotaCase {
     std::string no_quotas;  // why there are no limits; empty: they are known
     std::string no_usage;   // likewise
 
-    std::optional<std::uint64_t> limit(const std::optional<aws::QuotaLine>& line) const {
-        return line ? aws::limit_of(&*line, model) : std::nullopt;
-    }
     const std::optional<aws::QuotaLine>& line(aws::QuotaKind kind) const;
+    /// What calls to the model may use; nothing: unknown.
+    std::optional<std::uint64_t> allowed(aws::QuotaKind kind) const {
+        const auto& quota = line(kind);
+        return quota ? aws::limit_of(&*quota, model) : std::nullopt;
+    }
+    /// As Service Quotas counts it: half, where the quota is doubled for the model.
     double used(aws::QuotaKind kind) const;
 };
 

@@ -44,7 +44,7 @@ std::string peak_text(const QuotaCase& one, aws::QuotaKind kind) {
 
 void add_line(std::string& text, const QuotaCase& one, aws::QuotaKind kind) {
     const auto& line = one.line(kind);
-    const auto limit = one.limit(line);
+    const auto limit = line ? line->value() : std::nullopt;
     if (!line || !limit) {
         fmt::format_to(std::back_inserter(text), "  {:<20} no quota listed   peak {}\n",
                        to_string(kind), peak_text(one, kind));
@@ -65,14 +65,14 @@ void add_line(std::string& text, const QuotaCase& one, aws::QuotaKind kind) {
 }
 
 std::optional<std::uint64_t> at_once(const QuotaCase& one) {
-    const auto limit = one.limit(one.tokens_per_minute);
+    const auto limit = one.allowed(aws::QuotaKind::tokens_per_minute);
     return limit && one.max_output > 0 ? std::optional(*limit / one.max_output) : std::nullopt;
 }
 
 Json line_json(const QuotaCase& one, aws::QuotaKind kind) {
     const auto& line = one.line(kind);
     Json out;
-    const auto limit = one.limit(line);
+    const auto limit = line ? line->value() : std::nullopt;
     out["applied"] = limit ? Json(*limit) : Json();
     out["default"] = line && line->standard ? Json(*line->standard) : Json();
     out["adjustable"] = line && line->adjustable;
@@ -197,7 +197,7 @@ std::string case_markdown(const QuotaCase& one, const CaseSearch& search) {
     add("|---|---|---|---|---|---|---|");
     for (const aws::QuotaKind kind : kKinds) {
         const auto& line = one.line(kind);
-        const auto limit = one.limit(line);
+        const auto limit = line ? line->value() : std::nullopt;
         if (!line || !limit) {
             continue;
         }

@@ -1,9 +1,13 @@
 // `weir quotas analyze`: true peaks, when they were, and the quota that they call for.
+#include "aws/text.h"
 #include "cli/log_peaks.h"
 #include "cli/quota_cases.h"
 #include "cli/quotas_command.h"
 #include "observe/figures.h"
 #include "plan/advice.h"
+#include "policy/tariff.h"
+
+#include <weir/models.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -134,8 +138,8 @@ std::vector<Group> groups_of(const LogPeaks& peaks, const std::vector<QuotaCase>
         one.known = &known;
         one.requests.account = known.peak.requests;
         one.tokens.account = known.peak.tokens;
-        one.requests.limit = known.limit(known.requests_per_minute);
-        one.tokens.limit = known.limit(known.tokens_per_minute);
+        one.requests.limit = known.allowed(aws::QuotaKind::requests_per_minute);
+        one.tokens.limit = known.allowed(aws::QuotaKind::tokens_per_minute);
     }
     return groups;
 }
@@ -235,9 +239,7 @@ int run_quotas_analyze(const QuotasOptions& options, const Getenv& getenv, std::
     if (!access || !grow) {
         return 2;
     }
-    const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                         std::chrono::system_clock::now().time_since_epoch())
-                         .count();
+    const auto now = aws::unix_now();
     LogPeaks peaks;
     if (!options.log.empty()) {
         std::ifstream file(options.log);
@@ -251,9 +253,11 @@ int run_quotas_analyze(const QuotasOptions& options, const Getenv& getenv, std::
             err << "weir quotas analyze: " << peaks.unread << " of " << peaks.lines
                 << " lines are not of weir's access log and were left out\n";
         }
+        const std::string_view model =
+            strip_arn(policy::without_alias(access->config(), options.model));
         const auto other = [&](const ClientPeaks& one) {
             return (!options.region.empty() && one.region != options.region) ||
-                   (!options.model.empty() && one.model != options.model);
+                   (!model.empty() && one.model != model);
         };
         std::erase_if(peaks.clients, other);
     }

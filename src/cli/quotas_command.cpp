@@ -1,5 +1,6 @@
 #include "cli/quotas_command.h"
 
+#include "aws/text.h"
 #include "cli/quota_cases.h"
 
 #include <chrono>
@@ -8,15 +9,9 @@
 namespace weir::cli {
 namespace {
 
-std::int64_t unix_now() {
-    return std::chrono::duration_cast<std::chrono::seconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
-
 CaseSearch search_of(const QuotasOptions& options) {
     // Whole minutes, as CloudWatch has them.
-    return {options.model, options.region, options.days, unix_now() / 60 * 60};
+    return {options.model, options.region, options.days, aws::unix_now() / 60 * 60};
 }
 
 /// Did AWS answer anything at all?

@@ -1,7 +1,9 @@
 // `weir quotas request`: an increase with its reasons, asked for once and followed.
 #include "aws/json_read.h"
+#include "aws/text.h"
 #include "cli/quota_cases.h"
 #include "cli/quotas_command.h"
+#include "codec/hex.h"
 #include "observe/figures.h"
 
 #include <fmt/format.h>
@@ -116,15 +118,11 @@ private:
     /// Of models that Bedrock does not tell, the service is the judge.
     bool is_legacy() {
         const std::string id(split_model(case_.model).base);
-        std::string encoded;
-        for (const char c : id) {
-            encoded += c == ':' ? "%3A" : std::string(1, c);
-        }
-        const auto answer =
-            access_.api(case_.region)
-                .rest({aws::ApiService::bedrock, case_.region,
-                       access_.control_endpoint(case_.region)},
-                      "GET", "/foundation-models/" + encoded, nullptr, access_.stop());
+        const auto answer = access_.api(case_.region)
+                                .rest({aws::ApiService::bedrock, case_.region,
+                                       access_.control_endpoint(case_.region)},
+                                      "GET", "/foundation-models/" + codec::percent_encoded(id),
+                                      nullptr, access_.stop());
         return answer &&
                aws::text_of(aws::member(aws::member(*answer, "modelDetails"), "modelLifecycle"),
                             "status") == "LEGACY";
@@ -248,9 +246,7 @@ int run_quotas_request(const QuotasOptions& options, const Getenv& getenv, std::
             << parse_duration(options.wait).error().message << '\n';
         return 2;
     }
-    const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                         std::chrono::system_clock::now().time_since_epoch())
-                         .count();
+    const auto now = aws::unix_now();
     const auto cases =
         read_cases(*access, {options.model, options.region, options.days, now / 60 * 60});
     if (cases.size() != 1) {

@@ -100,12 +100,7 @@ private:
                               const std::string& known, const std::string& geo) {
         Destinations by_table;
         by_table.regions =
-            geo.empty()       ? std::vector{target.region}
-            : geo == "global" ? std::vector<std::string>{"*"}
-            : geo == "apac"   ? std::vector<std::string>{"ap-*"}
-            : geo == "jp"     ? std::vector<std::string>{"ap-northeast-1", "ap-northeast-3"}
-            : geo == "au"     ? std::vector<std::string>{"ap-southeast-2", "ap-southeast-4"}
-                              : std::vector{geo + "-*"};
+            geo.empty() ? std::vector{target.region} : policy::region_patterns(geo);
         const bool profile = !geo.empty() || asked.contains("inference-profile/");
         if (!profile || target.endpoint == Endpoint::mantle) {
             by_table.by = "region";

@@ -1,6 +1,6 @@
 #include "cli/whoami_command.h"
 
-#include "aws/token_cache.h"
+#include "aws/text.h"
 #include "cli/identities.h"
 #include "cli/serving.h"
 

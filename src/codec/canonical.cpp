@@ -4,43 +4,12 @@
 #include "codec/http1_grammar.h"
 
 #include <algorithm>
-#include <array>
 
 namespace weir::codec {
 
 namespace {
 
-using grammar::is_alpha;
-using grammar::is_digit;
 using grammar::lower;
-
-constexpr std::array<bool, 256> make_unreserved() {
-    std::array<bool, 256> table{};
-    for (std::size_t c = 0; c < 128; ++c) {
-        const char letter = static_cast<char>(c);
-        table[c] = is_alpha(letter) || is_digit(letter) || letter == '-' || letter == '.' ||
-                   letter == '_' || letter == '~';
-    }
-    return table;
-}
-constexpr std::array<bool, 256> kUnreserved = make_unreserved();
-
-void append_encoded(std::string& out, std::string_view text, bool keep_slash) {
-    constexpr char kDigits[] = "0123456789ABCDEF";
-    std::size_t plain = 0;  // start of what goes in as it is
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        if (kUnreserved[byte] || (keep_slash && byte == '/')) {
-            continue;
-        }
-        out.append(text, plain, i - plain);
-        plain = i + 1;
-        out += '%';
-        out += kDigits[byte >> 4];
-        out += kDigits[byte & 0xF];
-    }
-    out.append(text, plain);
-}
 
 /// RFC 3986 5.2.4 with empty segments dropped as well.
 std::string normalized(std::string_view path) {
@@ -100,9 +69,9 @@ void append_canonical_path(std::string& out, std::string_view path, bool normali
     if (path.empty())
         out += '/';
     else if (normalize)
-        append_encoded(out, normalized(path), true);
+        append_percent_encoded(out, normalized(path), true);
     else
-        append_encoded(out, path, true);
+        append_percent_encoded(out, path, true);
 }
 
 void append_canonical_query(std::string& out, std::string_view query) {
@@ -117,9 +86,9 @@ void append_canonical_query(std::string& out, std::string_view query) {
             continue;
         const std::size_t equals = std::min(parameter.find('='), parameter.size());
         auto& [name, value] = parameters.emplace_back();
-        append_encoded(name, percent_decoded(parameter.substr(0, equals)), false);
+        append_percent_encoded(name, percent_decoded(parameter.substr(0, equals)));
         if (equals < parameter.size())
-            append_encoded(value, percent_decoded(parameter.substr(equals + 1)), false);
+            append_percent_encoded(value, percent_decoded(parameter.substr(equals + 1)));
     }
     std::ranges::sort(parameters);
     for (std::size_t i = 0; i < parameters.size(); ++i) {

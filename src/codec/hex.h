@@ -19,4 +19,8 @@ constexpr int hex_value(char c) {
 /// An escape that is none stays as it is.
 std::string percent_decoded(std::string_view text);
 
+/// All but letters, digits and "-._~" becomes an escape (RFC 3986, 2.3), as SigV4 has it too.
+std::string percent_encoded(std::string_view text);
+void append_percent_encoded(std::string& out, std::string_view text, bool keep_slash = false);
+
 }  // namespace weir::codec

@@ -27,19 +27,4 @@ bool may_use_region(const ClientConfig* client, std::string_view region) {
            std::ranges::find(client->regions, region) != client->regions.end();
 }
 
-std::string_view arn_region(std::string_view arn) {
-    if (!arn.starts_with("arn:")) {
-        return {};
-    }
-    for (int part = 0; part < 3; ++part) {
-        const auto colon = arn.find(':');
-        if (colon == std::string_view::npos) {
-            return {};
-        }
-        arn.remove_prefix(colon + 1);
-    }
-    const auto end = arn.find(':');
-    return end == std::string_view::npos ? std::string_view() : arn.substr(0, end);
-}
-
 }  // namespace weir::gateway

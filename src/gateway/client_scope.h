@@ -18,7 +18,4 @@ bool may_read_model(const Config& config, const ClientConfig* client, std::strin
 
 bool may_use_region(const ClientConfig* client, std::string_view region);
 
-/// The Region of an ARN; empty: not an ARN, or one without a Region.
-std::string_view arn_region(std::string_view arn);
-
 }  // namespace weir::gateway

@@ -21,8 +21,20 @@ struct Url {
     std::string path;
 };
 
+/// Fit for a message: who signs in, and with what, is nobody's business.
+std::string without_password(std::string_view url) {
+    const auto scheme = url.find("://");
+    const auto from = scheme == std::string_view::npos ? 0 : scheme + 3;
+    const auto at = url.substr(0, url.find('/', from)).rfind('@');
+    std::string out(url);
+    if (at != std::string_view::npos && at >= from) {
+        out.replace(from, at - from, "***");
+    }
+    return out;
+}
+
 Result<Url> parse_url(std::string_view text) {
-    const std::string whole(text);
+    const std::string whole = without_password(text);
     Url url;
     if (text.starts_with("https://")) {
         url.tls = true;
@@ -137,7 +149,7 @@ Result<Endpoint> Endpoint::parse(std::string_view url, std::string_view ca,
         return std::unexpected(parsed.error());
     }
     if (!parsed->user.empty()) {
-        return failure("'" + std::string(url) + "' must not carry a user name or password");
+        return failure("'" + without_password(url) + "' must not carry a user name or password");
     }
     Endpoint endpoint;
     endpoint.tls = parsed->tls;
@@ -164,7 +176,8 @@ Result<Endpoint> Endpoint::parse(std::string_view url, std::string_view ca,
             return failure("proxy: " + by.error().message);
         }
         if (by->tls) {
-            return failure("proxy: '" + through + "': only http:// proxies are spoken to");
+            return failure("proxy: '" + without_password(through) +
+                           "': only http:// proxies are spoken to");
         }
         endpoint.proxy_host = by->host;
         endpoint.proxy_port = by->port;

@@ -52,22 +52,31 @@ std::string residencies() {
     return names;
 }
 
-bool region_within(std::string_view residency, std::string_view region) {
-    if (residency == "us") {
-        return region.starts_with("us-") && !region.starts_with("us-gov-");
+std::vector<std::string> region_patterns(std::string_view geography) {
+    if (geography == "global") {
+        return {"*"};
     }
-    if (residency == "apac") {
-        return region.starts_with("ap-");
+    if (geography == "apac") {
+        return {"ap-*"};
     }
-    if (residency == "jp") {
-        return region == "ap-northeast-1" || region == "ap-northeast-3";
+    if (geography == "jp") {
+        return {"ap-northeast-1", "ap-northeast-3"};
     }
-    if (residency == "au") {
-        return region == "ap-southeast-2" || region == "ap-southeast-4";
+    if (geography == "au") {
+        return {"ap-southeast-2", "ap-southeast-4"};
     }
     // The others are the first part of their Regions' names.
-    return region.size() > residency.size() && region.starts_with(residency) &&
-           region[residency.size()] == '-';
+    return {std::string(geography) + "-*"};
+}
+
+bool region_within(std::string_view residency, std::string_view region) {
+    if (residency == "us" && region.starts_with("us-gov-")) {
+        return false;
+    }
+    return std::ranges::any_of(region_patterns(residency), [&](std::string_view pattern) {
+        return pattern == region || (pattern.ends_with('*') && region.size() >= pattern.size() &&
+                                     region.starts_with(pattern.substr(0, pattern.size() - 1)));
+    });
 }
 
 bool geography_within(std::string_view residency, std::string_view geography) {

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::policy {
 
@@ -18,6 +19,9 @@ std::string residencies();  // for messages: "any, us, eu, ..."
 
 /// Does the Region lie there? Not for "any".
 bool region_within(std::string_view residency, std::string_view region);
+
+/// Its Regions, by name or as "eu-*"; "*" for the whole world.
+std::vector<std::string> region_patterns(std::string_view geography);
 
 /// Is a profile of this geography served nowhere else? An empty one is, for it stays in its Region.
 bool geography_within(std::string_view residency, std::string_view geography);

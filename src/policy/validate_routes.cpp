@@ -1,7 +1,10 @@
 // What may stand under `routes` and `quotas`.
 
+#include "policy/eligibility.h"
 #include "policy/geography.h"
 #include "policy/validate.h"
+
+#include <weir/models.h>
 
 #include <algorithm>
 #include <array>
@@ -12,25 +15,6 @@ namespace weir::policy {
 
 namespace {
 
-/// What stands before the colon after so many others in arn:partition:service:region:account:
-/// resource; empty: nothing, or no ARN.
-std::string_view arn_part(std::string_view arn, int skipped) {
-    if (!arn.starts_with("arn:"))
-        return {};
-    for (int part = 0; part < skipped; ++part) {
-        const std::size_t colon = arn.find(':');
-        if (colon == std::string_view::npos)
-            return {};
-        arn.remove_prefix(colon + 1);
-    }
-    const std::size_t end = arn.find(':');
-    return end == std::string_view::npos ? std::string_view() : arn.substr(0, end);
-}
-
-std::string_view arn_region(std::string_view model) {
-    return arn_part(model, 3);
-}
-
 void validate_account(const Config& config, const std::string& account, const std::string& path,
                       Problems& problems) {
     std::string known(kDefaultAccount);
@@ -38,14 +22,6 @@ void validate_account(const Config& config, const std::string& account, const st
         known += ", " + name;
     problems.require(plain_account(account).empty() || config.accounts.contains(account), path,
                      quoted(account) + " is not among `accounts`; allowed are " + known);
-}
-
-/// What the target asks for, as it goes on the wire.
-std::string model_of(const RouteConfig& route, const RouteTarget& target) {
-    if (!target.model.empty())
-        return target.model;
-    return target.endpoint == Endpoint::mantle ? std::string(split_model(route.model).base)
-                                               : route.model;
 }
 
 /// What may go into a header and a JSON text as it is.
@@ -118,7 +94,7 @@ void validate_residency(const RouteConfig& route, const RouteTarget& target,
                      path + ".region",
                      quoted(target.region) + " lies outside `residency: " + residency +
                          "`; this target could never be used");
-    const std::string model = model_of(route, target);
+    const std::string model = target_of(target, route.model).model;
     const bool inside = geography_within(residency, split_model(model).geo);
     problems.require(inside, path + (target.model.empty() ? "" : ".model"),
                      quoted(model) + " may be served outside `residency: " + residency +
@@ -131,7 +107,7 @@ void validate_target(const Config& config, const RouteConfig& route, const Route
         problems.require(
             config.regions.contains(target.region), path + ".region",
             quoted(target.region) + " is not declared; declared are " + declared_regions(config));
-    const std::string model = model_of(route, target);
+    const std::string model = target_of(target, route.model).model;
     const std::string_view named = arn_region(model);
     problems.require(named.empty() || target.region.empty() || named == target.region,
                      path + (target.model.empty() ? ".region" : ".model"),
@@ -140,8 +116,8 @@ void validate_target(const Config& config, const RouteConfig& route, const Route
     validate_account(config, target.account, path + ".account", problems);
     const auto account = config.accounts.find(std::string(plain_account(target.account)));
     if (account != config.accounts.end()) {
-        const std::string_view theirs = arn_part(account->second.role_arn, 4);
-        const std::string_view owner = arn_part(model, 4);
+        const std::string_view theirs = arn_account(account->second.role_arn);
+        const std::string_view owner = arn_account(model);
         problems.require(theirs.empty() || owner.empty() || theirs == owner, path + ".model",
                          "the ARN belongs to the account " + quoted(owner) + ", the target to " +
                              quoted(theirs) + "; allowed is the same");
@@ -219,9 +195,9 @@ void validate_routes(const Config& config, Problems& problems) {
             const RouteTarget& target = route.targets[j];
             const std::string where = element(path + ".targets", j);
             validate_target(config, route, target, where, problems);
-            const Target place{target.region, std::string(strip_arn(model_of(route, target))),
-                               target.endpoint, target.tier,
-                               std::string(plain_account(target.account))};
+            const Target place{
+                target.region, std::string(strip_arn(target_of(target, route.model).model)),
+                target.endpoint, target.tier, std::string(plain_account(target.account))};
             problems.require(targets.insert(place).second, where, "this target is listed already");
         }
         problems.require(is_residency(route.residency), path + ".residency",

@@ -148,6 +148,9 @@ def ask_http2(port, method, path, body=None, headers=None, timeout=20):
         return Reply(answer.status, answer.headers.items(), answer.body)
 
 
+COUNTED_AT_THE_END = {"delivered", "cancelled", "broken", "input_tokens", "output_tokens", "delivered_tokens"}
+
+
 class Sim(Process):
     def __init__(self, folder, settings=None, regions=(EAST, WEST)):
         self.ports = {region: free_port() for region in regions}
@@ -181,16 +184,25 @@ class Sim(Process):
             return False
 
     def truth(self, region=None, model=None, key=None):
-        """The simulator's counts, summed over what is not named."""
-        truth = ask(self.admin, "GET", "/truth").json()
-        if key is None:
-            return truth
-        return sum(
-            counts[key]
-            for r, models in truth.items()
-            for m, counts in models.items()
-            if region in (None, r) and model in (None, m)
-        )
+        """The simulator's counts, summed over what is not named.
+
+        Some are counted when a call has ended, which is a moment after its last byte was read here: these are
+        asked for until no call is in flight, for a while at most."""
+        end = time.monotonic() + 3
+        while True:
+            truth = ask(self.admin, "GET", "/truth").json()
+            if key is None:
+                return truth
+            counts = [
+                counts
+                for r, models in truth.items()
+                for m, counts in models.items()
+                if region in (None, r) and model in (None, m)
+            ]
+            ended = key not in COUNTED_AT_THE_END or not any(one["in_flight"] for one in counts)
+            if ended or time.monotonic() > end:
+                return sum(one[key] for one in counts)
+            time.sleep(0.02)
 
     def arrived(self, region=None, model=None):
         """Grows by one with every inference call that reaches the simulator."""
