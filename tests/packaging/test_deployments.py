@@ -1,6 +1,7 @@
-"""compose.yaml, the Kubernetes manifests, the ECS task and the alerts: against their schemas, and against weir and each other."""
+"""compose.yaml, the Kubernetes manifests, the ECS task, the alerts and the dashboard: against their schemas, and against weir and each other."""
 
 import json
+import pathlib
 import re
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ import compose_spec
 import kubernetes_validate
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from places import PACKAGING, ROOT, settings_problems, weir
 from test_image import USER, instruction, words
 
@@ -228,21 +231,98 @@ def test_the_tasks_share_a_store_whose_password_is_a_secret(tmp_path):
     assert [f"${{{secret['name']}}}" in text for secret in weir_container["secrets"]] == [True]
 
 
-# ---- alerts
+# ---- Prometheus and Grafana
 
-def test_the_alerts_read_metrics_that_there_are():
+# What a place in the dashboard stands for, as Grafana would fill it in.
+VARIABLES = {"$__rate_interval": "1m", "$region": ".*", "$model": ".*"}
+DASHBOARD = json.loads((PACKAGING / "grafana/weir.json").read_text())
+
+
+def rules(kind):
+    files = [load(f"prometheus/{name}.yaml") for name in ("rules", "alerts")]
+    return [rule for file in files for group in file["groups"] for rule in group["rules"] if kind in rule]
+
+
+def expressions_of_the_dashboard():
+    found = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+    found += [(note["name"], note["expr"]) for note in DASHBOARD["annotations"]["list"]]
+    return found
+
+
+def reads_what_there_is(expression):
+    """Each metric is one of weir's in docs/operations.md, or one that a rule records."""
     page = (ROOT / "docs/operations.md").read_text()
+    recorded = {rule["record"] for rule in rules("record")}
+    metrics = re.findall(r"\bweir[:_][a-z0-9_:]+", expression)
+    for metric in metrics:
+        assert metric in recorded or f"`{metric.removesuffix('_bucket')}" in page, metric
+    return bool(metrics)
+
+
+def test_the_rules_read_metrics_that_there_are():
     deploying = (ROOT / "docs/deploying.md").read_text()
-    (group,) = load("prometheus/alerts.yaml")["groups"]
-    for rule in group["rules"]:
+    for rule in rules("alert"):
         assert f"`{rule['alert']}`" in deploying, rule["alert"]
-        metrics = re.findall(r"\bweir_[a-z_]+", rule["expr"])
-        assert metrics or "up{" in rule["expr"]
-        for metric in metrics:
-            assert f"`{metric.removesuffix('_bucket')}" in page, metric
+    for rule in rules("expr"):
+        assert reads_what_there_is(rule["expr"]) or "up{" in rule["expr"]
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
-def test_prometheus_accepts_its_files():
-    subprocess.run(["promtool", "check", "rules", PACKAGING / "prometheus/alerts.yaml"], check=True)
-    subprocess.run(["promtool", "check", "config", "--syntax-only", PACKAGING / "compose/prometheus.yaml"], check=True)
+def test_the_dashboard_reads_metrics_that_there_are():
+    for title, expression in expressions_of_the_dashboard():
+        assert reads_what_there_is(expression) or "process_" in expression, title
+
+
+def test_grafana_knows_the_dashboards_members():
+    """Read by Grafana's own types and written again, nothing is lost or of another name."""
+    again = json.loads(JSONEncoder().encode(Dashboard.from_json(DASHBOARD)))
+    assert [panel["title"] for panel in again["panels"]] == [panel["title"] for panel in DASHBOARD["panels"]]
+    for before, after in zip(DASHBOARD["panels"], again["panels"], strict=True):
+        assert after["gridPos"] == before["gridPos"]
+        assert [t["expr"] for t in after.get("targets", [])] == [t["expr"] for t in before.get("targets", [])]
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken and at["x"] + at["w"] <= 24, panel["title"]
+        taken |= cells
+
+
+def test_grafana_is_told_where_all_of_it_is():
+    (source,) = load("grafana/provisioning/datasources/prometheus.yaml")["datasources"]
+    assert source["url"] == "http://prometheus:9090" and "prometheus" in load("compose.yaml")["services"]
+    (provider,) = load("grafana/provisioning/dashboards/weir.yaml")["providers"]
+    volumes = load("compose.yaml")["services"]["grafana"]["volumes"]
+    assert f"./grafana/weir.json:{provider['options']['path']}/weir.json:ro" in volumes
+    mounted = {volume.split(":")[1] for volume in load("compose.yaml")["services"]["prometheus"]["volumes"]}
+    assert mounted >= set(load("compose/prometheus.yaml")["rule_files"])
+
+
+@pytest.fixture(scope="module")
+def promtool():
+    tool = shutil.which("promtool") or ROOT / "build/prometheus/usr/bin/promtool"
+    if not pathlib.Path(tool).exists():
+        pytest.skip("promtool is not installed, and Debian's package prometheus could not be fetched")
+    return lambda *args: subprocess.run([tool, *args], check=True, timeout=60)
+
+
+def test_prometheus_accepts_its_files(promtool):
+    promtool("check", "rules", PACKAGING / "prometheus/rules.yaml", PACKAGING / "prometheus/alerts.yaml")
+    promtool("check", "config", "--syntax-only", PACKAGING / "compose/prometheus.yaml")
+
+
+def test_alerts_ring_when_they_should_and_not_before(promtool):
+    promtool("test", "rules", ROOT / "tests/packaging/alerts.test.yaml")
+
+
+def test_prometheus_understands_the_dashboard(promtool, tmp_path):
+    recorded = []
+    for number, (_, expression) in enumerate(expressions_of_the_dashboard()):
+        for name, value in VARIABLES.items():
+            expression = expression.replace(name, value)
+        assert "$" not in expression, expression
+        recorded.append({"record": f"panel_{number}", "expr": expression})
+    file = tmp_path / "panels.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": recorded}]}))
+    promtool("check", "rules", file)
