@@ -16,7 +16,9 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from jsonschema import Draft202012Validator
 
+ROOT = Path(__file__).parent.parent.parent
 WEIR = os.environ.get("WEIR_EXE", "weir")
 EAST, WEST = "us-east-1", "us-west-2"
 SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -148,6 +150,7 @@ def ask_http2(port, method, path, body=None, headers=None, timeout=20):
         return Reply(answer.status, answer.headers.items(), answer.body)
 
 
+SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/access-log.schema.json").read_text()))
 COUNTED_AT_THE_END = {"delivered", "cancelled", "broken", "input_tokens", "output_tokens", "delivered_tokens"}
 
 
@@ -222,6 +225,15 @@ class Sim(Process):
         assert ask(self.admin, "DELETE", "/faults").status == 200
 
 
+def hold_against_the_schema(lines):
+    """The access log is what docs/access-log.schema.json says: the members of every line, all of some hundred."""
+    lines = [line for line in lines if "_aws" not in line]  # metrics may be among them
+    for line in lines:
+        assert line.keys() == SCHEMA.schema["properties"].keys(), line
+    for line in lines[:: len(lines) // 200 + 1]:
+        SCHEMA.validate(line)
+
+
 class Gateway(Process):
     asks = staticmethod(ask)  # or ask_http2, which a test may put here
 
@@ -269,6 +281,11 @@ class Gateway(Process):
             self.__exit__()
             raise
         return self
+
+    def __exit__(self, *failure):
+        super().__exit__(*failure)
+        if failure and failure[0] is None:
+            hold_against_the_schema(self.lines())
 
     def _ready(self):
         self.check_alive()
