@@ -42,10 +42,6 @@ ModelName split_model(std::string_view model_id);
 /// is.
 std::string_view strip_arn(std::string_view model_id);
 
-/// Fields of arn:partition:service:region:account:resource; empty: not told, or no ARN.
-std::string_view arn_region(std::string_view arn);
-std::string_view arn_account(std::string_view arn);
-
 /// Longest-prefix lookup over model ids without their geo prefix. Immutable once filled; const
 /// members are safe from any thread.
 class ModelTable {

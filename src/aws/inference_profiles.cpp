@@ -3,6 +3,7 @@
 #include "aws/json_read.h"
 #include "codec/hex.h"
 
+#include <weir/arn.h>
 #include <weir/models.h>
 
 #include <algorithm>

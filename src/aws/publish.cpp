@@ -1,6 +1,8 @@
 #include "aws/publish.h"
 
-#include <weir/models.h>
+#include <weir/arn.h>
+
+#include <pugixml.hpp>
 
 namespace weir::aws {
 

@@ -2,7 +2,7 @@
 #include "aws/alarms.h"
 #include "aws/publish.h"
 
-#include <weir/models.h>
+#include <weir/arn.h>
 
 #include <algorithm>
 #include <set>

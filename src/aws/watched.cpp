@@ -82,8 +82,9 @@ std::vector<WatchedQuota> watched_quotas(const Config& config) {
                 continue;
             }
             WatchedQuota one{region, {}, quota.tokens_per_minute, quota.requests_per_minute};
-            std::ranges::transform(quota.models, std::back_inserter(one.models),
-                                   [](const std::string& model) { return strip_arn(model); });
+            std::ranges::transform(
+                quota.models, std::back_inserter(one.models),
+                [](const std::string& model) { return std::string(strip_arn(model)); });
             out.push_back(std::move(one));
         }
     }

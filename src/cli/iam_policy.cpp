@@ -5,6 +5,7 @@
 #include "policy/geography.h"
 #include "policy/tariff.h"
 
+#include <weir/arn.h>
 #include <weir/models.h>
 
 #include <fmt/format.h>

@@ -7,6 +7,7 @@
 #include "gateway/client_scope.h"
 #include "gateway/worker.h"
 
+#include <weir/arn.h>
 #include <weir/models.h>
 
 namespace weir::gateway {

@@ -7,6 +7,8 @@
 #include "gateway/via.h"
 #include "gateway/worker.h"
 
+#include <weir/arn.h>
+
 #include <algorithm>
 #include <charconv>
 

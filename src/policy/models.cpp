@@ -28,34 +28,6 @@ std::string_view to_string(Family family) {
     return "unknown";
 }
 
-namespace {
-
-/// Between the `skipped`th colon and the next.
-std::string_view arn_field(std::string_view arn, int skipped) {
-    if (!arn.starts_with("arn:")) {
-        return {};
-    }
-    for (int field = 0; field < skipped; ++field) {
-        const auto colon = arn.find(':');
-        if (colon == std::string_view::npos) {
-            return {};
-        }
-        arn.remove_prefix(colon + 1);
-    }
-    const auto end = arn.find(':');
-    return end == std::string_view::npos ? std::string_view() : arn.substr(0, end);
-}
-
-}  // namespace
-
-std::string_view arn_region(std::string_view arn) {
-    return arn_field(arn, 3);
-}
-
-std::string_view arn_account(std::string_view arn) {
-    return arn_field(arn, 4);
-}
-
 std::string_view strip_arn(std::string_view model_id) {
     if (!model_id.starts_with("arn:")) {
         return model_id;

@@ -4,6 +4,7 @@
 #include "policy/geography.h"
 #include "policy/validate.h"
 
+#include <weir/arn.h>
 #include <weir/models.h>
 
 #include <algorithm>

@@ -88,14 +88,5 @@ TEST(ClientScope, NamesAliasesAndArns) {
     EXPECT_TRUE(may_use_region(&client, "eu-west-1"));
 }
 
-TEST(ClientScope, TheRegionOfAnArn) {
-    EXPECT_EQ(arn_region("arn:aws:bedrock:eu-west-1:1:inference-profile/x"), "eu-west-1");
-    EXPECT_EQ(arn_region("arn:aws:bedrock::1:x"), "");
-    for (const auto* none : {"", "arn:", "arn:aws", "arn:aws:bedrock", "arn:aws:bedrock:r",
-                             "us.x:0", "xarn:a:b:c:d"}) {
-        EXPECT_EQ(arn_region(none), "") << none;
-    }
-}
-
 }  // namespace
 }  // namespace weir::gateway
