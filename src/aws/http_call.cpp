@@ -118,6 +118,12 @@ Result<HttpAnswer> perform(const HttpCall& call, const std::atomic<bool>& stop) 
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK) {
         std::string why = error[0] != '\0' ? error.data() : curl_easy_strerror(code);
+        // Of a proxy whose password has an '@', libcurl tells the part behind it as the host.
+        if (const auto at = why.rfind('@'); at != std::string::npos) {
+            const auto blank = why.rfind(' ', at);
+            const auto begin = blank == std::string::npos ? 0 : blank + 1;
+            why.replace(begin, at - begin, "***");
+        }
         return failure(excerpt(why));
     }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);

@@ -25,7 +25,7 @@ struct Url {
 std::string without_password(std::string_view url) {
     const auto scheme = url.find("://");
     const auto from = scheme == std::string_view::npos ? 0 : scheme + 3;
-    const auto at = url.substr(0, url.find('/', from)).rfind('@');
+    const auto at = url.rfind('@');
     std::string out(url);
     if (at != std::string_view::npos && at >= from) {
         out.replace(from, at - from, "***");

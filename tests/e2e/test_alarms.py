@@ -177,6 +177,23 @@ def test_a_drill_that_is_not_delivered_fails_and_puts_back(account, aws):
     assert aws.alarms(EAST)[name]["StateValue"] != "ALARM"
 
 
+def test_a_drill_whose_first_answer_was_lost_puts_back(account, aws):
+    """CloudWatch did it, and the answer was an error: the alarm must not be left ringing."""
+    good(account.weir("apply", "--yes"))
+    name = "weir-availability"
+
+    def set_and_fail(call):
+        aws.set_alarm_state(call)
+        if call.params["StateValue"] == "ALARM":
+            raise Fault(500, "InternalFailure", "try again later")
+        return {}
+
+    aws.on("cloudwatch", "SetAlarmState", set_and_fail)
+    done = account.weir("test", name, "--yes", "--wait", "1s")
+    assert done.returncode == 1 and "InternalFailure" in done.stdout
+    assert aws.alarms(EAST)[name]["StateValue"] != "ALARM"
+
+
 def test_a_drill_without_alarms_sets_nothing(account, aws):
     done = account.weir("test", "--yes")
     assert done.returncode == 1 and "absent" in done.stdout

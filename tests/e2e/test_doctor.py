@@ -137,6 +137,14 @@ def test_a_way_that_leads_nowhere(doctor):
     assert found["proxy"]["verdict"] == "failed" and "hush" not in json.dumps(found)
 
 
+def test_a_proxy_that_this_host_is_excepted_from_is_none(doctor):
+    regions = {EAST: {"endpoint": "https://localhost"}}
+    doctor.env["HTTPS_PROXY"] = f"http://me:hu@sh@127.0.0.1:{free_port()}"
+    found = doctor(regions=regions)
+    assert found["proxy"]["verdict"] == "failed" and "sh@" not in json.dumps(found)
+    doctor.env["NO_PROXY"] = "localhost"
+    assert "proxy" not in doctor(regions=regions)
+
 
 def test_a_certificate_that_nobody_trusts(doctor):
     with Sim(doctor.file.parent) as sim:

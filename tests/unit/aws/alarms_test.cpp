@@ -243,6 +243,15 @@ TEST(Alarms, NothingToWatchIsSaid) {
     EXPECT_NE(alarms.error().message.find("routes"), std::string::npos);
 }
 
+TEST(Alarms, TargetsOfOtherAccountsAloneAreNothingToWatchWithoutOwnMetrics) {
+    Config config = two_regions();
+    config.routes[0].targets = {target("us-east-1", "", "prod")};
+    config.quotas.clear();
+    const auto alarms = make_alarms(config);
+    ASSERT_FALSE(alarms);
+    EXPECT_NE(alarms.error().message.find("`accounts`"), std::string::npos);
+}
+
 TEST(Alarms, AnArnIsWatchedByItsLastPartAndOtherAccountsByWeirAlone) {
     Config config = with_own_metrics();
     config.routes[0].targets = {

@@ -41,6 +41,22 @@ TEST(IamPolicy, ARouteNeedsItsModelAlone) {
                   "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0"});
 }
 
+TEST(IamPolicy, AGeographysProfileMayUseItsRegionsAndNoOthers) {
+    Config config = plain();
+    config.routes[0].model = "jp.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    config.regions = {{"ap-northeast-1", {}}};
+    config.routes[0].targets[0].region = "ap-northeast-1";
+    std::string all;
+    for (const IamStatement& statement : of(config)) {
+        for (const std::string& resource : statement.resources) {
+            all += resource + "\n";
+        }
+    }
+    EXPECT_TRUE(all.contains("bedrock:ap-northeast-1::foundation-model/anthropic.")) << all;
+    EXPECT_TRUE(all.contains("bedrock:ap-northeast-3::foundation-model/anthropic.")) << all;
+    EXPECT_FALSE(all.contains("ap-northeast-*")) << all;
+}
+
 TEST(IamPolicy, MetricsMayGoIntoTheirNamespace) {
     Config config = plain();
     config.aws.metrics.to = MetricsTo::emf;

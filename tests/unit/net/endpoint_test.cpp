@@ -34,6 +34,21 @@ TEST(Endpoint, WhatIsNoEndpoint) {
     }
 }
 
+TEST(Endpoint, MessagesDoNotRepeatPasswords) {
+    for (const char* url : {"http://me:hush@x", "http://me:hu@sh@x:0", "ftp://me:hush@x/y@z",
+                            "http://me:hush@", "me:hush@x"}) {
+        const std::string as_endpoint = Endpoint::parse(url).error().message;
+        const std::string tls = std::string("https") + (std::string(url).substr(4));
+        for (const auto& proxy : {std::string(url), tls}) {
+            const auto by = Endpoint::parse("https://x.example", {}, proxy);
+            const std::string as_proxy = by ? "" : by.error().message;
+            for (const std::string& message : {as_endpoint, as_proxy}) {
+                EXPECT_FALSE(message.contains("hush") || message.contains("hu@")) << message;
+            }
+        }
+    }
+}
+
 TEST(Endpoint, Proxies) {
     const auto told =
         Endpoint::parse("https://x.example", {}, "http://me:p%40ss@proxy.example:3128");
