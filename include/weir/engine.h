@@ -24,6 +24,45 @@ struct LimitStatus {
 };
 enum class BreakerState : std::uint8_t { closed = 0, half_open = 1, open = 2 };
 
+/// Some targets. An empty member means any; the account "default" is that of `credentials`.
+struct TargetFilter {
+    std::string region = {};
+    std::string model = {};  ///< as the target has it; of an ARN its last part will do
+    std::string account = {};
+
+    bool matches(const Target& target) const;
+    /// Every target of the other is one of these.
+    bool covers(const TargetFilter& other) const;
+    bool operator==(const TargetFilter&) const = default;
+};
+
+/// What an operator has ordered for targets.
+enum class Hold : std::uint8_t {
+    open,    ///< in use, whatever the breaker finds
+    drain,   ///< calls that have another target go there
+    closed,  ///< nothing is sent there
+};
+std::string_view to_string(Hold hold);
+
+/// The `by` of an operator; anybody else's orders are those of an alarm.
+inline constexpr std::string_view kOperator = "operator";
+
+struct Override {
+    Hold hold = Hold::closed;
+    TargetFilter targets = {};
+    Duration lasts{};  ///< in a status: what is left of it
+    std::string reason = {};
+    std::string by = std::string(kOperator);
+};
+
+/// Calls of this class and of lower ones are refused.
+struct Shedding {
+    Priority from = Priority::batch;
+    Duration lasts{};  ///< in a status: what is left of it
+    std::string reason = {};
+    std::string by = std::string(kOperator);
+};
+
 struct TargetStatus {
     std::string region;
     std::string model;
@@ -32,7 +71,8 @@ struct TargetStatus {
     std::string account;  ///< empty: that of `credentials`
     std::vector<LimitStatus> limits;
     BreakerState breaker = BreakerState::closed;
-    std::uint64_t in_flight = 0;  ///< granted, sent or begun
+    std::optional<Override> held;  ///< what an operator has ordered for it
+    std::uint64_t in_flight = 0;   ///< granted, sent or begun
     bool daily_closed = false;
     bool misconfigured = false;          ///< several calls got 404 or 403; closed for a while
     std::string misconfigured_cause;     ///< the error that closed it
@@ -81,6 +121,8 @@ struct Status {
     std::vector<WaitingStatus> waiting;
     std::vector<SkippedStatus> skipped;
     std::vector<SharedStatus> shared;
+    std::vector<Override> overrides;
+    std::vector<Shedding> shedding;
     std::uint64_t waiting_calls = 0;
     std::uint64_t waiting_bytes = 0;
     std::uint64_t in_flight = 0;
@@ -152,6 +194,21 @@ public:
     std::optional<Instant> next_wake() const;
 
     Status status(Instant now) const;
+
+    // Orders of operators, and of alarms in their place: in memory only. They win over the breaker,
+    // and an operator's over an alarm's. Limits hold nevertheless.
+
+    /// Replaces what `by` has ordered for the same targets. False: there are too many overrides.
+    bool hold(const Override& order, Instant now);
+    /// Takes back what `by` has ordered for these targets or for some of them; empty: what anybody
+    /// has. The number of orders taken back.
+    std::size_t release(const TargetFilter& targets, std::string_view by, Instant now);
+    /// Opens the breakers of these targets as failures would: probes close them again.
+    std::size_t trip(const TargetFilter& targets, Instant now);
+    /// Lets those of them that are open be probed now.
+    void probe(const TargetFilter& targets, Instant now);
+    /// Replaces what `by` has ordered; for no time: takes it back.
+    void shed(const Shedding& order, Instant now);
 
     // Several instances on one quota (Config::shared). The driver carries exchanges to the books
     // and answers back; until it does, the engine counts alone.

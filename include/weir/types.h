@@ -188,6 +188,8 @@ enum class RefusalReason : std::uint8_t {
     attempts_exhausted,  ///< answer with `upstream`, as it came
     upstream_error,      ///< not retryable: answer with `upstream`, as it came
     no_target,           ///< residency, family or Region-bound parts exclude every target
+    closed,              ///< an operator has closed every target
+    shed,                ///< an operator has this class of calls refused
 };
 std::string_view to_string(RefusalReason reason);
 

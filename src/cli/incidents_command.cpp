@@ -1,13 +1,11 @@
 #include "cli/incidents_command.h"
 
-#include "aws/http_call.h"
-#include "cli/health_command.h"
+#include "cli/admin_call.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <atomic>
 #include <ctime>
 #include <ostream>
 
@@ -44,45 +42,18 @@ void print(const Json& answer, std::ostream& out) {
 
 int run_incidents(const IncidentsOptions& options, const Getenv& getenv, std::ostream& out,
                   std::ostream& err) {
-    aws::HttpCall call;
-    call.url = options.url;
-    if (call.url.empty()) {
-        const LoadedConfig loaded = load_config(options.config, getenv);
-        if (!loaded.complaints.empty()) {
-            for (const Complaint& complaint : loaded.complaints) {
-                err << to_string(complaint) << '\n';
-            }
-            return 2;
-        }
-        if (loaded.config.admin.empty()) {
-            err << "weir incidents: `admin` is off in this configuration\n";
-            return 2;
-        }
-        const auto url = health_url(loaded.config);
-        if (!url) {
-            err << "weir incidents: " << url.error().message << '\n';
-            return 2;
-        }
-        call.url = *url;
+    const std::string command = "weir incidents";
+    const auto call = admin_call({options.config, options.url}, "/incidents", command, getenv, err);
+    if (const int* code = std::get_if<int>(&call)) {
+        return *code;
     }
-    while (call.url.ends_with('/')) {
-        call.url.pop_back();
+    const auto answer = ask_admin(std::get<aws::HttpCall>(call), command, err);
+    if (const int* code = std::get_if<int>(&answer)) {
+        return *code;
     }
-    call.url += "/incidents";
-    call.direct = true;  // a proxy would ask another machine
-    if (const auto key = getenv("WEIR_ADMIN_KEY"); key && !key->empty()) {
-        call.headers.push_back("Authorization: Bearer " + *key);
-    }
-    const std::atomic<bool> stop{false};
-    const auto answer = aws::perform(call, stop);
-    if (!answer) {
-        err << "weir incidents: " << call.url << ": " << answer.error().message << '\n';
-        return 1;
-    }
-    const Json body = Json::parse(answer->body, nullptr, false);
-    if (answer->status != 200 || !body.is_object()) {
-        err << "weir incidents: " << call.url << " answers " << answer->status
-            << (answer->status == 401 ? "; WEIR_ADMIN_KEY is to hold the admin key" : "") << '\n';
+    const Json body = Json::parse(std::get<std::string>(answer), nullptr, false);
+    if (!body.is_object()) {
+        err << command << ": the answer is not weir's\n";
         return 1;
     }
     if (options.json) {

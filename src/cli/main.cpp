@@ -13,6 +13,7 @@
 #include "cli/serve_command.h"
 #include "cli/sim_command.h"
 #include "cli/sim_file.h"
+#include "cli/target_command.h"
 #include "cli/version.h"
 #include "cli/whoami_command.h"
 
@@ -323,6 +324,7 @@ int run(int argc, char** argv) {
         command->add_flag("--json", arguments.json, "Print the result as JSON");
     }
     const weir::cli::AwsCommands aws_commands(app);
+    const weir::cli::TargetCommand target_command(app);
     CLI::App* help_command = app.add_subcommand("help", "Show the help of a command");
     help_command->add_option("command", arguments.help_topic, "Name of the command");
 
@@ -370,6 +372,8 @@ int run(int argc, char** argv) {
         return weir::cli::run_doctor(arguments.config, arguments.json, environment, std::cout,
                                      std::cerr);
     if (const auto code = aws_commands.run(environment, std::cout, std::cerr))
+        return *code;
+    if (const auto code = target_command.run(environment, std::cout, std::cerr))
         return *code;
     if (help_command->parsed())
         return help(app, overview, arguments.help_topic);

@@ -21,7 +21,7 @@ constexpr std::string_view kPrometheus =
     "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n";
 
 net::Task<void> refuse(net::Downstream& downstream, int status, std::string_view type,
-                       std::string message) {
+                       std::string message, std::string_view allow = "GET, HEAD") {
     ErrorAnswer error;
     error.status = status;
     error.type = type;
@@ -32,7 +32,7 @@ net::Task<void> refuse(net::Downstream& downstream, int status, std::string_view
         codec::append_field(fields, "WWW-Authenticate", "Bearer");
     }
     if (status == 405) {
-        codec::append_field(fields, "Allow", "GET, HEAD");
+        codec::append_field(fields, "Allow", allow);
     }
     const auto body = error_body(error.message);
     co_await downstream.send(status, fields, body);
@@ -86,6 +86,54 @@ std::string reload_json(const ReloadAnswer& answer) {
         .dump();
 }
 
+bool is_order(std::string_view path) {
+    return path == "/targets" || path.starts_with("/targets/") || path == "/shed";
+}
+
+constexpr std::size_t kLongestOrderText = 16UL << 10;
+
+net::Task<void> answer_order(net::Downstream& downstream, std::string_view path,
+                             const AdminParts& parts) {
+    const auto& head = downstream.head();
+    const bool list = path == "/targets";
+    const bool fits = list ? head.method == "GET" || head.method == "HEAD" : head.method == "POST";
+    if (!fits) {
+        co_await refuse(downstream, 405, "ValidationException",
+                        "weir: targets are listed with GET /targets; orders are given with POST",
+                        list ? "GET, HEAD" : "POST");
+        co_return;
+    }
+    std::string body;
+    while (!list) {
+        const auto piece = co_await downstream.read_body();
+        if (!piece) {
+            co_return;
+        }
+        if (piece->empty()) {
+            break;
+        }
+        if (body.size() + piece->size() > kLongestOrderText) {
+            co_await refuse(downstream, 413, "ValidationException",
+                            "weir: the body of an order has 16 KiB at most");
+            co_return;
+        }
+        body.append(*piece);
+    }
+    const std::string_view target = head.target;
+    OrderText text;
+    text.post = !list;
+    text.path = path;
+    text.query = target.substr(std::min(target.size(), path.size() + 1));
+    text.body = body;
+    text.peer = downstream.peer();
+    const OrderReply reply = parts.order(text);
+    if (reply.status == 200) {
+        co_await downstream.send(200, kJson, reply.body);
+    } else {
+        co_await refuse(downstream, reply.status, reply.type, reply.body);
+    }
+}
+
 }  // namespace
 
 bool asks_health(const codec::Head& head) {
@@ -134,6 +182,10 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
         co_await downstream.send(200, metrics ? kPrometheus : kJson, body);
         co_return;
     }
+    if (parts.order && is_order(path)) {
+        co_await answer_order(downstream, path, parts);
+        co_return;
+    }
     if (path == "/reload") {
         if (head.method != "POST") {
             co_await refuse(downstream, 405, "ValidationException", "weir: reload with POST");
@@ -157,8 +209,8 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
     }
     co_await refuse(
         downstream, 404, "ResourceNotFoundException",
-        "weir: the admin port has /healthz, /readyz, /metrics, /status, /incidents and POST "
-        "/reload");
+        "weir: the admin port has /healthz, /readyz, /metrics, /status, /incidents, "
+        "/targets and POST /reload, /targets/close, /targets/drain, /targets/open, /shed");
 }
 
 }  // namespace weir::gateway

@@ -1,6 +1,7 @@
 // The admin port: health, metrics, status, reload. No credential, key or prompt is ever shown.
 #pragma once
 
+#include "gateway/orders.h"
 #include "net/server.h"
 
 #include <weir/config.h>
@@ -27,6 +28,8 @@ struct AdminParts {
     std::function<std::string()> metrics;
     std::function<std::string()> status;
     std::function<std::string()> incidents;
+    /// GET /targets, POST /targets/... and /shed.
+    std::function<OrderReply(const OrderText&)> order;
     /// Starts a reload and returns at once; `done` is called once, on any thread. Empty: not
     /// offered.
     std::function<void(std::string_view peer, std::function<void(ReloadAnswer)> done)> reload;

@@ -78,6 +78,10 @@ std::string when_free(const Refusal& r) {
                : "";
 }
 
+std::string again_in(const Refusal& r) {
+    return " Try again in " + in_seconds(r.retry_after) + ".";
+}
+
 }  // namespace
 
 std::unexpected<ErrorAnswer> refused(int status, std::string_view type, std::string message,
@@ -169,6 +173,20 @@ ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
                         "by its endpoint (bedrock-mantle takes OpenAI's and Anthropic's paths "
                         "only) and by parts that are bound to another Region (a guardrail, an ARN, "
                         "an s3Location).";
+            break;
+        case RefusalReason::shed:
+            throttle(
+                "weir: calls of this priority are refused for a time, by order of the "
+                "operator." +
+                again_in(r));
+            break;
+        case RefusalReason::closed:
+            a.status = 503;
+            a.type = "ServiceUnavailableException";
+            a.outcome = Outcome::unavailable;
+            a.retry_after = std::max(r.retry_after, Duration(std::chrono::seconds(1)));
+            a.message = "weir: every target of " + std::string(asked_model) +
+                        " is closed by order of the operator." + again_in(r);
             break;
         case RefusalReason::unavailable:
         case RefusalReason::attempts_exhausted:

@@ -91,6 +91,7 @@ void EngineGate::on_timer() {
     if (send_) {
         exchanges = engine_.exchanges(gateway::now());
     }
+    const std::vector<std::string> notices = engine_.take_notices();
     const auto next = next_due();
     armed_ = next.value_or(Instant::max());
     lock.unlock();
@@ -99,6 +100,11 @@ void EngineGate::on_timer() {
         timer_.set(*next);
     }
     post(woken);
+    if (log_) {
+        for (const std::string& notice : notices) {
+            log_(LogLevel::warn, notice);
+        }
+    }
     if (!exchanges.empty()) {
         send_(std::move(exchanges));
     }
@@ -173,6 +179,26 @@ void EngineGate::reconfigure(Config config) {
 EngineState EngineGate::state() {
     const std::scoped_lock lock(mutex_);
     return engine_.state(gateway::now());
+}
+
+bool EngineGate::hold(const Override& order) {
+    return ask(true, [&](Engine& e, Instant now) { return e.hold(order, now); });
+}
+
+std::size_t EngineGate::release(const TargetFilter& targets, std::string_view by) {
+    return ask(true, [&](Engine& e, Instant now) { return e.release(targets, by, now); });
+}
+
+std::size_t EngineGate::trip(const TargetFilter& targets) {
+    return ask(true, [&](Engine& e, Instant now) { return e.trip(targets, now); });
+}
+
+void EngineGate::probe(const TargetFilter& targets) {
+    ask(true, [&](Engine& e, Instant now) { e.probe(targets, now); });
+}
+
+void EngineGate::shed(const Shedding& order) {
+    ask(true, [&](Engine& e, Instant now) { e.shed(order, now); });
 }
 
 Status EngineGate::status() {

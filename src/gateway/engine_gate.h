@@ -38,6 +38,9 @@ public:
     Decision report(CallId id, const Failure& failure, std::string_view name = {});
     /// What the engine has to say to the log.
     std::vector<std::string> notices();
+    /// What it has to say of its own accord goes there, on worker 0's loop. To be called before the
+    /// loops run.
+    void tell(LogSink log) { log_ = std::move(log); }
     /// began() and settle() in one go, for answers that come whole.
     void complete(CallId id, const Usage& usage);
     void cancel(CallId id, const std::optional<Usage>& so_far);
@@ -46,6 +49,13 @@ public:
 
     void reconfigure(Config config);
     Status status();
+
+    // Orders of operators: see Engine.
+    bool hold(const Override& order);
+    std::size_t release(const TargetFilter& targets, std::string_view by);
+    std::size_t trip(const TargetFilter& targets);
+    void probe(const TargetFilter& targets);
+    void shed(const Shedding& order);
 
     /// Several instances draw on the same quotas: what the engine has to tell the others goes to
     /// `send`, on worker 0's loop, and what comes back to answered() and unanswered(), there too.
@@ -78,6 +88,7 @@ private:
         Instant::max();         // guarded by mutex_: what the timer is, or is about to be, set to
     Instant timer_deadline_{};  // worker 0's thread only
     net::Timer timer_;          // likewise
+    LogSink log_;               // may be empty
     Send send_;                 // empty: this instance counts alone
 };
 

@@ -85,6 +85,7 @@ Result<void> Gateway::start() {
                 call->deliver(wake.decision);
             }
         });
+    my.gate->tell(my.options.log);
     my.shadow = std::make_unique<ObserveGate>(config, my.options.seed, *my.loops.front());
     if (config.shared) {
         my.books.kept =
@@ -151,6 +152,7 @@ Result<void> Gateway::start() {
     };
     my.listeners.admin_parts.metrics = [this] { return observe::to_text(impl_->scrape()); };
     my.listeners.admin_parts.incidents = [this] { return impl_->incidents(); };
+    my.listeners.admin_parts.order = [this](const OrderText& text) { return impl_->order(text); };
     my.listeners.admin_parts.status = [this] {
         return observe::status_json(impl_->status(), impl_->shadow->rows(),
                                     impl_->in_force.status(), impl_->shadow->advice());

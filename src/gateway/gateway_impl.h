@@ -107,6 +107,7 @@ struct Gateway::Impl {
     void push_metrics(const Config& config);
     void watch_incidents(const Config& config);
     std::string incidents();
+    OrderReply order(const OrderText& text);
     void log_observed();
     void log(LogLevel level, std::string_view text) const {
         if (options.log) {

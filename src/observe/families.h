@@ -185,6 +185,19 @@ struct EngineFamilies {
                              "account region model endpoint? tier?",
                              "0 closed, 1 half-open, 2 open.",
                              Merge::max};
+    ReadMetric target_held{rows,
+                           kGauge,
+                           "weir_target_held",
+                           "account region model state",
+                           "1 for a target that an operator or an alarm holds open, drained or "
+                           "closed.",
+                           Merge::max};
+    ReadMetric shedding{rows,
+                        kGauge,
+                        "weir_shedding",
+                        "priority",
+                        "1 while calls of this class and lower ones are refused by order.",
+                        Merge::max};
     ReadMetric prompt_cache_calls{rows, kCounter, "weir_prompt_cache_calls_total",
                                   "account region model endpoint? result",
                                   "Calls of conversations with a prompt cache, sent to the target "

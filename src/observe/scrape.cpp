@@ -21,6 +21,10 @@ void read_targets(EngineFamilies& out, const Status& status, const ModelLabel& m
         const std::string tier(to_string(target.tier));
         out.breaker_state.set({account, target.region, model, endpoint, tier},
                               static_cast<double>(target.breaker));
+        if (target.held) {
+            out.target_held.set(
+                {account, target.region, model, std::string(to_string(target.held->hold))}, 1);
+        }
         for (const auto& [result, calls] :
              {std::pair("kept", target.cache_kept), std::pair("moved", target.cache_moved)}) {
             if (calls > 0) {
@@ -52,6 +56,9 @@ void read_targets(EngineFamilies& out, const Status& status, const ModelLabel& m
     for (const WaitingStatus& one : status.waiting) {
         out.waiting.set({std::string(model_label(one.model)), std::string(to_string(one.priority))},
                         static_cast<double>(one.calls));
+    }
+    for (const Shedding& one : status.shedding) {
+        out.shedding.set({std::string(to_string(one.from))}, 1);
     }
     for (const SkippedStatus& one : status.skipped) {
         out.target_skipped.set({one.region, std::string(model_label(one.model)), one.reason},

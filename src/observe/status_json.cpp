@@ -46,6 +46,35 @@ ordered_json limits_json(const std::vector<LimitStatus>& limits) {
     return out;
 }
 
+ordered_json or_null(const std::string& text) {
+    return text.empty() ? ordered_json() : ordered_json(text);
+}
+
+ordered_json override_json(const Override& order) {
+    return {{"state", to_string(order.hold)},
+            {"by", order.by},
+            {"reason", order.reason},
+            {"seconds_left", to_seconds(order.lasts)}};
+}
+
+void put_orders(ordered_json& out, const Status& status) {
+    out["overrides"] = ordered_json::array();
+    for (const Override& order : status.overrides) {
+        ordered_json one{{"account", or_null(order.targets.account)},
+                         {"region", or_null(order.targets.region)},
+                         {"model", or_null(order.targets.model)}};
+        one.update(override_json(order));
+        out["overrides"].push_back(std::move(one));
+    }
+    out["shedding"] = ordered_json::array();
+    for (const Shedding& order : status.shedding) {
+        out["shedding"].push_back({{"priority", to_string(order.from)},
+                                   {"by", order.by},
+                                   {"reason", order.reason},
+                                   {"seconds_left", to_seconds(order.lasts)}});
+    }
+}
+
 ordered_json target_json(const TargetStatus& target) {
     ordered_json out;
     out["account"] = account_label(target.account);
@@ -55,6 +84,7 @@ ordered_json target_json(const TargetStatus& target) {
     out["tier"] =
         target.tier == Tier::unset ? ordered_json() : ordered_json(to_string(target.tier));
     out["breaker"] = breaker_name(target.breaker);
+    out["held"] = target.held ? override_json(*target.held) : ordered_json();
     out["in_flight"] = target.in_flight;
     out["daily_closed"] = target.daily_closed;
     out["misconfigured"] = target.misconfigured;
@@ -77,6 +107,22 @@ ordered_json target_json(const TargetStatus& target) {
 }
 
 }  // namespace
+
+std::string targets_json(const Status& status) {
+    ordered_json out;
+    out["targets"] = ordered_json::array();
+    for (const TargetStatus& target : status.targets) {
+        const ordered_json all = target_json(target);
+        ordered_json one;
+        for (const char* name : {"account", "region", "model", "endpoint", "tier", "breaker",
+                                 "held", "in_flight", "daily_closed", "misconfigured"}) {
+            one[name] = all[name];
+        }
+        out["targets"].push_back(std::move(one));
+    }
+    put_orders(out, status);
+    return out.dump(2, ' ', false, ordered_json::error_handler_t::replace);
+}
 
 std::string observed_line(const policy::ObservedRow& row) {
     const policy::ObservedCounts& c = row.counts;
@@ -123,6 +169,7 @@ std::string status_json(const Status& status, const std::vector<policy::Observed
         one["limits"] = limits_json(client.limits);
         out["clients"].push_back(std::move(one));
     }
+    put_orders(out, status);
     out["waiting"] = ordered_json::array();
     for (const WaitingStatus& waiting : status.waiting) {
         ordered_json one;

@@ -24,6 +24,9 @@ std::string status_json(const Status& status, const std::vector<policy::Observed
                         const ConfigurationStatus& configuration = {},
                         const std::vector<policy::ObservedAdvice>& advice = {});
 
+/// GET /targets: of each target what an operator decides by, and the orders in force.
+std::string targets_json(const Status& status);
+
 /// For the log: what `mode: observe` has shown of one client's calls to one model.
 std::string observed_line(const policy::ObservedRow& row);
 

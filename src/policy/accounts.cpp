@@ -38,6 +38,10 @@ PathLess::View key_of(const Call& call, const ClientState& client, const Mapped&
             call.home_account};
 }
 
+Instant kept_closed_until(const Held& held) {
+    return held.any && held.hold == Hold::open ? held.until : Instant::min();
+}
+
 }  // namespace
 
 Accounts::Accounts(const Config& config) : config_(config), pools_(config) {
@@ -130,6 +134,8 @@ TargetState* Accounts::target_for(const Target& target, Instant now) {
         place.targets.push_back(slot.get());
         slot->region = &place;
         set_up(slot.get(), now);
+        slot->held = overrides_.held(target, now);
+        slot->breaker.keep_closed(kept_closed_until(slot->held), now);
         // What a call costs, and so what is learned of it, differs where output is apart.
         std::weak_ptr<Estimator>& learned = estimators_[{slot->terms.model, slot->pool->apart()}];
         slot->estimator = learned.lock();
@@ -292,6 +298,19 @@ std::vector<QuotaPool*> Accounts::shared_pools() const {
 
 void Accounts::count_skipped(const TargetState& target, const char* reason) {
     ++skipped_[{target.target.region, target.target.model, reason}];
+}
+
+std::vector<TargetState*> Accounts::read_overrides(Instant now) {
+    std::vector<TargetState*> changed;
+    for (const auto& [key, target] : targets_) {
+        const Held held = overrides_.held(key, now);
+        const Held before = std::exchange(target->held, held);
+        if (held.any != before.any || held.hold != before.hold || held.until != before.until) {
+            target->breaker.keep_closed(kept_closed_until(held), now);
+            changed.push_back(target.get());
+        }
+    }
+    return changed;
 }
 
 void Accounts::configure_client(ClientState* client) {

@@ -134,6 +134,12 @@ public:
 
     /// Calls for which a target of their route was left out, by Region, model and reason.
     void count_skipped(const TargetState& target, const char* reason);
+
+    /// What operators have ordered. After a change, and when an order ends: read_overrides().
+    Overrides& overrides() { return overrides_; }
+    const Overrides& overrides() const { return overrides_; }
+    /// Tells each target what is in force there; the targets for which that has changed.
+    std::vector<TargetState*> read_overrides(Instant now);
     const SkippedCounts& skipped() const { return skipped_; }
 
     // What there is (accounts_limits.cpp).
@@ -213,6 +219,7 @@ private:
     std::unordered_map<const CallRecord*, std::vector<TargetState*>> mentioned_;
     bool purge_due_ = false;
     SkippedCounts skipped_;
+    Overrides overrides_;
     std::uint32_t targets_made_ = 0;
     std::uint64_t uses_ = 0;  // of paths, ever
     std::uint64_t in_flight_ = 0;

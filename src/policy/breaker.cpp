@@ -176,14 +176,52 @@ void Breaker::broke(Random& random, Instant now, Witness who) {
 }
 
 void Breaker::judge(Random& random, Instant now) {
-    if (state_ == BreakerState::closed &&
+    if (state_ == BreakerState::closed && now >= kept_closed_until_ &&
         evidence_.condemns(rule(), Evidence::View::believed, now)) {
-        ramp_.rate_before = std::max(kLeastRate, evidence_.total(config_.window, now) /
-                                                     std::max(0.1, to_seconds(config_.window)));
+        ramp_.rate_before = rate(now);
         sole_accuser_ = evidence_.sole_accuser(config_.window, now);
         trip(random, now);
         tripped_by_ = 0;
     }
+}
+
+/// Attempts a second of late, for the ramp that follows.
+double Breaker::rate(Instant now) {
+    return std::max(kLeastRate, evidence_.total(config_.window, now) /
+                                    std::max(0.1, to_seconds(config_.window)));
+}
+
+void Breaker::keep_closed(Instant until, Instant now) {
+    kept_closed_until_ = until;
+    if (until <= now) {
+        return;
+    }
+    ramp_.on = false;
+    if (state(now) != BreakerState::closed) {
+        state_ = BreakerState::closed;
+        ++epoch_;
+        evidence_.clear();
+        failed_probe_of_.reset();
+        sole_accuser_.reset();
+        tripped_by_ = 0;
+        times_open_ = 0;
+        by_another_ = false;
+        probes_ = {};
+    }
+}
+
+bool Breaker::raise(Random& random, Instant now) {
+    const BreakerState at_present = state(now);
+    if (at_present == BreakerState::open || now < kept_closed_until_) {
+        return false;
+    }
+    if (at_present == BreakerState::closed) {
+        ramp_.rate_before = rate(now);
+    }
+    sole_accuser_.reset();
+    tripped_by_ = 0;
+    trip(random, now);
+    return true;
 }
 
 bool Breaker::healthy(Instant now) {
@@ -233,6 +271,9 @@ void Breaker::trip(Random& random, Instant now) {
 }
 
 void Breaker::open_for_another(Instant until, Instant now) {
+    if (now < kept_closed_until_) {
+        return;
+    }
     if (state_ != BreakerState::open) {
         state_ = BreakerState::open;
         ++epoch_;

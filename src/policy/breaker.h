@@ -101,6 +101,11 @@ public:
     void release(Instant now);
     bool opened_by_another() const { return by_another_; }
 
+    /// An operator keeps it closed until then: failures count, and have no effect.
+    void keep_closed(Instant until, Instant now);
+    /// Opens as failures would. False: it is open, or kept closed.
+    bool raise(Random& random, Instant now);
+
     bool open(Instant now) { return state(now) == BreakerState::open; }
     Instant opens_until() const { return until_; }
 
@@ -128,6 +133,7 @@ private:
     Evidence::Rule rule() const;
     void judge(Random& random, Instant now);
     void trip(Random& random, Instant now);
+    double rate(Instant now);
     double ramp_rate(Instant now) const;
     void accrue(Instant now);
 
@@ -145,6 +151,7 @@ private:
     Probes probes_;
     Gate gate_;
     bool by_another_ = false;
+    Instant kept_closed_until_ = Instant::min();
     Ramp ramp_;
 };
 

@@ -12,6 +12,10 @@ namespace {
 // How long a final answer without a time of its own is repeated to the SDK that asks again.
 constexpr Duration kRepeatAtLeast = std::chrono::seconds(5);
 constexpr Duration kLongestDeadline = std::chrono::hours(24);
+
+bool by_order(RefusalReason reason) {
+    return reason == RefusalReason::closed || reason == RefusalReason::shed;
+}
 }  // namespace
 
 History::Place& History::at(TargetState* target) {
@@ -133,6 +137,9 @@ std::optional<PastRefusal> Engine::Impl::refused(std::string_view client,
     if (entry == nullptr || !entry->refusal || entry->refusal->upstream || entry->until <= now) {
         return std::nullopt;
     }
+    if (by_order(entry->refusal->reason)) {  // of this instance's operator
+        return std::nullopt;
+    }
     return PastRefusal{.refusal = *entry->refusal,
                        .left = entry->until - now,
                        .age = now - entry->arrival,
@@ -166,10 +173,14 @@ Refusal Engine::Impl::finish(CallRecord* call, Refusal refusal, Instant now) {
 std::optional<Grant> Engine::Impl::grant_after_refusal(const Call& call, RefusalReason reason,
                                                        Instant now) {
     if (reason != RefusalReason::quota && reason != RefusalReason::deadline &&
-        reason != RefusalReason::queue_full) {
+        reason != RefusalReason::queue_full && !by_order(reason)) {
         return std::nullopt;
     }
     CallRecord* record = new_record(call, now);
+    if (shed(record, now)) {
+        end(record);
+        return std::nullopt;
+    }
     record->deadline += now - record->arrival;
     record->arrival = now;
     const bool in_turn = !record->path->targets.empty() &&
@@ -284,7 +295,12 @@ void Engine::Impl::began(CallId id, Instant now) {
 }
 
 std::optional<Instant> Engine::Impl::next_wake() const {
-    return agenda_.any_dirty() || !doomed_.empty() ? now_ : agenda_.next();
+    if (agenda_.any_dirty() || !doomed_.empty()) {
+        return now_;
+    }
+    const Instant order_ends = accounts_.overrides().next_end();
+    const std::optional<Instant> next = agenda_.next();
+    return order_ends == Instant::max() ? next : std::min(next.value_or(order_ends), order_ends);
 }
 
 Engine::Engine(Config config, std::uint64_t seed, Instant now)
@@ -328,6 +344,21 @@ EngineState Engine::state(Instant now) const {
 }
 void Engine::resume(EngineState state, Instant now) {
     impl_->resume(std::move(state), now);
+}
+bool Engine::hold(const Override& order, Instant now) {
+    return impl_->hold(order, now);
+}
+std::size_t Engine::release(const TargetFilter& targets, std::string_view by, Instant now) {
+    return impl_->release(targets, by, now);
+}
+std::size_t Engine::trip(const TargetFilter& targets, Instant now) {
+    return impl_->trip(targets, now);
+}
+void Engine::probe(const TargetFilter& targets, Instant now) {
+    impl_->probe(targets, now);
+}
+void Engine::shed(const Shedding& order, Instant now) {
+    impl_->shed(order, now);
 }
 std::optional<Refusal> Engine::count_request(std::string_view client, Instant now) {
     return impl_->count_request(client, now);

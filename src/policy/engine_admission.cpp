@@ -31,6 +31,9 @@ std::optional<Refusal> Engine::Impl::turned_away(CallRecord* call, Instant now) 
     if (targets.empty()) {
         return Accounts::refusal(RefusalReason::no_target, *call, 0);
     }
+    if (auto no = shed(call, now)) {
+        return no;
+    }
     if (now >= call->deadline) {
         return Accounts::refusal(RefusalReason::deadline, *call, 0);
     }
@@ -39,7 +42,10 @@ std::optional<Refusal> Engine::Impl::turned_away(CallRecord* call, Instant now) 
     }
     for (const PathTarget& place : targets) {
         if (passed_over(*call->path, place.state, call->client, now)) {
-            accounts_.count_skipped(*place.state, "misconfigured");
+            const Held& held = place.state->held;
+            accounts_.count_skipped(*place.state, held.closed(now)    ? "closed"
+                                                  : held.avoided(now) ? "drained"
+                                                                      : "misconfigured");
         }
     }
     if (auto no = Accounts::never_fits(*call)) {
@@ -98,14 +104,15 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
             t->pool->meter(LimitKind::daily_tokens).fits_at(held_cost(*call, *t, i).tokens, now));
         day = std::min(day, day_free);
         all_days_gone = all_days_gone && day_free > latest;
-        if (t->breaker.open(now)) {
-            reopens = std::min(reopens, t->breaker.opens_until());
+        const bool held = t->held.closed(now);
+        const bool open = held || t->breaker.open(now);
+        if (open) {
+            reopens = std::min(reopens, held ? t->held.until : t->breaker.opens_until());
         } else {
             all_open = false;
         }
         backlog = backlog || Waiting::backlogged(*lane->slots[i].flow);
-        if (passed_over(*call->path, t, call->client, now) || day_free > latest ||
-            t->breaker.open(now)) {
+        if (passed_over(*call->path, t, call->client, now) || day_free > latest || open) {
             continue;
         }
         const Instant at =
@@ -126,7 +133,9 @@ std::optional<Refusal> Engine::Impl::hopeless(CallRecord* call, Instant now) {
         return refuse(RefusalReason::daily_quota, day, 0);
     }
     if (all_open && reopens > latest) {
-        return refuse(RefusalReason::unavailable, reopens, 0);
+        return refuse(
+            all_closed(*call->path, now) ? RefusalReason::closed : RefusalReason::unavailable,
+            reopens, 0);
     }
     // A call that its client's own limit holds back past its last moment is told so at once.
     const Instant own = Accounts::own_turn(*call, now);

@@ -34,7 +34,8 @@ CallRecord* Engine::Impl::backfill(TargetState* target, const Slot* head, bool o
 
 /// When this target may be sent to, quota apart; Instant::max(): only an event can change it.
 Instant Engine::Impl::may_send_at(TargetState* target, Instant now) {
-    const Instant at = std::max(now, target->day.until);
+    const Instant at = std::max(
+        {now, target->day.until, target->held.closed(now) ? target->held.until : Instant::min()});
     if (target->day.probing && target->day.probe_out) {
         return Instant::max();
     }
@@ -53,6 +54,9 @@ Instant Engine::Impl::may_send_at(TargetState* target, Instant now) {
 void Engine::Impl::rescue(Path* path, Instant now) {
     TargetState* first = nullptr;
     for (const PathTarget& t : path->targets) {
+        if (t.state->held.closed(now)) {
+            continue;
+        }
         if (!t.state->breaker.open(now) && !t.state->breaker.gated(now)) {
             return;
         }
@@ -256,11 +260,11 @@ void Engine::Impl::dispatch(TargetState* target, Instant now, std::vector<Wake>&
 
 RefusalReason Engine::Impl::expiry_reason(const CallRecord* call, Instant now) const {
     for (const PathTarget& t : call->path->targets) {
-        if (!t.state->breaker.open(now)) {
+        if (!t.state->held.closed(now) && !t.state->breaker.open(now)) {
             return RefusalReason::deadline;
         }
     }
-    return RefusalReason::unavailable;
+    return all_closed(*call->path, now) ? RefusalReason::closed : RefusalReason::unavailable;
 }
 
 void Engine::Impl::on_timer(Timer& timer, Instant now, std::vector<Wake>& woken,
@@ -312,6 +316,9 @@ void Engine::Impl::advance(Instant now, std::vector<Wake>& woken) {
     now = tick(now);
     if (accounts_.purge_due()) {
         purge();
+    }
+    if (accounts_.overrides().next_end() <= now) {
+        end_overrides(now);
     }
     const std::size_t limit = woken.size() + kWakesACall;
     while (!doomed_.empty() && woken.size() < limit) {

@@ -11,7 +11,6 @@ using namespace policy;
 namespace {
 constexpr Duration kDayPause = std::chrono::minutes(15);
 constexpr Duration kLongestDayPause = std::chrono::hours(4);
-constexpr std::size_t kMostNotices = 100;
 
 bool on_path(const Path& path, const TargetState* target) {
     return std::ranges::find(path.targets, target, &PathTarget::state) != path.targets.end();
@@ -144,11 +143,6 @@ void Engine::Impl::note_misfit(CallRecord* call, const Failure& failure, TargetS
     const std::string& account = target->target.account;
     const std::string place = target->target.model + " in " + target->target.region +
                               (account.empty() ? "" : " of account " + account);
-    const auto notice = [&](std::string text) {
-        if (notices_.size() < kMostNotices) {
-            notices_.push_back(std::move(text));
-        }
-    };
     if (lasts(kind) && target->unfit.refused(call->asked.witness, now)) {
         target->unfit.set_cause({describe(failure), std::string(name), call->client->name});
         notice(place + " is passed over for 5 minutes" +

@@ -35,6 +35,7 @@ namespace weir {
 ///   engine_evidence.cpp   what an outcome shows about its target: breaker, fitness, quota
 ///   engine_config.cpp     reconfigure
 ///   engine_shared.cpp     what instances on one quota tell each other
+///   engine_overrides.cpp  orders of operators
 ///   engine_status.cpp     the snapshot
 ///
 /// Invariants: a record in calls_ is waiting (in exactly one lane, with its timer armed) or in
@@ -57,6 +58,11 @@ public:
     void advance(Instant now, std::vector<Wake>& woken);
     std::optional<Instant> next_wake() const;
     Status status(Instant now);
+    bool hold(const Override& order, Instant now);
+    std::size_t release(const TargetFilter& targets, std::string_view by, Instant now);
+    std::size_t trip(const TargetFilter& targets, Instant now);
+    void probe(const TargetFilter& targets, Instant now);
+    void shed(const Shedding& order, Instant now);
     EngineState state(Instant now) const;
     void resume(EngineState state, Instant now);
     std::vector<BookExchange> exchanges(Instant now);
@@ -117,6 +123,7 @@ private:
     bool closed(TargetState* target, Instant now) const;
     static bool passed_over(const Path& path, const TargetState* target, const ClientState* client,
                             Instant now);
+    static Instant avoided_until(const TargetState* target, const ClientState* client, Instant now);
     void park(Lane* lane, Instant until, Instant now);
     void unpark(ClientState* client, Instant now);
 
@@ -162,6 +169,13 @@ private:
     std::vector<BookExchange::Trouble> troubles(const QuotaPool* pool, Instant now) const;
     std::int64_t settling(const QuotaPool* pool) const;
     void heed(const BookAnswer& answer, TargetState* target, Instant now);
+
+    // engine_overrides.cpp
+    void heed_overrides(Instant now);
+    void end_overrides(Instant now);
+    static bool all_closed(const Path& path, Instant now);
+    std::optional<Refusal> shed(const CallRecord* call, Instant now) const;
+    void notice(std::string text);
 
     // engine_config.cpp
     void read_config();

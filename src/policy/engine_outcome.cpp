@@ -54,7 +54,9 @@ bool Engine::Impl::anywhere_left(const CallRecord* call) const {
     return std::ranges::any_of(call->path->targets, [&](const PathTarget& t) {
         const History::Place* place = call->history ? call->history->find(t.state) : nullptr;
         return !passed_over(*call->path, t.state, call->client, now_) &&
-               t.state->day.until <= call->deadline && (place == nullptr || !place->barred);
+               t.state->day.until <= call->deadline &&
+               !(t.state->held.closed(now_) && t.state->held.until > call->deadline) &&
+               (place == nullptr || !place->barred);
     });
 }
 

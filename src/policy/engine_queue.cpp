@@ -35,19 +35,29 @@ void Engine::Impl::dequeue(CallRecord* call, Instant now) {
 }
 
 bool Engine::Impl::closed(TargetState* target, Instant now) const {
-    if (target->day.until > now || (target->day.probing && target->day.probe_out)) {
+    if (target->held.closed(now) || target->day.until > now ||
+        (target->day.probing && target->day.probe_out)) {
         return true;
     }
     return !target->breaker.allows(now);
 }
 
-/// Calls of this client find the target unfit, and the path has another one that is not.
+/// Calls of this client find the target unfit, or an operator keeps calls away from it, and the
+/// path has another one.
 bool Engine::Impl::passed_over(const Path& path, const TargetState* target,
                                const ClientState* client, Instant now) {
-    return target->unfit.closed_for(client->key, now) &&
+    return avoided_until(target, client, now) > now &&
            std::ranges::any_of(path.targets, [&](const PathTarget& other) {
-               return !other.state->unfit.closed_for(client->key, now);
+               return avoided_until(other.state, client, now) <= now;
            });
+}
+
+/// Instant::min(): it is not avoided.
+Instant Engine::Impl::avoided_until(const TargetState* target, const ClientState* client,
+                                    Instant now) {
+    return std::max(
+        target->unfit.closed_for(client->key, now) ? target->unfit.until() : Instant::min(),
+        target->held.avoided(now) ? target->held.until : Instant::min());
 }
 
 Instant Engine::Impl::eligible_at(const Lane* lane, std::size_t index, Instant now) const {
@@ -61,7 +71,7 @@ Instant Engine::Impl::eligible_at(const Lane* lane, std::size_t index, Instant n
     const Path& path = *lane->path;
     const TargetState* target = lane->slots[index].target;
     if (passed_over(path, target, lane->client, now)) {
-        return target->unfit.until();
+        return avoided_until(target, lane->client, now);
     }
     if (call != nullptr && call->history && lane->solo) {
         return now;

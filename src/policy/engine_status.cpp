@@ -57,6 +57,11 @@ Status Engine::Impl::status(Instant now) {
                                 Accounts::pool_in_flight(*t), 0, false});
         }
         s.breaker = t->breaker.state(now);
+        const Override* order = nullptr;
+        if (const Held held = accounts_.overrides().held(t->target, now, &order); held.any) {
+            s.held = *order;
+            s.held->lasts = held.until - now;
+        }
         s.in_flight = t->in_flight;
         s.daily_closed = t->day.until > now || t->day.probing;
         s.misconfigured = t->unfit.closed(now);
@@ -114,6 +119,8 @@ Status Engine::Impl::status(Instant now) {
         status.shared.push_back(
             {shared.key(), shared.mode() == SharedQuota::Mode::joined, shared.instances()});
     }
+    status.overrides = accounts_.overrides().overrides(now);
+    status.shedding = accounts_.overrides().shedding(now);
     status.waiting_calls = waiting_.calls();
     status.waiting_bytes = waiting_.bytes();
     status.in_flight = accounts_.in_flight();

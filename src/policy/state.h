@@ -19,6 +19,7 @@
 #include "policy/estimator.h"
 #include "policy/indexed_heap.h"
 #include "policy/leavers.h"
+#include "policy/overrides.h"
 #include "policy/quota_pool.h"
 #include "policy/retry.h"
 #include "policy/served_part.h"
@@ -187,6 +188,7 @@ struct TargetState {
     UnfitRecord unfit;
     Leavers leavers;
     DayClosure day;
+    Held held;  ///< what an operator has ordered, as Overrides has it
     TargetQueue queue;
     TargetTally tally;
     std::uint64_t in_flight = 0;

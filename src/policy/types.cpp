@@ -42,6 +42,10 @@ std::string_view to_string(RefusalReason reason) {
             return "upstream_error";
         case RefusalReason::no_target:
             return "no_target";
+        case RefusalReason::closed:
+            return "closed";
+        case RefusalReason::shed:
+            return "shed";
     }
     return "quota";
 }

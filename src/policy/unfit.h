@@ -50,7 +50,7 @@ public:
     /// True if it is closed by this.
     bool refused(Witness who, Instant now);
     void take_back(std::uint64_t call);
-    /// A call succeeded here.
+    /// A call succeeded here, or an operator says that one would.
     void fits();
 
     bool closed_for(std::uint64_t client, Instant now) const {

@@ -1,0 +1,192 @@
+#include "cli/target_command.h"
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <ostream>
+
+namespace weir::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string left_text(const Json& seconds) {
+    const auto s = seconds.is_number() ? static_cast<long>(seconds.get<double>() + 0.5) : 0L;
+    return s >= 120 ? fmt::format("{} min", (s + 30) / 60) : fmt::format("{} s", s);
+}
+
+std::string text_of(const Json& value, const char* otherwise) {
+    return value.is_string() ? value.get<std::string>() : otherwise;
+}
+
+std::string held_text(const Json& held) {
+    if (!held.is_object()) {
+        return {};
+    }
+    const std::string reason = held.value("reason", "");
+    return fmt::format("held {} for {} by {}{}", held.value("state", ""),
+                       left_text(held["seconds_left"]), held.value("by", ""),
+                       reason.empty() ? "" : ": " + reason);
+}
+
+void print_list(const Json& answer, std::ostream& out) {
+    const Json targets = answer.value("targets", Json::array());
+    if (targets.empty()) {
+        out << "No target so far: a target appears with its first call.\n";
+    }
+    for (const Json& one : targets) {
+        out << fmt::format(
+            "{:14} {:60} breaker {:9} {}\n", one.value("region", ""),
+            (one.value("account", "default") == "default" ? "" : one.value("account", "") + "/") +
+                one.value("model", ""),
+            one.value("breaker", ""), held_text(one.value("held", Json())));
+    }
+    for (const Json& one : answer.value("overrides", Json::array())) {
+        out << fmt::format("order: {} {} {} for another {}, by {}\n", one.value("state", ""),
+                           text_of(one["region"], "every Region"),
+                           text_of(one["model"], "every model"), left_text(one["seconds_left"]),
+                           one.value("by", ""));
+    }
+    for (const Json& one : answer.value("shedding", Json::array())) {
+        out << fmt::format(
+            "order: calls of the class {} and lower are refused for another {}, by {}\n",
+            one.value("priority", ""), left_text(one["seconds_left"]), one.value("by", ""));
+    }
+}
+
+void print_done(const Json& answer, std::ostream& out) {
+    const std::string order = answer.value("order", "");
+    const Json seconds = answer.value("seconds", Json());
+    out << (order == "close"   ? "closed"
+            : order == "drain" ? "drained"
+                               : "open")
+        << (seconds.is_number() ? " for " + left_text(seconds) : "") << ":";
+    const Json targets = answer.value("targets", Json::array());
+    if (targets.empty()) {
+        out << " no target so far; those that come are meant too";
+    }
+    for (const Json& one : targets) {
+        const std::string account = one.value("account", "default");
+        out << ' ' << (account == "default" ? "" : account + "/") << one.value("region", "") << '/'
+            << one.value("model", "");
+    }
+    out << '\n';
+}
+
+}  // namespace
+
+TargetName target_name(const std::string& place) {
+    TargetName name;
+    const std::size_t slash = place.find('/');
+    name.region = place.substr(0, slash);
+    if (slash == std::string::npos) {
+        return name;
+    }
+    name.model = place.substr(slash + 1);
+    // A model id has no slash, unless it is an ARN.
+    const std::size_t second = name.model.find('/');
+    if (second != std::string::npos && !name.model.starts_with("arn:")) {
+        name.account = std::move(name.region);
+        name.region = name.model.substr(0, second);
+        name.model.erase(0, second + 1);
+    }
+    return name;
+}
+
+TargetCommand::TargetCommand(CLI::App& app)
+    : command_(app.add_subcommand(
+          "target", "Close, drain or open targets of the running gateway for a time")) {
+    command_->require_subcommand(1);
+    const auto add = [&](const char* name, const char* what) {
+        CLI::App* one = command_->add_subcommand(name, what);
+        one->add_option("-c,--config", options_.port.config,
+                        "weir.yaml that the gateway runs with");
+        one->add_option("--url", options_.port.url,
+                        "Address of its admin port, instead of the configured one");
+        one->add_flag("--json", options_.json, "Print JSON");
+        return one;
+    };
+    const auto add_order = [&](const char* name, const char* what, const char* lasts) {
+        CLI::App* one = add(name, what);
+        one->add_option("target", options_.place,
+                        "REGION, REGION/MODEL or ACCOUNT/REGION/MODEL, as in x-weir-target")
+            ->required();
+        one->add_option("model", options_.model, "MODEL; default: every model there");
+        one->add_option("--account", options_.account, "In this account alone");
+        one->add_option("--for", options_.lasts, lasts);
+        one->add_option("--reason", options_.reason, "For the log and for whoever asks why");
+    };
+    const char* const at_most = "For how long, 1s to 168h; default: 15m";
+    add_order("close", "Send nothing there; calls that have no other target are refused", at_most);
+    add_order("drain", "Send calls to their other targets; those that have none still go there",
+              at_most);
+    add_order("open", "Take back close and drain",
+              "Also keep it in use for so long, whatever its breaker finds");
+    add("list", "List the targets and the orders in force");
+    command_->footer(
+        "Calls under way are not touched. Orders are gone when the gateway restarts; each of "
+        "several instances\nhas its own. WEIR_ADMIN_KEY is sent if it is set.\n"
+        "Exit code: 0 done; 1 refused, or no answer; 2 wrong usage.");
+}
+
+std::optional<int> TargetCommand::run(const Getenv& getenv, std::ostream& out,
+                                      std::ostream& err) const {
+    if (!command_->parsed()) {
+        return std::nullopt;
+    }
+    const std::string verb = command_->get_subcommands().front()->get_name();
+    const std::string command = "weir target " + verb;
+    const bool list = verb == "list";
+    auto call =
+        admin_call(options_.port, list ? "/targets" : "/targets/" + verb, command, getenv, err);
+    if (const int* code = std::get_if<int>(&call)) {
+        return *code;
+    }
+    auto& http = std::get<aws::HttpCall>(call);
+    if (!list) {
+        TargetName name = target_name(options_.place);
+        for (const auto& [given, part, option] :
+             {std::tuple(&options_.model, &name.model, "MODEL"),
+              std::tuple(&options_.account, &name.account, "--account")}) {
+            if (!given->empty() && !part->empty()) {
+                err << command << ": " << option << " is given twice\n";
+                return 2;
+            }
+            *part += *given;
+        }
+        Json body;
+        for (const auto& [member, value] :
+             {std::pair("region", name.region), std::pair("model", name.model),
+              std::pair("account", name.account), std::pair("for", options_.lasts),
+              std::pair("reason", options_.reason)}) {
+            if (!value.empty()) {
+                body[member] = value;
+            }
+        }
+        http.method = "POST";
+        http.headers.emplace_back("Content-Type: application/json");
+        http.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+    const auto answer = ask_admin(http, command, err);
+    if (const int* code = std::get_if<int>(&answer)) {
+        return *code;
+    }
+    const Json body = Json::parse(std::get<std::string>(answer), nullptr, false);
+    if (!body.is_object()) {
+        err << command << ": the answer is not weir's\n";
+        return 1;
+    }
+    if (options_.json) {
+        out << body.dump(2) << '\n';
+    } else if (list) {
+        print_list(body, out);
+    } else {
+        print_done(body, out);
+    }
+    return 0;
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,281 @@
+#include "gateway/orders.h"
+
+#include "codec/hex.h"
+#include "policy/eligibility.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <set>
+
+namespace weir::gateway {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::size_t kLongestReason = 200;
+constexpr std::array<std::string_view, 6> kNames{"region",   "model", "account",
+                                                 "priority", "for",   "reason"};
+
+using Members = std::map<std::string, std::string, std::less<>>;
+
+Result<void> add(Members& members, std::string name, std::string value) {
+    if (std::ranges::find(kNames, name) == kNames.end()) {
+        return failure("`" + name.substr(0, 50) +
+                       "` is unknown: region, model, account, priority, for and reason are known");
+    }
+    if (!members.emplace(std::move(name), std::move(value)).second) {
+        return failure(
+            "each of region, model, account, priority, for and reason may be given once");
+    }
+    return {};
+}
+
+Result<void> read_query(std::string_view query, Members& members) {
+    while (!query.empty()) {
+        const std::string_view pair = query.substr(0, query.find('&'));
+        query.remove_prefix(std::min(query.size(), pair.size() + 1));
+        if (pair.empty()) {
+            continue;
+        }
+        const std::size_t equals = pair.find('=');
+        std::string value(equals == std::string_view::npos ? std::string_view()
+                                                           : pair.substr(equals + 1));
+        std::ranges::replace(value, '+', ' ');
+        if (auto added = add(members, codec::percent_decoded(pair.substr(0, equals)),
+                             codec::percent_decoded(value));
+            !added) {
+            return added;
+        }
+    }
+    return {};
+}
+
+Result<void> read_body(std::string_view body, Members& members) {
+    if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+        return {};
+    }
+    const auto json = ordered_json::parse(body, nullptr, false);
+    if (!json.is_object()) {
+        return failure("the body is to be a JSON object");
+    }
+    for (const auto& [name, value] : json.items()) {
+        if (value.is_null()) {
+            continue;
+        }
+        if (!value.is_string()) {
+            return failure("`" + name.substr(0, 50) + "` is to be a string");
+        }
+        if (auto added = add(members, name, value.get<std::string>()); !added) {
+            return added;
+        }
+    }
+    return {};
+}
+
+std::string take(Members& members, std::string_view name) {
+    const auto found = members.find(name);
+    return found == members.end() ? std::string() : std::move(found->second);
+}
+
+/// For one line of a log: no control characters, not too long.
+std::string clean(std::string text) {
+    if (text.size() > kLongestReason) {
+        text.resize(kLongestReason);
+    }
+    std::ranges::replace_if(
+        text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; }, ' ');
+    return text;
+}
+
+std::optional<Priority> priority_of(std::string_view name) {
+    for (const Priority one : {Priority::interactive, Priority::standard, Priority::batch}) {
+        if (name == to_string(one)) {
+            return one;
+        }
+    }
+    return std::nullopt;
+}
+
+ordered_json or_null(std::string_view text) {
+    return text.empty() ? ordered_json() : ordered_json(text);
+}
+
+std::string listed(const std::set<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) {
+        text += (text.empty() ? "" : ", ") + name;
+    }
+    return text;
+}
+
+std::string_view verb(const Order& order) {
+    return !order.hold ? "shed" : *order.hold == Hold::closed ? "close" : to_string(*order.hold);
+}
+
+}  // namespace
+
+Result<Duration> order_duration(std::string_view text) {
+    constexpr std::array<std::pair<std::string_view, Duration>, 4> kUnits{
+        {{"ms", std::chrono::milliseconds(1)},
+         {"s", std::chrono::seconds(1)},
+         {"m", std::chrono::minutes(1)},
+         {"h", std::chrono::hours(1)}}};
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc{}) {
+        const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+        for (const auto& [name, length] : kUnits) {
+            if (unit == name && number > 0 && number <= kLongestOrder / length) {
+                return number * length;
+            }
+        }
+    }
+    return failure("`for` is to be a time with its unit, 1ms to 168h, such as 15m");
+}
+
+Result<Order> read_order(const OrderText& text) {
+    Order order;
+    if (text.path == "/targets/close") {
+        order.hold = Hold::closed;
+    } else if (text.path == "/targets/drain") {
+        order.hold = Hold::drain;
+    } else if (text.path == "/targets/open") {
+        order.hold = Hold::open;
+    } else if (text.path != "/shed") {
+        return failure("there are /targets/close, /targets/drain, /targets/open and /shed");
+    }
+    Members members;
+    if (auto read = read_query(text.query, members); !read) {
+        return std::unexpected(read.error());
+    }
+    if (auto read = read_body(text.body, members); !read) {
+        return std::unexpected(read.error());
+    }
+    order.targets = {take(members, "region"), take(members, "model"), take(members, "account")};
+    order.reason = clean(take(members, "reason"));
+    const std::string priority = take(members, "priority");
+    if (order.hold) {
+        if (order.targets.region.empty() && order.targets.model.empty()) {
+            return failure("`region`, `model` or both are to name the targets");
+        }
+        if (!priority.empty()) {
+            return failure("`priority` belongs to /shed");
+        }
+    } else {
+        if (order.targets != TargetFilter{}) {
+            return failure(
+                "/shed is for all targets: region, model and account do not belong to it");
+        }
+        const auto from = priority_of(priority.empty() ? "batch" : priority);
+        if (!from) {
+            return failure("`priority` is to be interactive, standard or batch");
+        }
+        order.from = *from;
+    }
+    const std::string lasts = take(members, "for");
+    if (lasts == "0s" && !order.hold) {
+        order.lasts = Duration::zero();
+    } else if (!lasts.empty()) {
+        const auto read = order_duration(lasts);
+        if (!read) {
+            return std::unexpected(read.error());
+        }
+        order.lasts = *read;
+    } else if (order.hold != Hold::open) {
+        order.lasts = kOrderLasts;
+    }
+    return order;
+}
+
+std::vector<Target> targets_named(const TargetFilter& filter, const Config& config,
+                                  const Status& status) {
+    std::set<Target> named;
+    const auto look = [&](Target target) {
+        if (filter.matches(target)) {
+            named.insert(std::move(target));
+        }
+    };
+    for (const RouteConfig& route : config.routes) {
+        for (const RouteTarget& target : route.targets) {
+            look(policy::target_of(target, route.model));
+        }
+    }
+    for (const TargetStatus& t : status.targets) {
+        look({.region = t.region,
+              .model = t.model,
+              .endpoint = t.endpoint,
+              .tier = t.tier,
+              .account = t.account});
+    }
+    return {named.begin(), named.end()};
+}
+
+Result<void> check_order(const Order& order, const Config& config, const Status& status) {
+    const TargetFilter& targets = order.targets;
+    if (!order.hold || !targets_named(targets, config, status).empty()) {
+        return {};
+    }
+    if (!targets.region.empty() && !config.regions.empty() &&
+        !config.regions.contains(targets.region)) {
+        std::set<std::string> regions;
+        for (const auto& [name, region] : config.regions) {
+            regions.insert(name);
+        }
+        return failure("the Region `" + targets.region.substr(0, 50) +
+                       "` is not declared; declared are " + listed(regions));
+    }
+    if (targets.model.empty() && targets.account.empty()) {
+        return {};  // a Region without a call so far
+    }
+    std::set<std::string> models;
+    for (const Target& target : targets_named({targets.region, "", ""}, config, status)) {
+        models.insert(target.model);
+    }
+    return failure("no such target; " + (models.empty()
+                                             ? std::string("no target is known so far")
+                                             : "known models there are " + listed(models)));
+}
+
+std::string order_json(const Order& order, const std::vector<Target>& targets) {
+    ordered_json out{{"order", verb(order)}};
+    if (order.hold) {
+        out["region"] = or_null(order.targets.region);
+        out["model"] = or_null(order.targets.model);
+        out["account"] = or_null(order.targets.account);
+    } else {
+        out["priority"] = to_string(order.from);
+    }
+    out["seconds"] = order.lasts ? ordered_json(to_seconds(*order.lasts)) : ordered_json();
+    out["reason"] = order.reason;
+    if (order.hold) {
+        out["targets"] = ordered_json::array();
+        for (const Target& target : targets) {
+            out["targets"].push_back({{"account", account_label(target.account)},
+                                      {"region", target.region},
+                                      {"model", target.model}});
+        }
+    }
+    return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string describe(const Order& order) {
+    std::string text(verb(order));
+    if (order.hold) {
+        const TargetFilter& t = order.targets;
+        text += t.model.empty() ? " every model" : " " + clean(t.model);
+        text += t.region.empty() ? " in every Region" : " in " + clean(t.region);
+        text += t.account.empty() ? "" : " of account " + clean(t.account);
+    } else {
+        text += " calls of the class " + std::string(to_string(order.from)) + " and lower";
+    }
+    if (order.lasts) {
+        text += " for " + std::to_string(to_ms(*order.lasts) / 1000) + " s";
+    }
+    return text + (order.reason.empty() ? ", no reason given" : ", because: " + order.reason);
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,58 @@
+// What an operator orders over the admin port: close, drain or open targets, shed a class of calls.
+#pragma once
+
+#include <weir/config.h>
+#include <weir/engine.h>
+#include <weir/result.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::gateway {
+
+inline constexpr Duration kOrderLasts = std::chrono::minutes(15);  // unless it says otherwise
+inline constexpr Duration kLongestOrder = std::chrono::hours(7 * 24);
+
+/// A request of the admin port, as text. All views belong to the caller.
+struct OrderText {
+    bool post = false;
+    std::string_view path;  // without the query
+    std::string_view query;
+    std::string_view body;  // JSON, or empty
+    std::string_view peer;
+};
+struct OrderReply {
+    int status = 200;
+    std::string_view type = {};  // of the error
+    std::string body = {};       // JSON; of an error its message
+};
+
+struct Order {
+    std::optional<Hold> hold;  // nullopt: it sheds
+    TargetFilter targets;
+    Priority from = Priority::batch;
+    std::optional<Duration> lasts;
+    std::string reason;
+};
+
+/// "15m": whole numbers of ms, s, m, h; at most kLongestOrder.
+Result<Duration> order_duration(std::string_view text);
+
+/// The path says what, the query and the body (one JSON object of strings) the rest: region, model,
+/// account, priority, for, reason. A name in both places or an unknown one is an error.
+Result<Order> read_order(const OrderText& text);
+
+/// The targets of routes and of calls so far that the filter names.
+std::vector<Target> targets_named(const TargetFilter& filter, const Config& config,
+                                  const Status& status);
+/// Why the order cannot be followed: a Region or model that is unknown.
+Result<void> check_order(const Order& order, const Config& config, const Status& status);
+
+/// What is answered to an order that is followed.
+std::string order_json(const Order& order, const std::vector<Target>& targets);
+/// "close of MODEL in us-east-1 for 900 s, because ...": for the log.
+std::string describe(const Order& order);
+
+}  // namespace weir::gateway
