@@ -54,13 +54,15 @@ TEST_F(OverridesTest, AClosedTargetGetsNothingUntilItsTimeIsOver) {
     EXPECT_EQ(east().breaker, BreakerState::closed) << "the breaker knows nothing of it";
     now += 15min - 1ns;
     EXPECT_EQ(next_place(), "us-west-2");
+    advance();
+    EXPECT_EQ(engine().next_wake(), now + 1ns) << "the end of an order wakes the driver";
     now += 1ns;
-    EXPECT_EQ(engine().next_wake(), now) << "the end of an order wakes the driver";
     advance();
     EXPECT_EQ(next_place(), "us-east-1");
     EXPECT_FALSE(east().held);
     EXPECT_TRUE(engine().status(now).overrides.empty());
     ASSERT_EQ(engine().take_notices().size(), 1U);
+    advance();
     EXPECT_EQ(engine().next_wake(), std::nullopt);
 }
 
@@ -86,6 +88,7 @@ TEST_F(OverridesTest, WhoHasNoOtherTargetIsRefusedAtOnceAndTold) {
 TEST_F(OverridesTest, CallsThatWaitForAClosedTargetLeaveIt) {
     config.quotas.clear();
     quota(1000);
+    config.routes.front().spill_after = 0ns;
     const Call first = call(900);
     const Call second = call(900);
     const Call waiting = call(900);
