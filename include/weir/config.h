@@ -226,6 +226,24 @@ struct IncidentsConfig {
     std::string token;    ///< instead of it, sent as Authorization: Bearer
 };
 
+/// What a CloudWatch alarm may make weir do, as long as it lasts.
+enum class AlarmAction : std::uint8_t {
+    close,  ///< its targets
+    drain,
+    trip,  ///< the breakers of its targets
+    shed   ///< calls of a class and of lower ones
+};
+struct ActionConfig {
+    std::string topic;  ///< ARN of the SNS topic that the alarm tells
+    std::string alarm;  ///< its name, with * for any text; empty: any
+    AlarmAction act = AlarmAction::close;
+    std::string region;  ///< of the targets; empty: any
+    std::string model;   ///< likewise
+    std::string account;
+    Priority priority = Priority::batch;
+    Duration lasts = std::chrono::minutes(15);
+};
+
 /// Where calls to AWS that are not inference go: URLs, for tests and VPC endpoints.
 /// Empty: `endpoint`; where that is empty too, the service's own in the Region.
 struct AwsConfig {
@@ -245,6 +263,7 @@ struct AwsConfig {
     AwsMetricsConfig metrics;
     AlarmsConfig alarms;
     IncidentsConfig incidents;
+    std::vector<ActionConfig> actions;  ///< POST /sns of the admin port takes messages for these
 };
 
 struct Config {

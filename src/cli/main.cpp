@@ -2,6 +2,7 @@
 
 #include "cli/account_commands.h"
 #include "cli/aws_commands.h"
+#include "cli/aws_init_command.h"
 #include "cli/check_command.h"
 #include "cli/demo.h"
 #include "cli/doctor_command.h"
@@ -325,6 +326,7 @@ int run(int argc, char** argv) {
     }
     const weir::cli::AwsCommands aws_commands(app);
     const weir::cli::TargetCommand target_command(app);
+    const weir::cli::AwsInitCommand aws_init_command(app);
     CLI::App* help_command = app.add_subcommand("help", "Show the help of a command");
     help_command->add_option("command", arguments.help_topic, "Name of the command");
 
@@ -374,6 +376,8 @@ int run(int argc, char** argv) {
     if (const auto code = aws_commands.run(environment, std::cout, std::cerr))
         return *code;
     if (const auto code = target_command.run(environment, std::cout, std::cerr))
+        return *code;
+    if (const auto code = aws_init_command.run(environment, std::cout, std::cerr))
         return *code;
     if (help_command->parsed())
         return help(app, overview, arguments.help_topic);

@@ -3,6 +3,7 @@
 #include "codec/sigv4.h"
 #include "gateway/answer.h"
 #include "gateway/identity.h"
+#include "gateway/sns_endpoint.h"
 #include "net/signal.h"
 
 #include <openssl/crypto.h>
@@ -157,6 +158,11 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
     const auto path = head.target.substr(0, head.target.find('?'));
     if (asks_health(head)) {
         co_await answer_health(downstream, parts.ready());
+        co_return;
+    }
+    if (path == "/sns" && parts.alarms) {
+        std::shared_ptr<AlarmActions> actions = parts.alarms();
+        co_await answer_sns(downstream, std::move(actions));
         co_return;
     }
     if (auto why = browser_refusal(head, {config.admin}, config.allowed_hosts); !why.empty()) {

@@ -1,6 +1,7 @@
 // The admin port: health, metrics, status, reload. No credential, key or prompt is ever shown.
 #pragma once
 
+#include "gateway/alarm_actions.h"
 #include "gateway/orders.h"
 #include "net/server.h"
 
@@ -8,6 +9,7 @@
 #include <weir/result.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +32,8 @@ struct AdminParts {
     std::function<std::string()> incidents;
     /// GET /targets, POST /targets/... and /shed.
     std::function<OrderReply(const OrderText&)> order;
+    /// POST /sns. Empty, or gives null: no alarm may act.
+    std::function<std::shared_ptr<AlarmActions>()> alarms;
     /// Starts a reload and returns at once; `done` is called once, on any thread. Empty: not
     /// offered.
     std::function<void(std::string_view peer, std::function<void(ReloadAnswer)> done)> reload;

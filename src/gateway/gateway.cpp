@@ -152,7 +152,7 @@ Result<void> Gateway::start() {
     };
     my.listeners.admin_parts.metrics = [this] { return observe::to_text(impl_->scrape()); };
     my.listeners.admin_parts.incidents = [this] { return impl_->incidents(); };
-    my.listeners.admin_parts.order = [this](const OrderText& text) { return impl_->order(text); };
+    my.take_orders();
     my.listeners.admin_parts.status = [this] {
         return observe::status_json(impl_->status(), impl_->shadow->rows(),
                                     impl_->in_force.status(), impl_->shadow->advice());
@@ -206,6 +206,7 @@ Result<void> Gateway::start() {
     const auto current = my.in_force.snapshot();
     my.push_metrics(current->config);
     my.watch_incidents(current->config);
+    my.let_alarms_act(current->config);
     return {};
 }
 
@@ -334,6 +335,9 @@ std::vector<prometheus::MetricFamily> Gateway::Impl::scrape() {
             const auto& counters = aws.push->counters();
             gauges.cloudwatch = {counters.sent, counters.dropped, counters.left_out};
         }
+        if (aws.actions != nullptr) {
+            gauges.sns_messages = aws.actions->counts();
+        }
     }
     return metrics.collect(gauges);
 }
@@ -408,13 +412,16 @@ void Gateway::stop() {
     my.aws.quotas.reset();
     std::unique_ptr<MetricsPush> push;  // a scrape takes the lock, so they end without
     std::unique_ptr<IncidentWatch> watch;
+    std::shared_ptr<AlarmActions> actions;
     {
         const std::lock_guard lock(my.aws.mutex);
         push = std::move(my.aws.push);
         watch = std::move(my.aws.incidents);
+        actions = std::move(my.aws.actions);
     }
     push.reset();
     watch.reset();
+    actions.reset();  // or at the end of the last message under way
     for (auto* server : {my.listeners.main.get(), my.listeners.admin.get()}) {
         if (server != nullptr) {
             server->drain();  // accepts no more: only then is it ever drained

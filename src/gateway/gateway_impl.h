@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gateway/admin.h"
+#include "gateway/alarm_actions.h"
 #include "gateway/background_thread.h"
 #include "gateway/configured_names.h"
 #include "gateway/gateway.h"
@@ -82,6 +83,7 @@ struct WithAws {
     std::mutex mutex;                          ///< over the rest
     std::unique_ptr<MetricsPush> push;         ///< null: metrics have never been asked for
     std::unique_ptr<IncidentWatch> incidents;  ///< null: nobody was ever to be told of incidents
+    std::shared_ptr<AlarmActions> actions;     ///< null: no alarm was ever allowed to act
 };
 
 struct Gateway::Impl {
@@ -106,7 +108,9 @@ struct Gateway::Impl {
     std::vector<prometheus::MetricFamily> scrape();
     void push_metrics(const Config& config);
     void watch_incidents(const Config& config);
+    void let_alarms_act(const Config& config);
     std::string incidents();
+    void take_orders();
     OrderReply order(const OrderText& text);
     void log_observed();
     void log(LogLevel level, std::string_view text) const {

@@ -127,6 +127,7 @@ Result<ReloadAnswer> Gateway::Impl::take(Config config) {
     }
     push_metrics(next);
     watch_incidents(next);
+    let_alarms_act(next);
     return answer;
 }
 

@@ -234,6 +234,9 @@ struct InstanceFamilies {
     ReadMetric cloudwatch_data{rows, kCounter, "weir_cloudwatch_data_total", "result",
                                "Data for CloudWatch: sent, dropped after failures, or left out "
                                "because of max_series."};
+    ReadMetric sns_messages{rows, kCounter, "weir_sns_messages_total", "result",
+                            "Messages of SNS that alarms have sent to POST /sns, by what became of "
+                            "them."};
     ReadMetric credentials_expiry{rows, kGauge, "weir_credentials_expiry_seconds", "",
                                   "Until the credentials in use expire."};
     ReadMetric log_dropped{rows, kCounter, "weir_log_dropped_total", "",

@@ -88,6 +88,7 @@ public:
             std::uint64_t sent = 0, dropped = 0, left_out = 0;
         };
         std::optional<CloudWatch> cloudwatch;
+        std::vector<std::pair<std::string_view, std::uint64_t>> sns_messages;  // by result
         std::optional<double> credentials_expiry_seconds;
         std::uint64_t log_dropped = 0;    // LineWriter::dropped()
         std::uint64_t unclean_lines = 0;  // codec::unclean_lines()

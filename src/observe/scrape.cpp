@@ -118,6 +118,11 @@ void read_gauges(Families& families, const Metrics::Gauges& gauges, const ModelL
             out.cloudwatch_data.set({result}, static_cast<double>(count));
         }
     }
+    for (const auto& [result, count] : gauges.sns_messages) {
+        if (count > 0) {
+            out.sns_messages.set({std::string(result)}, static_cast<double>(count));
+        }
+    }
     if (gauges.credentials_expiry_seconds) {
         out.credentials_expiry.set({}, *gauges.credentials_expiry_seconds);
     }

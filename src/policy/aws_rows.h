@@ -1,4 +1,4 @@
-// The settings under `aws.metrics`, `aws.alarms` and `aws.incidents`, one row each.
+// The settings under `aws.metrics`, `aws.alarms`, `aws.incidents` and `aws.actions`, one row each.
 #pragma once
 
 #include "policy/setting_row.h"
@@ -39,6 +39,20 @@ void visit(V& v, C& c) {
     v(c.webhook, {.key = "webhook", .comment = "URL of an AWS DevOps Agent's", .traits = kUrl});
     v(c.secret, {.key = "secret", .comment = "signs for the webhook", .traits = kSecret});
     v(c.token, {.key = "token", .comment = "instead of it, as a bearer token", .traits = kSecret});
+}
+
+constexpr Range kActionLasts{.least = 1, .most = 7 * 24 * 3600, .otherwise = "must be 1s to 168h"};
+
+template <class V, Of<ActionConfig> C>
+void visit(V& v, C& c) {
+    v(c.topic, {"topic", "ARN of the SNS topic that the alarm tells"});
+    v(c.alarm, {"alarm", "name of the alarm, * stands for any text; unset: every alarm"});
+    v(c.act, {"do", "close, drain or trip targets; shed calls"});
+    v(c.region, {"region", "of the targets; unset: any"});
+    v(c.model, {"model", "of the targets; unset: any"});
+    v(c.account, {"account", "of the targets; unset: any"});
+    v(c.priority, {"priority", "with shed: calls of this class and of lower ones"});
+    v(c.lasts, {"for", "at most; the alarm's OK ends it earlier", kActionLasts});
 }
 
 }  // namespace weir::policy

@@ -111,6 +111,12 @@ template <>
 inline constexpr auto kNames<MetricsTo> = std::to_array<Name<MetricsTo>>(
     {{"off", MetricsTo::off}, {"cloudwatch", MetricsTo::cloudwatch}, {"emf", MetricsTo::emf}});
 template <>
+inline constexpr auto kNames<AlarmAction> =
+    std::to_array<Name<AlarmAction>>({{"close", AlarmAction::close},
+                                      {"drain", AlarmAction::drain},
+                                      {"trip", AlarmAction::trip},
+                                      {"shed", AlarmAction::shed}});
+template <>
 inline constexpr auto kNames<LogLevel> =
     std::to_array<Name<LogLevel>>({{"debug", LogLevel::debug},
                                    {"info", LogLevel::info},

@@ -92,6 +92,9 @@ void visit(V& v, C& c) {
     v(c.metrics, {"metrics"});
     v(c.alarms, {"alarms"});
     v(c.incidents, {"incidents"});
+    v(c.actions, {.key = "actions",
+                  .comment = "what a CloudWatch alarm may make weir do",
+                  .entries = "actions, `{topic: ARN, do: close, region: us-east-1}`"});
 }
 
 template <class V, Of<AccountConfig> C>

@@ -1,4 +1,4 @@
-// What may stand under `aws`: metrics, alarms, incidents.
+// What may stand under `aws`: metrics, alarms, incidents, actions.
 
 #include "policy/validate.h"
 
@@ -41,6 +41,26 @@ void validate_recipients(const std::string& path, const std::vector<std::string>
     }
 }
 
+/// What an alarm may do to which targets.
+void validate_action(const std::string& path, const Config& config, const ActionConfig& action,
+                     Problems& problems) {
+    const bool sheds = action.act == AlarmAction::shed;
+    const bool names = !action.region.empty() || !action.model.empty() || !action.account.empty();
+    problems.require(is_topic(action.topic), path + ".topic",
+                     quoted(action.topic) + " is not the ARN of an SNS topic");
+    problems.require(sheds || !action.region.empty() || !action.model.empty(), path + ".do",
+                     "needs `region`, `model` or both: which targets");
+    problems.require(
+        !sheds || !names, path + ".do",
+        "shed is for all targets: `region`, `model` and `account` do not belong to it");
+    problems.require(
+        action.region.empty() || config.regions.empty() || config.regions.contains(action.region),
+        path + ".region", quoted(action.region) + " is not declared in `regions`");
+    problems.require(action.account.empty() || action.account == kDefaultAccount ||
+                         config.accounts.contains(action.account),
+                     path + ".account", quoted(action.account) + " is not declared in `accounts`");
+}
+
 }  // namespace
 
 void validate_aws(const Config& config, Problems& problems) {
@@ -65,6 +85,9 @@ void validate_aws(const Config& config, Problems& problems) {
                      quoted(incidents.topic) + " is not the ARN of an SNS topic");
     problems.require(incidents.secret.empty() || incidents.token.empty(), "aws.incidents.token",
                      "and `secret` are both set; allowed is one of them");
+    for (std::size_t i = 0; i < aws.actions.size(); ++i) {
+        validate_action(element("aws.actions", i), config, aws.actions[i], problems);
+    }
     problems.require(
         incidents.webhook.empty() || !incidents.secret.empty() || !incidents.token.empty(),
         "aws.incidents.webhook", "needs `secret` or `token`, as the agent gave it");
