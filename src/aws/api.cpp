@@ -1,5 +1,6 @@
 #include "aws/api.h"
 
+#include "aws/gzip.h"
 #include "aws/http_call.h"
 #include "aws/source.h"
 #include "aws/text.h"
@@ -21,6 +22,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+// Of PutMetricData, the only operation here that takes it; the SDKs begin at the same size.
+constexpr std::size_t kWorthCompressing = 10'240;
 constexpr std::size_t kMostBytes = 8 << 20;
 constexpr std::chrono::milliseconds kLongestDelay(20'000);
 constexpr std::int64_t kSkewWorthAnother = 240;  // seconds; signatures may be five minutes old
@@ -129,6 +132,7 @@ struct ApiClient::Exchange {
     std::string target = "/";
     std::string content_type;
     std::string x_amz_target;
+    std::string content_encoding;
     std::string body;
 };
 
@@ -207,6 +211,7 @@ ApiResult<std::string> ApiClient::send_once(const ApiPlace& place, const Exchang
         }
     };
     add("content-type", exchange.content_type);
+    add("content-encoding", exchange.content_encoding);
     add("x-amz-target", exchange.x_amz_target);
     if (!keys->bearer_token.empty() && keys->access_key_id.empty()) {
         call.headers.push_back("authorization: Bearer " + keys->bearer_token);
@@ -279,6 +284,14 @@ ApiResult<Json> ApiClient::json(const ApiPlace& place, const std::string& operat
     exchange.content_type = "application/x-amz-json-" + std::string(facts.version);
     exchange.x_amz_target = std::string(facts.target) + "." + operation;
     exchange.body = input.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (place.service == ApiService::cloudwatch && operation == "PutMetricData" &&
+        exchange.body.size() >= kWorthCompressing) {
+        std::string small = gzipped(exchange.body);
+        if (!small.empty() && small.size() < exchange.body.size()) {
+            exchange.body = std::move(small);
+            exchange.content_encoding = "gzip";
+        }
+    }
     auto text = send(place, exchange, stop);
     if (!text) {
         return std::unexpected(std::move(text.error()));
