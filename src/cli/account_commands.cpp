@@ -11,6 +11,9 @@ namespace {
 void add_common(CLI::App* command, QuotasOptions& options) {
     command->add_option("-c,--config", options.config, "weir.yaml; default: built-in settings");
     command->add_option("--region", options.region, "This Region alone");
+    command->add_option("--account", options.account,
+                        "This one of `accounts`, with its own credentials; default: that of "
+                        "`credentials`, of a plain `weir quotas` all");
     command
         ->add_option("--days", options.days,
                      "How far back to look; CloudWatch keeps single minutes for 15 days")

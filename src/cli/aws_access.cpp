@@ -15,10 +15,8 @@
 namespace weir::cli {
 
 struct AwsAccess::Keys {
-    Keys(const Config& config, const CredentialsConfig& credentials) {
-        auto wanted = gateway::KeysWanted::of(config);
-        wanted.credentials = credentials;
-        provider = gateway::make_provider(wanted, nullptr, nullptr);
+    Keys(const gateway::KeysWanted& wanted, aws::BaseKeys base)
+        : provider(gateway::make_provider(wanted, std::move(base), nullptr)) {
         provider->start();
     }
     std::unique_ptr<aws::CredentialsProvider> provider;
@@ -35,21 +33,54 @@ AwsAccess::AwsAccess(Config config) : config_(std::move(config)) {
 
 AwsAccess::~AwsAccess() = default;
 
-const aws::ApiClient& AwsAccess::api(const std::string& region) {
-    if (const auto found = clients_.find(region); found != clients_.end()) {
+AwsAccess::Keys& AwsAccess::keys_of(const std::string& name, const CredentialsConfig& credentials) {
+    auto& keys = keys_[name];
+    if (keys == nullptr) {
+        auto wanted = gateway::KeysWanted::of(config_);
+        wanted.credentials = credentials;
+        keys = std::make_unique<Keys>(wanted, nullptr);
+    }
+    return *keys;
+}
+
+/// A role is taken on with the file's own keys, or with those of the account's profile.
+AwsAccess::Keys& AwsAccess::keys_of(const std::string& name, const AccountConfig& account) {
+    if (const auto found = keys_.find(name); found != keys_.end()) {
+        return *found->second;
+    }
+    const auto wanted = gateway::KeysWanted::of(config_, account);
+    aws::BaseKeys base;
+    if (wanted.role) {
+        Keys* from = nullptr;
+        if (account.profile.empty()) {
+            from = &keys_of("", config_.credentials);
+        } else {
+            auto plain = wanted;
+            plain.role.reset();
+            auto& keys = keys_["base of " + name];
+            keys = std::make_unique<Keys>(plain, nullptr);
+            from = keys.get();
+        }
+        base = [from] { return from->provider->get(); };
+    }
+    return *keys_.emplace(name, std::make_unique<Keys>(wanted, std::move(base))).first->second;
+}
+
+const aws::ApiClient& AwsAccess::api(const std::string& region, const std::string& account) {
+    const std::pair key(account, region);
+    if (const auto found = clients_.find(key); found != clients_.end()) {
         return found->second;
     }
     const auto declared = config_.regions.find(region);
     const bool own = declared != config_.regions.end() && declared->second.credentials;
-    auto& keys = keys_[own ? region : ""];
-    if (keys == nullptr) {
-        keys = std::make_unique<Keys>(config_,
-                                      own ? *declared->second.credentials : config_.credentials);
-    }
+    const auto other = config_.accounts.find(account);
+    Keys& keys = other != config_.accounts.end() ? keys_of("account " + account, other->second)
+                 : own                           ? keys_of(region, *declared->second.credentials)
+                                                 : keys_of("", config_.credentials);
     return clients_
-        .emplace(std::piecewise_construct, std::forward_as_tuple(region),
+        .emplace(std::piecewise_construct, std::forward_as_tuple(key),
                  std::forward_as_tuple(config_.aws, aws::Environment::of_process(),
-                                       [from = keys.get()] { return from->provider->get(); }))
+                                       [from = &keys] { return from->provider->get(); }))
         .first->second;
 }
 

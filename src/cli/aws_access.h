@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir::cli {
@@ -29,7 +30,8 @@ public:
     /// Those declared; else the one of unsigned calls; may be empty.
     const std::vector<std::string>& regions() const { return regions_; }
     /// With the Region's own credentials where it has some, else with the file's; "": the file's.
-    const aws::ApiClient& api(const std::string& region = {});
+    /// With those of an account of `accounts` if one is named.
+    const aws::ApiClient& api(const std::string& region = {}, const std::string& account = {});
     /// Of the control plane; empty: the service's own.
     std::string control_endpoint(const std::string& region) const;
     /// The error for people; where the file's credentials were not found, with what each source
@@ -39,10 +41,13 @@ public:
 
 private:
     struct Keys;
+    Keys& keys_of(const std::string& name, const CredentialsConfig& credentials);
+    Keys& keys_of(const std::string& name, const AccountConfig& account);
+
     Config config_;
     std::vector<std::string> regions_;
-    std::map<std::string, std::unique_ptr<Keys>> keys_;  // "": the file's own
-    std::map<std::string, aws::ApiClient> clients_;
+    std::map<std::string, std::unique_ptr<Keys>> keys_;                      // "": the file's own
+    std::map<std::pair<std::string, std::string>, aws::ApiClient> clients_;  // account, Region
     std::atomic<bool> stop_{false};
 };
 

@@ -260,9 +260,6 @@ void add_features(Statements& all, const Config& config, const IamPolicyOptions&
                  {},
                  "the same clients, about one of them"});
     }
-    if (!options.account.empty()) {
-        return;  // what follows is asked with the keys of `credentials`
-    }
     if (reads_any_quotas(config)) {
         all.add({"ReadQuotas",
                  {"bedrock:ListInferenceProfiles", "servicequotas:ListAWSDefaultServiceQuotas",
@@ -271,6 +268,9 @@ void add_features(Statements& all, const Config& config, const IamPolicyOptions&
                  {},
                  "aws.read_quotas: limits and profiles, at start and hourly; these actions take "
                  "no resource"});
+    }
+    if (!options.account.empty()) {
+        return;  // what follows is asked with the keys of `credentials`
     }
     if (config.aws.metrics.to == MetricsTo::cloudwatch) {
         all.add({"SendMetrics",

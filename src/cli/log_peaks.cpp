@@ -70,7 +70,8 @@ Peak peak_of(const std::map<std::int64_t, Second>& seconds, double Second::* wha
 
 }  // namespace
 
-LogPeaks log_peaks(std::istream& log, const Config& config, std::int64_t from, std::int64_t to) {
+LogPeaks log_peaks(std::istream& log, const Config& config, std::int64_t from, std::int64_t to,
+                   std::string_view account) {
     LogPeaks out;
     std::map<Key, Use> uses;
     for (std::string text; std::getline(log, text);) {
@@ -86,6 +87,10 @@ LogPeaks log_peaks(std::istream& log, const Config& config, std::int64_t from, s
             continue;
         }
         if (*at < from || *at >= to) {
+            continue;
+        }
+        if (const std::string other = aws::text_of(line, "target_account");
+            !other.empty() && plain_account(other) != account) {
             continue;
         }
         Key key{aws::text_of(line, "target_region"), first_text(line, "target_model", "model"),

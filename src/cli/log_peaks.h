@@ -8,6 +8,7 @@
 #include <istream>
 #include <map>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -36,7 +37,9 @@ struct LogPeaks {
     std::uint64_t unread = 0;  // lines that are none of weir's
 };
 
-/// Calls that began in [from, to). Memory: one entry for each second in which a client called.
-LogPeaks log_peaks(std::istream& log, const Config& config, std::int64_t from, std::int64_t to);
+/// Calls that began in [from, to), without those of other accounts (`account`: of `accounts`;
+/// empty: that of `credentials`). Memory: one entry for each second in which a client called.
+LogPeaks log_peaks(std::istream& log, const Config& config, std::int64_t from, std::int64_t to,
+                   std::string_view account = {});
 
 }  // namespace weir::cli

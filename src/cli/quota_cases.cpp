@@ -37,20 +37,25 @@ std::optional<aws::QuotaLine> copy_of(const aws::QuotaLine* line) {
 /// What is asked about: configured models, or those that have been used.
 std::vector<gateway::PlacedModel> placed_models(AwsAccess& access, const CaseSearch& search) {
     auto placed = gateway::models_in_use(access.config(), Status{});
+    const std::string account = search.account.value_or("");
+    if (search.account) {
+        std::erase_if(placed, [&](const auto& one) { return one.account != account; });
+    }
     if (!search.model.empty()) {
         const std::string model(strip_arn(policy::without_alias(access.config(), search.model)));
         std::erase_if(placed, [&](const auto& one) { return one.model != model; });
         if (placed.empty()) {
             for (const std::string& region :
                  search.region.empty() ? access.regions() : std::vector{search.region}) {
-                placed.push_back({region, model});
+                placed.push_back({region, model, account});
             }
         }
     } else if (placed.empty()) {
         for (const std::string& region : access.regions()) {
-            const auto used = aws::read_used_models(access.api(region), region, access.stop());
+            const auto used =
+                aws::read_used_models(access.api(region, account), region, access.stop());
             for (const std::string& model : used ? *used : std::vector<std::string>()) {
-                placed.push_back({region, std::string(strip_arn(model))});
+                placed.push_back({region, std::string(strip_arn(model)), account});
             }
         }
     }
@@ -82,23 +87,34 @@ double QuotaCase::used(aws::QuotaKind kind) const {
     return quota ? most / static_cast<double>(aws::multiple_of(*quota, model)) : most;
 }
 
+bool account_is_known(const Config& config, const std::string& account, std::ostream& err) {
+    const bool known = plain_account(account).empty() || config.accounts.contains(account);
+    if (!known) {
+        err << "weir quotas: --account " << account << ": `accounts` has no such name\n";
+    }
+    return known;
+}
+
 std::vector<QuotaCase> read_cases(AwsAccess& access, const CaseSearch& search) {
-    std::map<std::string, aws::ApiResult<aws::QuotaReading>> readings;
+    std::map<std::pair<std::string, std::string>, aws::ApiResult<aws::QuotaReading>> readings;
     std::vector<QuotaCase> cases;
-    for (const auto& [region, model] : placed_models(access, search)) {
-        const aws::ApiClient& api = access.api(region);
-        if (!readings.contains(region)) {
-            readings.emplace(region, aws::read_quotas(api, region, access.stop()));
+    for (const auto& [region, model, account] : placed_models(access, search)) {
+        const aws::ApiClient& api = access.api(region, account);
+        const std::pair place(account, region);
+        if (!readings.contains(place)) {
+            readings.emplace(place, aws::read_quotas(api, region, access.stop()));
         }
         QuotaCase one;
+        one.account = account;
         one.region = region;
         one.model = model;
         Target target;
         target.region = region;
         target.model = model;
+        target.account = account;
         one.burndown = policy::tariff_of(access.config(), target).burndown;
         one.max_output = access.config().models.facts(model).max_output;
-        if (const auto& reading = readings.at(region)) {
+        if (const auto& reading = readings.at(place)) {
             const aws::ModelQuotas lines = aws::quotas_of(*reading, model);
             one.tokens_per_minute = copy_of(lines.tokens_per_minute);
             one.requests_per_minute = copy_of(lines.requests_per_minute);

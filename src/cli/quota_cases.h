@@ -15,6 +15,7 @@
 namespace weir::cli {
 
 struct QuotaCase {
+    std::string account;  // of `accounts`; empty: that of `credentials`
     std::string region;
     std::string model;
     std::uint32_t burndown = 1;
@@ -42,8 +43,12 @@ struct CaseSearch {
     std::string model;   // empty: all
     std::string region;  // empty: all
     int days = 14;
-    std::int64_t now = 0;  // Unix seconds
+    std::int64_t now = 0;                               // Unix seconds
+    std::optional<std::string> account = std::nullopt;  // of `accounts`; "": that of `credentials`
 };
+
+/// False: `accounts` has no such name, and `err` has been told.
+bool account_is_known(const Config& config, const std::string& account, std::ostream& err);
 
 /// All models of the configuration in their Regions; without any, those that CloudWatch knows.
 std::vector<QuotaCase> read_cases(AwsAccess& access, const CaseSearch& search);

@@ -59,8 +59,9 @@ void add_line(std::string& text, const QuotaCase& one, aws::QuotaKind kind) {
     if (*limit == 0) {
         fmt::format_to(std::back_inserter(text),
                        "    0 applied: every call there gets 429. Service Quotas does not raise it "
-                       "to the default; open a support case: weir quotas case {} --region {}\n",
-                       one.model, one.region);
+                       "to the default; open a support case: weir quotas case {} --region {}{}\n",
+                       one.model, one.region,
+                       one.account.empty() ? "" : " --account " + one.account);
     }
 }
 
@@ -129,7 +130,8 @@ std::string head_room(double used, std::uint64_t limit) {
 std::string cases_text(const std::vector<QuotaCase>& cases, int days) {
     std::string text;
     for (const QuotaCase& one : cases) {
-        fmt::format_to(std::back_inserter(text), "{}  {}\n", one.region, one.model);
+        fmt::format_to(std::back_inserter(text), "{}{}  {}\n",
+                       one.account.empty() ? "" : one.account + "/", one.region, one.model);
         if (!one.no_quotas.empty()) {
             fmt::format_to(std::back_inserter(text), "  limits unknown: {}\n", one.no_quotas);
         }
@@ -164,7 +166,8 @@ std::string cases_text(const std::vector<QuotaCase>& cases, int days) {
 std::string cases_json(const std::vector<QuotaCase>& cases, int days) {
     Json rows = Json::array();
     for (const QuotaCase& one : cases) {
-        Json row{{"region", one.region},
+        Json row{{"account", account_label(one.account)},
+                 {"region", one.region},
                  {"model", one.model},
                  {"output_burndown", one.burndown},
                  {"held_without_max_tokens", one.max_output}};

@@ -240,6 +240,10 @@ int run_quotas_analyze(const QuotasOptions& options, const Getenv& getenv, std::
         return 2;
     }
     const auto now = aws::unix_now();
+    if (!account_is_known(access->config(), options.account, err)) {
+        return 2;
+    }
+    const std::string account(plain_account(options.account));
     LogPeaks peaks;
     if (!options.log.empty()) {
         std::ifstream file(options.log);
@@ -247,8 +251,8 @@ int run_quotas_analyze(const QuotasOptions& options, const Getenv& getenv, std::
             err << "weir quotas analyze: " << options.log << " cannot be read\n";
             return 2;
         }
-        peaks =
-            log_peaks(file, access->config(), now - std::int64_t{options.days} * 86'400, now + 60);
+        peaks = log_peaks(file, access->config(), now - std::int64_t{options.days} * 86'400,
+                          now + 60, account);
         if (peaks.unread > 0) {
             err << "weir quotas analyze: " << peaks.unread << " of " << peaks.lines
                 << " lines are not of weir's access log and were left out\n";
@@ -263,7 +267,8 @@ int run_quotas_analyze(const QuotasOptions& options, const Getenv& getenv, std::
     }
     std::vector<QuotaCase> cases;
     if (!options.offline) {
-        cases = read_cases(*access, {options.model, options.region, options.days, now / 60 * 60});
+        cases = read_cases(*access,
+                           {options.model, options.region, options.days, now / 60 * 60, account});
     }
     auto groups = groups_of(peaks, cases, *grow);
     fill_limits(groups, access->config());

@@ -11,7 +11,8 @@ namespace {
 
 CaseSearch search_of(const QuotasOptions& options) {
     // Whole minutes, as CloudWatch has them.
-    return {options.model, options.region, options.days, aws::unix_now() / 60 * 60};
+    return {options.model, options.region, options.days, aws::unix_now() / 60 * 60,
+            std::string(plain_account(options.account))};
 }
 
 /// Did AWS answer anything at all?
@@ -39,7 +40,14 @@ int run_quotas(const QuotasOptions& options, const Getenv& getenv, std::ostream&
     if (!access) {
         return 2;
     }
-    const auto cases = read_cases(*access, search_of(options));
+    if (!account_is_known(access->config(), options.account, err)) {
+        return 2;
+    }
+    CaseSearch search = search_of(options);
+    if (options.account.empty()) {
+        search.account.reset();
+    }
+    const auto cases = read_cases(*access, search);
     if (options.json) {
         out << cases_json(cases, options.days);
     } else if (!cases.empty()) {
@@ -52,6 +60,9 @@ int run_quotas_case(const QuotasOptions& options, const Getenv& getenv, std::ost
                     std::ostream& err) {
     const auto access = open_access(options.config, getenv, err);
     if (!access) {
+        return 2;
+    }
+    if (!account_is_known(access->config(), options.account, err)) {
         return 2;
     }
     const CaseSearch search = search_of(options);

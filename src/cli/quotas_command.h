@@ -15,6 +15,7 @@ struct QuotasOptions {
     std::string config;
     std::string model;
     std::string region;
+    std::string account;  // of `accounts`, or default; empty: list shows all, the others default
     int days = 14;
     bool json = false;
     // analyze

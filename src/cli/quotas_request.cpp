@@ -118,7 +118,7 @@ private:
     /// Of models that Bedrock does not tell, the service is the judge.
     bool is_legacy() {
         const std::string id(split_model(case_.model).base);
-        const auto answer = access_.api(case_.region)
+        const auto answer = access_.api(case_.region, case_.account)
                                 .rest({aws::ApiService::bedrock, case_.region,
                                        access_.control_endpoint(case_.region)},
                                       "GET", "/foundation-models/" + codec::percent_encoded(id),
@@ -131,7 +131,7 @@ private:
     std::vector<Asked> history() {
         std::vector<Asked> all;
         const auto answer =
-            access_.api(case_.region)
+            access_.api(case_.region, case_.account)
                 .json(place(), "ListRequestedServiceQuotaChangeHistoryByQuota",
                       {{"ServiceCode", "bedrock"}, {"QuotaCode", line_->code}}, access_.stop());
         if (answer) {
@@ -178,7 +178,7 @@ private:
     }
 
     int submit() {
-        const auto answer = access_.api(case_.region)
+        const auto answer = access_.api(case_.region, case_.account)
                                 .json(place(), "RequestServiceQuotaIncrease",
                                       {{"ServiceCode", "bedrock"},
                                        {"QuotaCode", line_->code},
@@ -247,8 +247,12 @@ int run_quotas_request(const QuotasOptions& options, const Getenv& getenv, std::
         return 2;
     }
     const auto now = aws::unix_now();
+    if (!account_is_known(access->config(), options.account, err)) {
+        return 2;
+    }
     const auto cases =
-        read_cases(*access, {options.model, options.region, options.days, now / 60 * 60});
+        read_cases(*access, {options.model, options.region, options.days, now / 60 * 60,
+                             std::string(plain_account(options.account))});
     if (cases.size() != 1) {
         err << "weir quotas request: " << options.model
             << (cases.empty() ? " is in no Region: name one with --region\n"

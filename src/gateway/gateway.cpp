@@ -201,7 +201,7 @@ Result<void> Gateway::start() {
     const std::lock_guard lock(my.sources.mutex);  // the loops run: a reload may be under way
     my.aws.quotas = std::make_unique<QuotaWatch>(QuotaWatch::Ends{
         [this] { return impl_->in_force.snapshot(); }, [this] { return impl_->gate->status(); },
-        [this](const QuotaFindings& found) { impl_->take_findings(found); }, my.options.log});
+        [this](const FindingsByAccount& found) { impl_->take_findings(found); }, my.options.log});
     my.running = true;
     const auto current = my.in_force.snapshot();
     my.push_metrics(current->config);

@@ -24,7 +24,8 @@ std::string sentence(const FoundLimit& limit) {
             return what + ": AWS has granted this account next to nothing. Calls there get 429 " +
                    "until it does, and retrying does not help: open a support case, `weir quotas "
                    "case " +
-                   limit.model + "` writes it. Weir learns the limit from 429s";
+                   limit.model + (limit.account.empty() ? "" : " --account " + limit.account) +
+                   "` writes it. Weir learns the limit from 429s";
         case LimitDoubt::contradicted:
             return what +
                    ": the service accepts more than that, so weir learns the limit from 429s";
@@ -40,7 +41,8 @@ std::string sentence(const FoundLimit& limit) {
 void Gateway::Impl::tell_limits(const std::vector<FoundLimit>& limits) {
     std::map<std::string, std::string> now;
     for (const FoundLimit& limit : limits) {
-        const std::string where = limit.model + " in " + limit.region;
+        const std::string where = limit.model + " in " + limit.region +
+                                  (limit.account.empty() ? "" : " of account " + limit.account);
         const std::string key = where + "\n" + std::string(to_string(limit.kind));
         const std::string& text = now[key] = sentence(limit);
         const auto before = sources.told_limits.find(key);
@@ -56,7 +58,7 @@ void Gateway::Impl::tell_limits(const std::vector<FoundLimit>& limits) {
     sources.told_limits = std::move(now);
 }
 
-void Gateway::Impl::take_findings(const QuotaFindings& found) {
+void Gateway::Impl::take_findings(const FindingsByAccount& found) {
     const std::lock_guard lock(sources.mutex);
     sources.findings = found;
     auto joined = with_findings(sources.declared, sources.findings, gate->status());

@@ -65,7 +65,7 @@ struct Listeners {
 struct Sources {
     std::mutex mutex;
     Config declared;  ///< without what AWS said
-    QuotaFindings findings;
+    FindingsByAccount findings;
     std::map<std::string, std::string> told_limits;  ///< by Region, model and kind
     std::set<std::string> told_doubts;
 };
@@ -103,7 +103,7 @@ struct Gateway::Impl {
     Result<ReloadAnswer> take(Config config);
     Status status();
     void give_workers(const std::shared_ptr<const Snapshot>& snapshot);
-    void take_findings(const QuotaFindings& found);
+    void take_findings(const FindingsByAccount& found);
     void tell_limits(const std::vector<FoundLimit>& limits);
     std::vector<prometheus::MetricFamily> scrape();
     void push_metrics(const Config& config);

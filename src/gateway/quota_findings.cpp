@@ -34,7 +34,7 @@ constexpr std::size_t kMostAliases = 2000;
 bool contradicted(const FoundLimit& limit, const Status& status) {
     for (const TargetStatus& target : status.targets) {
         if (target.region != limit.region || target.model != limit.model ||
-            target.endpoint != Endpoint::runtime || !target.account.empty()) {
+            target.endpoint != Endpoint::runtime || target.account != limit.account) {
             continue;
         }
         for (const LimitStatus& has : target.limits) {
@@ -75,12 +75,13 @@ QuotaConfig* own_quota(Config& config, const PlacedModel& placed) {
     Target target;
     target.region = placed.region;
     target.model = placed.model;
+    target.account = placed.account;
     const QuotaConfig* quota = policy::tariff_of(config, target).quota;
     if (quota == nullptr) {
         QuotaConfig made;
         made.models = {placed.model};
         made.region = placed.region;
-        made.account = kDefaultAccount;
+        made.account = account_label(placed.account);
         return &config.quotas.emplace_back(std::move(made));
     }
     if (quota->models.size() != 1) {
@@ -90,7 +91,7 @@ QuotaConfig* own_quota(Config& config, const PlacedModel& placed) {
     if (quota->region != placed.region || others) {
         QuotaConfig copy = *quota;
         copy.region = placed.region;
-        copy.account = kDefaultAccount;
+        copy.account = account_label(placed.account);
         return &config.quotas.emplace_back(std::move(copy));
     }
     return &config.quotas[static_cast<std::size_t>(quota - config.quotas.data())];
@@ -108,6 +109,7 @@ void take_limits(WithFindings& out, const PlacedModel& placed, const aws::QuotaR
         }
         FoundLimit limit{placed.region, placed.model,   line->name.kind,
                          *value,        line->standard, line->code};
+        limit.account = placed.account;
         limit.doubt = doubt_of(limit, status);
         found.push_back(std::move(limit));
     }
@@ -131,67 +133,75 @@ void take_limits(WithFindings& out, const PlacedModel& placed, const aws::QuotaR
 
 std::vector<PlacedModel> models_in_use(const Config& config, const Status& status) {
     std::set<PlacedModel> found;
-    const auto add = [&](const std::string& region, std::string_view model) {
+    const auto add = [&](const std::string& region, std::string_view model,
+                         std::string_view account) {
         const std::string_view known = strip_arn(policy::without_alias(config, model));
         if (!known.empty() && known.contains('.')) {
-            found.insert({region, std::string(known)});
+            found.insert({region, std::string(known), std::string(plain_account(account))});
         }
     };
     for (const RouteConfig& route : config.routes) {
         for (const RouteTarget& target : route.targets) {
-            if (target.endpoint == Endpoint::runtime && plain_account(target.account).empty()) {
-                add(target.region, target.model.empty() ? route.model : target.model);
+            if (target.endpoint == Endpoint::runtime) {
+                add(target.region, target.model.empty() ? route.model : target.model,
+                    target.account);
             }
         }
     }
     for (const QuotaConfig& quota : config.quotas) {
-        if (!plain_account(quota.account).empty()) {
-            continue;
-        }
         for (const std::string& model : quota.apart() ? std::vector<std::string>() : quota.models) {
             if (!quota.region.empty()) {
-                add(quota.region, model);
+                add(quota.region, model, quota.account);
                 continue;
             }
             for (const auto& [region, unused] : config.regions) {
-                add(region, model);
+                add(region, model, quota.account);
             }
         }
     }
     for (const TargetStatus& target : status.targets) {
-        if (target.endpoint == Endpoint::runtime && target.tier != Tier::reserved &&
-            target.account.empty()) {
-            add(target.region, target.model);
+        if (target.endpoint == Endpoint::runtime && target.tier != Tier::reserved) {
+            add(target.region, target.model, target.account);
         }
     }
     return {found.begin(), found.end()};
 }
 
-WithFindings with_findings(const Config& declared, const QuotaFindings& findings,
+WithFindings with_findings(const Config& declared, const FindingsByAccount& findings,
                            const Status& status) {
     WithFindings out{declared, {}};
-    for (const auto& [region, profiles] : findings.profiles) {
-        for (auto& [arn, model] : aws::application_aliases(profiles)) {
-            if (out.config.aliases.size() < kMostAliases) {
-                out.config.aliases.try_emplace(arn, model);
+    for (const auto& [account, found] : findings) {
+        for (const auto& [region, profiles] : found.profiles) {
+            for (auto& [arn, model] : aws::application_aliases(profiles)) {
+                if (out.config.aliases.size() < kMostAliases) {
+                    out.config.aliases.try_emplace(arn, model);
+                }
             }
         }
     }
     for (const PlacedModel& placed : models_in_use(out.config, status)) {
-        if (const auto reading = findings.quotas.find(placed.region);
-            reading != findings.quotas.end()) {
+        const auto found = findings.find(placed.account);
+        if (found == findings.end()) {
+            continue;
+        }
+        if (const auto reading = found->second.quotas.find(placed.region);
+            reading != found->second.quotas.end()) {
             take_limits(out, placed, reading->second, status);
         }
     }
     return out;
 }
 
-std::vector<std::string> residency_doubts(const Config& config, const QuotaFindings& findings) {
+std::vector<std::string> residency_doubts(const Config& config, const FindingsByAccount& findings) {
     std::vector<std::string> doubts;
     for (const RouteConfig& route : config.routes) {
         for (const RouteTarget& target : route.targets) {
-            const auto profiles = findings.profiles.find(target.region);
-            if (route.residency == "any" || profiles == findings.profiles.end()) {
+            const auto found = findings.find(std::string(plain_account(target.account)));
+            if (route.residency == "any" || found == findings.end()) {
+                continue;
+            }
+            const auto profiles = found->second.profiles.find(target.region);
+            if (profiles == found->second.profiles.end()) {
                 continue;
             }
             const std::string_view model = strip_arn(

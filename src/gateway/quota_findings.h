@@ -14,11 +14,14 @@
 
 namespace weir::gateway {
 
-/// By Region.
+/// Of one account, by Region.
 struct QuotaFindings {
     std::map<std::string, aws::QuotaReading> quotas;
     std::map<std::string, std::vector<aws::InferenceProfile>> profiles;
 };
+
+/// By account; "": that of `credentials`.
+using FindingsByAccount = std::map<std::string, QuotaFindings>;
 
 /// Why a limit that AWS tells is not put in force. The service applies it all the same, if it is
 /// true; 429s will tell.
@@ -39,6 +42,7 @@ struct FoundLimit {
     std::optional<std::uint64_t> standard;
     std::string code;
     LimitDoubt doubt = LimitDoubt::none;
+    std::string account = {};
 };
 
 struct WithFindings {
@@ -49,17 +53,18 @@ struct WithFindings {
 /// `declared` with the limits and aliases that it does not have itself. A figure of the file wins;
 /// a quota that several models share is left as it is; a doubtful limit is not taken, because a
 /// control plane must not end traffic that the service accepts.
-WithFindings with_findings(const Config& declared, const QuotaFindings& findings,
+WithFindings with_findings(const Config& declared, const FindingsByAccount& findings,
                            const Status& status);
 
 /// Targets of routes with a residency whose profile runs elsewhere, by what Bedrock says.
-std::vector<std::string> residency_doubts(const Config& config, const QuotaFindings& findings);
+std::vector<std::string> residency_doubts(const Config& config, const FindingsByAccount& findings);
 
-/// The Region and model of all targets that are configured or have been used, on bedrock-runtime,
-/// in the account of `credentials`.
+/// The Region, model and account of all targets that are configured or have been used, on
+/// bedrock-runtime.
 struct PlacedModel {
     std::string region;
     std::string model;
+    std::string account = {};  // of `accounts`; empty: that of `credentials`
     auto operator<=>(const PlacedModel&) const = default;
 };
 std::vector<PlacedModel> models_in_use(const Config& config, const Status& status);

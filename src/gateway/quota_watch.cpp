@@ -18,9 +18,12 @@ constexpr std::size_t kMostRegions = 40;
 }  // namespace
 
 struct QuotaWatch::Place {
+    std::string account;  // of `accounts`; empty: that of `credentials`
     std::string region;
     std::string control_endpoint;  // empty: the service's own
     std::shared_ptr<KeySource> keys;
+
+    std::string name() const { return account.empty() ? region : account + "/" + region; }
 };
 
 bool reads_quotas(const AwsConfig& aws, const RegionConfig& region) {
@@ -36,7 +39,10 @@ Duration QuotaWatch::once(bool nudged) {
         const Duration every = ends_.snapshot()->config.aws.quotas_every;
         next_ = Clock::now() + (whole ? every : std::min<Duration>(every, kAgain));
     }
-    if (!thread_.stopping() && !(findings_.quotas.empty() && findings_.profiles.empty())) {
+    const bool any = std::ranges::any_of(findings_, [](const auto& account) {
+        return !account.second.quotas.empty() || !account.second.profiles.empty();
+    });
+    if (!thread_.stopping() && any) {
         ends_.take(findings_);
     }
     return std::min<Duration>(next_ - Clock::now(), kLook);
@@ -46,16 +52,29 @@ std::vector<QuotaWatch::Place> QuotaWatch::places() const {
     const auto snapshot = ends_.snapshot();
     const Config& config = snapshot->config;
     std::vector<Place> places;
+    const auto control_endpoint = [&](const RegionConfig& declared) {
+        // A stand-in for Bedrock answers for its control plane as well.
+        const bool stand_in = declared.endpoint.starts_with("http://");
+        return !declared.control_endpoint.empty()        ? declared.control_endpoint
+               : stand_in && config.aws.endpoint.empty() ? declared.endpoint
+                                                         : std::string();
+    };
     for (const auto& [name, region] : snapshot->regions) {
         const RegionConfig& declared = config.regions.at(name);
         if (reads_quotas(config.aws, declared)) {
-            // A stand-in for Bedrock answers for its control plane as well.
-            const bool stand_in = declared.endpoint.starts_with("http://");
-            places.push_back({name,
-                              !declared.control_endpoint.empty()        ? declared.control_endpoint
-                              : stand_in && config.aws.endpoint.empty() ? declared.endpoint
-                                                                        : "",
-                              region->keys});
+            places.push_back({"", name, control_endpoint(declared), region->keys});
+        }
+    }
+    std::set<std::pair<std::string, std::string>> others;  // other accounts' Regions in use
+    for (const PlacedModel& placed : models_in_use(config, ends_.status())) {
+        const auto declared = config.regions.find(placed.region);
+        const RegionConfig& region =
+            declared == config.regions.end() ? RegionConfig{} : declared->second;
+        const auto keys = snapshot->accounts.find(placed.account);
+        if (keys != snapshot->accounts.end() && reads_quotas(config.aws, region) &&
+            others.insert({placed.account, placed.region}).second) {
+            places.push_back(
+                {placed.account, placed.region, control_endpoint(region), keys->second});
         }
     }
     if (snapshot->keys != nullptr && reads_quotas(config.aws, {})) {
@@ -68,7 +87,7 @@ std::vector<QuotaWatch::Place> QuotaWatch::places() const {
         }
         for (const std::string& name : names) {
             if (!config.regions.contains(name)) {
-                places.push_back({name, "", snapshot->keys});
+                places.push_back({"", name, "", snapshot->keys});
             }
         }
     }
@@ -78,7 +97,7 @@ std::vector<QuotaWatch::Place> QuotaWatch::places() const {
 
 bool QuotaWatch::has_new_region() const {
     return std::ranges::any_of(
-        places(), [this](const Place& place) { return !tried_.contains(place.region); });
+        places(), [this](const Place& place) { return !tried_.contains(place.name()); });
 }
 
 /// False: some Region should be asked again soon.
@@ -94,11 +113,12 @@ bool QuotaWatch::read_all() {
         if (thread_.stopping()) {
             return true;
         }
-        read.insert(place.region);
+        read.insert(place.name());
+        QuotaFindings& findings = findings_[place.account];
         const auto keys = place.keys->get();
         if (keys == nullptr || keys->access_key_id.empty()) {
             whole = whole && keys != nullptr;
-            no_quotas.push_back(place.region);
+            no_quotas.push_back(place.name());
             quotas_text = keys == nullptr ? "no credentials yet"
                                           : "a Bedrock API key is not valid for Service Quotas";
             continue;
@@ -106,24 +126,28 @@ bool QuotaWatch::read_all() {
         const aws::ApiClient api(aws, aws::Environment::of_process(),
                                  [&place] { return place.keys->get(); });
         if (auto found = aws::read_quotas(api, place.region, thread_.stopping())) {
-            findings_.quotas[place.region] = std::move(*found);
+            findings.quotas[place.region] = std::move(*found);
         } else if (!thread_.stopping()) {
             whole = whole && found.error().denied();
-            no_quotas.push_back(place.region);
+            no_quotas.push_back(place.name());
             quotas_text = found.error().text();
         }
         auto profiles =
             aws::list_profiles(api, place.region, place.control_endpoint, thread_.stopping());
         if (profiles) {
-            findings_.profiles[place.region] = std::move(*profiles);
+            findings.profiles[place.region] = std::move(*profiles);
         } else if (!thread_.stopping()) {
-            no_profiles.push_back(place.region);
+            no_profiles.push_back(place.name());
             profiles_text = profiles.error().text();
         }
     }
-    const auto gone = [&](const auto& entry) { return !read.contains(entry.first); };
-    std::erase_if(findings_.quotas, gone);
-    std::erase_if(findings_.profiles, gone);
+    for (auto& [account, findings] : findings_) {
+        const auto gone = [&, &name = account](const auto& entry) {
+            return !read.contains(Place{name, entry.first, {}, {}}.name());
+        };
+        std::erase_if(findings.quotas, gone);
+        std::erase_if(findings.profiles, gone);
+    }
     tell_failures("Service Quotas cannot be read in ", listed(no_quotas),
                   quotas_text + "; limits that `quotas` does not have are learned from 429s",
                   told_quotas_);

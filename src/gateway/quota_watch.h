@@ -26,7 +26,7 @@ public:
         std::function<Status()> status;
         /// Puts them in force; called after each reading, and every minute because other models
         /// may be in use by then.
-        std::function<void(const QuotaFindings&)> take;
+        std::function<void(const FindingsByAccount&)> take;
         LogSink log;
     };
     explicit QuotaWatch(Ends ends);
@@ -46,8 +46,8 @@ private:
                        std::string& told) const;
 
     Ends ends_;
-    QuotaFindings findings_;       // the thread's own
-    std::set<std::string> tried_;  // Regions of the last reading; the thread's own
+    FindingsByAccount findings_;   // the thread's own
+    std::set<std::string> tried_;  // places of the last reading; the thread's own
     std::string told_quotas_;      // what the log said last; said again when it changes
     std::string told_profiles_;
     std::chrono::steady_clock::time_point next_{};  // reading; the thread's own

@@ -162,3 +162,50 @@ def test_whoami_says_what_failed(tmp_path, aws):
     ran = whoami("-c", str(write(tmp_path, aws)))
     assert ran.returncode == 1 and "STS: " in ran.stdout
     assert whoami("-c", str(tmp_path / "none.yaml")).returncode == 2
+
+
+TOKENS = "Cross-region model inference tokens per minute for Anthropic Claude Sonnet 4.5 V1"
+
+
+def quotas_of(call):
+    value = 700_000.0 if call.headers["who"] == PROD else 5_000_000.0
+    return {"Quotas": [{"ServiceCode": "bedrock", "QuotaName": TOKENS, "QuotaCode": "L-1", "Value": value, "Adjustable": True}]}
+
+
+def test_limits_of_each_account_are_read_with_its_own_keys(start, aws):
+    aws.on("service-quotas", "ListServiceQuotas", quotas_of)
+    aws.on("service-quotas", "ListAWSDefaultServiceQuotas", quotas_of)
+    aws.on("bedrock", "ListInferenceProfiles", {"inferenceProfileSummaries": []})
+    targets = [{"region": EAST}, {"region": EAST, "account": "prod"}]
+    s = start(weir={**weir_with(aws, targets), "aws": {"endpoint": aws.url, "read_quotas": True}}, sim=SIM)
+    assert s.weir.converse().status == 200
+
+    def limits():
+        of = {t["account"]: {l["kind"]: l["limit"] for l in t["limits"]} for t in s.weir.status()["targets"]}
+        return {account: kinds.get("tokens") for account, kinds in of.items()}
+
+    wait_until(lambda: limits() == {"default": 5_000_000, "prod": 700_000}, what="the limits of both accounts")
+    assert f"{SONNET} in {EAST} of account prod: 700,000 tokens per minute" in s.weir.log()
+    assert not [c for c in aws.calls("ListServiceQuotas", WEST) if c.headers["who"] == PROD], "it has no target there"
+
+
+def test_weir_quotas_shows_each_account(tmp_path, aws):
+    aws.on("service-quotas", "ListServiceQuotas", quotas_of)
+    aws.on("service-quotas", "ListAWSDefaultServiceQuotas", quotas_of)
+    aws.on("cloudwatch", "GetMetricData", {"MetricDataResults": []})
+    file = tmp_path / "weir.yaml"
+    targets = [{"region": EAST}, {"region": EAST, "account": "prod"}]
+    static = {"source": "static", "access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY}
+    file.write_text(json.dumps({"regions": {EAST: {}}, "credentials": static, **weir_with(aws, targets)}))
+
+    def rows(*more):
+        done = command("quotas", "--json", "-c", str(file), *more)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {m["account"]: m["tokens_per_minute"]["applied"] for m in json.loads(done.stdout)["models"]}
+
+    assert rows() == {"default": 5_000_000, "prod": 700_000}
+    assert rows("--account", "prod") == {"prod": 700_000}
+    assert rows("--account", "default") == {"default": 5_000_000}
+    assert f"prod/{EAST}  {SONNET}" in command("quotas", "-c", str(file)).stdout
+    done = command("quotas", "case", SONNET, "--account", "dev", "-c", str(file))
+    assert done.returncode == 2 and "no such name" in done.stderr

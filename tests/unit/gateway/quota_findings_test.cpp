@@ -33,7 +33,7 @@ struct QuotaFindingsTest : ::testing::Test {
     }
     /// The limit in force of us-east-1.
     std::optional<std::uint64_t> tokens() {
-        joined = with_findings(config, findings, status);
+        joined = with_findings(config, {{"", findings}}, status);
         for (const QuotaConfig& quota : joined.config.quotas) {
             if (quota.region == "us-east-1") {
                 return quota.tokens_per_minute;
@@ -132,6 +132,39 @@ aws::InferenceProfile profile(const std::string& id, bool application,
     return made;
 }
 
+TEST_F(QuotaFindingsTest, EachAccountHasItsOwn) {
+    config.accounts["prod"];
+    RouteTarget other;
+    other.region = "us-east-1";
+    other.account = "prod";
+    config.routes[0].targets.push_back(other);
+    applied(5'000'000);
+    QuotaFindings theirs;
+    theirs.quotas["us-east-1"].lines = {
+        line("Cross-region model inference tokens per minute", 700'000, 0)};
+    joined = with_findings(config, {{"", findings}, {"prod", theirs}}, status);
+    std::map<std::string, std::uint64_t> tokens;
+    for (const QuotaConfig& quota : joined.config.quotas) {
+        tokens[quota.account] = quota.tokens_per_minute.value_or(0);
+    }
+    EXPECT_EQ(tokens,
+              (std::map<std::string, std::uint64_t>{{"default", 5'000'000}, {"prod", 700'000}}));
+    ASSERT_EQ(joined.limits.size(), 2U);
+    EXPECT_EQ(joined.limits[1].account, "prod");
+    TargetStatus seen;
+    seen.region = "us-east-1";
+    seen.model = kModel;
+    seen.limits = {{LimitKind::tokens, 0, 2'000'000, 0, true}};
+    status.targets = {seen};
+    joined = with_findings(config, {{"", findings}, {"prod", theirs}}, status);
+    EXPECT_EQ(joined.limits[1].doubt, LimitDoubt::none) << "what the other account used";
+    status.targets[0].account = "prod";
+    joined = with_findings(config, {{"", findings}, {"prod", theirs}}, status);
+    EXPECT_EQ(joined.limits[1].doubt, LimitDoubt::contradicted);
+    joined = with_findings(config, {{"", findings}}, status);
+    EXPECT_EQ(joined.limits.size(), 1U) << "of prod nothing is known";
+}
+
 TEST_F(QuotaFindingsTest, ApplicationProfilesAreAliases) {
     findings.profiles["us-east-1"] = {profile(kModel, false, {"us-east-1", "us-west-2"}),
                                       profile("abc", true, {"us-east-1", "us-west-2"})};
@@ -147,12 +180,12 @@ TEST_F(QuotaFindingsTest, ApplicationProfilesAreAliases) {
 
 TEST_F(QuotaFindingsTest, DestinationsOutsideAResidencyAreTold) {
     findings.profiles["us-east-1"] = {profile(kModel, false, {"us-east-1", "eu-west-1"})};
-    EXPECT_TRUE(residency_doubts(config, findings).empty());
+    EXPECT_TRUE(residency_doubts(config, {{"", findings}}).empty());
     config.routes[0].residency = "us";
-    ASSERT_EQ(residency_doubts(config, findings).size(), 1u);
-    EXPECT_TRUE(residency_doubts(config, findings)[0].contains("eu-west-1"));
+    ASSERT_EQ(residency_doubts(config, {{"", findings}}).size(), 1u);
+    EXPECT_TRUE(residency_doubts(config, {{"", findings}})[0].contains("eu-west-1"));
     findings.profiles["us-east-1"] = {profile(kModel, false, {"us-east-1", "us-west-2"})};
-    EXPECT_TRUE(residency_doubts(config, findings).empty());
+    EXPECT_TRUE(residency_doubts(config, {{"", findings}}).empty());
 }
 
 }  // namespace
