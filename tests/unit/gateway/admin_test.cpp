@@ -97,5 +97,60 @@ TEST(Admin, AReloadIsAskedForAndItsOutcomeTold) {
     EXPECT_NE(admin.client->body.find("no file to reload"), std::string::npos);
 }
 
+TEST(Admin, OrdersAreTakenWithTheKeyAndTheirAnswersPassedOn) {
+    Admin admin;
+    EXPECT_EQ(admin.status(get("/targets")), 404) << "not offered";
+    std::string seen;
+    OrderReply reply;
+    admin.parts.order = [&](const OrderText& text) {
+        seen = (text.post ? "POST " : "GET ") + std::string(text.path) + " " +
+               std::string(text.query) + " " + std::string(text.body);
+        return reply;
+    };
+    reply.body = "{}";
+    EXPECT_EQ(admin.status(get("/targets?x=1")), 200);
+    EXPECT_EQ(seen, "GET /targets x=1 ");
+    EXPECT_EQ(admin.status(post("/targets/close?region=a", R"({"for":"1m"})")), 200);
+    EXPECT_EQ(seen, R"(POST /targets/close region=a {"for":"1m"})");
+    EXPECT_EQ(admin.status(post("/shed", "")), 200);
+    EXPECT_EQ(admin.status(get("/shed")), 405);
+    EXPECT_NE(admin.client->fields.find("Allow: POST\r\n"), std::string::npos);
+    EXPECT_EQ(admin.status(post("/targets", "")), 405);
+    EXPECT_EQ(admin.status(post("/targets/close", std::string(20'000, ' '))), 413);
+    reply = {404, "ResourceNotFoundException", "no such target"};
+    EXPECT_EQ(admin.status(post("/targets/close", "")), 404);
+    EXPECT_EQ(admin.client->body, R"({"message":"no such target"})");
+    admin.config.admin_key_sha256 = codec::to_hex(codec::sha256("key"));
+    EXPECT_EQ(admin.status(post("/targets/close", "")), 401);
+}
+
+TEST(Admin, MessagesOfSnsNeedNoKeyAndAnyHost) {
+    Admin admin;
+    EXPECT_EQ(admin.status(post("/sns", "")), 404) << "not offered";
+    std::shared_ptr<AlarmActions> actions;
+    admin.parts.alarms = [&] { return actions; };
+    admin.config.admin_key_sha256 = codec::to_hex(codec::sha256("key"));
+    EXPECT_EQ(admin.ask("POST /sns HTTP/1.1\r\nHost: weir.example.com\r\n\r\n").body,
+              R"({"message":"weir: aws.actions has no action"})");
+    EXPECT_EQ(admin.client->status, 404);
+    Config config;
+    config.aws.actions.emplace_back().topic = "arn:aws:sns:a";
+    const auto snapshot = std::make_shared<const Snapshot>(config);
+    AlarmActions::Parts parts;
+    parts.snapshot = [snapshot] { return snapshot; };
+    actions = std::make_shared<AlarmActions>(std::move(parts));
+    const std::string fields =
+        "x-amz-sns-message-type: Notification\r\nx-amz-sns-topic-arn: arn:aws:sns:a\r\n";
+    EXPECT_EQ(admin.status(get("/sns", fields)), 405);
+    EXPECT_EQ(admin.status(post("/sns", "{}")), 400) << "no delivery";
+    EXPECT_EQ(admin.status(post("/sns", std::string(600'000, 'x'), fields)), 413);
+    admin.ask(post("/sns", "{}", fields));
+    while (admin.client->status == 0) {
+        admin.loop.poll();  // it is read on a thread of its own
+    }
+    EXPECT_EQ(admin.client->status, 400);
+    EXPECT_NE(admin.client->body.find("`Type`"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace weir::gateway
