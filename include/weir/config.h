@@ -181,6 +181,12 @@ struct LogConfig {
     std::string format = "auto";  ///< auto (text on a terminal), text, json
 };
 
+/// What is kept of requests for GET /explain/ID, over all workers; 0 of either: nothing.
+struct ExplainConfig {
+    std::uint64_t memory = 8ULL << 20;
+    std::size_t requests = 20'000;
+};
+
 struct TlsConfig {
     std::string certificate;
     std::string key;
@@ -303,6 +309,7 @@ struct Config {
     PoolConfig pool;
     LimitsConfig limits;
     LogConfig log;
+    ExplainConfig explain;
 
     ModelTable models;  ///< facts; bedrock::builtin_models() unless a program brings its own
 };

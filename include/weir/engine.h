@@ -165,6 +165,9 @@ public:
     /// it.
     Decision offer(const Call& call, Instant now);
 
+    /// Why this call waits; nullopt: it does not.
+    std::optional<Standing> standing(CallId id, Instant now) const;
+
     /// The attempt's last request byte is written: from here on the service counts it.
     void sent(CallId id, Instant now);
 

@@ -154,6 +154,46 @@ struct Target {
     auto operator<=>(const Target&) const = default;
 };
 
+/// Why a grant is for its target.
+enum class Choice : std::uint8_t {
+    as_it_came,    ///< nobody chose: weir does not limit this call
+    first,         ///< the first of its route
+    drawn,         ///< one of several equals, by weight and load
+    prompt_cache,  ///< it holds the prompt cache of the call's conversation
+    spilled,       ///< the targets before it could not take the call in time
+    again,         ///< where the last attempt failed
+    elsewhere,     ///< not where the last attempt failed
+};
+std::string_view to_string(Choice choice);
+
+/// What keeps a call from a target.
+enum class Hindrance : std::uint8_t {
+    none,
+    line,          ///< calls that are before it
+    quota,         ///< the limit has no room
+    throttled,     ///< the service has refused calls, and the next is sent after a pause
+    other_weirs,   ///< the store of a shared quota has granted no room yet
+    client_limit,  ///< a limit of its client's own
+    in_flight,     ///< as many calls under way as may be
+    connections,   ///< pool.max_connections
+    breaker,       ///< open, or its probes are under way
+    day,           ///< the day's tokens are gone
+    unfit,         ///< it refuses such calls of this client with 403 or 404
+    failed,        ///< the call has failed there, for good or until a pause is over
+};
+std::string_view to_string(Hindrance hindrance);
+
+/// How a grant came about, for those who ask later. Nothing depends on it.
+struct Reasons {
+    Choice choice = Choice::as_it_came;
+    Hindrance first_hindered = Hindrance::none;  ///< what kept a spilled call from the first target
+    std::uint64_t input_known = 0;     ///< tokens of input that the service has counted before
+    std::uint64_t input_expected = 0;  ///< with what was learned applied
+    std::uint64_t input_held = 0;      ///< with the margin
+    std::uint64_t output = 0;          ///< max_tokens, as it is sent and held
+    std::uint64_t output_held = 0;     ///< quota tokens held for it
+};
+
 /// Permission to send one attempt now. Ends exactly once: settle, report or cancel.
 struct Grant {
     const Target* target = nullptr;
@@ -172,10 +212,9 @@ struct Grant {
     /// Set: replaces the call's own guardrail. These two live as long as the engine.
     std::string_view guardrail;
     std::string_view profile;  ///< set: replaces the ARN that the call names
-};
 
-/// The call is in the queue (or waits for a backoff); advance() returns its decision.
-struct Wait {};
+    Reasons why;
+};
 
 enum class RefusalReason : std::uint8_t {
     quota,         ///< its turn would come past the deadline
@@ -218,6 +257,25 @@ struct Refusal {
     std::uint64_t cost = 0;  ///< what this call would have held
     bool repeated = false;   ///< remembered from an earlier request of the same SDK invocation
     std::optional<Failure> upstream;  ///< the last upstream error, where the reason speaks of one
+};
+
+/// The call is in the queue (or waits for a backoff); advance() returns its decision.
+struct Wait {};
+
+/// Why a call waits, at the first target that it might use; for those who ask later. Nothing
+/// depends on it.
+struct Standing {
+    Hindrance cause = Hindrance::none;
+    std::string region;
+    std::string model;
+    LimitKind limit_kind = LimitKind::none;  ///< with its figures as in Refusal
+    std::uint64_t limit = 0;
+    std::uint64_t used = 0;
+    std::uint64_t cost = 0;
+    std::uint64_t calls_before = 0;   ///< expected to go first
+    std::uint64_t tokens_before = 0;  ///< what those are expected to settle at
+    std::optional<Duration> turn;     ///< until its own is expected; unset: only an event can tell
+    std::uint32_t targets = 0;        ///< of its route
 };
 
 using Decision = std::variant<Grant, Wait, Refusal>;

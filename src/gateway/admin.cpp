@@ -62,21 +62,54 @@ bool may_ask(const codec::Head& head, std::string_view path, const Config& confi
            CRYPTO_memcmp(digest.data(), config.admin_key_sha256.data(), digest.size()) == 0;
 }
 
-/// A reload reads files and parses: that is done elsewhere, and the loop serves others meanwhile.
-struct PendingReload {
-    explicit PendingReload(net::Loop& loop) : done(loop) {}
+/// What is answered elsewhere, by another thread: this loop serves others meanwhile.
+template <class Answer>
+struct Pending {
+    explicit Pending(net::Loop& loop) : done(loop) {}
     net::Signal done;
-    ReloadAnswer answer;
+    Answer answer;
 };
 
-void begin_reload(const AdminParts& parts, const net::Downstream& downstream, net::Loop& loop,
-                  const std::shared_ptr<PendingReload>& pending) {
-    parts.reload(downstream.peer(), [pending, &loop](ReloadAnswer answer) {
+/// Takes the answer back to the loop that waits for it.
+template <class Answer>
+std::function<void(Answer)> answer_to(const std::shared_ptr<Pending<Answer>>& pending,
+                                      net::Loop& loop) {
+    return [pending, &loop](Answer answer) {
         loop.post([pending, answer = std::move(answer)]() mutable {
             pending->answer = std::move(answer);
             pending->done.notify();
         });
-    });
+    };
+}
+
+constexpr std::string_view kExplain = "/explain/";
+constexpr std::size_t kLongestId = 128;
+
+bool may_be_id(std::string_view id) {
+    const auto plain = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '_' || c == '.';
+    };
+    return !id.empty() && id.size() <= kLongestId && std::ranges::all_of(id, plain);
+}
+
+net::Task<void> answer_explain(net::Downstream& downstream, std::string id,
+                               const AdminParts& parts) {
+    if (!may_be_id(id)) {
+        co_await refuse(downstream, 400, "ValidationException",
+                        "weir: GET /explain/ID needs the value of an answer's x-weir-request-id "
+                        "or x-amzn-RequestId");
+        co_return;
+    }
+    const auto pending = std::make_shared<Pending<ExplainAnswer>>(downstream.loop());
+    auto done = answer_to(pending, downstream.loop());
+    parts.explain(std::move(id), std::move(done));
+    co_await pending->done.wait();
+    if (pending->answer.found) {
+        co_await downstream.send(200, kJson, pending->answer.text);
+    } else {
+        co_await refuse(downstream, 404, "ResourceNotFoundException", pending->answer.text);
+    }
 }
 
 std::string reload_json(const ReloadAnswer& answer) {
@@ -192,6 +225,14 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
         co_await answer_order(downstream, path, parts);
         co_return;
     }
+    if (path.starts_with(kExplain) && parts.explain) {
+        if (!reading) {
+            co_await refuse(downstream, 405, "ValidationException", "weir: this is read with GET");
+            co_return;
+        }
+        co_await answer_explain(downstream, std::string(path.substr(kExplain.size())), parts);
+        co_return;
+    }
     if (path == "/reload") {
         if (head.method != "POST") {
             co_await refuse(downstream, 405, "ValidationException", "weir: reload with POST");
@@ -202,8 +243,9 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
                             "weir: there is no file to reload: weir was started without one");
             co_return;
         }
-        const auto pending = std::make_shared<PendingReload>(downstream.loop());
-        begin_reload(parts, downstream, downstream.loop(), pending);
+        const auto pending = std::make_shared<Pending<ReloadAnswer>>(downstream.loop());
+        auto done = answer_to(pending, downstream.loop());
+        parts.reload(downstream.peer(), std::move(done));
         co_await pending->done.wait();
         if (pending->answer.error.empty()) {
             const auto body = reload_json(pending->answer);
@@ -215,7 +257,7 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
     }
     co_await refuse(
         downstream, 404, "ResourceNotFoundException",
-        "weir: the admin port has /healthz, /readyz, /metrics, /status, /incidents, "
+        "weir: the admin port has /healthz, /readyz, /metrics, /status, /incidents, /explain/ID, "
         "/targets and POST /reload, /targets/close, /targets/drain, /targets/open, /shed");
 }
 

@@ -24,6 +24,12 @@ struct ReloadAnswer {
     std::vector<std::string> needs_restart = {};
 };
 
+/// What became of GET /explain/ID.
+struct ExplainAnswer {
+    bool found = false;
+    std::string text = {};  // JSON, or why there is none
+};
+
 /// What the admin port shows and does, as functions, so that it knows nothing of the rest.
 struct AdminParts {
     std::function<bool()> ready;
@@ -37,6 +43,9 @@ struct AdminParts {
     /// Starts a reload and returns at once; `done` is called once, on any thread. Empty: not
     /// offered.
     std::function<void(std::string_view peer, std::function<void(ReloadAnswer)> done)> reload;
+    /// Looks for a request, and returns at once; `done` is called once, on any loop's thread.
+    /// Empty: not offered.
+    std::function<void(std::string id, std::function<void(ExplainAnswer)> done)> explain;
 };
 
 /// Answers one request. `config` decides who may ask: its admin address, key, and what needs no

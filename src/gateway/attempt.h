@@ -52,6 +52,7 @@ public:
     Duration connecting() const { return connecting_; }
 
     Clocks& clocks() { return clocks_; }
+    const Clocks& clocks() const { return clocks_; }
     net::Upstream& upstream() { return *connection_; }
     /// Gives the connection back. `reusable`: the answer was read to its end.
     void release(bool reusable);

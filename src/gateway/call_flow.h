@@ -17,6 +17,8 @@ public:
     virtual ~Decider() = default;
 
     virtual Decision offer(const Call& call) = 0;
+    /// Why the call waits that was told to last; null: nobody can say.
+    virtual const Standing* standing() const { return nullptr; }
     virtual void sent() = 0;
     virtual void began() = 0;
     virtual Decision report(const Failure& failure) = 0;

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::gateway {
@@ -24,6 +26,8 @@ public:
     virtual void refused_elsewhere(std::optional<PastRefusal> past) = 0;
     /// The keys it asked for anew are there, or will not be.
     virtual void refreshed() = 0;
+    /// What has become of it so far, if that is its id. Packed: observe/life.h.
+    virtual std::optional<std::string> tell(std::string_view id) const = 0;
     /// Whether it may hold that Region.
     virtual bool may_use(const Region& region) const = 0;
 };

@@ -8,7 +8,7 @@
 namespace weir::gateway {
 
 Decision EngineDecider::report(const Failure& failure) {
-    Decision next = gate_.report(id_, failure, name_);
+    Decision next = gate_.report(id_, failure, name_, &standing_);
     if (policy::rule_of(failure.cls).course == policy::Course::hand_back && log_) {
         for (const std::string& notice : gate_.notices()) {
             log_(LogLevel::warn, notice);

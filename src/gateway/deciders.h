@@ -16,7 +16,8 @@ public:
     EngineDecider(EngineGate& gate, CallId id, std::string_view name, const LogSink& log)
         : gate_(gate), id_(id), name_(name), log_(log) {}
 
-    Decision offer(const Call& call) override { return gate_.offer(call); }
+    Decision offer(const Call& call) override { return gate_.offer(call, &standing_); }
+    const Standing* standing() const override { return &standing_; }
     void sent() override { gate_.sent(id_); }
     void began() override { gate_.began(id_); }
     Decision report(const Failure& failure) override;
@@ -28,6 +29,7 @@ private:
     CallId id_;
     std::string_view name_;
     const LogSink& log_;
+    Standing standing_;
 };
 
 /// Without an engine's word a call goes to one place, as it came, and again there only where it has

@@ -12,6 +12,14 @@ namespace {
 /// One lock hold hands on at most this many batches of 64; the timer brings the rest at once.
 constexpr int kBatches = 4;
 
+Decision with_standing(Decision decision, Engine& engine, CallId id, Instant now,
+                       Standing* standing) {
+    if (standing != nullptr && std::holds_alternative<Wait>(decision)) {
+        *standing = engine.standing(id, now).value_or(Standing());
+    }
+    return decision;
+}
+
 }  // namespace
 
 EngineGate::EngineGate(Config config, std::uint64_t seed, EngineState before,
@@ -137,8 +145,10 @@ void EngineGate::remember(std::string_view client, std::string_view invocation,
     engine_.remember(client, invocation, past, gateway::now());
 }
 
-Decision EngineGate::offer(const Call& call) {
-    return ask(false, [&](Engine& e, Instant now) { return e.offer(call, now); });
+Decision EngineGate::offer(const Call& call, Standing* standing) {
+    return ask(false, [&](Engine& e, Instant now) {
+        return with_standing(e.offer(call, now), e, call.id, now, standing);
+    });
 }
 
 void EngineGate::sent(CallId id) {
@@ -149,8 +159,11 @@ void EngineGate::began(CallId id) {
     ask(true, [&](Engine& e, Instant now) { e.began(id, now); });
 }
 
-Decision EngineGate::report(CallId id, const Failure& failure, std::string_view name) {
-    return ask(true, [&](Engine& e, Instant now) { return e.report(id, failure, now, name); });
+Decision EngineGate::report(CallId id, const Failure& failure, std::string_view name,
+                            Standing* standing) {
+    return ask(true, [&](Engine& e, Instant now) {
+        return with_standing(e.report(id, failure, now, name), e, id, now, standing);
+    });
 }
 
 std::vector<std::string> EngineGate::notices() {

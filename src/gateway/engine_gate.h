@@ -32,10 +32,12 @@ public:
     EngineGate(const EngineGate&) = delete;
     EngineGate& operator=(const EngineGate&) = delete;
 
-    Decision offer(const Call& call);
+    /// `standing`: filled in where the decision is to wait.
+    Decision offer(const Call& call, Standing* standing = nullptr);
     void sent(CallId id);
     void began(CallId id);
-    Decision report(CallId id, const Failure& failure, std::string_view name = {});
+    Decision report(CallId id, const Failure& failure, std::string_view name = {},
+                    Standing* standing = nullptr);
     /// What the engine has to say to the log.
     std::vector<std::string> notices();
     /// What it has to say of its own accord goes there, on worker 0's loop. To be called before the

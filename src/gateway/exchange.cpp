@@ -2,6 +2,7 @@
 
 #include "gateway/clock.h"
 #include "gateway/deciders.h"
+#include "gateway/life_record.h"
 #include "gateway/models_list.h"
 
 #include <chrono>
@@ -23,8 +24,13 @@ net::Task<void> Exchange::run() {
     if (cut_short_) {  // paid for as well
         record_.add(cut_short_->usage);
     }
-    write_record(record_, request_, now(), unix_ms(), *worker_.shared.metrics,
-                 worker_.shared.access_log);
+    const Instant end = now();
+    const std::int64_t wall = unix_ms();
+    write_record(record_, request_, end, wall, *worker_.shared.metrics, worker_.shared.access_log);
+    if (worker_.lives.on()) {
+        worker_.lives.remember(life_of(record_, request_, end, wall), eventful(record_));
+    }
+    worker_.texts.give_back(record_.trail.take());
     worker_.texts.give_back(std::move(request_.body.text));
 }
 
@@ -91,7 +97,7 @@ net::Task<void> Exchange::call(Decider& decider, const Call& asked) {
     while (next != Action::done) {
         switch (next) {
             case Action::wait:
-                next = co_await turn(flow);
+                next = co_await turn(flow, decider);
                 break;
             case Action::send:
                 next = co_await send(flow);
@@ -108,12 +114,16 @@ net::Task<void> Exchange::call(Decider& decider, const Call& asked) {
 }
 
 /// Waits until the engine has decided.
-net::Task<Exchange::Action> Exchange::turn(CallFlow& flow) {
+net::Task<Exchange::Action> Exchange::turn(CallFlow& flow, const Decider& decider) {
     const Instant since = now();
+    record_.doing = {.waiting = true, .standing = decider.standing(), .since = since};
     while (!decided_ && !stop_.raised() && !stopping()) {
         co_await signal_.wait();
     }
-    record_.queued += now() - since;
+    const Instant until = now();
+    record_.queued += until - since;
+    record_.trail.add(wait_step(record_, until));
+    record_.doing.waiting = false;
     if (stop_.gone) {
         co_return co_await stopped(flow, Usage());
     }
@@ -127,6 +137,7 @@ net::Task<Exchange::Action> Exchange::turn(CallFlow& flow) {
 
 net::Task<void> Exchange::last_word(const Refusal& refusal) {
     record_.repeated = refusal.repeated;
+    record_.trail.add(refusal_step(record_, refusal, now()));
     tell_others(refusal);
     if (cut_short_) {  // better than none, and paid
         co_await give_cut_short();

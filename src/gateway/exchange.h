@@ -42,6 +42,7 @@ public:
     void drain_end() override;
     void refused_elsewhere(std::optional<PastRefusal> past) override;
     void refreshed() override;
+    std::optional<std::string> tell(std::string_view id) const override;
     bool may_use(const Region& region) const override;
 
 private:
@@ -53,7 +54,7 @@ private:
     net::Task<void> path();
     net::Task<void> list_models();
     net::Task<void> call(Decider& decider, const Call& asked);
-    net::Task<Action> turn(CallFlow& flow);
+    net::Task<Action> turn(CallFlow& flow, const Decider& decider);
     net::Task<void> last_word(const Refusal& refusal);
 
     // exchange_send.cpp
@@ -77,6 +78,7 @@ private:
     // exchange_stop.cpp
     Action failed(CallFlow& flow, const Failure& failure);
     void count(observe::AttemptResult result);
+    void note_attempt(const Failure* failure);
     net::Task<Action> stopped(CallFlow& flow, Usage so_far);
     net::Task<Action> end_it(CallFlow& flow, ErrorAnswer error);
     net::Task<void> give_cut_short();

@@ -69,9 +69,12 @@ net::Task<Exchange::Action> Exchange::send(CallFlow& flow) {
     }
     const Service service = service_of(request_, record_.at.endpoint);
     const Clocks clocks = clocks_for(record_.grant);
+    record_.doing.sending = true;
+    record_.doing.since = record_.doing.head = clocks.times().started;
     Attempt attempt(worker_.loop, worker_.pool(*region, service), region->name, stop_, clocks);
     const Current current(*this, attempt);
     const Action next = co_await ask(flow, *region, attempt);
+    note_attempt(nullptr);
     past_deadline_ = attempt.clocks().past_deadline();
     record_.upstream_time += now() - clocks.times().started;
     co_return next;
@@ -115,6 +118,7 @@ net::Task<Exchange::Action> Exchange::ask(CallFlow& flow, Region& region, Attemp
             flow.sent();
         }
         end = co_await attempt.read_head();
+        record_.doing.head = end == End::done ? now() : record_.doing.since;
     }
     if (end == End::stopped) {
         attempt.release(false);

@@ -2,6 +2,7 @@
 // leaving, a drain, weir's own word, an exception.
 #include "gateway/clock.h"
 #include "gateway/exchange.h"
+#include "gateway/life_record.h"
 
 #include <utility>
 
@@ -19,6 +20,7 @@ Exchange::Exchange(Worker& worker, net::Downstream& client)
     record_.id = worker.new_request_id();
     record_.started = now();
     record_.several_accounts = !request_.snapshot->config.accounts.empty();
+    record_.trail.begin(worker.texts.take());
 }
 
 Exchange::~Exchange() {
@@ -28,6 +30,7 @@ Exchange::~Exchange() {
 /// The attempt failed; what next is the engine's to say.
 Exchange::Action Exchange::failed(CallFlow& flow, const Failure& failure) {
     count(attempt_result(failure));
+    note_attempt(&failure);
     return flow.failed(failure);
 }
 
@@ -35,6 +38,33 @@ void Exchange::count(observe::AttemptResult result) {
     if (request_.is_inference()) {
         worker_.shared.metrics->count_attempt(record_.at, result);
     }
+}
+
+/// The attempt under way is over; null: it has not failed.
+void Exchange::note_attempt(const Failure* failure) {
+    if (record_.doing.sending && attempt_ != nullptr) {
+        record_.trail.add(attempt_step(record_, attempt_->clocks().times().sent, now(), failure));
+    }
+    record_.doing.sending = false;
+}
+
+std::optional<std::string> Exchange::tell(std::string_view id) const {
+    if (id != record_.id && id != record_.upstream_id) {
+        return std::nullopt;
+    }
+    observe::Trail trail;
+    trail.begin(std::string(record_.trail.packed()));
+    if (record_.doing.waiting) {
+        trail.add(wait_step(record_, std::nullopt));
+    } else if (record_.doing.sending && attempt_ != nullptr) {
+        const Instant sent = attempt_->clocks().times().sent;
+        trail.add(attempt_step(record_, sent, std::nullopt, nullptr));
+    }
+    observe::Life life = life_of(record_, request_, std::nullopt, unix_ms());
+    life.steps = trail.packed();
+    std::string packed;
+    observe::pack(packed, life);
+    return packed;
 }
 
 /// The client left, or the drain's time is over.

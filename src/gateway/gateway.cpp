@@ -122,6 +122,8 @@ Result<void> Gateway::start() {
     my.shared.log = my.options.log;
     my.shared.instance = new_instance_name();
     my.shared.conversation_seed = my.options.seed;
+    my.shared.explain.memory = config.explain.memory / count;
+    my.shared.explain.requests = (config.explain.requests + count - 1) / count;
     for (std::size_t i = 0; i < count; ++i) {
         my.workers.push_back(std::make_unique<Worker>(
             *my.loops[i], my.shared, snapshot, my.options.seed + 0x9e3779b97f4a7c15 * (i + 1)));
@@ -157,6 +159,7 @@ Result<void> Gateway::start() {
         return observe::status_json(impl_->status(), impl_->shadow->rows(),
                                     impl_->in_force.status(), impl_->shadow->advice());
     };
+    my.listeners.admin_parts.explain = my.explainer(unix_ms());
     if (my.options.read_config) {
         my.background = std::make_unique<BackgroundThread>();
         my.listeners.admin_parts.reload = [this](std::string_view peer,

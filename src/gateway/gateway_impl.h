@@ -112,6 +112,7 @@ struct Gateway::Impl {
     std::string incidents();
     void take_orders();
     OrderReply order(const OrderText& text);
+    decltype(AdminParts::explain) explainer(std::int64_t started_unix_ms);
     void log_observed();
     void log(LogLevel level, std::string_view text) const {
         if (options.log) {

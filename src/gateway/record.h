@@ -2,6 +2,7 @@
 #pragma once
 
 #include "observe/access_log.h"
+#include "observe/life.h"
 #include "observe/metrics.h"
 
 #include <weir/types.h>
@@ -14,6 +15,15 @@
 namespace weir::gateway {
 
 struct Request;
+
+/// What a request is doing.
+struct Doing {
+    bool waiting = false;                // in the queue, and
+    const Standing* standing = nullptr;  // why
+    bool sending = false;                // an attempt is under way
+    Instant since{};
+    Instant head{};  // of the attempt's answer; not after `since`: it has not come
+};
 
 struct Record {
     std::string id;           // weir's own
@@ -33,6 +43,8 @@ struct Record {
     std::string error_name;
     bool repeated = false;
     bool several_accounts = false;  // the client is told which one
+    observe::Trail trail;           // what it has done, and
+    Doing doing;                    // does
 
     /// An attempt begins.
     void begin(const Grant& with);

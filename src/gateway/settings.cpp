@@ -184,6 +184,7 @@ Changes take_over(const Config& old, Config& next) {
     next.state_file = old.state_file;
     next.watch = old.watch;
     next.log.format = old.log.format;
+    next.explain = old.explain;
     next.shared = old.shared;
     if (!tls_stays) {
         next.tls = old.tls;

@@ -29,6 +29,7 @@ Worker::Worker(net::Loop& l, Shared& s, std::shared_ptr<const Snapshot> first, s
       snapshot(std::move(first)),
       requests(s.conversation_seed),
       calls(l.index()),
+      lives(s.explain.memory, s.explain.requests),
       random_(seed) {}
 
 Worker::~Worker() = default;

@@ -16,6 +16,7 @@
 #include "net/loop.h"
 #include "net/upstream.h"
 #include "observe/access_log.h"
+#include "observe/life_ring.h"
 #include "observe/metrics.h"
 
 #include <array>
@@ -46,6 +47,7 @@ struct Shared {
     ResponseMemory responses;
     net::BufferShares shares{std::random_device{}()};
     std::atomic<std::uint64_t> buffered{0};  // bytes of messages held, over all workers
+    ExplainConfig explain;                   // what each worker keeps of requests
     std::atomic<bool> ready{true};
     std::atomic<bool> refuse_waiting{false};  // the drain's time is over: nothing waits or begins
 };
@@ -80,7 +82,8 @@ public:
     /// Requests under way keep the configuration that they began with.
     void take(std::shared_ptr<const Snapshot> next);
 
-    Calls calls;  // under way here
+    Calls calls;           // under way here
+    observe::Lives lives;  // of requests that have ended
     /// drain_end() of all of them.
     void end_all();
     /// One has ended.

@@ -315,6 +315,9 @@ void Engine::reconfigure(Config config, Instant now) {
 Decision Engine::offer(const Call& call, Instant now) {
     return impl_->offer(call, now);
 }
+std::optional<Standing> Engine::standing(CallId id, Instant now) const {
+    return impl_->standing(id, now);
+}
 void Engine::sent(CallId id, Instant now) {
     impl_->sent(id, now);
 }

@@ -145,6 +145,8 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     const PathTarget& place = call->path->targets[index];
     TargetState* t = place.state;
     const Amount c = held_cost(*call, *t, index);
+    Grant g;
+    g.why = reasons(*call, index, now);
     call->state = CallState::granted;
     calls_.expect(call);
     accounts_.reserve(*call, index, c);
@@ -171,7 +173,6 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     }
     waiting_.charge(*call, c, now);
 
-    Grant g;
     g.target = &t->target;
     g.attempt = call->sends;
     g.reservation = c.tokens;
@@ -181,6 +182,8 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     if (call->attempt.sent_output < call->asked.max_output.value_or(t->terms.facts.max_output)) {
         g.max_output = call->attempt.sent_output;
     }
+    g.why.output = call->attempt.sent_output;
+    g.why.output_held = g.why.output * (t->terms.reserve_burndown ? t->terms.burndown : 1);
     g.right_sized = call->attempt.right_sized;
     g.substituted = place.candidate.substituted;
     g.degraded = place.candidate.degraded;

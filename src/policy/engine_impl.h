@@ -37,6 +37,7 @@ namespace weir {
 ///   engine_shared.cpp     what instances on one quota tell each other
 ///   engine_overrides.cpp  orders of operators
 ///   engine_status.cpp     the snapshot
+///   engine_reasons.cpp    why a call waits, or goes where it goes: for those who ask later
 ///
 /// Invariants: a record in calls_ is waiting (in exactly one lane, with its timer armed) or in
 /// flight (holding one reservation, one permit); a slot is in its target's heap only while its
@@ -50,6 +51,7 @@ public:
         return accounts_.count_request(client, tick(now));
     }
     Decision offer(const Call& call, Instant now);
+    std::optional<Standing> standing(CallId id, Instant now);
     void sent(CallId id, Instant now);
     void began(CallId id, Instant now);
     Decision report(CallId id, const Failure& failure, Instant now, std::string_view name);
@@ -176,6 +178,11 @@ private:
     static bool all_closed(const Path& path, Instant now);
     std::optional<Refusal> shed(const CallRecord* call, Instant now) const;
     void notice(std::string text);
+
+    // engine_reasons.cpp
+    Hindrance hindrance(const CallRecord& call, std::size_t index, Instant now) const;
+    static Waiting::Ahead before(const CallRecord& call, const Slot& slot);
+    Reasons reasons(const CallRecord& call, std::size_t index, Instant now) const;
 
     // engine_config.cpp
     void read_config();

@@ -335,6 +335,19 @@ void visit(V& v, C& c) {
                  .words = "auto, text, json"});
 }
 
+template <class V, Of<ExplainConfig> C>
+void visit(V& v, C& c) {
+    v(c.memory, {"memory",
+                 "of recent requests, for GET /explain/ID; 0: none",
+                 {.most = 1 << 30, .otherwise = "is above 1GiB, the largest allowed"},
+                 Effect::restart,
+                 kSize});
+    v(c.requests, {"requests",
+                   "at most so many of them",
+                   {.most = 10'000'000, .otherwise = "is above 10,000,000, the largest allowed"},
+                   Effect::restart});
+}
+
 template <class V, Of<Config> C>
 void visit(V& v, C& c) {
     v.heading("Where weir listens, and who may ask.");
@@ -422,6 +435,7 @@ void visit(V& v, C& c) {
     v(c.pool, {"pool"});
     v(c.limits, {"limits"});
     v(c.log, {"log"});
+    v(c.explain, {"explain"});
 }
 
 }  // namespace weir::policy

@@ -90,4 +90,54 @@ std::string_view to_string(Tier tier) {
     return {};
 }
 
+std::string_view to_string(Choice choice) {
+    switch (choice) {
+        case Choice::as_it_came:
+            return "as_it_came";
+        case Choice::first:
+            return "first";
+        case Choice::drawn:
+            return "drawn";
+        case Choice::prompt_cache:
+            return "prompt_cache";
+        case Choice::spilled:
+            return "spilled";
+        case Choice::again:
+            return "again";
+        case Choice::elsewhere:
+            return "elsewhere";
+    }
+    return "as_it_came";
+}
+
+std::string_view to_string(Hindrance hindrance) {
+    switch (hindrance) {
+        case Hindrance::none:
+            return "none";
+        case Hindrance::line:
+            return "line";
+        case Hindrance::quota:
+            return "quota";
+        case Hindrance::throttled:
+            return "throttled";
+        case Hindrance::other_weirs:
+            return "other_weirs";
+        case Hindrance::client_limit:
+            return "client_limit";
+        case Hindrance::in_flight:
+            return "in_flight";
+        case Hindrance::connections:
+            return "connections";
+        case Hindrance::breaker:
+            return "breaker";
+        case Hindrance::day:
+            return "day";
+        case Hindrance::unfit:
+            return "unfit";
+        case Hindrance::failed:
+            return "failed";
+    }
+    return "none";
+}
+
 }  // namespace weir

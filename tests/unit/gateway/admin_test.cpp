@@ -16,6 +16,10 @@ struct Admin {
         parts.ready = [this] { return ready; };
         parts.metrics = [] { return std::string("weir_up 1\n"); };
         parts.status = [] { return std::string("{}"); };
+        parts.explain = [this](std::string id, std::function<void(ExplainAnswer)> done) {
+            asked_for = std::move(id);
+            done({asked_for == "known", asked_for == "known" ? "{}" : "weir: nothing is kept"});
+        };
         parts.reload = [this](std::string_view peer, std::function<void(ReloadAnswer)> done) {
             asked_by = peer;
             done(answer);
@@ -36,6 +40,7 @@ struct Admin {
     bool ready = true;
     ReloadAnswer answer;
     std::string asked_by;
+    std::string asked_for;
     std::optional<ScriptedClient> client;
 };
 
@@ -52,6 +57,34 @@ TEST(Admin, HealthNeedsNoKeyAndSaysWhetherToComeHere) {
     EXPECT_EQ(admin.status(post("/healthz", "")), 405);
     EXPECT_NE(admin.client->fields.find("Allow: GET, HEAD\r\n"), std::string::npos);
     EXPECT_EQ(admin.status(get("/readyz", "Origin: http://a\r\n")), 403) << "a web page";
+}
+
+TEST(Admin, ARequestIsExplainedByItsId) {
+    Admin admin;
+    EXPECT_EQ(admin.status(get("/explain/known")), 200);
+    EXPECT_EQ(admin.client->body, "{}");
+    EXPECT_EQ(admin.status(get("/explain/known?x=1", "", "HEAD")), 200);
+    EXPECT_EQ(admin.status(get("/explain/other-1")), 404);
+    EXPECT_EQ(admin.asked_for, "other-1");
+    EXPECT_NE(admin.client->body.find("nothing is kept"), std::string::npos);
+    EXPECT_NE(admin.client->fields.find("ResourceNotFoundException"), std::string::npos);
+    EXPECT_EQ(admin.status(post("/explain/known", "")), 405);
+    admin.asked_for.clear();
+    for (const std::string& odd :
+         {std::string("/explain/"), std::string("/explain/a/b"), std::string("/explain/%00"),
+          "/explain/" + std::string(200, 'a')}) {
+        EXPECT_EQ(admin.status(get(odd)), 400) << odd;
+    }
+    EXPECT_EQ(admin.asked_for, "");
+}
+
+TEST(Admin, OtherPeoplesRequestsNeedTheAdminKey) {
+    Admin admin;
+    admin.config.admin_key_sha256 = codec::to_hex(codec::sha256("key"));
+    admin.config.admin_open = {"metrics", "status", "healthz", "readyz"};
+    EXPECT_EQ(admin.status(get("/explain/known")), 401);
+    EXPECT_EQ(admin.status(get("/explain/known", "Authorization: Bearer key\r\n")), 200);
+    EXPECT_EQ(admin.status(get("/explain/known", "Origin: http://a\r\n")), 403) << "a web page";
 }
 
 TEST(Admin, TheRestIsForThisMachineForAKeyOrDeclaredOpen) {

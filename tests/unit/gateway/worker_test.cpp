@@ -25,6 +25,7 @@ public:
     void drain_end() override { ++ends; }
     void refused_elsewhere(std::optional<PastRefusal> /*past*/) override {}
     void refreshed() override {}
+    std::optional<std::string> tell(std::string_view /*id*/) const override { return {}; }
     bool may_use(const Region& region) const override { return region.name == region_; }
     int ends = 0;
 
