@@ -9,6 +9,7 @@
 #include "cli/env_command.h"
 #include "cli/health_command.h"
 #include "cli/key_command.h"
+#include "cli/operator_commands.h"
 #include "cli/plan_command.h"
 #include "cli/run_command.h"
 #include "cli/serve_command.h"
@@ -324,6 +325,7 @@ int run(int argc, char** argv) {
                             "weir.yaml; default: built-in settings");
         command->add_flag("--json", arguments.json, "Print the result as JSON");
     }
+    const weir::cli::OperatorCommands operator_commands(app);
     const weir::cli::AwsCommands aws_commands(app);
     const weir::cli::TargetCommand target_command(app);
     const weir::cli::AwsInitCommand aws_init_command(app);
@@ -373,6 +375,8 @@ int run(int argc, char** argv) {
     if (doctor->parsed())
         return weir::cli::run_doctor(arguments.config, arguments.json, environment, std::cout,
                                      std::cerr);
+    if (const auto code = operator_commands.run(environment, std::cout, std::cerr))
+        return *code;
     if (const auto code = aws_commands.run(environment, std::cout, std::cerr))
         return *code;
     if (const auto code = target_command.run(environment, std::cout, std::cerr))

@@ -1,0 +1,56 @@
+#include "cli/operator_commands.h"
+
+#include <CLI/CLI.hpp>
+
+namespace weir::cli {
+namespace {
+
+void add_admin(CLI::App& command, AdminAddress& options) {
+    command.add_option("-c,--config", options.config, "weir.yaml that the gateway runs with");
+    command.add_option("--url", options.url,
+                       "Address of its admin port, instead of the configured one");
+}
+
+}  // namespace
+
+OperatorCommands::OperatorCommands(CLI::App& app)
+    : status_(app.add_subcommand(
+          "status", "Show the running gateway's health, targets, quotas and queue; for scripts")),
+      top_(app.add_subcommand("top", "Watch the running gateway in the terminal, worst first")),
+      explain_(app.add_subcommand(
+          "explain", "Tell the life of one request: waits, attempts, and what would be faster")) {
+    add_admin(*status_, status_options_.admin);
+    status_->add_flag("--json", status_options_.json, "Print JSON, one line an answer");
+    status_->add_flag("--watch", status_options_.watch, "Ask again and again");
+    status_->add_option("--every", status_options_.every, "With --watch: how often")
+        ->capture_default_str();
+    status_->footer("Exit code: 0 healthy; 1 degraded; 2 down, not reachable, or wrong usage.");
+    add_admin(*top_, top_options_.admin);
+    top_->add_option("--every", top_options_.every, "How often the gateway is asked")
+        ->capture_default_str();
+    top_->footer(
+        "Keys: q quit, s sort, Tab targets or clients, arrows, PgUp, PgDn and Home scroll.\n"
+        "Colour only where the terminal has it and NO_COLOR is not set.");
+    add_admin(*explain_, explain_options_.admin);
+    explain_
+        ->add_option("id", explain_options_.id,
+                     "x-weir-request-id or x-amzn-RequestId of the answer, or id in the access log")
+        ->required();
+    explain_->add_flag("--json", explain_options_.json, "Print JSON");
+}
+
+std::optional<int> OperatorCommands::run(const Getenv& getenv, std::ostream& out,
+                                         std::ostream& err) const {
+    if (status_->parsed()) {
+        return run_status(status_options_, getenv, out, err);
+    }
+    if (top_->parsed()) {
+        return run_top(top_options_, getenv, err);
+    }
+    if (explain_->parsed()) {
+        return run_explain(explain_options_, getenv, out, err);
+    }
+    return std::nullopt;
+}
+
+}  // namespace weir::cli
