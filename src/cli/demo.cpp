@@ -1,9 +1,9 @@
 #include "cli/demo.h"
 
-#include "aws/credentials.h"
-#include "bedrock/model_data.h"
 #include "cli/demo_load.h"
+#include "cli/demo_page.h"
 #include "cli/demo_report.h"
+#include "cli/demo_world.h"
 #include "cli/read_text.h"
 #include "gateway/gateway.h"
 #include "simulator/simulator.h"
@@ -31,11 +31,8 @@ constexpr double kCompression = 10;
 constexpr double kLoad = 1.2;
 constexpr double kCallsPerSecond = 4;  // uncompressed, a row
 constexpr double kPatience = 60;
-constexpr std::string_view kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-const std::string kHome = "us-east-1";
-const std::string kOther = "us-west-2";
-const std::string kAccessKey = "AKIDEXAMPLE";
-const std::string kSecret = "example";
+const std::string kHome(kDemoHome);
+const std::string kOther(kDemoOther);
 
 struct Plan {
     std::string key;
@@ -66,94 +63,6 @@ std::vector<Plan> plans() {
     };
 }
 
-/// The stand-in's own keys, for a gateway that needs no chain.
-class FixedKeys : public gateway::KeySource {
-public:
-    FixedKeys() {
-        auto keys = std::make_shared<aws::Credentials>();
-        keys->access_key_id = kAccessKey;
-        keys->secret_access_key = kSecret;
-        keys->source = "demo";
-        keys_ = std::move(keys);
-    }
-    std::shared_ptr<const aws::Credentials> get() const override { return keys_; }
-    void refresh(std::shared_ptr<const aws::Credentials>, std::function<void()> done) override {
-        done();
-    }
-
-private:
-    std::shared_ptr<const aws::Credentials> keys_;
-};
-
-Duration compressed(double seconds) {
-    return from_seconds(seconds / kCompression);
-}
-
-simulator::Settings stand_in(const DemoTrace& trace, const DemoFacts& facts,
-                             simulator::WindowKind window) {
-    simulator::Settings settings;
-    settings.regions = {{kHome, "127.0.0.1:0"}, {kOther, "127.0.0.1:0"}};
-    settings.access_key_id = kAccessKey;
-    settings.secret_access_key = kSecret;
-    settings.quota_window = compressed(60);
-    settings.window_kind = window;
-    settings.seed = facts.seed;  // every row meets the same clock minutes
-    simulator::ModelSettings model;
-    model.tokens_per_minute = trace.tokens_per_minute;
-    model.output_burndown = static_cast<std::uint32_t>(trace.burndown);
-    model.time_to_first_token = compressed(0.4);
-    model.tokens_per_second = 60 * kCompression;
-    settings.models.emplace(kModel, model);
-    simulator::Fault outage;
-    outage.from = facts.outage_from / kCompression;
-    outage.to = facts.outage_to / kCompression;
-    outage.region = kHome;
-    outage.kind = "unavailable";
-    settings.faults.push_back(outage);
-    return settings;
-}
-
-/// weir with its own defaults, every duration as much faster as the demo's world.
-Config gateway_config(const simulator::Simulator& sim, const DemoTrace& trace, bool quotas_told) {
-    Config config;
-    config.listen = {"127.0.0.1:0"};
-    config.admin.clear();
-    config.workers = 1;
-    config.default_region = kHome;
-    for (const std::string& region : {kHome, kOther}) {
-        config.regions[region].endpoint = fmt::format("http://127.0.0.1:{}", sim.port(region));
-    }
-    config.credentials.source = CredentialsSource::static_keys;
-    config.credentials.access_key_id = kAccessKey;
-    config.credentials.secret_access_key = kSecret;
-    config.models = bedrock::builtin_models();
-    config.quota_window = compressed(60);
-    if (quotas_told) {
-        QuotaConfig quota;
-        quota.models = {std::string(kModel)};
-        quota.tokens_per_minute = trace.tokens_per_minute;
-        quota.output_burndown = static_cast<std::uint32_t>(trace.burndown);
-        config.quotas.push_back(quota);
-    }
-    RouteConfig route;
-    route.model = kModel;
-    route.targets = {{.region = kHome, .model = {}}, {.region = kOther, .model = {}}};
-    const auto faster = [](Duration& duration) {
-        duration = from_seconds(to_seconds(duration) / kCompression);
-    };
-    faster(route.spill_after);
-    faster(route.degrade_after);
-    config.routes.push_back(route);
-    for (Duration* duration :
-         {&config.queue.deadline, &config.queue.max_wait, &config.queue.target_wait,
-          &config.retry.base_delay, &config.retry.max_delay, &config.breaker.window,
-          &config.breaker.open_for, &config.breaker.max_open, &config.timeouts.first_event,
-          &config.timeouts.hold, &config.timeouts.idle, &config.timeouts.answer}) {
-        faster(*duration);
-    }
-    return config;
-}
-
 /// One row's world: its stand-in, its gateway if it has one, its callers.
 struct World {
     Plan plan;
@@ -173,8 +82,14 @@ double cpu_seconds() {
 
 Result<void> build(World& world, net::Loop& sim_loop, net::Loop& load_loop, const DemoTrace& trace,
                    const DemoFacts& facts, simulator::WindowKind window) {
-    world.sim = std::make_unique<simulator::Simulator>(std::vector{&sim_loop},
-                                                       stand_in(trace, facts, window));
+    const DemoTime time{kCompression};
+    simulator::Settings sim_settings = demo_stand_in(trace, time);
+    sim_settings.window_kind = window;
+    sim_settings.seed = facts.seed;  // every row meets the same clock minutes
+    sim_settings.faults.push_back(
+        demo_outage(facts.outage_from / kCompression, facts.outage_to / kCompression));
+    world.sim =
+        std::make_unique<simulator::Simulator>(std::vector{&sim_loop}, std::move(sim_settings));
     if (auto started = world.sim->start(); !started) {
         return started;
     }
@@ -183,18 +98,17 @@ Result<void> build(World& world, net::Loop& sim_loop, net::Loop& load_loop, cons
     settings.name = world.plan.name;
     settings.strategy = world.plan.strategy;
     settings.regions = {kHome, kOther};
-    settings.model = kModel;
-    settings.credentials = {
-        .access_key_id = kAccessKey, .secret_access_key = kSecret, .session_token = {}};
+    settings.model = kDemoModel;
+    settings.credentials = demo_credentials();
     settings.compression = kCompression;
     settings.seed = facts.seed;
     if (world.plan.through_weir) {
         gateway::GatewayOptions options;
-        options.make_keys = [](const auto&...) { return std::make_unique<FixedKeys>(); };
+        options.make_keys = [](const auto&...) { return demo_keys(); };
         options.log = [](LogLevel, std::string_view) {};
         options.seed = facts.seed;
         world.gateway = std::make_unique<gateway::Gateway>(
-            gateway_config(*world.sim, trace, world.plan.quotas_told), std::move(options));
+            demo_gateway(*world.sim, trace, world.plan.quotas_told, time), std::move(options));
         if (auto started = world.gateway->start(); !started) {
             return started;
         }
@@ -304,6 +218,9 @@ int show_earlier(const DemoOptions& options) {
 int run_demo(const DemoOptions& options) {
     if (!options.from.empty()) {
         return show_earlier(options);
+    }
+    if (options.page) {
+        return run_demo_page(options);
     }
     DemoFacts facts;
     facts.seed = options.seed != 0 ? options.seed : 1 + std::random_device{}() % 1'000'000;

@@ -11,7 +11,9 @@ struct DemoOptions {
     bool json = false;       ///< results as JSON on stdout, nothing else there
     std::uint64_t seed = 0;  ///< 0: drawn; the same seed gives the same arrivals and window shape
     std::string svg;         ///< draw the result into this file; empty: no picture
-    std::string from;        ///< show this file's result, an earlier run's JSON, instead of a run
+    bool page = false;       ///< show the admin port's page under load, until a signal
+    bool seconds_given = false;  ///< with `page`: end after `seconds`
+    std::string from;  ///< show this file's result, an earlier run's JSON, instead of a run
 };
 
 /// Returns the exit code: 0 once there is a result, whatever it says; 1 if there is none or the

@@ -291,6 +291,8 @@ int run(int argc, char** argv) {
     demo->add_option("--seed", arguments.demo.seed,
                      "The same seed gives the same load and quota window; default: random");
     demo->add_option("--svg", arguments.demo.svg, "Also draw the result into this SVG file");
+    demo->add_flag("--page", arguments.demo.page,
+                   "Keep a gateway under load and print the address of its page; Ctrl-C ends it");
     demo->add_option("--from", arguments.demo.from,
                      "Show the result of an earlier run, from its --json output; nothing runs");
     add_plan(app, arguments.plan);
@@ -356,6 +358,7 @@ int run(int argc, char** argv) {
         return weir::cli::run_health(arguments.health, environment, std::cout, std::cerr);
     if (sim_command->parsed())
         return sim(arguments.config);
+    arguments.demo.seconds_given = demo->count("--seconds") > 0;
     if (demo->parsed())
         return weir::cli::run_demo(arguments.demo);
     if (app.got_subcommand("plan"))

@@ -1,6 +1,7 @@
 #include "gateway/admin.h"
 
 #include "codec/sigv4.h"
+#include "gateway/admin_page.h"
 #include "gateway/answer.h"
 #include "gateway/identity.h"
 #include "gateway/sns_endpoint.h"
@@ -170,6 +171,11 @@ net::Task<void> answer_order(net::Downstream& downstream, std::string_view path,
 
 }  // namespace
 
+net::Task<void> refuse_admin(net::Downstream& downstream, int status, std::string_view type,
+                             std::string message) {
+    return refuse(downstream, status, type, std::move(message));
+}
+
 bool asks_health(const codec::Head& head) {
     const auto path = health_path(head.target);
     return (path == "/healthz" || path == "/readyz") && !is_web_page(head);
@@ -198,8 +204,16 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
         co_await answer_sns(downstream, std::move(actions));
         co_return;
     }
-    if (auto why = browser_refusal(head, {config.admin}, config.allowed_hosts); !why.empty()) {
+    const bool page = path == "/";
+    if (auto why = page || is_own_page(head)
+                       ? host_refusal(head, {config.admin}, config.allowed_hosts)
+                       : browser_refusal(head, {config.admin}, config.allowed_hosts);
+        !why.empty()) {
         co_await refuse(downstream, 403, "AccessDeniedException", std::move(why));
+        co_return;
+    }
+    if (page) {
+        co_await answer_page(downstream);
         co_return;
     }
     if (!may_ask(head, path, config)) {
@@ -233,6 +247,14 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
         co_await answer_explain(downstream, std::string(path.substr(kExplain.size())), parts);
         co_return;
     }
+    if ((path == "/events" && parts.events) || (path == "/history" && parts.history)) {
+        if (head.method != "GET") {
+            co_await refuse(downstream, 405, "ValidationException", "weir: this is read with GET");
+            co_return;
+        }
+        co_await (path == "/events" ? parts.events : parts.history)(downstream);
+        co_return;
+    }
     if (path == "/reload") {
         if (head.method != "POST") {
             co_await refuse(downstream, 405, "ValidationException", "weir: reload with POST");
@@ -257,8 +279,9 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
     }
     co_await refuse(
         downstream, 404, "ResourceNotFoundException",
-        "weir: the admin port has /healthz, /readyz, /metrics, /status, /incidents, /explain/ID, "
-        "/targets and POST /reload, /targets/close, /targets/drain, /targets/open, /shed");
+        "weir: the admin port has /, /healthz, /readyz, /metrics, /status, /events, /history, "
+        "/incidents, /explain/ID, /targets and POST /reload, /targets/close, /targets/drain, "
+        "/targets/open, /shed");
 }
 
 }  // namespace weir::gateway

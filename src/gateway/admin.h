@@ -46,12 +46,19 @@ struct AdminParts {
     /// Looks for a request, and returns at once; `done` is called once, on any loop's thread.
     /// Empty: not offered.
     std::function<void(std::string id, std::function<void(ExplainAnswer)> done)> explain;
+    /// What the page reads: GET /events and GET /history.
+    std::function<net::Task<void>(net::Downstream&)> events;
+    std::function<net::Task<void>(net::Downstream&)> history;
 };
 
 /// Answers one request. `config` decides who may ask: its admin address, key, and what needs no
 /// key.
 net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
                              const AdminParts& parts);
+
+/// An error in the shape of Bedrock's.
+net::Task<void> refuse_admin(net::Downstream& downstream, int status, std::string_view type,
+                             std::string message);
 
 /// GET /healthz and /readyz, which both ports answer, except to a web page.
 bool asks_health(const codec::Head& head);

@@ -189,6 +189,7 @@ Result<void> Gateway::start() {
         if (auto bound = my.listeners.admin->start(); !bound) {
             return bound;
         }
+        my.feed_page();
     }
     my.observed_daily = std::make_unique<net::Timer>(
         loops.front()->wheel(), [](void* self) { static_cast<Impl*>(self)->log_observed(); }, &my);
@@ -425,6 +426,9 @@ void Gateway::stop() {
     push.reset();
     watch.reset();
     actions.reset();  // or at the end of the last message under way
+    if (my.listeners.feed != nullptr) {
+        my.listeners.feed->stop();
+    }
     for (auto* server : {my.listeners.main.get(), my.listeners.admin.get()}) {
         if (server != nullptr) {
             server->drain();  // accepts no more: only then is it ever drained

@@ -7,6 +7,7 @@
 #include "gateway/configured_names.h"
 #include "gateway/gateway.h"
 #include "gateway/incident_watch.h"
+#include "gateway/live_feed.h"
 #include "gateway/metrics_push.h"
 #include "gateway/quota_watch.h"
 #include "gateway/settings.h"
@@ -55,6 +56,7 @@ struct Listeners {
     std::unique_ptr<net::Server> main;
     std::unique_ptr<net::Server> admin;  ///< null: there is no admin port
     AdminParts admin_parts;
+    std::unique_ptr<LiveFeed> feed;  ///< of the page; null: there is no admin port
     std::size_t most_connections = 0;  ///< that the descriptors allow; set by start()
 
     bool drained() const { return main->drained() && (admin == nullptr || admin->drained()); }
@@ -106,6 +108,7 @@ struct Gateway::Impl {
     void take_findings(const FindingsByAccount& found);
     void tell_limits(const std::vector<FoundLimit>& limits);
     std::vector<prometheus::MetricFamily> scrape();
+    void feed_page();
     void push_metrics(const Config& config);
     void watch_incidents(const Config& config);
     void let_alarms_act(const Config& config);

@@ -199,6 +199,26 @@ std::string browser_refusal(const codec::Head& head, const std::vector<std::stri
                "which only a "
                "browser sends";
     }
+    return host_refusal(head, listen, allowed_hosts);
+}
+
+bool is_own_page(const codec::Head& head) {
+    const auto* site = head.find("sec-fetch-site");
+    if (site != nullptr && *site != "same-origin") {
+        return false;
+    }
+    const auto* origin = head.find("origin");
+    const auto* host = head.find("host");
+    if (origin == nullptr) {
+        return site != nullptr;
+    }
+    // A proxy before the port may speak TLS.
+    return host != nullptr && (equals_ignore_case(*origin, "http://" + std::string(*host)) ||
+                               equals_ignore_case(*origin, "https://" + std::string(*host)));
+}
+
+std::string host_refusal(const codec::Head& head, const std::vector<std::string>& listen,
+                         const std::vector<std::string>& allowed_hosts) {
     const auto* authority = head.find("host");
     if (authority == nullptr) {
         return {};  // HTTP/1.0: no browser of today

@@ -75,10 +75,18 @@ using policy::glob_match;
 /// Whether only a browser's page could have sent this: it carries Origin or Sec-Fetch-Site.
 bool is_web_page(const codec::Head& head);
 
+/// Whether the admin port's own page sent this: a browser says that it comes from the same origin,
+/// and no other page can make it say so.
+bool is_own_page(const codec::Head& head);
+
 /// Why a browser's (or a rebound name's) request is refused; empty: it is not. `listen`: addresses
 /// of the port.
 std::string browser_refusal(const codec::Head& head, const std::vector<std::string>& listen,
                             const std::vector<std::string>& allowed_hosts);
+
+/// The same for a request that may come from a page: by its Host alone.
+std::string host_refusal(const codec::Head& head, const std::vector<std::string>& listen,
+                         const std::vector<std::string>& allowed_hosts);
 
 /// Whether the address of a listen directive is a loopback one.
 bool is_loopback(std::string_view host);

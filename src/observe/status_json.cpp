@@ -1,5 +1,7 @@
 #include "observe/status_json.h"
 
+#include "observe/limits_json.h"
+
 #include <nlohmann/json.hpp>
 
 #include <array>
@@ -29,21 +31,6 @@ const char* breaker_name(BreakerState state) {
             return "open";
     }
     return "closed";
-}
-
-// A limit that is not known yet is null, never 0: nothing is allowed nowhere.
-ordered_json limits_json(const std::vector<LimitStatus>& limits) {
-    ordered_json out = ordered_json::array();
-    for (const LimitStatus& limit : limits) {
-        ordered_json one;
-        one["kind"] = to_string(limit.kind);
-        one["limit"] = limit.limit == 0 ? ordered_json() : ordered_json(limit.limit);
-        one["used"] = limit.used;
-        one["reserved"] = limit.reserved;
-        one["learned"] = limit.learned;
-        out.push_back(std::move(one));
-    }
-    return out;
 }
 
 ordered_json or_null(const std::string& text) {
@@ -108,6 +95,21 @@ ordered_json target_json(const TargetStatus& target) {
 
 }  // namespace
 
+// A limit that is not known yet is null, never 0: nothing is allowed nowhere.
+ordered_json limits_json(const std::vector<LimitStatus>& limits) {
+    ordered_json out = ordered_json::array();
+    for (const LimitStatus& limit : limits) {
+        ordered_json one;
+        one["kind"] = to_string(limit.kind);
+        one["limit"] = limit.limit == 0 ? ordered_json() : ordered_json(limit.limit);
+        one["used"] = limit.used;
+        one["reserved"] = limit.reserved;
+        one["learned"] = limit.learned;
+        out.push_back(std::move(one));
+    }
+    return out;
+}
+
 std::string targets_json(const Status& status) {
     ordered_json out;
     out["targets"] = ordered_json::array();
@@ -148,7 +150,7 @@ std::string observed_line(const policy::ObservedRow& row) {
 
 std::string status_json(const Status& status, const std::vector<policy::ObservedRow>& observed,
                         const ConfigurationStatus& configuration,
-                        const std::vector<policy::ObservedAdvice>& advice) {
+                        const std::vector<policy::ObservedAdvice>& advice, int indent) {
     ordered_json out;
     out["version"] = WEIR_VERSION;
     out["configuration"] = {{"hash", configuration.hash},
@@ -221,7 +223,7 @@ std::string status_json(const Status& status, const std::vector<policy::Observed
                                  {"raise_tokens_to", or_null(one.raise_tokens_to)},
                                  {"lower_max_tokens_to", or_null(one.lower_max_tokens_to)}});
     }
-    return out.dump(2, ' ', false, ordered_json::error_handler_t::replace);
+    return out.dump(indent, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 }  // namespace weir::observe

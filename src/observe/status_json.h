@@ -22,7 +22,7 @@ struct ConfigurationStatus {
 /// docs/operations.md.
 std::string status_json(const Status& status, const std::vector<policy::ObservedRow>& observed,
                         const ConfigurationStatus& configuration = {},
-                        const std::vector<policy::ObservedAdvice>& advice = {});
+                        const std::vector<policy::ObservedAdvice>& advice = {}, int indent = 2);
 
 /// GET /targets: of each target what an operator decides by, and the orders in force.
 std::string targets_json(const Status& status);

@@ -1,9 +1,14 @@
 // What the admin port shows, to whom, and what becomes of a reload.
 #include "gateway/admin.h"
 #include "codec/sigv4.h"
+#include "gateway/admin_page.h"
 #include "requests.h"
 
 #include <gtest/gtest.h>
+
+#include <openssl/evp.h>
+
+#include <array>
 
 namespace weir::gateway {
 namespace {
@@ -96,7 +101,6 @@ TEST(Admin, TheRestIsForThisMachineForAKeyOrDeclaredOpen) {
     EXPECT_EQ(admin.status(get("/status", "", "HEAD")), 200);
     EXPECT_EQ(admin.status(post("/status", "")), 405);
     EXPECT_EQ(admin.status(get("/elsewhere")), 404);
-    EXPECT_EQ(admin.status(get("/")), 404);
     EXPECT_EQ(admin.status("GET /status HTTP/1.1\r\nHost: evil.example\r\n\r\n"), 403);
 
     admin.config.admin = "0.0.0.0:7071";
@@ -110,6 +114,94 @@ TEST(Admin, TheRestIsForThisMachineForAKeyOrDeclaredOpen) {
     EXPECT_EQ(admin.status(get("/metrics", "Authorization: Bearer other\r\n")), 401);
     admin.config.admin_key_sha256 = "short";
     EXPECT_EQ(admin.status(get("/metrics", "Authorization: Bearer key\r\n")), 401);
+}
+
+TEST(Admin, ThePageNeedsNoKeyAndItsDataDo) {
+    Admin admin;
+    admin.parts.events = [](net::Downstream& downstream) -> net::Task<void> {
+        (void)co_await downstream.send(200, "", "events");
+    };
+    admin.parts.history = [](net::Downstream& downstream) -> net::Task<void> {
+        (void)co_await downstream.send(200, "", "history");
+    };
+    admin.config.admin_key_sha256 = codec::to_hex(codec::sha256("key"));
+    const std::string typed = "Sec-Fetch-Site: none\r\n";
+    EXPECT_EQ(admin.status(get("/", typed)), 200);
+    EXPECT_EQ(admin.client->body, page_html());
+    EXPECT_NE(admin.client->fields.find("Content-Security-Policy: frame-ancestors 'none'; "
+                                        "default-src 'none'"),
+              std::string::npos);
+    EXPECT_EQ(admin.status(get("/", "Sec-Fetch-Site: cross-site\r\n")), 200) << "a bookmark";
+    EXPECT_EQ(admin.status("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"), 403);
+    EXPECT_EQ(admin.status(post("/", "")), 405);
+
+    const std::string own = "Sec-Fetch-Site: same-origin\r\n";
+    const std::string key = "Authorization: Bearer key\r\n";
+    for (const std::string path : {"/events", "/history?span=day"}) {
+        EXPECT_EQ(admin.status(get(path, own)), 401) << path;
+        EXPECT_EQ(admin.status(get(path, own + key)), 200) << path;
+        EXPECT_EQ(admin.status(get(path, key)), 200) << path << ": curl";
+        EXPECT_EQ(admin.status(get(path, key + "Sec-Fetch-Site: same-site\r\n")), 403) << path;
+        EXPECT_EQ(admin.status(get(path, key + typed)), 403) << path;
+        EXPECT_EQ(admin.status(get(path, own + key, "HEAD")), 405) << path;
+    }
+    admin.parts.events = nullptr;
+    EXPECT_EQ(admin.status(get("/events", key)), 404) << "nothing feeds it";
+}
+
+TEST(Admin, OnlyItsOwnPageMayChangeSomething) {
+    Admin admin;
+    const auto from = [&](const std::string& fields) {
+        return admin.status(
+            "POST /reload HTTP/1.1\r\nHost: 127.0.0.1:7071\r\nContent-Length: 0"
+            "\r\n" +
+            fields + "\r\n");
+    };
+    EXPECT_EQ(from("Origin: http://127.0.0.1:7071\r\nSec-Fetch-Site: same-origin\r\n"), 200);
+    EXPECT_EQ(from("Origin: http://127.0.0.1:7071\r\n"), 200);
+    EXPECT_EQ(from("Origin: https://127.0.0.1:7071\r\n"), 200) << "a proxy with TLS before it";
+    EXPECT_EQ(from("Origin: http://127.0.0.1:8080\r\n"), 403);
+    EXPECT_EQ(from("Origin: null\r\n"), 403);
+    EXPECT_EQ(from("Origin: http://127.0.0.1:7071\r\nSec-Fetch-Site: cross-site\r\n"), 403);
+    EXPECT_EQ(from("Sec-Fetch-Site: cross-site\r\n"), 403);
+    EXPECT_EQ(from(""), 200) << "no browser";
+}
+
+TEST(AdminPage, SendsThePolicyThatItsMetaNames) {
+    EXPECT_EQ(page_policy("<head><meta http-equiv=\"Content-Security-Policy\" "
+                          "content=\"default-src 'none'; script-src 'sha256-x'\">"),
+              "frame-ancestors 'none'; default-src 'none'; script-src 'sha256-x'");
+    EXPECT_EQ(page_policy("<p>"), "frame-ancestors 'none'; default-src 'none'");
+}
+
+/// The hash that the policy names for what stands between these tags.
+std::string hash_between(std::string_view html, std::string_view begin, std::string_view end) {
+    const auto from = html.find(begin);
+    const auto to = html.find(end, from);
+    EXPECT_NE(to, std::string_view::npos) << begin;
+    if (to == std::string_view::npos) {
+        return {};
+    }
+    const auto text = html.substr(from + begin.size(), to - from - begin.size());
+    const auto digest = codec::sha256(text);
+    std::array<unsigned char, 64> out{};
+    const int size =
+        EVP_EncodeBlock(out.data(), reinterpret_cast<const unsigned char*>(digest.data()),
+                        static_cast<int>(digest.size()));
+    return "'sha256-" + std::string(out.begin(), out.begin() + size) + "'";
+}
+
+TEST(AdminPage, ItsOneScriptAndItsOneStyleAreThoseOfThePolicy) {
+    const auto html = page_html();
+    const auto policy = page_policy(html);
+    EXPECT_NE(
+        policy.find("script-src " + hash_between(html, "<script type=\"module\">", "</script>")),
+        std::string::npos)
+        << policy;
+    EXPECT_NE(policy.find("style-src " + hash_between(html, "<style>", "</style>")),
+              std::string::npos)
+        << policy;
+    EXPECT_EQ(policy.find("unsafe"), std::string::npos);
 }
 
 TEST(Admin, AReloadIsAskedForAndItsOutcomeTold) {

@@ -1,0 +1,30 @@
+// One second of GET /events. Pure.
+#pragma once
+
+#include "observe/live_history.h"
+#include "observe/status_json.h"
+
+#include <weir/config.h>
+#include <weir/engine.h>
+
+#include <cstdint>
+#include <string>
+
+namespace weir::observe {
+
+struct LiveFrame {
+    std::int64_t unix_ms = 0;
+    std::string_view instance;
+    const Config* config = nullptr;
+    ConfigurationStatus configuration;
+    bool reload_offered = false;
+    std::string incidents;  ///< as GET /incidents has them
+};
+
+/// {"time_ms", "status", "clients", "counts", "latency", "incidents", ...}; members as in
+/// docs/operations.md. `status` is that of GET /status, but for the clients, of which `clients`
+/// says more.
+std::string live_frame_json(const LiveFrame& frame, Status status, const LiveCounts& counts,
+                            const RecentLatencies& latencies);
+
+}  // namespace weir::observe

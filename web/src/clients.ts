@@ -1,0 +1,79 @@
+// The clients: their class, share, waits and what they take of the quota.
+import { el, setHidden, setText } from "./dom";
+import type { Client, Frame } from "./frame";
+import type { Past } from "./past";
+import { Table } from "./table";
+import { count, percent, perSecond } from "./words";
+
+const kShown = 30;
+
+const clientName = (name: string): string => (name === "none" || name === "" ? "(no name)" : name);
+
+export class ClientList {
+  readonly node: HTMLElement;
+  private table = new Table(
+    "Clients",
+    ["Client", "~Class", "Share", "Waiting", "Answered/s", "Refused/s", "Tokens/min", "Of all", "Held in vain"],
+    "No client has called yet.",
+  );
+  private filter = el("input", { type: "search", id: "client-filter", autocomplete: "off", spellcheck: "false", input: () => this.show() });
+  private note = el("p", { class: "soft" });
+  private frame: Frame | null = null;
+
+  constructor(private past: Past) {
+    this.node = el(
+      "div",
+      {},
+      el("p", { class: "filter" }, el("label", { for: "client-filter" }, "Name contains "), this.filter),
+      this.table.node,
+      this.note,
+    );
+  }
+
+  update(frame: Frame): void {
+    this.frame = frame;
+    this.show();
+  }
+
+  private show(): void {
+    if (this.frame === null) {
+      return;
+    }
+    const wanted = this.filter.value.trim().toLowerCase();
+    const rows = this.frame.clients
+      .filter((client) => clientName(client.name).toLowerCase().includes(wanted))
+      .map((client) => ({ client, rates: this.past.clientRates(client.name) }));
+    const all = rows.reduce((total, one) => total + one.rates.tokens, 0);
+    // Who waits comes first, then who takes the most.
+    rows.sort(
+      (a, b) => (b.client.waiting ?? 0) - (a.client.waiting ?? 0) || b.rates.tokens - a.rates.tokens || a.client.name.localeCompare(b.client.name),
+    );
+    const seconds = this.past.seconds();
+    this.table.show(
+      rows.slice(0, kShown).map(({ client, rates }) => ({
+        key: client.name,
+        link: `#/client/${encodeURIComponent(client.name)}`,
+        cells: [
+          { text: clientName(client.name) },
+          { text: client.priority ?? "–" },
+          { text: client.share === undefined ? "–" : String(client.share) },
+          { text: count(client.waiting ?? 0), severity: (client.waiting ?? 0) > 0 ? "warn" : undefined },
+          { text: perSecond(rates.answered) },
+          { text: perSecond(rates.refused), severity: rates.refused > 0 ? "bad" : undefined },
+          { text: seconds > 0 ? count((60 * rates.tokens) / seconds) : "–" },
+          { text: all > 0 ? percent(rates.tokens / all) : "–" },
+          { text: heldInVainShare(client) },
+        ],
+      })),
+    );
+    setText(this.note, rows.length > kShown ? `${count(rows.length - kShown)} more: name a part of theirs to see them.` : "");
+    setHidden(this.note, rows.length <= kShown);
+  }
+}
+
+/** Of all tokens that were held for the client since weir's start. */
+export function heldInVainShare(client: Client): string {
+  const used = client.quota_tokens ?? 0;
+  const unused = client.unused_tokens ?? 0;
+  return used + unused > 0 ? percent(unused / (used + unused)) : "–";
+}

@@ -1,0 +1,234 @@
+// One target, client, model, Region or account: the way down.
+import { Bar } from "./bar";
+import { Charts, kClient, kModel, kTarget } from "./charts";
+import { el, Rows, setClass, setHidden, setText } from "./dom";
+import type { Frame, Limit, Target } from "./frame";
+import { targetName } from "./frame";
+import type { Orders } from "./orders";
+import type { Past } from "./past";
+import { heldInVainShare } from "./clients";
+import { stateOf, TargetList } from "./targets";
+import { heldInVain } from "./trouble";
+import { count, duration, percent, perSecond, latency } from "./words";
+
+export interface Route {
+  kind: string;
+  name: string;
+}
+
+export function routeOf(hash: string): Route | null {
+  const parts = /^#\/(target|client|model|region|account)\/(.+)$/.exec(hash);
+  if (parts === null) {
+    return null;
+  }
+  try {
+    return { kind: parts[1]!, name: decodeURIComponent(parts[2]!) };
+  } catch {
+    return null;
+  }
+}
+
+export const linkOf = (kind: string, name: string): string => `#/${kind}/${encodeURIComponent(name)}`;
+
+export interface View {
+  node: HTMLElement;
+  update(frame: Frame): void;
+  span(span: string): void;
+  close(): void;
+}
+
+class Facts {
+  readonly node = el("dl", { class: "table-facts" });
+  private rows = new Rows<[string, string]>(
+    this.node,
+    ([name]) => name,
+    ([name]) => {
+      const value = el("dd", {});
+      return { node: el("div", {}, el("dt", {}, name), value), update: ([, text]) => setText(value, text) };
+    },
+  );
+
+  show(facts: [string, string][]): void {
+    this.rows.show(facts);
+  }
+}
+
+const bars = (node: HTMLElement, frame: () => Frame, vain: (limit: Limit) => number): Rows<Limit> =>
+  new Rows(
+    node,
+    (limit) => limit.kind,
+    () => {
+      const bar = new Bar();
+      return { node: bar.node, update: (limit) => bar.update(limit, frame().quota_window_seconds, vain(limit)) };
+    },
+  );
+
+class TargetView implements View {
+  readonly node: HTMLElement;
+  private facts = new Facts();
+  private state = el("span", {});
+  private gone = el("p", { class: "empty" }, "Weir has no such target now. It appears with its next call.");
+  private path = el("p", { class: "path" });
+  private limits: Rows<Limit>;
+  private charts: Charts;
+  private frame: Frame | null = null;
+  private target: Target | null = null;
+  private actions: HTMLElement;
+
+  constructor(
+    private name: string,
+    private past: Past,
+    orders: Orders,
+    span: string,
+  ) {
+    const list = el("div", { class: "bars wide" });
+    this.limits = bars(list, () => this.frame!, (limit) => heldInVain(this.target!, limit));
+    this.charts = new Charts("target", name, kTarget, span);
+    this.actions = orders.buttons(() => this.target);
+    this.node = el("div", {}, this.path, this.gone, this.state, list, this.actions, this.facts.node, this.charts.node);
+  }
+
+  update(frame: Frame): void {
+    this.frame = frame;
+    const target = frame.status.targets.find((one) => targetName(one) === this.name) ?? null;
+    this.target = target;
+    setHidden(this.gone, target !== null);
+    setHidden(this.actions, target === null);
+    if (target === null) {
+      return;
+    }
+    if (this.path.childElementCount === 0) {
+      this.path.append(
+        el("a", { href: linkOf("account", target.account) }, `Account ${target.account}`), " / ",
+        el("a", { href: linkOf("region", target.region) }, target.region), " / ",
+        el("a", { href: linkOf("model", target.model) }, target.model),
+      );
+    }
+    const state = stateOf(target);
+    setText(this.state, state.word);
+    setClass(this.state, `state ${state.severity}`);
+    this.limits.show(target.limits);
+    const rates = this.past.targetRates(target);
+    const tokens = target.max_tokens;
+    const facts: [string, string][] = [
+      ["Breaker", target.breaker + (target.breaker === "open" && target.breaker_seconds_left ? `, tried again in ${duration(target.breaker_seconds_left)}` : "")],
+      ["Calls in flight", count(target.in_flight)],
+      ["Answered", `${perSecond(rates.answered)} a second`],
+      ["429", `${perSecond(rates.throttled)} a second`],
+      ["503 and overload", `${perSecond(rates.unavailable)} a second`],
+      ["Other failures", `${perSecond(rates.failed)} a second`],
+      ["Mean time of an answer", target.mean_service_seconds > 0 ? latency(target.mean_service_seconds) : "not known yet"],
+      ["max_tokens that callers ask for", tokens.mean_asked > 0 ? `${count(tokens.mean_asked)} on average${tokens.enough > 0 ? `; ${count(tokens.enough)} are enough` : ""}` : "not known yet"],
+      ["Usable part of the token quota", percent(tokens.usable_share)],
+      ["Calls with a lowered max_tokens", `${count(tokens.right_sized)}, of which ${count(tokens.truncated)} were cut and repeated`],
+    ];
+    for (const limit of target.limits) {
+      if (limit.learned) {
+        facts.push([
+          `Learned limit, ${limit.kind.replaceAll("_", " ")}`,
+          `${count(limit.limit ?? 0)}; the service has accepted ${count(limit.accepted_peak ?? 0)} in one window of the last 60` +
+            (limit.confirmed_seconds_ago == null ? "" : `; a 429 confirmed it ${duration(limit.confirmed_seconds_ago)} ago`),
+        ]);
+      }
+    }
+    if (target.held) {
+      facts.unshift(["Order", `${target.held.state} by ${target.held.by}, ${duration(target.held.seconds_left)} left${target.held.reason ? `: ${target.held.reason}` : ""}`]);
+    }
+    this.facts.show(facts);
+  }
+
+  span(span: string): void {
+    this.charts.show(span);
+  }
+
+  close(): void {
+    this.charts.close();
+  }
+}
+
+class ClientView implements View {
+  readonly node: HTMLElement;
+  private facts = new Facts();
+  private charts: Charts;
+  private limits: Rows<Limit>;
+  private frame: Frame | null = null;
+
+  constructor(
+    private name: string,
+    private past: Past,
+    span: string,
+  ) {
+    const list = el("div", { class: "bars wide" });
+    this.limits = bars(list, () => this.frame!, () => 0);
+    this.charts = new Charts("client", name, kClient, span);
+    this.node = el("div", {}, list, this.facts.node, this.charts.node);
+  }
+
+  update(frame: Frame): void {
+    this.frame = frame;
+    const client = frame.clients.find((one) => one.name === this.name);
+    this.limits.show(client?.limits ?? []);
+    const rates = this.past.clientRates(this.name);
+    const outcomes = Object.entries(client?.outcomes ?? {}).filter(([, calls]) => calls > 0);
+    this.facts.show([
+      ["Class", client?.priority ?? "not configured"],
+      ["Share", client?.share === undefined ? "not configured" : String(client.share)],
+      ["Waiting calls", count(client?.waiting ?? 0)],
+      ["Answered", `${perSecond(rates.answered)} a second`],
+      ["Refused", `${perSecond(rates.refused)} a second`],
+      ["Quota tokens since weir's start", count(client?.quota_tokens ?? 0)],
+      ["Held in vain by max_tokens since then", `${count(client?.unused_tokens ?? 0)} tokens${client ? `, ${heldInVainShare(client)} of what was held` : ""}`],
+      ["Requests since then", outcomes.length > 0 ? outcomes.map(([name, calls]) => `${name.replaceAll("_", " ")} ${count(calls)}`).join(", ") : "none"],
+    ]);
+  }
+
+  span(span: string): void {
+    this.charts.show(span);
+  }
+
+  close(): void {
+    this.charts.close();
+  }
+}
+
+/** Targets that have something in common; of a model its latencies too. */
+class GroupView implements View {
+  readonly node: HTMLElement;
+  private list: TargetList;
+  private charts: Charts | null;
+
+  constructor(
+    private route: Route,
+    past: Past,
+    span: string,
+  ) {
+    this.list = new TargetList(past);
+    this.charts = route.kind === "model" ? new Charts("model", route.name, kModel, span) : null;
+    this.node = el("div", {}, this.list.node, ...(this.charts ? [this.charts.node] : []));
+  }
+
+  update(frame: Frame): void {
+    const { kind, name } = this.route;
+    const member = kind as "account" | "region" | "model";
+    this.list.update(frame, frame.status.targets.filter((target) => target[member] === name));
+  }
+
+  span(span: string): void {
+    this.charts?.show(span);
+  }
+
+  close(): void {
+    this.charts?.close();
+  }
+}
+
+export function viewOf(route: Route, past: Past, orders: Orders, span: string): View {
+  switch (route.kind) {
+    case "target":
+      return new TargetView(route.name, past, orders, span);
+    case "client":
+      return new ClientView(route.name, past, span);
+    default:
+      return new GroupView(route, past, span);
+  }
+}

@@ -1,0 +1,137 @@
+// What an operator can do from here: close, drain or open a target for a time; reload.
+import { el, setHidden, setText } from "./dom";
+import type { Target } from "./frame";
+import { targetName } from "./frame";
+import { post } from "./stream";
+
+const kTimes: [string, string][] = [
+  ["5m", "5 minutes"],
+  ["15m", "15 minutes"],
+  ["1h", "1 hour"],
+  ["8h", "8 hours"],
+  ["24h", "1 day"],
+];
+
+interface Order {
+  verb: "close" | "drain" | "open";
+  label: string;
+  title: string;
+  effect: string;
+}
+
+const kOrders: Order[] = [
+  { verb: "close", label: "Close", title: "Close", effect: "Weir sends nothing there. Calls that have no other target are refused." },
+  { verb: "drain", label: "Drain", title: "Drain", effect: "Calls go to their other targets. Those that have none still go there." },
+  { verb: "open", label: "Open", title: "Open", effect: "Takes back close and drain, and keeps the target in use for this time, whatever the breaker finds." },
+];
+
+/** A dialog that asks once and says what came of it. */
+class Asking {
+  readonly dialog = el("dialog", { "aria-labelledby": "asking-title" });
+  private title = el("h2", { id: "asking-title" });
+  private text = el("p", {});
+  private fields = el("div", { class: "fields" });
+  private problem = el("p", { class: "problem", role: "alert", hidden: true });
+  private go = el("button", { type: "submit", class: "primary" });
+  private send: (() => Promise<string>) | null = null;
+
+  constructor(private said: (text: string) => void) {
+    const form = el(
+      "form",
+      {
+        method: "dialog",
+        submit: (event) => {
+          event.preventDefault();
+          void this.run();
+        },
+      },
+      this.title,
+      this.text,
+      this.fields,
+      this.problem,
+      el("div", { class: "buttons" }, el("button", { type: "button", click: () => this.dialog.close() }, "Cancel"), this.go),
+    );
+    this.dialog.append(form);
+  }
+
+  ask(title: string, text: string, fields: Node[], send: () => Promise<string>): void {
+    setText(this.title, title);
+    setText(this.text, text);
+    setText(this.go, title.split(" ")[0]!);
+    this.fields.replaceChildren(...fields);
+    setHidden(this.problem, true);
+    this.send = send;
+    this.dialog.showModal();
+  }
+
+  private async run(): Promise<void> {
+    this.go.disabled = true;
+    try {
+      const said = await this.send!();
+      this.dialog.close();
+      this.said(said);
+    } catch (problem) {
+      setText(this.problem, problem instanceof Error ? problem.message : String(problem));
+      setHidden(this.problem, false);
+    } finally {
+      this.go.disabled = false;
+    }
+  }
+}
+
+export class Orders {
+  private asking: Asking;
+  readonly dialog: HTMLElement;
+
+  constructor(said: (text: string) => void) {
+    this.asking = new Asking(said);
+    this.dialog = this.asking.dialog;
+  }
+
+  buttons(target: () => Target | null): HTMLElement {
+    return el(
+      "div",
+      { class: "buttons" },
+      ...kOrders.map((order) =>
+        el("button", { type: "button", click: () => { const now = target(); if (now) this.order(order, now); } }, `${order.label} …`),
+      ),
+    );
+  }
+
+  private order(order: Order, target: Target): void {
+    const time = el("select", { id: "order-time" }, ...kTimes.map(([value, words]) => el("option", { value, selected: value === "15m" }, words)));
+    const reason = el("input", { id: "order-reason", required: true, maxlength: "200", autocomplete: "off" });
+    this.asking.ask(
+      `${order.title} ${target.region} · ${target.model}`,
+      `${order.effect} The order is logged with its reason, and is gone after a restart.`,
+      [
+        el("label", { for: "order-time" }, "For"), time,
+        el("label", { for: "order-reason" }, "Reason"), reason,
+      ],
+      async () => {
+        await post(`/targets/${order.verb}`, {
+          account: target.account,
+          region: target.region,
+          model: target.model,
+          for: time.value,
+          reason: reason.value.trim(),
+        });
+        return `${targetName(target)}: order given to ${order.verb} it.`;
+      },
+    );
+  }
+
+  reload(): void {
+    this.asking.ask(
+      "Reload the configuration",
+      "Weir reads its file and its certificates again. Limiter levels, breakers and waiting calls are kept. A file with an error is refused as a whole.",
+      [],
+      async () => {
+        const answer = (await post("/reload")) as { applied: string[]; needs_restart: string[] };
+        const applied = answer.applied.length > 0 ? `changed: ${answer.applied.join(", ")}` : "nothing has changed";
+        const restart = answer.needs_restart.length > 0 ? `; needs a restart: ${answer.needs_restart.join(", ")}` : "";
+        return `Reloaded, ${applied}${restart}.`;
+      },
+    );
+  }
+}

@@ -1,0 +1,151 @@
+// The list of targets: state, quota bars, rates.
+import { Bar } from "./bar";
+import { el, Rows, setAttribute, setClass, setHidden, setText, type Row } from "./dom";
+import type { Frame, Limit, Target } from "./frame";
+import { targetName } from "./frame";
+import type { Past } from "./past";
+import { heldInVain, heldWord, linkTo, rank, severalAccounts } from "./trouble";
+import { count, latency, perSecond, shortModel } from "./words";
+
+const kShown = 30; // rows until more are asked for
+
+export interface State {
+  word: string;
+  severity: "good" | "warn" | "bad";
+}
+
+export function stateOf(target: Target): State {
+  if (target.held) {
+    return { word: heldWord(target.held.state), severity: target.held.state === "open" ? "good" : "warn" };
+  }
+  if (target.misconfigured) {
+    return { word: "misconfigured", severity: "bad" };
+  }
+  if (target.daily_closed) {
+    return { word: "day used up", severity: "bad" };
+  }
+  switch (target.breaker) {
+    case "open":
+      return { word: "down", severity: "bad" };
+    case "half-open":
+      return { word: "probing", severity: "warn" };
+    default:
+      return { word: "up", severity: "good" };
+  }
+}
+
+class TargetRow implements Row<Target> {
+  readonly node: HTMLElement;
+  private link = el("a", {});
+  private state = el("span", {});
+  private model = el("span", { class: "model" });
+  private bars: Rows<Limit>;
+  private facts = ["in flight", "answered/s", "429/s", "503/s", "mean time"].map((name) => {
+    const value = el("dd", {});
+    return { value, node: el("div", {}, el("dt", {}, name), value) };
+  });
+
+  constructor(private list: TargetList) {
+    const bars = el("div", { class: "bars" });
+    this.bars = new Rows(
+      bars,
+      (limit) => limit.kind,
+      () => {
+        const bar = new Bar();
+        return {
+          node: bar.node,
+          update: (limit) => bar.update(limit, this.list.frame!.quota_window_seconds, heldInVain(this.target!, limit)),
+        };
+      },
+    );
+    this.node = el(
+      "li",
+      { class: "target" },
+      el("div", { class: "target-name" }, this.state, this.link, this.model),
+      bars,
+      el("dl", { class: "facts" }, ...this.facts.map((one) => one.node)),
+    );
+  }
+
+  private target: Target | null = null;
+
+  update(target: Target): void {
+    this.target = target;
+    const { frame, past } = this.list;
+    const { account, region, model, tier, endpoint } = target;
+    const more = [...(tier ? [tier] : []), ...(endpoint === "runtime" ? [] : [endpoint])];
+    setText(this.link, [...(severalAccounts(frame!) ? [account] : []), region, ...more].join(" · "));
+    setText(this.model, shortModel(model));
+    setAttribute(this.link, "aria-label", targetName(target));
+    setAttribute(this.link, "href", linkTo(target));
+    setAttribute(this.link, "title", targetName(target));
+    const state = stateOf(target);
+    setText(this.state, state.word);
+    setClass(this.state, `state ${state.severity}`);
+    setClass(this.node, `target ${state.severity}`);
+    setAttribute(this.node, "data-target", targetName(target));
+    // Requests in flight have a fact of their own; an unlimited kind says nothing here.
+    this.bars.show(target.limits.filter((limit) => limit.limit !== null || limit.used > 0));
+    const rates = past.targetRates(target);
+    const values = [
+      count(target.in_flight),
+      perSecond(rates.answered),
+      perSecond(rates.throttled),
+      perSecond(rates.unavailable),
+      target.mean_service_seconds > 0 ? latency(target.mean_service_seconds) : "–",
+    ];
+    this.facts.forEach((fact, i) => setText(fact.value, values[i]!));
+    setClass(this.facts[2]!.node, rates.throttled > 0 ? "warn" : "");
+    setClass(this.facts[3]!.node, rates.unavailable > 0 ? "warn" : "");
+  }
+}
+
+export class TargetList {
+  readonly node: HTMLElement;
+  frame: Frame | null = null;
+  private rows: Rows<Target>;
+  private more = el("button", { type: "button", class: "more", click: () => this.showMore() });
+  private shown = kShown;
+  private none = el("p", { class: "empty" }, "No target has been used yet. Targets appear with their first call.");
+
+  constructor(readonly past: Past) {
+    const list = el("ul", { class: "targets" });
+    this.rows = new Rows(list, targetName, () => new TargetRow(this));
+    this.node = el(
+      "div",
+      {},
+      el(
+        "p",
+        { class: "bar-key", "aria-hidden": "true" },
+        ...[
+          ["settled", "used"],
+          ["held", "held for calls under way"],
+          ["vain", "held in vain by max_tokens"],
+          ["instances", "other instances"],
+          ["foreign", "other programs"],
+        ].map(([name, words]) => el("span", {}, el("i", { class: `part ${name}` }), words!)),
+      ),
+      this.none,
+      list,
+      this.more,
+    );
+  }
+
+  update(frame: Frame, targets: readonly Target[]): void {
+    this.frame = frame;
+    const ranked = targets.map((target, place) => ({ target, place, rank: rank(target, this.past) }));
+    ranked.sort((a, b) => b.rank - a.rank || a.place - b.place);
+    this.rows.show(ranked.slice(0, this.shown).map((one) => one.target));
+    const left = ranked.length - this.shown;
+    setHidden(this.more, left <= 0);
+    setText(this.more, `Show ${count(Math.max(0, left))} more targets`);
+    setHidden(this.none, ranked.length > 0);
+  }
+
+  private showMore(): void {
+    this.shown = Infinity;
+    if (this.frame) {
+      this.update(this.frame, this.frame.status.targets);
+    }
+  }
+}
