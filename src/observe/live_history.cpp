@@ -247,9 +247,14 @@ std::size_t LiveHistory::most_bytes() const {
 std::optional<std::string> history_json(const LiveHistory& history, std::string_view kind,
                                         std::string_view name, const HistorySpan& span) {
     const History* table = history.table(kind);
-    const auto series = table == nullptr ? std::nullopt : table->read(name, span);
-    if (!series) {
+    if (table == nullptr) {
         return std::nullopt;
+    }
+    auto series = table->read(name, span);
+    if (!series) {
+        series.emplace();
+        series->step = span.step;
+        series->values.resize(table->columns().size());
     }
     const nlohmann::ordered_json head{{"kind", kind},
                                       {"name", name},

@@ -46,7 +46,8 @@ private:
 };
 
 /// {"kind", "name", "span", "step_seconds", "end", "columns", "values"}; a value that is not known
-/// is null. Nullopt: nothing is known of that subject.
+/// is null, and `values` are empty lists where nothing is known of the subject. Nullopt: there is
+/// no such kind.
 std::optional<std::string> history_json(const LiveHistory& history, std::string_view kind,
                                         std::string_view name, const HistorySpan& span);
 

@@ -64,10 +64,10 @@ export class Chart {
     this.plot = null;
   }
 
-  show(history: History | null): void {
+  show(history: History): void {
     this.history = history;
     const lines = this.options.lines;
-    const columns = lines.map((line) => history?.values[history.columns.indexOf(line.column)] ?? []);
+    const columns = lines.map((line) => history.values[history.columns.indexOf(line.column)] ?? []);
     const latest = columns.map((values) => values.at(-1) ?? values.at(-2) ?? null);
     lines.forEach((line, i) => {
       const value = latest[i] ?? null;

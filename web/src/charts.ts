@@ -1,7 +1,7 @@
 // The charts of a view, fed from /history again and again while the view is open.
 import { Chart, type ChartOptions, type Line } from "./chart";
 import { el } from "./dom";
-import { history, Refused } from "./stream";
+import { history } from "./stream";
 import { count, latency, perSecond } from "./words";
 
 const kEvery = 5_000;
@@ -70,11 +70,8 @@ export class Charts {
       if (!this.closed && span === this.span) {
         this.charts.forEach((chart) => chart.show(seen));
       }
-    } catch (problem) {
-      if (!this.closed && problem instanceof Refused && problem.status === 404) {
-        this.charts.forEach((chart) => chart.show(null));
-      }
-      // Else: the line about the connection says what is wrong.
+    } catch {
+      // The line about the connection says what is wrong.
     }
     if (!this.closed && span === this.span) {
       this.timer = window.setTimeout(() => void this.refresh(), kEvery);
