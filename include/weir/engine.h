@@ -221,6 +221,11 @@ public:
     void answered(const BookAnswer& answer, Instant now);
     /// The exchange of this quota got no answer in time, or could not be sent.
     void unanswered(std::string_view quota, Instant now);
+    /// No call is under way or comes any more: the next exchanges give back all that is held for
+    /// this engine, and are the last.
+    void leave(Instant now);
+    /// They have been answered.
+    bool left() const;
     /// When exchanges() next has something, if nothing else happens; nullopt: never.
     std::optional<Instant> exchange_due() const;
 

@@ -40,15 +40,20 @@ struct BookExchange {
     BookAmounts untold{};    ///< sent without a grant, to be told as corrections next
     BookAmounts ahead{};     ///< wanted beside what the heads need, if nobody waits
     bool wants_profile = false;
+    /// That share the quota, as it was told last. Books that begin anew wait for them.
+    std::uint32_t instances = 1;
+    /// The last one of this instance: it sends nothing more, and nothing need be left for it.
+    bool leaves = false;
     /// Learned from refusals: 0, nothing new.
     std::int64_t learned_requests = 0;
     std::int64_t learned_tokens = 0;
 
-    /// What an earlier exchange said was spent turned out to be more or less.
+    /// What an earlier exchange said was spent turned out to be more or less, or is final now.
     struct Correction {
         Book book = Book::tokens;
         std::int64_t bucket = 0;  ///< as the books numbered it
         std::int64_t amount = 0;
+        std::int64_t settled = 0;  ///< of what is logged there, so much more is final
     };
     std::vector<Correction> corrections;
 
@@ -128,6 +133,7 @@ struct BookAnswer {
         std::int64_t bucket = 0;
         Duration age{};
         std::int64_t amount = 0;
+        std::int64_t settled = 0;  ///< of it: the rest may still turn out to be less
     };
     bool has_profile = false;
     std::vector<Logged> profile;

@@ -133,6 +133,15 @@ void EngineGate::unanswered(std::string_view quota) {
     ask(true, [&](Engine& e, Instant now) { e.unanswered(quota, now); });
 }
 
+void EngineGate::leave() {
+    ask(false, [](Engine& e, Instant now) { e.leave(now); });
+}
+
+bool EngineGate::left() {
+    const std::scoped_lock lock(mutex_);
+    return engine_.left();
+}
+
 std::optional<PastRefusal> EngineGate::refused(std::string_view client,
                                                std::string_view invocation) {
     const std::scoped_lock lock(mutex_);

@@ -66,6 +66,9 @@ public:
     void share(Send send) { send_ = std::move(send); }
     void answered(const BookAnswer& answer);
     void unanswered(std::string_view quota);
+    /// As Engine's; left() for any thread.
+    void leave();
+    bool left();
     /// An invocation's refusal, for the other instances and from them.
     std::optional<PastRefusal> refused(std::string_view client, std::string_view invocation);
     void remember(std::string_view client, std::string_view invocation, const PastRefusal& past);

@@ -364,7 +364,7 @@ bool Gateway::lives(Duration within) {
 
 Duration Gateway::longest_drain() const {
     const auto timeouts = impl_->in_force.snapshot()->config.timeouts;
-    return timeouts.drain_delay + timeouts.drain + kLastWords + kLongestStop;
+    return timeouts.drain_delay + timeouts.drain + kLastWords + kLongestStop + kLongestFarewell;
 }
 
 net::Loop& Gateway::next_loop() {
@@ -438,6 +438,7 @@ void Gateway::stop() {
     // What was cut ends on its own loop: give the coroutines the turn they need before the loops
     // stop.
     poll_until([&] { return my.listeners.drained(); }, kDrainPoll, kLongestStop);
+    my.leave_books();
     for (auto& loop : my.loops) {
         loop->stop();
     }

@@ -72,6 +72,9 @@ struct Sources {
     std::set<std::string> told_doubts;
 };
 
+/// For the store to answer the last exchanges.
+inline constexpr Duration kLongestFarewell = std::chrono::milliseconds(500);
+
 /// The books that instances share, and who draws on them here.
 struct SharedBooks {
     shared::Books::Party engine, shadow;
@@ -104,6 +107,7 @@ struct Gateway::Impl {
     Result<ReloadAnswer> reload(const Result<Config>& read, std::string_view by);
     Result<ReloadAnswer> take(Config config);
     Status status();
+    void leave_books();
     void give_workers(const std::shared_ptr<const Snapshot>& snapshot);
     void take_findings(const FindingsByAccount& found);
     void tell_limits(const std::vector<FoundLimit>& limits);

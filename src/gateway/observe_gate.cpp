@@ -73,6 +73,14 @@ void ObserveGate::unanswered(std::string_view quota) {
     locked([&](policy::Shadow& s, Instant at) { s.unanswered(quota, at); });
 }
 
+void ObserveGate::leave() {
+    locked([](policy::Shadow& s, Instant at) { s.leave(at); });
+}
+
+bool ObserveGate::left() {
+    return locked([](policy::Shadow& s, Instant) { return s.left(); });
+}
+
 std::vector<SharedStatus> ObserveGate::shared() {
     return locked([](policy::Shadow& s, Instant at) { return s.shared(at); });
 }

@@ -28,6 +28,8 @@ public:
     void share(Send send) { send_ = std::move(send); }
     void answered(const BookAnswer& answer);
     void unanswered(std::string_view quota);
+    void leave();
+    bool left();
     std::vector<SharedStatus> shared();
 
 private:

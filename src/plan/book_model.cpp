@@ -20,13 +20,9 @@ Duration from_us(Time t) {
     return std::chrono::microseconds(t);
 }
 
-Time window_of(std::size_t book, Time window) {
-    return book == static_cast<std::size_t>(Book::daily_tokens) ? BookModel::kDay : window;
-}
-
 /// The first bucket that has not expired.
 std::int64_t oldest(std::size_t book, Time now, Time window) {
-    const Time w = window_of(book, window);
+    const Time w = BookModel::window_of(book, window);
     return (now - w - BookModel::slack(w)) / BookModel::width(static_cast<Book>(book), window);
 }
 
@@ -35,6 +31,10 @@ bool any(const BookAmounts& amounts) {
 }
 
 }  // namespace
+
+Time BookModel::window_of(std::size_t book, Time window) {
+    return book == static_cast<std::size_t>(Book::daily_tokens) ? kDay : window;
+}
 
 Time BookModel::width(Book book, Time window) {
     return std::max<Time>(1, window_of(static_cast<std::size_t>(book), window) / kBuckets);
@@ -63,10 +63,17 @@ void BookModel::log(std::size_t book, std::int64_t bucket, std::int64_t amount) 
     there = becomes;
 }
 
+void BookModel::settle(std::size_t book, std::int64_t bucket, std::int64_t amount) {
+    if (amount > 0) {
+        settled_[book][bucket] += amount;
+    }
+}
+
 void BookModel::expire(Time now, Time window) {
     for (std::size_t b = 0; b < kBooks; ++b) {
         const std::int64_t first = oldest(b, now, window);
         auto& log = logs_[b];
+        settled_[b].erase(settled_[b].begin(), settled_[b].lower_bound(first));
         while (!log.empty() && log.begin()->first < first) {
             used_[b] -= log.begin()->second;
             freed_[b] += log.begin()->second;
@@ -125,7 +132,9 @@ void BookModel::apply(Instance& self, std::uint64_t before, const BookExchange& 
     for (const auto& c : asked.corrections) {
         const auto b = static_cast<std::size_t>(c.book);
         if ((c.amount > 0 || !lost) && c.bucket >= oldest(b, now, window)) {
-            log(b, std::min(c.bucket, now / width(c.book, window)), c.amount);
+            const std::int64_t bucket = std::min(c.bucket, now / width(c.book, window));
+            log(b, bucket, c.amount);
+            settle(b, bucket, c.settled);
         }
     }
     if (!asked.charges.empty() && counters_.size() > kMostClients) {
@@ -226,89 +235,6 @@ void BookModel::grant(const std::string& name, Instance& self, const BookExchang
     self.granted = given;
 }
 
-/// For the case that it hears nothing more.
-void BookModel::offer(Instance& self, const BookExchange& asked, const BookAmounts& withheld,
-                      Time now) {
-    const bool young = now - epoch_ < kYoung;
-    const bool kept = young && asked.alone_epoch != 0 && asked.alone_epoch != epoch_;
-    const auto n = static_cast<std::int64_t>(instances_.size());
-    BookAmounts needed{};
-    for (const auto& [other, claim] : claims_) {
-        for (std::size_t b = 0; b < kBooks; ++b) {
-            needed[b] += claim.need[b];
-        }
-    }
-    // While the books are young it is alone already, and uses its part of what expires.
-    BookAmounts standing{};
-    self.last = {{}, freed_, young ? now : now + silent_after(us(asked.beat)), n};
-    for (std::size_t b = 0; b < kBooks; ++b) {
-        const std::int64_t room = asked.limits[b] - used_[b] - held_[b];
-        const std::int64_t part = (room - needed[b]) / (n == 1 && !young ? 1 : 2 * n);
-        if (kept) {
-            self.last.alone[b] = asked.alone[b];
-        } else if (asked.limits[b] >= 0) {
-            self.last.alone[b] =
-                std::clamp<std::int64_t>(part, 0, std::max<std::int64_t>(0, room - withheld[b]));
-        }
-        standing[b] = std::max(self.heard.alone[b] - self.granted[b], self.last.alone[b]);
-    }
-    set_standing(self, standing);
-}
-
-/// Who has been silent for long is dead: what stood offered to it is free.
-void BookModel::watch(Time now) {
-    if (reached_ > 0 && now - reached_ >= kOutage) {
-        outage_from_ = reached_;
-        outage_to_ = now;
-    }
-    reached_ = now;
-    for (auto i = silent_.begin(); i != silent_.end() && i->first <= now;) {
-        Instance& instance = instances_.at(i->second);
-        // It was not dead yet when the store itself was lost to all.
-        const bool spared = instance.seen + kDead > outage_from_ && outage_to_ + kDead > now;
-        if (instance.seen + kDead > now || spared) {
-            ++i;
-            continue;
-        }
-        instance.watched = false;
-        set_standing(instance, {});
-        i = silent_.erase(i);
-    }
-}
-
-/// What the instance may have sent without a grant and without telling.
-BookAmounts BookModel::withheld(const Instance& instance, Time now) const {
-    BookAmounts all = instance.standing;
-    for (std::size_t b = 0; b < kBooks && instance.watched; ++b) {
-        std::int64_t freed = 0;
-        for (const Offer* offer : {&instance.heard, &instance.last}) {
-            if (offer->silent_at <= now) {
-                freed = std::max(freed, (freed_[b] - offer->freed[b]) / offer->instances);
-            }
-        }
-        all[b] += freed;
-    }
-    return all;
-}
-
-BookAmounts BookModel::withheld_for_others(const std::string& name, const Instance& self,
-                                           Time now) const {
-    BookAmounts all = standing_;
-    const auto add = [&](const BookAmounts& amounts, const BookAmounts& less) {
-        for (std::size_t b = 0; b < kBooks; ++b) {
-            all[b] += amounts[b] - less[b];
-        }
-    };
-    add({}, self.standing);
-    for (auto i = silent_.begin(); i != silent_.end() && i->first <= now; ++i) {
-        if (i->second != name) {
-            const Instance& other = instances_.at(i->second);
-            add(withheld(other, now), other.standing);
-        }
-    }
-    return all;
-}
-
 /// When `need` fits by expiry alone; 0: not known.
 Time BookModel::frees_at(const BookExchange& asked, const BookAmounts& need,
                          const BookAmounts& before, Time now, Time window) const {
@@ -334,7 +260,7 @@ Time BookModel::frees_at(const BookExchange& asked, const BookAmounts& need,
 BookAnswer BookModel::exchange(const std::string& instance, const BookExchange& asked, Time now) {
     const Time window = us(asked.window);
     if (epoch_ == 0) {
-        epoch_ = now;
+        epoch_ = reach_.young_since = now;
     }
     expire(now, window);
     lapse(now, window);
@@ -345,9 +271,10 @@ BookAnswer BookModel::exchange(const std::string& instance, const BookExchange& 
     answer.seq = asked.seq;
     answer.before = self.seq;
     answer.epoch = epoch_;
-    answer.young = now - epoch_ < kYoung;
     answer.now = now;
-    if (asked.seq >= self.seq) {  // or it was sent again, and that came before it
+    // It has left already, and this came once more.
+    const bool left = asked.leaves && self.seq == 0;
+    if (asked.seq >= self.seq && !left) {  // or it was sent again, and that came before it
         seen_.erase({self.seen, instance});
         self.seen = now;
         seen_.insert({now, instance});
@@ -358,21 +285,23 @@ BookAnswer BookModel::exchange(const std::string& instance, const BookExchange& 
             self.untold[b] = untold;
         }
     }
-    if (asked.seq > self.seq) {
+    grow_up(asked, now);
+    answer.young = young();
+    if (asked.seq > self.seq && !left) {
         self.seq = asked.seq;
         silent_.erase({self.silent_at(), instance});
         self.heard = self.last;
         self.granted = {};
         apply(self, answer.before, asked, now, window);
-        BookAmounts withheld = withheld_for_others(instance, self, now);
+        BookAmounts withheld = withheld_for_others(instance, self, now, window);
         if (self.heard.silent_at <= now) {
             // Alone until now, it may send more before it hears this answer.
-            const BookAmounts own = this->withheld(self, now);
+            const BookAmounts own = this->withheld(self, now, window);
             for (std::size_t b = 0; b < kBooks; ++b) {
                 withheld[b] += std::max<std::int64_t>(0, own[b] - self.untold[b]);
             }
         }
-        if (!answer.young) {
+        if (!answer.young && !asked.leaves) {
             grant(instance, self, asked, withheld, now, answer);
         }
         offer(self, asked, withheld, now);
@@ -404,6 +333,9 @@ BookAnswer BookModel::exchange(const std::string& instance, const BookExchange& 
     take_troubles(instance, asked, now, answer);
     if (asked.wants_profile) {
         tell_profile(now, window, answer);
+    }
+    if (asked.leaves) {
+        leave(instance, now, window);
     }
     return answer;
 }

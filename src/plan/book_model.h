@@ -32,8 +32,17 @@ namespace weir::plan {
 /// the instance has heard the next one, and nobody else is granted what stands offered. It has
 /// heard an answer once it sends an exchange with a higher number. Of what is free, half at most is
 /// offered, and nothing that a waiting head needs. Who has fallen silent has its part of what
-/// expires withheld as well, until it must be dead; silence while nobody at all reaches the store
-/// is no sign of that.
+/// expires withheld as well, up to its part of the limit, until it must be dead; silence while
+/// nobody at all reaches the store is no sign of that. What calls under way give back is not
+/// withheld: an instance that hears nothing counts no room for what it does not know to be settled
+/// (SharedQuota). After a window of silence its whole part of the limit is withheld, so that one
+/// window later it may count that room too.
+///
+/// Books that begin anew grant nothing until everybody has told what they know: for two seconds,
+/// and until as many have come as any of them remembers, or those that are missing must be dead.
+///
+/// An instance that leaves says so in its last exchange: it has nothing under way that goes alone,
+/// nothing is withheld for it any more, and it is not counted.
 class BookModel {
 public:
     /// Microseconds of the store's clock.
@@ -57,6 +66,7 @@ public:
     static constexpr std::size_t kMostClients = 2'000;
     static constexpr std::uint32_t kClasses = 3;
 
+    static Time window_of(std::size_t book, Time window);
     static Time width(Book book, Time window);
     static Time slack(Time window);
 
@@ -69,6 +79,7 @@ private:
     struct Offer {
         BookAmounts alone{};
         BookAmounts freed{};  ///< had expired by then
+        BookAmounts part{};   ///< of the limits: with more than that it never goes alone
         Time silent_at = INT64_MAX;
         std::int64_t instances = 1;
     };
@@ -106,7 +117,18 @@ private:
         double refused = 0;  ///< seconds, ever
     };
 
+    using Log = std::map<std::int64_t, std::int64_t>;
+    /// The store by its instances.
+    struct Reach {
+        Time last = 0;
+        Time outage_from = 0;
+        Time outage_to = 0;
+        Time young_since = 0;         ///< 0: the books are not young any more
+        std::uint32_t instances = 1;  ///< that young books wait for
+    };
+
     void log(std::size_t book, std::int64_t bucket, std::int64_t amount);
+    void settle(std::size_t book, std::int64_t bucket, std::int64_t amount);
     void expire(Time now, Time window);
     void lapse(Time now, Time window);
     void apply(Instance& self, std::uint64_t before, const BookExchange& asked, Time now,
@@ -120,8 +142,12 @@ private:
     double refused(const std::string& name) const;
     void tell_profile(Time now, Time window, BookAnswer& answer) const;
     void watch(Time now);
-    BookAmounts withheld(const Instance& instance, Time now) const;
-    BookAmounts withheld_for_others(const std::string& name, const Instance& self, Time now) const;
+    void grow_up(const BookExchange& asked, Time now);
+    bool young() const { return reach_.young_since > 0; }
+    BookAmounts withheld(const Instance& instance, Time now, Time window) const;
+    BookAmounts withheld_for_others(const std::string& name, const Instance& self, Time now,
+                                    Time window) const;
+    void leave(const std::string& name, Time now, Time window);
     void set_standing(Instance& instance, const BookAmounts& amounts);
     void offer(Instance& self, const BookExchange& asked, const BookAmounts& withheld, Time now);
     void take_troubles(const std::string& name, const BookExchange& asked, Time now,
@@ -130,15 +156,14 @@ private:
                   Time now, Time window) const;
 
     std::int64_t epoch_ = 0;
-    std::array<std::map<std::int64_t, std::int64_t>, kBooks> logs_;
+    std::array<Log, kBooks> logs_;
+    std::array<Log, kBooks> settled_;  // of what is logged, the part that is final
     BookAmounts used_{};
     BookAmounts held_{};
     BookAmounts freed_{};     // has expired, ever
     BookAmounts standing_{};  // of all instances
     std::int64_t settling_ = 0;
-    Time reached_ = 0;  // by anybody, last
-    Time outage_from_ = 0;
-    Time outage_to_ = 0;
+    Reach reach_;
     std::map<std::string, Instance> instances_;
     using Schedule = std::set<std::pair<Time, std::string>>;
     Schedule leases_;  // when they end

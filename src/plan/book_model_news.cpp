@@ -92,7 +92,9 @@ void BookModel::tell_profile(Time now, Time window, BookAnswer& answer) const {
         for (const auto& [bucket, amount] : logs_[b]) {
             if (amount > 0) {
                 const Time age = std::max<Time>(0, now - (bucket + 1) * wide);
-                answer.profile.push_back({static_cast<Book>(b), bucket, from_us(age), amount});
+                const auto final = settled_[b].find(bucket);
+                answer.profile.push_back({static_cast<Book>(b), bucket, from_us(age), amount,
+                                          final == settled_[b].end() ? 0 : final->second});
             }
         }
     }

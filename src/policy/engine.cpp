@@ -375,6 +375,12 @@ void Engine::answered(const BookAnswer& answer, Instant now) {
 void Engine::unanswered(std::string_view quota, Instant now) {
     impl_->unanswered(quota, now);
 }
+void Engine::leave(Instant now) {
+    impl_->leave(now);
+}
+bool Engine::left() const {
+    return impl_->left();
+}
 std::optional<Instant> Engine::exchange_due() const {
     return impl_->exchange_due();
 }

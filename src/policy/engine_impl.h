@@ -70,6 +70,8 @@ public:
     std::vector<BookExchange> exchanges(Instant now);
     void answered(const BookAnswer& answer, Instant now);
     void unanswered(std::string_view quota, Instant now);
+    void leave(Instant now);
+    bool left() const;
     std::optional<Instant> exchange_due() const;
     std::optional<PastRefusal> refused(std::string_view client, std::string_view invocation,
                                        Instant now);

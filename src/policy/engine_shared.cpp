@@ -226,6 +226,18 @@ void Engine::Impl::unanswered(std::string_view quota, Instant now) {
     }
 }
 
+void Engine::Impl::leave(Instant now) {
+    tick(now);
+    for (QuotaPool* pool : accounts_.shared_pools()) {
+        pool->shared()->leave();
+    }
+}
+
+bool Engine::Impl::left() const {
+    return std::ranges::all_of(accounts_.shared_pools(),
+                               [](const QuotaPool* pool) { return pool->shared()->left(); });
+}
+
 std::optional<Instant> Engine::Impl::exchange_due() const {
     Instant due = Instant::max();
     for (const QuotaPool* pool : accounts_.shared_pools()) {

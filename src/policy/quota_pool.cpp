@@ -197,10 +197,7 @@ void QuotaPool::give_back_all(Reservation& reservation, Instant now) {
         meters_[1].refund(reservation.tokens, reservation.stamped, reservation.trials[1]);
         meters_[2].refund(reservation.tokens, reservation.stamped, reservation.trials[2]);
         refund_output(reservation);
-        book_actual(reservation, 0);
-        if (shared_) {
-            shared_->correct(reservation.shared, Book::requests, -1);
-        }
+        book_actual(reservation, 0, 0);
     } else {
         if (shared_) {
             shared_->give_back(reservation.shared,
@@ -353,19 +350,11 @@ void QuotaPool::learn_limits(Instant now) {
     meters_[1].adopt_limit(static_cast<std::uint64_t>(shared_->told_tokens()), now);
 }
 
-void QuotaPool::book_actual(Reservation& reservation, Amount actual) {
-    if (!shared_) {
-        return;
-    }
-    const auto more = [](std::uint64_t now, std::uint64_t held) {
-        return static_cast<std::int64_t>(now) - static_cast<std::int64_t>(held);
-    };
-    const std::int64_t tokens = more(actual.tokens, reservation.tokens);
-    shared_->correct(reservation.shared, Book::tokens, tokens);
-    shared_->correct(reservation.shared, Book::daily_tokens, tokens);
-    if (output_) {
-        shared_->correct(reservation.shared, Book::output_tokens,
-                         more(actual.output, reservation.output));
+void QuotaPool::book_actual(Reservation& reservation, Amount actual, std::int64_t requests) {
+    if (shared_) {
+        BookAmounts used = booked(actual);
+        used[0] = requests;
+        shared_->settle(reservation.shared, booked({reservation.tokens, reservation.output}), used);
     }
 }
 

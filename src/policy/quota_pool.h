@@ -167,7 +167,7 @@ private:
     BookAmounts used_by_all() const;
     BookAmounts ceilings() const;
     /// In the books the tokens of a reservation that was sent come down to `actual`.
-    void book_actual(Reservation& reservation, Amount actual);
+    void book_actual(Reservation& reservation, Amount actual, std::int64_t requests = 1);
     bool blames_past(const Meter& meter, std::uint64_t amount, Instant now) const;
     Instant refused_by_past(Meter& meter, Meter::Trial& trial, bool by_requests,
                             Reservation& reservation, std::optional<Duration> retry_after,

@@ -69,6 +69,8 @@ public:
     std::vector<BookExchange> exchanges(Instant now);
     void answered(const BookAnswer& answer, Instant now);
     void unanswered(std::string_view quota, Instant now);
+    void leave(Instant now) { engine_.leave(now); }
+    bool left() const { return engine_.left(); }
     std::vector<SharedStatus> shared(Instant now) const { return engine_.status(now).shared; }
     /// When exchanges() is to be called next.
     std::optional<Instant> due() const;

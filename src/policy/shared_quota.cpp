@@ -14,9 +14,10 @@ SharedQuota::SharedQuota(std::string key, Duration window, Duration slack, Insta
       window_(window),
       slack_(slack),
       now_(now),
-      view_(logs(window, slack)),
+      view_(logs(window, slack), logs(window, slack)),
       told_(window),
-      alone_(logs(window, slack)) {
+      alone_(logs(window, slack)),
+      alone_settled_(logs(window, slack)) {
     pace_.heard = now;
     pace_.heard_beat = kBeat;
 }
@@ -33,7 +34,9 @@ void SharedQuota::tick(Instant now) {
     }
     for (std::size_t b = 0; b < kBooks; ++b) {
         view_.others[b].expire(now_);
+        view_.pending[b].expire(now_);
         alone_[b].expire(now_);
+        alone_settled_[b].expire(now_);
     }
     told_.expire(now_);
 }
@@ -49,6 +52,7 @@ void SharedQuota::stand_alone(const BookAmounts& used) {
     if (begins) {
         view_.went_before = went;
     }
+    const BookAmounts kept = withheld();
     const bool expiries_count = !begins && now_ >= alone_from();
     const std::int64_t n = view_.instances;
     BookAmounts taken{};
@@ -59,9 +63,10 @@ void SharedQuota::stand_alone(const BookAmounts& used) {
         const std::int64_t since = std::max<std::int64_t>(0, went[b] - view_.went_before[b]);
         const std::int64_t offer = std::max<std::int64_t>(0, view_.alone[b] - since);
         const std::int64_t free =
-            std::max<std::int64_t>(0, limits_[b] - used[b] - (n - 1) * went[b]);
+            std::max<std::int64_t>(0, limits_[b] - used[b] - kept[b] - (n - 1) * went[b]);
         taken[b] = expiries_count ? 0 : std::max<std::int64_t>(0, free - n * offer);
         view_.others[b].add(now_, static_cast<std::uint64_t>(taken[b]));
+        add_pending(b, now_, taken[b]);
         view_.alone_left[b] = (free - taken[b]) / n;
     }
     if (any(taken)) {
@@ -73,6 +78,25 @@ void SharedQuota::stand_alone(const BookAmounts& used) {
 /// Books that have just begun grant nothing to anybody.
 Instant SharedQuota::alone_from() const {
     return view_.young ? now_ : pace_.heard + alone_after(pace_.heard_beat);
+}
+
+void SharedQuota::add_pending(std::size_t book, Instant at, std::int64_t amount) {
+    SlidingLog& pending = view_.pending[book];
+    const std::uint64_t before = pending.used();
+    pending.add(at, static_cast<std::uint64_t>(amount));
+    view_.pended[book] += static_cast<std::int64_t>(pending.used() - before);
+}
+
+/// Expired, and not known to be room.
+BookAmounts SharedQuota::withheld() const {
+    BookAmounts all{};
+    for (std::size_t b = 0; b < kBooks; ++b) {
+        const Duration window = alone_[b].window();
+        if (now_ < alone_from() + 2 * window + window / 10) {
+            all[b] = view_.pended[b] - static_cast<std::int64_t>(view_.pending[b].used());
+        }
+    }
+    return all;
 }
 
 bool SharedQuota::limited() const {
@@ -95,17 +119,21 @@ bool SharedQuota::covers(const BookAmounts& amount, const BookAmounts& used) con
     if (!limited() || credit_covers(amount)) {
         return true;
     }
+    if (talk_.ends != Talk::Ends::no) {
+        return false;
+    }
     const bool ready = talk_.acknowledged == 0 ? talk_.lost >= kTries : view_.others_full;
     if (mode_ == Mode::joined || !ready) {
         return false;
     }
     const auto n = static_cast<std::int64_t>(view_.instances);
+    const BookAmounts kept = withheld();
     for (std::size_t b = 0; b < kBooks; ++b) {
         if (limits_[b] < 0 || amount[b] == 0) {
             continue;
         }
         const auto alone = static_cast<std::int64_t>(alone_[b].used());
-        const std::int64_t room = limits_[b] - used[b] - (n - 1) * alone;
+        const std::int64_t room = limits_[b] - used[b] - kept[b] - (n - 1) * alone;
         if (n * amount[b] > room) {
             return false;
         }
@@ -134,12 +162,13 @@ void SharedQuota::give_back(Ticket& ticket, const BookAmounts& amount) {
         return;
     }
     for (std::size_t b = 0; b < kBooks; ++b) {
-        if (ticket.alone) {
-            correct(ticket, static_cast<Book>(b), -amount[b]);
-            continue;
+        if (!ticket.alone) {
+            granted_.holding[b] -= amount[b];
+            granted_.credit[b] += ticket.credited && limits_[b] >= 0 ? amount[b] : 0;
         }
-        granted_.holding[b] -= amount[b];
-        granted_.credit[b] += ticket.credited && limits_[b] >= 0 ? amount[b] : 0;
+    }
+    if (ticket.alone) {
+        settle(ticket, amount, {});
     }
 }
 
@@ -154,18 +183,26 @@ void SharedQuota::sent(Ticket& ticket, const BookAmounts& amount) {
     }
 }
 
-void SharedQuota::correct(const Ticket& ticket, Book book, std::int64_t more) {
-    if (more == 0 || (!ticket.shared && !ticket.alone)) {
+void SharedQuota::settle(const Ticket& ticket, const BookAmounts& held, const BookAmounts& actual) {
+    if (!ticket.shared && !ticket.alone) {
         return;
     }
-    if (more > 0) {  // it counts from now on
-        news_.spent[index(book)] += more;
-        return;
-    }
-    if (!ticket.alone) {
-        told_.correct(ticket.seq, book, more);
-    } else if (!alone_[index(book)].remove(ticket.held, static_cast<std::uint64_t>(-more))) {
-        told_.correct_alone(book, ticket.held, more);
+    for (std::size_t b = 0; b < kBooks; ++b) {
+        if (held[b] == 0 && actual[b] == 0) {
+            continue;
+        }
+        // What is beyond the hold counts from now on.
+        news_.spent[b] += std::max<std::int64_t>(0, actual[b] - held[b]);
+        const std::int64_t settled = std::min(actual[b], held[b]);
+        const std::int64_t more = settled - held[b];
+        if (!ticket.alone) {
+            told_.settle(ticket.seq, static_cast<Book>(b), more, settled);
+        } else if (alone_[b].remove(ticket.held, static_cast<std::uint64_t>(held[b]))) {
+            alone_[b].add(ticket.held, static_cast<std::uint64_t>(settled));
+            alone_settled_[b].add(ticket.held, static_cast<std::uint64_t>(settled));
+        } else {
+            told_.settle_alone(static_cast<Book>(b), ticket.held, more, settled);
+        }
     }
 }
 

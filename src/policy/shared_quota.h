@@ -25,8 +25,14 @@ namespace weir::policy {
 /// It is *alone* otherwise: what was granted is used to its end, and what the store offered it for
 /// this case. A while after it heard the store last it also has its part of all that expires: the
 /// others are taken to have used the rest. So all together stay within the limit, whoever of them
-/// hears nothing. An instance that has never heard the store does not know of any others: it asks
-/// several times before it goes alone.
+/// hears nothing for less than the 25 s after which the store takes a silent instance to be dead
+/// (docs/how-weir-decides.md, "What is not exact"). An instance that has never heard the store does
+/// not know of any others: it asks several times before it goes alone.
+///
+/// Of what expires while it hears nothing it counts as room only what it knows to be settled. What
+/// others had under way may have given back something since, which the store has granted to others.
+/// That room stays withheld for two windows: after the first the store withholds this instance's
+/// whole part of the limit, after the second all that was granted before that has expired.
 ///
 /// Invariants: a grant is used only within its lease, which ends here before it ends in the store;
 /// at most one exchange is under way; what was sent is told once, whatever answers are lost.
@@ -62,8 +68,8 @@ public:
     Ticket hold(const BookAmounts& amount);
     void give_back(Ticket& ticket, const BookAmounts& amount);
     void sent(Ticket& ticket, const BookAmounts& amount);
-    /// It took more than it held, or less.
-    void correct(const Ticket& ticket, Book book, std::int64_t more);
+    /// After sent(): it took so much of what it held, or more.
+    void settle(const Ticket& ticket, const BookAmounts& held, const BookAmounts& actual);
 
     /// Calls that wait for a grant: the ones that go first. Until the next of these calls.
     void want(std::vector<BookExchange::Head> heads, std::vector<BookExchange::Backlog> backlog);
@@ -87,6 +93,10 @@ public:
     bool answered(const BookAnswer& answer, Instant now);
     /// The store did not answer, or is known not to.
     void lost(Instant now);
+    /// Nothing is sent any more: the next exchange gives everything back, and is the last.
+    void leave() { talk_.ends = Talk::Ends::soon; }
+    /// It has been answered, or there is nobody to tell.
+    bool left() const { return talk_.ends == Talk::Ends::now || talk_.acknowledged == 0; }
 
     /// Logged by others, or granted to them.
     const SlidingLog& others(Book book) const { return view_.others[index(book)]; }
@@ -146,12 +156,18 @@ private:
     };
     /// Of all instances, as it was told last.
     struct View {
-        explicit View(std::array<SlidingLog, kBooks> empty) : others(std::move(empty)) {}
+        using Logs = std::array<SlidingLog, kBooks>;
+        View(Logs no_others, Logs none_pending)
+            : others(std::move(no_others)), pending(std::move(none_pending)) {}
 
         std::uint32_t instances = 1;
         std::int64_t epoch = 0;
         bool young = false;
-        std::array<SlidingLog, kBooks> others;
+        Logs others;
+        /// Of others, what is not known to be settled: less may have been used, and the difference
+        /// granted to somebody. Beside that, how much was put down here.
+        Logs pending;
+        BookAmounts pended{};
         BookAmounts held{};
         std::int64_t alone_epoch = 0;  ///< of the books that offered it
         BookAmounts alone_left{};
@@ -176,9 +192,13 @@ private:
         bool again = false;    ///< under_way is to be sent once more
         int lost = 0;          ///< in a row
         BookAmounts untold{};  ///< when under_way was made
+        enum class Ends : std::uint8_t { no, soon, now };
+        Ends ends = Ends::no;
     };
 
     bool limited() const;
+    BookAmounts withheld() const;
+    void add_pending(std::size_t book, Instant at, std::int64_t amount);
     bool credit_covers(const BookAmounts& amount) const;
     bool wants_refill() const;
     BookAmounts ahead() const;
@@ -211,6 +231,7 @@ private:
     Talk talk_;
     ToldUse told_;
     std::array<SlidingLog, kBooks> alone_;  // went without a grant, and no store knows of it
+    std::array<SlidingLog, kBooks> alone_settled_;  // of that, what is final
 };
 
 }  // namespace weir::policy

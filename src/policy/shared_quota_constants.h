@@ -34,6 +34,17 @@ inline constexpr Duration kIdle =
 inline constexpr Duration kForgotten = std::chrono::seconds(600);
 inline constexpr Duration kProfile = std::chrono::milliseconds(250);
 inline constexpr Duration kRetry = std::chrono::milliseconds(100);
+/// So many instances are each paced by the times above. More share the store's time, each a little
+/// slower, up to the most that is given: a beat's multiple must be well before the store takes a
+/// silent instance to be dead, and a head asks again before its claim is forgotten (1 s).
+inline constexpr std::int64_t kCrowd = 100;
+constexpr Duration paced(Duration alone, std::uint32_t instances, Duration most) {
+    return std::min(alone * std::max<std::int64_t>(1, instances / kCrowd), std::max(alone, most));
+}
+inline constexpr Duration kLongestBeat = std::chrono::seconds(1);
+inline constexpr Duration kLongestIdleBeat = std::chrono::seconds(2);
+inline constexpr Duration kLongestAsk = std::chrono::milliseconds(500);
+inline constexpr Duration kLongestProfile = std::chrono::milliseconds(2500);
 /// Who has never heard the store asks so often before it takes the store to be gone: about a
 /// second.
 inline constexpr int kTries = 7;

@@ -97,25 +97,30 @@ bool SharedQuota::wants_refill() const {
 }
 
 Instant SharedQuota::due() const {
-    if (talk_.under_way && !talk_.again) {
+    if (talk_.ends == Talk::Ends::now || (talk_.under_way && !talk_.again)) {
         return Instant::max();
     }
     if (mode_ == Mode::alone && pace_.retry > now_) {
         return pace_.active + kForgotten < now_ ? Instant::max() : pace_.retry;
     }
+    if (talk_.ends == Talk::Ends::soon) {
+        return now_;
+    }
     if (talk_.again || pace_.soon || (pace_.fresh && !pace_.heads.empty())) {
         return now_;
     }
     Instant at = Instant::max();
+    const std::uint32_t n = view_.instances;
     if (!pace_.heads.empty()) {
+        const Instant again = pace_.asked + paced(kAsk, n, kLongestAsk);
         const Instant room = pace_.room > pace_.asked ? pace_.room : Instant::max();
-        at = std::min(at, std::max(pace_.asked + kYoungest, std::min(pace_.asked + kAsk, room)));
+        at = std::min(at, std::max(pace_.asked + kYoungest, std::min(again, room)));
     }
     if (wants_refill()) {
         at = std::min(at, pace_.asked + kYoungest);
     }
     if (news_.any() || told_.has_corrections()) {
-        at = std::min(at, pace_.asked + kTell);
+        at = std::min(at, pace_.asked + paced(kTell, n, kLongestAsk));
     }
     if (pace_.active != Instant::min() && pace_.active + kForgotten > now_) {
         at = std::min(at, pace_.asked == Instant::min() ? now_ : pace_.asked + beat());
@@ -126,7 +131,8 @@ Instant SharedQuota::due() const {
 Duration SharedQuota::beat() const {
     const bool active =
         any(granted_.credit) || any(granted_.holding) || pace_.active + kActive > now_;
-    return active ? kBeat : kIdleBeat;
+    return active ? paced(kBeat, view_.instances, kLongestBeat)
+                  : paced(kIdleBeat, view_.instances, kLongestIdleBeat);
 }
 
 /// Callers name themselves, and nobody takes it while the store is away.
@@ -165,7 +171,11 @@ BookExchange SharedQuota::exchange() {
         talk_.under_way->untold = untold();
         return *talk_.under_way;
     }
-    if (pace_.active + kIdle < now_ || now_ >= granted_.lease) {
+    const bool ends = talk_.ends != Talk::Ends::no;
+    if (ends) {
+        pace_.heads.clear();
+    }
+    if (ends || pace_.active + kIdle < now_ || now_ >= granted_.lease) {
         news_.returned = std::exchange(granted_.credit, {});
     }
     pace_.first_asked = now_;
@@ -174,6 +184,8 @@ BookExchange SharedQuota::exchange() {
     out.seq = talk_.seq++;
     out.after = talk_.acknowledged;
     out.window = window_;
+    out.leaves = ends;
+    out.instances = view_.instances;
     out.limits = limits_;
     out.spent = std::exchange(news_.spent, {});
     out.returned = std::exchange(news_.returned, {});
@@ -186,7 +198,7 @@ BookExchange SharedQuota::exchange() {
     }
     out.learned_requests = std::exchange(news_.requests, 0);
     out.learned_tokens = std::exchange(news_.tokens, 0);
-    if (wants_refill()) {
+    if (!ends && wants_refill()) {
         out.ahead = ahead();
         for (std::size_t b = 0; b < kBooks; ++b) {
             out.ahead[b] = std::max<std::int64_t>(0, out.ahead[b] - granted_.credit[b]);
@@ -205,7 +217,9 @@ BookExchange SharedQuota::exchange() {
     out.beat = beat();
     out.alone_epoch = view_.alone_epoch;
     out.alone = view_.others_full ? view_.alone_left : view_.alone;
-    out.wants_profile = mode_ == Mode::alone || pace_.profile + kProfile <= now_;
+    out.wants_profile =
+        !ends && (mode_ == Mode::alone ||
+                  pace_.profile + paced(kProfile, view_.instances, kLongestProfile) <= now_);
     talk_.under_way = out;
     talk_.again = false;
     return out;
@@ -214,6 +228,11 @@ BookExchange SharedQuota::exchange() {
 bool SharedQuota::answered(const BookAnswer& answer, Instant now) {
     tick(now);
     if (!talk_.under_way || answer.seq != talk_.under_way->seq) {
+        return false;
+    }
+    if (talk_.under_way->leaves) {
+        talk_.ends = Talk::Ends::now;
+        talk_.under_way.reset();
         return false;
     }
     note_told(answer, now);
@@ -285,6 +304,8 @@ void SharedQuota::note_offer(const BookAnswer& answer) {
     for (const auto& [at, amounts] : std::exchange(view_.filled, {})) {
         for (std::size_t b = 0; b < kBooks; ++b) {
             view_.others[b].remove(at, static_cast<std::uint64_t>(amounts[b]));
+            view_.pending[b].remove(at, static_cast<std::uint64_t>(amounts[b]));
+            view_.pended[b] -= amounts[b];
         }
     }
 }
@@ -340,14 +361,20 @@ void SharedQuota::note_refused(std::vector<BookExchange::Backlog>& told, bool of
 /// Its own part is what this instance has told and corrected; the rest is the others'.
 void SharedQuota::read_profile(const BookAnswer& answer, Instant now) {
     view_.others = logs(window_, slack_);
-    for (SlidingLog& log : view_.others) {
-        log.expire(now);
+    view_.pending = logs(window_, slack_);
+    view_.pended = {};
+    for (std::size_t b = 0; b < kBooks; ++b) {
+        view_.others[b].expire(now);
+        view_.pending[b].expire(now);
     }
     for (const auto& logged : answer.profile) {
         const std::size_t b = index(logged.book);
         const std::int64_t theirs =
             logged.amount - std::min(told_.in(b, logged.bucket), logged.amount);
+        const std::int64_t settled = std::clamp<std::int64_t>(
+            logged.settled - told_.settled_in(b, logged.bucket), 0, theirs);
         view_.others[b].add(now - logged.age, static_cast<std::uint64_t>(theirs));
+        add_pending(b, now - logged.age, theirs - settled);
     }
 }
 
@@ -359,6 +386,7 @@ void SharedQuota::catch_up(const BookAnswer& answer, Instant now) {
             answer.used[b] - own - static_cast<std::int64_t>(view_.others[b].used());
         if (more > 0) {
             view_.others[b].add(now, static_cast<std::uint64_t>(more));
+            add_pending(b, now, more);
         }
     }
 }
@@ -369,11 +397,19 @@ void SharedQuota::tell_what_went_alone(Instant now) {
         const auto book = static_cast<Book>(b);
         std::vector<EngineState::Used> parts = alone_[b].by_age(now);
         std::ranges::sort(parts, std::ranges::greater{}, &EngineState::Used::age);
+        std::vector<EngineState::Used> settled = alone_settled_[b].by_age(now);
         for (const auto& part : parts) {
+            std::int64_t final = 0;
+            std::erase_if(settled, [&](const auto& s) {
+                final += s.age >= part.age ? static_cast<std::int64_t>(s.amount) : 0;
+                return s.age >= part.age;
+            });
             const Instant until = now - part.age + alone_[b].window() / kLogBuckets;
-            told_.tell_alone(talk_.seq, book, until, static_cast<std::int64_t>(part.amount), now);
+            told_.tell_alone(talk_.seq, book, until,
+                             {static_cast<std::int64_t>(part.amount), final}, now);
         }
         alone_[b] = SlidingLog(alone_[b].window(), slack_);
+        alone_settled_[b] = SlidingLog(alone_[b].window(), slack_);
     }
 }
 
@@ -385,7 +421,9 @@ void SharedQuota::lost(Instant now) {
     mode_ = Mode::alone;
     // What others were granted they will have sent.
     for (std::size_t b = 0; b < kBooks; ++b) {
-        view_.others[b].add(now, static_cast<std::uint64_t>(std::exchange(view_.held[b], 0)));
+        const std::int64_t held = std::exchange(view_.held[b], 0);
+        view_.others[b].add(now, static_cast<std::uint64_t>(held));
+        add_pending(b, now, held);
     }
 }
 

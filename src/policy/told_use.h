@@ -35,13 +35,18 @@ public:
         std::uint64_t next = 0;  ///< the exchange that tells it again
     };
     void answered(const Answered& told, Instant now);
-    /// Of what exchange `seq` told, or will tell. `more` is negative.
-    void correct(std::uint64_t seq, Book book, std::int64_t more);
+    /// Of what exchange `seq` told, or will tell, so much is final. `more` is zero or negative:
+    /// what it was held at beyond that.
+    void settle(std::uint64_t seq, Book book, std::int64_t more, std::int64_t settled);
 
+    struct Part {
+        std::int64_t amount = 0;
+        std::int64_t settled = 0;  ///< of it
+    };
     /// What went without a grant until `until` is told by exchange `seq`.
-    void tell_alone(std::uint64_t seq, Book book, Instant until, std::int64_t amount, Instant now);
-    /// What went without a grant at `held` and has been told since.
-    void correct_alone(Book book, Instant held, std::int64_t more);
+    void tell_alone(std::uint64_t seq, Book book, Instant until, Part part, Instant now);
+    /// The same of what went without a grant at `held` and has been told since.
+    void settle_alone(Book book, Instant held, std::int64_t more, std::int64_t settled);
 
     std::vector<BookExchange::Correction> take_corrections() {
         return std::exchange(corrections_, {});
@@ -51,6 +56,8 @@ public:
     /// Known to the store, by bucket, and in all buckets from `first` on.
     std::int64_t in(std::size_t book, std::int64_t bucket) const;
     std::int64_t since(std::size_t book, std::int64_t first) const;
+    /// Of what is known there, so much is final, or will be told to be.
+    std::int64_t settled_in(std::size_t book, std::int64_t bucket) const;
 
 private:
     struct Entry {
@@ -71,6 +78,7 @@ private:
         std::uint64_t seq = 0;
         Book book = Book::tokens;
         std::int64_t more = 0;
+        std::int64_t settled = 0;
     };
     /// How the store's clock lies to ours.
     struct Anchor {
@@ -80,10 +88,10 @@ private:
 
     Duration width(std::size_t book) const;
     std::int64_t bucket_at(std::size_t book, Instant at) const;
-    void correct(Entry& entry, Book book, std::int64_t more);
+    void settle(Entry& entry, Book book, std::int64_t more, std::int64_t settled);
     void tell_again(std::uint64_t seq, Duration lost, Instant now);
     void forget_corrections(std::size_t book, std::int64_t bucket);
-    void add_correction(Book book, std::int64_t bucket, std::int64_t more);
+    void add_correction(Book book, std::int64_t bucket, std::int64_t more, std::int64_t settled);
 
     Duration window_;
     Anchor anchor_;  // of the last answer
@@ -92,7 +100,9 @@ private:
     std::deque<Alone> alone_;       // the oldest first
     std::vector<Waiting> waiting_;  // corrections of what has not been answered yet
     std::vector<BookExchange::Correction> corrections_;
-    std::array<std::map<std::int64_t, std::int64_t>, kBooks> known_;
+    using ByBucket = std::map<std::int64_t, std::int64_t>;
+    std::array<ByBucket, kBooks> known_;
+    std::array<ByBucket, kBooks> settled_;
 };
 
 }  // namespace weir::policy

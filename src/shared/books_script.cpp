@@ -26,7 +26,8 @@ local now = t[1] * 1e6 + t[2]
 local me, seq, after, beat, window = text(), number(), number(), number(), number()
 local limits, spent, returned, untold, ahead = four(), four(), four(), four(), four()
 local kept, kept_epoch = four(), number()
-local profile, teach_r, teach_t, settling = number(), number(), number(), number()
+local profile, leaves, told_of = number(), number() == 1, number()
+local teach_r, teach_t, settling = number(), number(), number()
 
 local windows = {window, window, DAY, window}
 local width, slack, first, bucket = {}, {}, {}, {}
@@ -39,14 +40,15 @@ for b = 1, 4 do
 end
 
 -- State: sums of what is logged (u), held (h), expired ever (z) and offered (a), the oldest bucket
--- (o), what calls under way will give back (v), what has been learned, when anybody was here last (n) and the last outage (p, r).
+-- (o), what calls under way will give back (v), what has been learned, when anybody was here last (n), the last outage (p, r), and since when the books are
+-- young (y) and how many they wait for (m).
 local fields = {'e', 'x', 'f', 'lr', 'lt', 'u1', 'u2', 'u3', 'u4', 'h1', 'h2', 'h3', 'h4',
                 'o1', 'o2', 'o3', 'o4', 'z1', 'z2', 'z3', 'z4', 'a1', 'a2', 'a3', 'a4',
-                'n', 'p', 'r', 'v'}
+                'n', 'p', 'r', 'v', 'y', 'm'}
 local got = call('HMGET', K, unpack(fields))
 local s = {}
 for i, f in ipairs(fields) do s[f] = tonumber(got[i]) or 0 end
-if s.e == 0 then s.e = now end
+if s.e == 0 then s.e, s.y = now, now end
 local used, held = {s.u1, s.u2, s.u3, s.u4}, {s.h1, s.h2, s.h3, s.h4}
 local oldest, freed = {s.o1, s.o2, s.o3, s.o4}, {s.z1, s.z2, s.z3, s.z4}
 local standing = {s.a1, s.a2, s.a3, s.a4}
@@ -61,12 +63,20 @@ local function log(b, to, amount)
     if oldest[b] == 0 or to < oldest[b] then oldest[b] = to end
 end
 
+-- Of what is logged in a bucket, so much more is final.
+local function settle(b, to, amount)
+    if amount > 0 then call('HINCRBY', K, 's' .. b .. ':' .. int(to), int(amount)) end
+end
+
 for b = 1, 4 do
     local o = oldest[b]
     if o > 0 and o < first[b] then
         local last = math.min(first[b] - 1, o + BUCKETS + math.ceil(slack[b] / width[b]) + 2)
-        local gone = {}
-        for i = o, last do gone[#gone + 1] = b .. ':' .. int(i) end
+        local gone, settled = {}, {}
+        for i = o, last do
+            gone[#gone + 1] = b .. ':' .. int(i)
+            settled[#settled + 1] = 's' .. b .. ':' .. int(i)
+        end
         for _, v in ipairs(call('HMGET', K, unpack(gone))) do
             if v then
                 used[b] = used[b] - tonumber(v)
@@ -74,6 +84,7 @@ for b = 1, 4 do
             end
         end
         call('HDEL', K, unpack(gone))
+        call('HDEL', K, unpack(settled))
         oldest[b] = first[b]
     end
 end
@@ -81,7 +92,7 @@ end
 local function unpacked(v)
     if not v then
         -- p, l: the offer of the last answer that it has heard for certain, and of the last.
-        local none = {a = {0, 0, 0, 0}, f = {0, 0, 0, 0}, t = HUGE, n = 1}
+        local none = {a = {0, 0, 0, 0}, f = {0, 0, 0, 0}, c = {0, 0, 0, 0}, t = HUGE, n = 1}
         return {q = 0, s = 0, v = 0, h = {0, 0, 0, 0}, n = {0, 0, 0, 0}, g = {0, 0, 0, 0},
                 b = {0, 0, 0, 0}, w = {0, 0, 0, 0}, p = none, l = none}
     end
@@ -128,19 +139,24 @@ end
 local function apart(o)
     local all = {}
     for b = 1, 4 do
-        local more = 0
+        all[b] = o.w[b]
         for _, offer in ipairs({o.p, o.l}) do
             if offer.t <= now then
-                more = math.max(more, math.floor((freed[b] - offer.f[b]) / offer.n))
+                local part = math.max(o.w[b], offer.c[b])
+                local more = o.w[b] + math.floor((freed[b] - offer.f[b]) / offer.n)
+                if offer.t + windows[b] <= now then more = part end
+                all[b] = math.max(all[b], math.min(more, part))
             end
         end
-        all[b] = o.w[b] + more
     end
     return all
 end
 
 -- Who has been silent for long is dead, unless nobody reached the store.
-if s.n > 0 and now - s.n >= OUTAGE then s.p, s.r = s.n, now end
+if s.n > 0 and now - s.n >= OUTAGE then
+    s.p, s.r = s.n, now
+    if s.y > 0 then s.y = now end
+end
 s.n = now
 local silent = {0, 0, 0, 0}
 for _, other in ipairs(call('ZRANGEBYSCORE', KQ, '-inf', int(now))) do
@@ -162,7 +178,9 @@ end
 local self = unpacked(call('HGET', KI, me))
 local watched = call('ZSCORE', KQ, me)
 local before = self.q
-local stale = seq < self.q
+-- It has left already, and this came once more.
+local left = leaves and self.q == 0
+local stale = left or seq < self.q
 if not stale then
     self.s = now
     for b = 1, 4 do
@@ -172,7 +190,12 @@ if not stale then
     end
     call('ZADD', KS, int(self.s), me)
 end
-local young = now - s.e < YOUNG
+if s.y > 0 then
+    s.m = math.max(s.m, told_of)
+    local all = call('ZCARD', KS) >= s.m or now - s.y >= DEAD
+    if all and now - s.y >= YOUNG then s.y = 0 end
+end
+local young = s.y > 0
 local room_in = 0
 )lua";
 

@@ -5,7 +5,7 @@ namespace weir::shared {
 const std::string_view kBooksGrants = R"lua(
 -- The rest of the arguments.
 local corrections, heads, charges, backlog, troubles = {}, {}, {}, {}, {}
-for i = 1, number() do corrections[i] = {number(), number(), number()} end
+for i = 1, number() do corrections[i] = {number(), number(), number(), number()} end
 for i = 1, number() do
     heads[i] = {c = number(), n = text(), a = now - number(), need = four()}
 end
@@ -38,7 +38,7 @@ local function refuse(name, seconds)
     keep(name)
 end
 
-if seq > self.q then
+if seq > self.q and not left then
     self.q = seq
     self.p = self.l
     self.g = {0, 0, 0, 0}
@@ -53,7 +53,11 @@ if seq > self.q then
         local b = c[1] + 1
         -- What was told has been lost, and others have their amounts where it was: only they could
         -- be taken back.
-        if (c[3] > 0 or before == after) and c[2] >= first[b] then log(b, math.min(c[2], bucket[b]), c[3]) end
+        if (c[3] > 0 or before == after) and c[2] >= first[b] then
+            local to = math.min(c[2], bucket[b])
+            log(b, to, c[3])
+            settle(b, to, c[4])
+        end
     end
     if #charges > 0 and call('HLEN', KC) > CLIENTS then call('DEL', KC) end
     for _, c in ipairs(charges) do
@@ -79,7 +83,7 @@ if seq > self.q then
         local own = apart(self)
         for b = 1, 4 do withheld[b] = withheld[b] + math.max(0, own[b] - self.n[b]) end
     end
-    if not young then
+    if not young and not leaves then
         local room = {}
         for b = 1, 4 do
             room[b] = limits[b] < 0 and HUGE or limits[b] - used[b] - held[b] - withheld[b]
@@ -160,17 +164,19 @@ if seq > self.q then
             self.h[b] = self.h[b] + self.g[b]
             held[b] = held[b] + self.g[b]
         end
-        for _, c in pairs(claims) do
-            for b = 1, 4 do needed[b] = needed[b] + c.need[b] end
-        end
+    end
+    for _, c in pairs(claims) do
+        for b = 1, 4 do needed[b] = needed[b] + c.need[b] end
     end
     -- For the case that it hears nothing more.
     local n = call('ZCARD', KS)
     -- While the books are young it is alone already, and uses its part of what expires.
     local silent_at = young and now or now + math.floor(beat * 5 / 2)
-    local offer = {a = {0, 0, 0, 0}, f = {}, t = silent_at, n = n}
+    local offer = {a = {0, 0, 0, 0}, f = {}, c = {}, t = silent_at, n = n}
     for b = 1, 4 do
         offer.f[b] = freed[b]
+        -- With more than its part of the limit it never goes alone.
+        offer.c[b] = math.max(0, math.floor(limits[b] / n))
         local free = limits[b] - used[b] - held[b]
         if young and kept_epoch ~= 0 and kept_epoch ~= s.e then
             offer.a[b] = kept[b]
@@ -191,9 +197,26 @@ local granted = seq == self.q and self.g or {0, 0, 0, 0}
 local holds = self.v > 0
 for b = 1, 4 do holds = holds or self.h[b] > 0 or self.n[b] > 0 end
 if holds then call('ZADD', KL, int(now + LEASE), me) else call('ZREM', KL, me) end
-call('HSET', KI, me, cmsgpack.pack(self))
+local told, used_then = {}, {unpack(used)}
+for b = 1, 4 do told[b] = held[b] - self.h[b] - self.n[b] end
+local settles_elsewhere = s.v - self.v
+if leaves then
+    for b = 1, 4 do
+        local all = self.h[b] + self.n[b]
+        held[b] = held[b] - all
+        log(b, bucket[b], all)
+        standing[b] = standing[b] - self.w[b]
+    end
+    s.v = s.v - self.v
+    for _, k in ipairs({KL, KQ, KS}) do call('ZREM', k, me) end
+    for _, k in ipairs({KI, KW, KT}) do call('HDEL', k, me) end
+    claims[me], troubles = nil, {}
+else
+    call('HSET', KI, me, cmsgpack.pack(self))
+end
 local write = {'e', int(s.e), 'f', string.format('%.17g', s.f), 'lr', int(s.lr), 'lt', int(s.lt),
-               'n', int(s.n), 'p', int(s.p), 'r', int(s.r), 'v', int(s.v)}
+               'n', int(s.n), 'p', int(s.p), 'r', int(s.r), 'v', int(s.v),
+               'y', int(s.y), 'm', int(s.m)}
 for b = 1, 4 do
     for _, pair in ipairs({{'u', used[b]}, {'h', held[b]}, {'o', oldest[b]},
                            {'z', freed[b]}, {'a', standing[b]}}) do
@@ -213,15 +236,15 @@ else
 end
 
 local out = {int(seq), int(before), int(now), int(s.e), young and '1' or '0', self.l.n}
-for _, list in ipairs({self.b, granted, used}) do
+for _, list in ipairs({self.b, granted, used_then}) do
     for b = 1, 4 do out[#out + 1] = int(list[b]) end
 end
-for b = 1, 4 do out[#out + 1] = int(held[b] - self.h[b] - self.n[b]) end
+for b = 1, 4 do out[#out + 1] = int(told[b]) end
 for b = 1, 4 do out[#out + 1] = stale and '0' or int(self.l.a[b]) end
 out[#out + 1] = int(room_in)
 out[#out + 1] = int(s.lr)
 out[#out + 1] = int(s.lt)
-out[#out + 1] = int(s.v - self.v)
+out[#out + 1] = int(settles_elsewhere)
 out[#out + 1] = #heads
 for _, head in ipairs(heads) do
     out[#out + 1] = head.n
@@ -287,20 +310,25 @@ if profile == 1 then
     for b = 1, 4 do
         local from = math.max(oldest[b], first[b])
         if oldest[b] > 0 and from <= bucket[b] then
-            local names = {}
-            for i = from, bucket[b] do names[#names + 1] = b .. ':' .. int(i) end
+            local names, settled = {}, {}
+            for i = from, bucket[b] do
+                names[#names + 1] = b .. ':' .. int(i)
+                settled[#settled + 1] = 's' .. b .. ':' .. int(i)
+            end
+            settled = call('HMGET', K, unpack(settled))
             for i, v in ipairs(call('HMGET', K, unpack(names))) do
                 if v and tonumber(v) > 0 then
                     local index = from + i - 1
                     logged[#logged + 1] = {b - 1, index,
-                                           math.max(0, now - (index + 1) * width[b]), tonumber(v)}
+                                           math.max(0, now - (index + 1) * width[b]), tonumber(v),
+                                           tonumber(settled[i]) or 0}
                 end
             end
         end
     end
     out[#out + 1] = #logged
     for _, l in ipairs(logged) do
-        for i = 1, 4 do out[#out + 1] = int(l[i]) end
+        for i = 1, 5 do out[#out + 1] = int(l[i]) end
     end
 else
     out[#out + 1] = -1

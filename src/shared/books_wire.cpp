@@ -132,6 +132,8 @@ std::vector<std::string> arguments(std::string_view instance, const BookExchange
     add_all(exchange.alone);
     add(exchange.alone_epoch);
     add(exchange.wants_profile ? 1 : 0);
+    add(exchange.leaves ? 1 : 0);
+    add(exchange.instances);
     add(exchange.learned_requests);
     add(exchange.learned_tokens);
     add(exchange.settling);
@@ -140,6 +142,7 @@ std::vector<std::string> arguments(std::string_view instance, const BookExchange
         add(static_cast<std::int64_t>(c.book));
         add(c.bucket);
         add(c.amount);
+        add(c.settled);
     }
     add(static_cast<std::int64_t>(exchange.heads.size()));
     for (const auto& head : exchange.heads) {
@@ -217,6 +220,7 @@ std::expected<BookAnswer, std::string> answer_of(std::string_view quota, const R
             l.bucket = items.integer(0);
             l.age = items.duration();
             l.amount = items.integer(0);
+            l.settled = items.integer(0);
         }
     }
     if (!items.good() || !items.at_end()) {

@@ -101,6 +101,23 @@ def test_an_instance_that_dies_takes_nothing_with_it(start, redis):
         assert callers.bad == []
 
 
+def test_an_instance_that_drains_gives_its_part_back_at_once(start, redis):
+    def instances(weir):
+        return weir.status()["shared"][0]["instances"]
+
+    with Fleet(start, redis, 3) as fleet:
+        with Callers(fleet.all[:2], 6) as callers:
+            fleet.all[2].converse(PROMPT, max_tokens=100)
+            wait_until(lambda: callers.good > 40 and instances(fleet.all[0]) == 3, 30, "some answers")
+            refused = fleet.refusals()
+            fleet.all[2].signal(signal.SIGTERM)
+            # Not after the 25 s after which a silent instance counts as dead, and is still remembered for ten minutes.
+            wait_until(lambda: [instances(weir) for weir in fleet.all[:2]] == [2, 2], 10, "the others to be two")
+            time.sleep(WINDOW)
+            assert fleet.refusals() == refused
+        assert callers.bad == []
+
+
 def test_a_clients_own_limit_is_one_for_all_instances(start, redis):
     clients = [{"name": "etl", "key_sha256": [sha256(b"etl-key").hexdigest()], "tokens_per_minute": 20_000}]
     with Fleet(start, redis, 3, clients) as fleet:

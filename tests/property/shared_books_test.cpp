@@ -28,6 +28,8 @@ constexpr Instant kStart = Instant{} + 5000s;
 /// What the service counts: a sliding window, by the time at which a request reached it.
 class Ledger {
 public:
+    explicit Ledger(Duration window) : window_(window) {}
+
     void take(std::uint64_t call, std::int64_t held, Instant at) {
         calls_[call] = {at, held};
         used_ += held;
@@ -40,7 +42,7 @@ public:
         }
     }
     std::int64_t used(Instant now) {
-        while (!order_.empty() && order_.front().first + 60s <= now) {
+        while (!order_.empty() && order_.front().first + window_ <= now) {
             used_ -= calls_[order_.front().second].second;
             calls_.erase(order_.front().second);
             order_.pop_front();
@@ -49,6 +51,7 @@ public:
     }
 
 private:
+    Duration window_;
     std::map<std::uint64_t, std::pair<Instant, std::int64_t>> calls_;
     std::deque<std::pair<Instant, std::uint64_t>> order_;
     std::int64_t used_ = 0;
@@ -60,12 +63,23 @@ struct Faults {
     bool crashes = false;  ///< an instance ends, and another one begins
     bool cuts = false;     ///< nobody reaches the books for a while
     bool resets = false;   ///< the books are lost and begin anew
+    bool parts = false;    ///< some do not reach the books for a while, the others do
+};
+
+struct Shape {
+    Duration window = 60s;
+    std::uint64_t max_output = 1'000;  ///< of most calls
 };
 
 class World {
 public:
-    World(std::uint64_t seed, std::size_t instances, Faults faults)
-        : dice_(seed), faults_(faults), limit_(150'000 + dice_.below(150'000)) {
+    World(std::uint64_t seed, std::size_t instances, Faults faults, Shape shape)
+        : dice_(seed),
+          faults_(faults),
+          shape_(shape),
+          limit_(150'000 + dice_.below(150'000)),
+          ledger_(shape.window) {
+        config_.quota_window = shape.window;
         config_.default_region = "us-east-1";
         config_.regions["us-east-1"] = {};
         config_.shared = SharedConfig{};
@@ -107,8 +121,8 @@ public:
             } else if (next_arrival <= next) {
                 arrive();
                 // Twice what the quota allows, most of it at one instance.
-                next_arrival +=
-                    from_seconds(dice_.uniform() * 60.0 * 1200 / static_cast<double>(limit_));
+                next_arrival += from_seconds(dice_.uniform() * to_seconds(shape_.window) * 1200 /
+                                             static_cast<double>(limit_));
             } else {
                 fault();
                 next_fault += from_seconds(1 + 10 * dice_.uniform());
@@ -133,6 +147,7 @@ private:
         std::unique_ptr<Engine> engine;
         std::string name;
         Instant asleep_until{};
+        Instant cut_until{};
         bool heard = false;                            ///< the books have answered it
         std::map<std::string, std::uint64_t> waiting;  ///< exchanges, by quota
     };
@@ -156,6 +171,7 @@ private:
         instances_.push_back({std::make_unique<Engine>(config_, dice_.engine(), now_),
                               "i" + std::to_string(names_++),
                               {},
+                              {},
                               false,
                               {}});
     }
@@ -177,7 +193,8 @@ private:
         }
         Caller caller{i, instances_[i].name, {}, 0, 0, 0};
         caller.input = 100 + static_cast<std::int64_t>(dice_.below(800));
-        caller.max_output = dice_.one_in(20) ? 40'000 : 1'000;
+        caller.max_output =
+            dice_.one_in(20) ? 40'000 : static_cast<std::int64_t>(shape_.max_output);
         caller.output = 1 + static_cast<std::int64_t>(dice_.below(900));
         caller.id = {0, static_cast<std::uint32_t>(callers_.size()), 1};
         Call call;
@@ -218,7 +235,7 @@ private:
             const std::uint64_t number = messages_.size();
             instances_[i].waiting[asked.quota] = number;
             messages_.push_back({i, instances_[i].name, std::move(asked), {}});
-            const bool cut = now_ < cut_until_;
+            const bool cut = now_ < std::max(cut_until_, instances_[i].cut_until);
             if (!cut && !(faults_.losses && dice_.one_in(30))) {
                 add(latency(), to_books, number);
             }
@@ -270,7 +287,8 @@ private:
                 message.answer = books_[message.asked.quota].exchange(message.name, message.asked,
                                                                       (now_ - kStart) / 1us + 1);
                 message.answered = true;
-                if (!(faults_.losses && dice_.one_in(30))) {
+                if (!(faults_.losses && dice_.one_in(30)) &&
+                    now_ >= instances_[message.instance].cut_until) {
                     add(latency(), from_books, event.number);
                 }
                 return;
@@ -307,7 +325,7 @@ private:
             // Not longer than 25 s in one go: the books take it to be dead then, and what it sent
             // alone before that, and has told nobody, is forgotten.
             const std::size_t i = dice_.below(instances_.size());
-            if (awake(i)) {
+            if (awake(i) && instances_[i].cut_until + 2s < now_) {
                 instances_[i].asleep_until = now_ + from_seconds(25 * dice_.uniform());
             }
         }
@@ -316,16 +334,27 @@ private:
         const bool cut = now_ < cut_until_ + 70s || now_ < crashed_ + 20s;
         if (faults_.crashes && !cut && dice_.one_in(4)) {
             Instance& gone = instances_[dice_.below(instances_.size())];
+            if (gone.cut_until + 2s >= now_) {
+                return;
+            }
             gone.engine = std::make_unique<Engine>(config_, dice_.engine(), now_);
             gone.name = "i" + std::to_string(names_++);
             gone.waiting.clear();
             gone.heard = false;
+            gone.cut_until = kStart;
             crashed_ = now_;
             return;
         }
         const bool known = std::ranges::all_of(instances_, &Instance::heard);
         if (faults_.cuts && !cut && dice_.one_in(4) && known) {
             cut_until_ = now_ + from_seconds(30 * dice_.uniform());
+        }
+        if (faults_.parts && dice_.one_in(3) && known) {
+            // Shorter than it takes to be dead, the beat and the way included.
+            Instance& part = instances_[dice_.below(instances_.size())];
+            if (std::max(part.cut_until, part.asleep_until) + 2s < now_) {
+                part.cut_until = now_ + from_seconds(22 * dice_.uniform());
+            }
         }
         if (faults_.resets && dice_.one_in(8)) {
             books_.clear();
@@ -334,6 +363,7 @@ private:
 
     Dice dice_;
     Faults faults_;
+    Shape shape_;
     std::uint64_t limit_;
     Config config_;
     Instant now_ = kStart;
@@ -353,12 +383,12 @@ private:
     std::uint64_t used_count_ = 0;
 };
 
-void play(Faults faults, double least_use) {
+void play(Faults faults, double least_use, Shape shape = {}) {
     const std::uint64_t base = test::seed_for("shared books", 1);
     for (std::uint64_t round = 0; round < 6; ++round) {
         const std::uint64_t seed = base + round;
         SCOPED_TRACE("seed " + std::to_string(seed));
-        World world(seed, 2 + seed % 4, faults);
+        World world(seed, 2 + seed % 4, faults, shape);
         world.run(240s);
         std::printf("seed %llu: over %lld, served %llu, use %.2f\n",
                     static_cast<unsigned long long>(seed),
@@ -389,8 +419,25 @@ TEST(SharedBooks, WhenNobodyReachesThem) {
     play({.losses = true, .pauses = true, .crashes = true, .cuts = true}, 0.3);
 }
 
+TEST(SharedBooks, WhoeverIsCutOff) {
+    play({.losses = true, .parts = true}, 0.4);
+}
+
+TEST(SharedBooks, WhoeverIsCutOffForWindows) {
+    play({.losses = true, .parts = true}, 0.3, {.window = 6s, .max_output = 3'000});
+}
+
+TEST(SharedBooks, WhoeverIsCutOffOrPausesOrEnds) {
+    play({.losses = true, .pauses = true, .crashes = true, .cuts = true, .parts = true}, 0.2,
+         {.window = 6s, .max_output = 3'000});
+}
+
 TEST(SharedBooks, WhenTheyAreLost) {
     play({.losses = true, .resets = true}, 0.3);
+}
+
+TEST(SharedBooks, WhenTheyAreAwayAndLost) {
+    play({.losses = true, .cuts = true, .resets = true}, 0.3, {.window = 6s, .max_output = 3'000});
 }
 
 }  // namespace

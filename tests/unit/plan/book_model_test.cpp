@@ -17,8 +17,10 @@ constexpr std::int64_t kSecond = 1'000'000;
 class BookModelTest : public testing::Test {
 protected:
     BookModelTest() {
-        say("a", {});
-        now_ += 3 * kSecond;
+        for (int i = 0; i < 6; ++i) {
+            say("a", {});
+            now_ += kSecond / 2;
+        }
     }
 
     BookAnswer say(const std::string& name, BookExchange x) {
@@ -63,6 +65,52 @@ TEST_F(BookModelTest, GrantsNothingWhileItIsYoung) {
     const BookAnswer answer = young.exchange("a", x, now_);
     EXPECT_TRUE(answer.young);
     EXPECT_EQ(answer.granted[1], 0);
+}
+
+TEST_F(BookModelTest, TheyAreYoungUntilAllHaveComeWhoWereThereBefore) {
+    BookModel anew;
+    std::uint64_t seq = 0;
+    const auto come = [&](const std::string& name) {
+        now_ += kSecond / 2;
+        BookExchange x;
+        x.seq = ++seq;
+        x.window = 60s;
+        x.instances = 3;
+        x.limits = {-1, 1'000, -1, -1};
+        return anew.exchange(name, x, now_).young;
+    };
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_TRUE(come("a"));
+        EXPECT_TRUE(come("b"));
+    }
+    EXPECT_FALSE(come("c"));
+    EXPECT_FALSE(come("a"));
+}
+
+TEST_F(BookModelTest, WhoeverDoesNotComeToYoungBooksMustBeDeadAfterAWhile) {
+    BookModel anew;
+    BookExchange x;
+    x.window = 60s;
+    x.instances = 2;
+    const std::int64_t begin = now_;
+    while (now_ < begin + 25 * kSecond) {
+        ++x.seq;
+        EXPECT_TRUE(anew.exchange("a", x, now_).young);
+        now_ += kSecond / 2;
+    }
+    ++x.seq;
+    EXPECT_FALSE(anew.exchange("a", x, now_).young);
+}
+
+TEST_F(BookModelTest, WhileNobodyReachesThemTheyGrowNoOlder) {
+    BookModel anew;
+    BookExchange x;
+    x.window = 60s;
+    x.seq = 1;
+    anew.exchange("a", x, now_);
+    now_ += 10 * kSecond;
+    x.seq = 2;
+    EXPECT_TRUE(anew.exchange("a", x, now_).young);
 }
 
 TEST_F(BookModelTest, WhatIsHeldLapsesIntoTheLogAndComesBackAfterItsWindow) {
@@ -122,6 +170,76 @@ TEST_F(BookModelTest, WhoIsSilentHasItsPartOfWhatExpiresUntilItMustBeDead) {
     }
     EXPECT_EQ(say("a", wanting(501)).granted[1], 0);
     EXPECT_EQ(say("a", wanting(500)).granted[1], 500);
+}
+
+TEST_F(BookModelTest, WhoIsSilentForLongHasNoMoreThanItsPartOfTheLimit) {
+    beat({"a", "b"});
+    const auto cycle = [&](std::int64_t tokens) {  // all of it expires within the window of 1.2 s
+        BookExchange x = spending(tokens);
+        x.seq = ++seq_["a"];
+        x.quota = "q";
+        x.window = 1200ms;
+        x.beat = 100ms;
+        x.limits = {-1, 1'000, -1, -1};
+        return books_.exchange("a", x, now_);
+    };
+    for (int i = 0; i < 100; ++i) {  // ten seconds: much more than the limit expires
+        now_ += kSecond / 10;
+        cycle(40);
+    }
+    now_ += 2 * kSecond;
+    for (int i = 0; i < 3; ++i) {
+        now_ += kSecond / 10;
+        cycle(0);
+    }
+    BookExchange x = wanting(501);
+    x.seq = ++seq_["a"];
+    x.window = 1200ms;
+    x.beat = 100ms;
+    x.limits = {-1, 1'000, -1, -1};
+    EXPECT_EQ(books_.exchange("a", x, now_).granted[1], 0);
+    x.seq = ++seq_["a"];
+    x.heads[0].need = {1, 500, 500, 0};
+    EXPECT_EQ(books_.exchange("a", x, now_).granted[1], 500);
+}
+
+TEST_F(BookModelTest, WhoLeavesLeavesNothingWithheld) {
+    beat({"a", "b"});
+    EXPECT_EQ(say("b", wanting(300)).granted[1], 300);
+    BookExchange last = spending(200);
+    last.returned[1] = 100;
+    last.leaves = true;
+    say("b", last);
+    EXPECT_EQ(books_.held()[1], 0);
+    const BookAnswer alone = say("a", wanting(800));
+    EXPECT_EQ(alone.instances, 1U);
+    EXPECT_EQ(alone.granted[1], 800);
+    --seq_["b"];
+    say("b", last);  // its answer was lost, and it says so again
+    EXPECT_EQ(books_.used()[1], 1'000);
+    EXPECT_EQ(say("a", {}).instances, 1U);
+}
+
+TEST_F(BookModelTest, WhatAnInstanceThatLeavesStillHoldsMayHaveBeenSent) {
+    beat({"a", "b"});
+    EXPECT_EQ(say("b", wanting(300)).granted[1], 300);
+    BookExchange last;
+    last.leaves = true;
+    say("b", last);
+    EXPECT_EQ(books_.used()[1], 300);
+    EXPECT_EQ(say("a", wanting(701)).granted[1], 0);
+}
+
+TEST_F(BookModelTest, WhatIsSettledIsToldWithTheProfile) {
+    const std::int64_t bucket = say("a", spending(300)).buckets[1];
+    BookExchange x;
+    x.after = seq_["a"];
+    x.corrections.push_back({Book::tokens, bucket, -100, 50});
+    x.wants_profile = true;
+    const BookAnswer answer = say("a", x);
+    ASSERT_EQ(answer.profile.size(), 1U);
+    EXPECT_EQ(answer.profile[0].amount, 200);
+    EXPECT_EQ(answer.profile[0].settled, 50);
 }
 
 TEST_F(BookModelTest, AnExchangeIsAppliedOnce) {

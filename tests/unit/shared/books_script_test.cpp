@@ -64,7 +64,7 @@ std::string text_of(const BookAnswer& a) {
         << "\ntroubles" << text_of(a.troubles) << "\nprofile " << a.has_profile;
     for (const auto& l : a.profile) {
         out << ' ' << static_cast<int>(l.book) << '/' << l.bucket << '/' << l.age / 1us << '/'
-            << l.amount;
+            << l.amount << '/' << l.settled;
     }
     return out.str();
 }
@@ -136,14 +136,17 @@ public:
         x.alone = amounts(3);
         x.settling = dice_.one_in(3) ? 0 : static_cast<std::int64_t>(dice_.below(5'000));
         x.alone_epoch = dice_.one_in(2) ? state.epoch : 0;
-        x.wants_profile = dice_.one_in(3);
+        x.leaves = dice_.one_in(60);
+        x.instances = static_cast<std::uint32_t>(1 + dice_.below(dice_.one_in(9) ? 9 : 4));
+        x.wants_profile = !x.leaves && dice_.one_in(3);
         x.learned_requests = dice_.one_in(20) ? 7 : 0;
         x.learned_tokens = dice_.one_in(20) ? static_cast<std::int64_t>(dice_.below(900)) : 0;
         for (const std::size_t b : {0, 1, 2, 3}) {
             const std::int64_t back = static_cast<std::int64_t>(dice_.below(130));
             if (state.buckets[b] > 0 && dice_.one_in(3)) {
                 x.corrections.push_back({static_cast<Book>(b), state.buckets[b] + 3 - back,
-                                         static_cast<std::int64_t>(dice_.below(900)) - 600});
+                                         static_cast<std::int64_t>(dice_.below(900)) - 600,
+                                         static_cast<std::int64_t>(dice_.below(300))});
             }
         }
         for (std::uint64_t n = dice_.one_in(2) ? dice_.below(4) : 0; n > 0; --n) {
