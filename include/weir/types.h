@@ -176,6 +176,7 @@ enum class Hindrance : std::uint8_t {
     client_limit,  ///< a limit of its client's own
     in_flight,     ///< as many calls under way as may be
     connections,   ///< pool.max_connections
+    held,          ///< an operator, or an alarm, has it closed or drained
     breaker,       ///< open, or its probes are under way
     day,           ///< the day's tokens are gone
     unfit,         ///< it refuses such calls of this client with 403 or 404

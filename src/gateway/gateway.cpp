@@ -149,35 +149,7 @@ Result<void> Gateway::start() {
     if (auto bound = my.listeners.main->start(); !bound) {
         return bound;
     }
-    my.listeners.admin_parts.ready = [this] {
-        return impl_->shared.ready.load(std::memory_order_relaxed);
-    };
-    my.listeners.admin_parts.metrics = [this] { return observe::to_text(impl_->scrape()); };
-    my.listeners.admin_parts.incidents = [this] { return impl_->incidents(); };
-    my.take_orders();
-    my.listeners.admin_parts.status = [this] {
-        return observe::status_json(impl_->status(), impl_->shadow->rows(),
-                                    impl_->in_force.status(), impl_->shadow->advice());
-    };
-    my.listeners.admin_parts.explain = my.explainer(unix_ms());
-    if (my.options.read_config) {
-        my.background = std::make_unique<BackgroundThread>();
-        my.listeners.admin_parts.reload = [this](std::string_view peer,
-                                                 std::function<void(ReloadAnswer)> done) {
-            impl_->background->run([this, by = "POST /reload from " + std::string(peer),
-                                    done = std::move(done)] {
-                const auto& reloading = impl_->options.reloading;
-                if (reloading) {
-                    reloading(true);
-                }
-                auto answer = impl_->reload(impl_->options.read_config(), by);
-                if (reloading) {
-                    reloading(false);
-                }
-                done(answer ? std::move(*answer) : ReloadAnswer{.error = answer.error().message});
-            });
-        };
-    }
+    my.offer_admin();
     if (!config.admin.empty()) {
         net::ServerSettings admin_settings = settings;
         admin_settings.listen = {config.admin};
@@ -225,58 +197,6 @@ void Gateway::Impl::log_observed() {
     for (const auto& one : shadow->advice()) {
         log(LogLevel::info, "observed, so: " + one.text);
     }
-}
-
-/// Starts the thread that sends metrics when they are first asked for.
-void Gateway::Impl::push_metrics(const Config& config) {
-    if (config.aws.metrics.to == MetricsTo::off) {
-        return;
-    }
-    const std::lock_guard lock(aws.mutex);
-    if (aws.push != nullptr || !running) {
-        return;
-    }
-    log(LogLevel::info, "metrics go to CloudWatch: " + aws::price_of_metrics(config));
-    MetricsPush::Parts parts;
-    parts.snapshot = [this] { return in_force.snapshot(); };
-    parts.scrape = [this] { return scrape(); };
-    if (access_log != nullptr) {
-        parts.write_line = [this](std::string_view line) { access_log->write(line); };
-    }
-    parts.keys = [this] { return regions.keys(KeysWanted::of(in_force.snapshot()->config)); };
-    parts.log = options.log;
-    aws.push = std::make_unique<MetricsPush>(std::move(parts));
-}
-
-/// Starts the thread that watches when somebody is first to be told.
-void Gateway::Impl::watch_incidents(const Config& config) {
-    const IncidentsConfig& incidents = config.aws.incidents;
-    if (incidents.topic.empty() && incidents.webhook.empty()) {
-        return;
-    }
-    const std::lock_guard lock(aws.mutex);
-    if (aws.incidents != nullptr || !running) {
-        return;
-    }
-    IncidentWatch::Parts parts;
-    parts.snapshot = [this] { return in_force.snapshot(); };
-    parts.status = [this] { return gate->status(); };
-    parts.samples = [this] { return to_samples(scrape()); };
-    parts.expiry = [this] { return regions.soonest_expiry(); };
-    parts.keys = [this] { return regions.keys(KeysWanted::of(in_force.snapshot()->config)); };
-    parts.instance = shared.instance;
-    if (config.quota_window < std::chrono::minutes(1)) {  // of tests: all goes as much faster
-        parts.timing = {.open_after = 1, .resolve_after = 2, .update_every = 5};
-    }
-    parts.log = options.log;
-    aws.incidents = std::make_unique<IncidentWatch>(std::move(parts));
-}
-
-std::string Gateway::Impl::incidents() {
-    const std::lock_guard lock(aws.mutex);
-    return incidents_json(
-        aws.incidents == nullptr ? std::vector<aws::Incident>{} : aws.incidents->list(),
-        aws.incidents != nullptr);
 }
 
 std::vector<std::uint16_t> Gateway::ports() const {

@@ -1,4 +1,6 @@
-// What a running gateway is made of; gateway.cpp starts and ends it, gateway_reload.cpp changes it.
+// What a running gateway is made of; gateway.cpp starts and ends it, gateway_reload.cpp changes it,
+// gateway_admin.cpp tells of it, gateway_orders.cpp takes orders, gateway_aws.cpp starts what asks
+// AWS or tells it.
 #pragma once
 
 #include "gateway/admin.h"
@@ -112,14 +114,13 @@ struct Gateway::Impl {
     void take_findings(const FindingsByAccount& found);
     void tell_limits(const std::vector<FoundLimit>& limits);
     std::vector<prometheus::MetricFamily> scrape();
+    void offer_admin();
     void feed_page();
     void push_metrics(const Config& config);
     void watch_incidents(const Config& config);
     void let_alarms_act(const Config& config);
     std::string incidents();
-    void take_orders();
     OrderReply order(const OrderText& text);
-    decltype(AdminParts::explain) explainer(std::int64_t started_unix_ms);
     void log_observed();
     void log(LogLevel level, std::string_view text) const {
         if (options.log) {

@@ -3,15 +3,6 @@
 
 namespace weir::gateway {
 
-/// Lets the admin port have them.
-void Gateway::Impl::take_orders() {
-    listeners.admin_parts.order = [this](const OrderText& text) { return order(text); };
-    listeners.admin_parts.alarms = [this] {
-        const std::lock_guard lock(aws.mutex);
-        return aws.actions;
-    };
-}
-
 OrderReply Gateway::Impl::order(const OrderText& text) {
     if (!text.post) {
         return {.body = observe::targets_json(gate->status())};
@@ -50,22 +41,6 @@ OrderReply Gateway::Impl::order(const OrderText& text) {
     }
     log(LogLevel::warn, "order from " + std::string(text.peer) + ": " + describe(*read));
     return {.body = order_json(*read, targets_named(read->targets, config->config, now))};
-}
-
-/// Starts the thread that takes what alarms say when they are first allowed to.
-void Gateway::Impl::let_alarms_act(const Config& config) {
-    if (config.aws.actions.empty()) {
-        return;
-    }
-    const std::lock_guard lock(aws.mutex);
-    if (aws.actions != nullptr || !running) {
-        return;
-    }
-    AlarmActions::Parts parts;
-    parts.snapshot = [this] { return in_force.snapshot(); };
-    parts.gate = gate.get();
-    parts.log = options.log;
-    aws.actions = std::make_shared<AlarmActions>(std::move(parts));
 }
 
 }  // namespace weir::gateway

@@ -78,6 +78,8 @@ std::string cause_text(const WaitStep& wait) {
         case Hindrance::connections:
             return "as many calls as pool.max_connections were under way in " +
                    std::string(wait.region);
+        case Hindrance::held:
+            return place + " was closed or drained by an operator or an alarm";
         case Hindrance::breaker:
             return "the breaker of " + place + " was open or probing";
         case Hindrance::day:
@@ -122,6 +124,8 @@ std::string_view hindrance_text(Hindrance hindrance) {
         case Hindrance::in_flight:
         case Hindrance::connections:
             return "as many calls as may be were under way there";
+        case Hindrance::held:
+            return "an operator or an alarm held it closed or drained";
         case Hindrance::breaker:
             return "its breaker was open";
         case Hindrance::day:

@@ -240,6 +240,7 @@ void advise(Advisor& advisor, const WaitStep& wait, const Life& life) {
         case Hindrance::connections:
             advisor.more_connections(wait.region);
             break;
+        case Hindrance::held:
         case Hindrance::breaker:
         case Hindrance::day:
         case Hindrance::unfit:
@@ -281,6 +282,8 @@ void advise(Advisor& advisor, const RefusalStep& refusal) {
         case RefusalReason::attempts_exhausted:
         case RefusalReason::upstream_error:
         case RefusalReason::no_target:
+        case RefusalReason::closed:
+        case RefusalReason::shed:
             break;
     }
 }

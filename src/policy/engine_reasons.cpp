@@ -24,6 +24,9 @@ Hindrance Engine::Impl::hindrance(const CallRecord& call, std::size_t index, Ins
     if (place != nullptr && (place->barred || place->not_before > now)) {
         return Hindrance::failed;
     }
+    if (t->held.avoided(now)) {
+        return Hindrance::held;
+    }
     if (passed_over(*call.path, t, call.client, now)) {
         return Hindrance::unfit;
     }

@@ -128,6 +128,8 @@ std::string_view to_string(Hindrance hindrance) {
             return "in_flight";
         case Hindrance::connections:
             return "connections";
+        case Hindrance::held:
+            return "held";
         case Hindrance::breaker:
             return "breaker";
         case Hindrance::day:

@@ -147,6 +147,23 @@ TEST_F(EngineTest, AnOpenBreakerIsTheReasonOfASpill) {
     EXPECT_EQ(why(d).first_hindered, Hindrance::breaker);
 }
 
+TEST_F(EngineTest, AnOrderIsTheReasonOfASpill) {
+    route({{"us-east-1", {}}, {"us-west-2", {}}});
+    for (const Hold order : {Hold::closed, Hold::drain}) {
+        ASSERT_TRUE(engine().hold({.hold = order,
+                                   .targets = {"us-east-1", {}, {}},
+                                   .lasts = 15min,
+                                   .reason = "drill",
+                                   .by = "operator"},
+                                  now));
+        const Decision d = offer(call());
+        ASSERT_TRUE(granted(d));
+        ASSERT_EQ(std::get<Grant>(d).target->region, "us-west-2");
+        EXPECT_EQ(why(d).choice, Choice::spilled);
+        EXPECT_EQ(why(d).first_hindered, Hindrance::held);
+    }
+}
+
 TEST_F(EngineTest, AGrantSaysHowItsReservationIsMade) {
     quota(1'000'000);
     Call a = call(400);

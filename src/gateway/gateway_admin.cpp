@@ -1,0 +1,70 @@
+// What the admin port has to tell of a running gateway, and what it may change.
+#include "gateway/clock.h"
+#include "gateway/gateway_impl.h"
+#include "gateway/inquiry.h"
+#include "observe/scrape.h"
+
+#include <utility>
+
+namespace weir::gateway {
+
+void Gateway::Impl::offer_admin() {
+    AdminParts& parts = listeners.admin_parts;
+    parts.ready = [this] { return shared.ready.load(std::memory_order_relaxed); };
+    parts.metrics = [this] { return observe::to_text(scrape()); };
+    parts.incidents = [this] { return incidents(); };
+    parts.status = [this] {
+        return observe::status_json(status(), shadow->rows(), in_force.status(), shadow->advice());
+    };
+    parts.explain = [this, started = unix_ms()](std::string id,
+                                                std::function<void(ExplainAnswer)> done) {
+        auto inquiry = std::make_unique<Inquiry>();
+        inquiry->id = std::move(id);
+        inquiry->snapshot = in_force.snapshot();
+        inquiry->started_unix_ms = started;
+        inquiry->done = std::move(done);
+        explain(workers, 0, std::move(inquiry));
+    };
+    if (options.read_config) {
+        background = std::make_unique<BackgroundThread>();
+        parts.reload = [this](std::string_view peer, std::function<void(ReloadAnswer)> done) {
+            background->run([this, by = "POST /reload from " + std::string(peer),
+                             done = std::move(done)] {
+                const auto& reloading = options.reloading;
+                if (reloading) {
+                    reloading(true);
+                }
+                auto answer = reload(options.read_config(), by);
+                if (reloading) {
+                    reloading(false);
+                }
+                done(answer ? std::move(*answer) : ReloadAnswer{.error = answer.error().message});
+            });
+        };
+    }
+    parts.order = [this](const OrderText& text) { return order(text); };
+    parts.alarms = [this] {
+        const std::lock_guard lock(aws.mutex);
+        return aws.actions;
+    };
+}
+
+void Gateway::Impl::feed_page() {
+    LiveFeed::Parts parts;
+    parts.snapshot = [this] { return in_force.snapshot(); };
+    parts.configuration = [this] { return in_force.status(); };
+    parts.status = [this] { return status(); };
+    parts.scrape = [this] { return scrape(); };
+    parts.incidents = [this] { return incidents(); };
+    parts.instance = shared.instance;
+    parts.reload_offered = listeners.admin_parts.reload != nullptr;
+    listeners.feed = std::make_unique<LiveFeed>(std::move(parts), *loops.front());
+    listeners.admin_parts.events = [this](net::Downstream& downstream) {
+        return listeners.feed->answer_events(downstream);
+    };
+    listeners.admin_parts.history = [this](net::Downstream& downstream) {
+        return listeners.feed->answer_history(downstream);
+    };
+}
+
+}  // namespace weir::gateway
