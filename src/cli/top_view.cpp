@@ -256,8 +256,7 @@ Line keys(const TopState& state, std::size_t above, std::size_t below) {
               {" sort: " + std::string(to_string(state.sort)) + "  ", Style::plain},
               {"Tab", Style::bold},
               {state.page == TopPage::targets ? " clients  " : " targets  ", Style::plain},
-              {"Up Down PgUp PgDn Home", Style::bold},
-              {" scroll", Style::plain}};
+              {"Up Down PgUp PgDn", Style::bold}};
     if (above + below > 0) {
         line.push_back({fmt::format("  {} above, {} below", above, below), Style::dim});
     }

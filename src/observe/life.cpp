@@ -10,15 +10,23 @@ namespace weir::observe {
 namespace {
 
 constexpr std::size_t kLongestString = 200;
+// More than all fields of a step, and of a life but for its steps, together: this runs on the path
+// of every request, and writes without looking.
+constexpr std::size_t kStepBytes = 2048;
+constexpr std::size_t kLifeBytes = 3072;
 
+/// Writes into room that is known to be enough.
 class Packer {
 public:
-    explicit Packer(std::string& out) : out_(out) {}
+    explicit Packer(char* at) : at_(at) {}
+
+    const char* end() const { return at_; }
 
     void text(std::string_view whole, std::size_t most = kLongestString) {
-        const auto cut = whole.substr(0, most);
-        value(static_cast<std::uint16_t>(cut.size()));
-        out_.append(cut);
+        const auto size = static_cast<std::uint16_t>(std::min(whole.size(), most));
+        value(size);
+        std::memcpy(at_, whole.data(), size);
+        at_ += size;
     }
     template <class T>
     void operator()(const T& field) {
@@ -33,10 +41,22 @@ private:
     template <class T>
     void value(const T& field) {
         static_assert(std::is_trivially_copyable_v<T>);
-        out_.append(reinterpret_cast<const char*>(&field), sizeof field);
+        std::memcpy(at_, &field, sizeof field);
+        at_ += sizeof field;
     }
-    std::string& out_;
+    char* at_;
 };
+
+/// Appends what `write` writes with a Packer, at most `most` bytes.
+template <class Write>
+void append(std::string& out, std::size_t most, Write write) {
+    const std::size_t before = out.size();
+    out.resize_and_overwrite(before + most, [&](char* text, std::size_t) {
+        Packer to(text + before);
+        write(to);
+        return static_cast<std::size_t>(to.end() - text);
+    });
+}
 
 class Unpacker {
 public:
@@ -148,9 +168,10 @@ std::optional<Step> next_step(Unpacker& from) {
 
 void Trail::add(const Step& step) {
     const std::size_t before = packed_.size();
-    Packer to(packed_);
-    to(static_cast<Kind>(step.index()));
-    std::visit([&](const auto& one) { fields(to, one); }, step);
+    append(packed_, kStepBytes, [&](Packer& to) {
+        to(static_cast<Kind>(step.index()));
+        std::visit([&](const auto& one) { fields(to, one); }, step);
+    });
     if (packed_.size() > kMostBytes) {
         packed_.resize(before);
         ++left_out_;
@@ -158,9 +179,10 @@ void Trail::add(const Step& step) {
 }
 
 void pack(std::string& out, const Life& life) {
-    Packer to(out);
-    fields(to, life);
-    to.text(life.steps, Trail::kMostBytes);
+    append(out, kLifeBytes + life.steps.size(), [&](Packer& to) {
+        fields(to, life);
+        to.text(life.steps, Trail::kMostBytes);
+    });
 }
 
 std::optional<Life> unpack(std::string_view packed) {

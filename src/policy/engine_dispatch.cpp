@@ -184,6 +184,9 @@ Grant Engine::Impl::grant(CallRecord* call, std::size_t index, Instant now) {
     }
     g.why.output = call->attempt.sent_output;
     g.why.output_held = g.why.output * (t->terms.reserve_burndown ? t->terms.burndown : 1);
+    const bool whole = c.tokens == t->pool->largest();  // held at the whole limit, which is less
+    g.why.input_held = whole ? t->estimator->held_input(call->asked.input)
+                             : c.tokens - std::min(c.tokens, g.why.output_held);
     g.right_sized = call->attempt.right_sized;
     g.substituted = place.candidate.substituted;
     g.degraded = place.candidate.degraded;

@@ -104,7 +104,7 @@ std::optional<Standing> Engine::Impl::standing(CallId id, Instant now) {
     return standing;
 }
 
-/// To be said before the attempt is counted.
+/// To be said before the attempt is counted. What is held is said afterwards.
 Reasons Engine::Impl::reasons(const CallRecord& call, std::size_t index, Instant now) const {
     Reasons why;
     const PathTarget& place = call.path->targets[index];
@@ -124,7 +124,6 @@ Reasons Engine::Impl::reasons(const CallRecord& call, std::size_t index, Instant
     const Estimator& e = *target.estimator;
     why.input_known = input.known_by == &e ? input.known : 0;
     why.input_expected = static_cast<std::uint64_t>(e.expected_input(input));
-    why.input_held = e.held_input(input);
     return why;
 }
 

@@ -114,8 +114,8 @@ def test_it_shows_targets_and_leaves_by_q(start):
         terminal.press(b"q")
         assert terminal.popen.wait(10) == 0
         wait_until(terminal.is_as_before)
-        assert b"\x1b[?1049h" in terminal.bytes and terminal.bytes.rindex(b"\x1b[?1049l") > 0
-        assert terminal.bytes.rindex(b"\x1b[?12l\x1b[?25h") > terminal.bytes.rindex(b"\x1b[?25l"), "the cursor is back"
+        wait_until(lambda: terminal.bytes.rfind(b"\x1b[?1049l") > terminal.bytes.rfind(b"\x1b[?1049h") >= 0)
+        assert terminal.bytes.rfind(b"?25h") > terminal.bytes.rfind(b"?25l") > 0, "the cursor is back"
 
 
 def test_trouble_comes_first_and_in_red(start):

@@ -39,7 +39,9 @@ struct Kept {
 Config with_a_fallback() {
     Config config = two_regions();
     config.retry.base_delay = config.retry.max_delay = Duration::zero();
+    config.retry.jitter = Jitter::none;
     config.retry.budget = 10;
+    config.breaker.failures = 1;  // or the first target would be asked again at once
     config.routes.resize(1);
     config.routes[0].model = std::string(kModel);
     config.routes[0].targets.resize(2);

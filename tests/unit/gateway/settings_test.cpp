@@ -45,8 +45,8 @@ TEST(Settings, TheTableHasEveryMemberOfConfig) {
 }
 
 TEST(Settings, TheTableHasEveryKeyOfTheFile) {
-    const std::set<std::string> sections{"queue", "retry",  "breaker", "timeouts",
-                                         "pool",  "limits", "log",     "tls"};
+    const std::set<std::string> sections{"queue",  "retry", "breaker", "timeouts", "pool",
+                                         "limits", "log",   "tls",     "explain"};
     std::set<std::string> printed;
     std::istringstream lines(cli::print_config(sample()));
     std::string section;
@@ -134,6 +134,7 @@ TEST(Settings, WhatNeedsARestartKeepsItsValue) {
     next.state_file = "state.json";
     next.watch = true;
     next.log.format = "json";
+    next.explain = {.memory = 1, .requests = 1};
     next.shared.emplace().url = "redis://cache";
     const auto changes = take_over(old, next);
     std::vector<std::string> restart;
