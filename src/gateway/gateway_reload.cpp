@@ -125,9 +125,9 @@ Result<ReloadAnswer> Gateway::Impl::take(Config config) {
     if (aws.quotas != nullptr) {
         aws.quotas->nudge();
     }
-    push_metrics(next);
-    watch_incidents(next);
-    let_alarms_act(next);
+    push_metrics((*made)->config);
+    watch_incidents((*made)->config);
+    let_alarms_act((*made)->config);
     return answer;
 }
 

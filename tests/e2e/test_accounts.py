@@ -185,7 +185,8 @@ def test_limits_of_each_account_are_read_with_its_own_keys(start, aws):
         return {account: kinds.get("tokens") for account, kinds in of.items()}
 
     wait_until(lambda: limits() == {"default": 5_000_000, "prod": 700_000}, what="the limits of both accounts")
-    assert f"{SONNET} in {EAST} of account prod: 700,000 tokens per minute" in s.weir.log()
+    line = f"{SONNET} in {EAST} of account prod: 700,000 tokens per minute"
+    wait_until(lambda: line in s.weir.log(), what="a line in the log")
     assert not [c for c in aws.calls("ListServiceQuotas", WEST) if c.headers["who"] == PROD], "it has no target there"
 
 
@@ -201,7 +202,7 @@ def test_weir_quotas_shows_each_account(tmp_path, aws):
     def rows(*more):
         done = command("quotas", "--json", "-c", str(file), *more)
         assert done.returncode == 0, done.stdout + done.stderr
-        return {m["account"]: m["tokens_per_minute"]["applied"] for m in json.loads(done.stdout)["models"]}
+        return {m["account"]: m["tokens_per_minute"]["applied"] for m in json.loads(done.stdout)["quotas"]}
 
     assert rows() == {"default": 5_000_000, "prod": 700_000}
     assert rows("--account", "prod") == {"prod": 700_000}

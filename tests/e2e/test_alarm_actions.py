@@ -135,7 +135,8 @@ def test_an_alarm_closes_a_region_and_opens_it_again(world, sns):
     assert place(client) == WEST
     order = world.weir.status()["overrides"][0]
     assert order["by"] == "alarm east-503" and order["state"] == "closed" and "Threshold" in order["reason"]
-    assert "alarm east-503 rings: close every model in us-east-1 for 600 s" in world.weir.log()
+    line = "alarm east-503 rings: close every model in us-east-1 for 600 s"
+    wait_until(lambda: line in world.weir.log(), what="a line in the log")
     assert post(world, sns.alarm("east-other", "OK")).status == 200
     assert place(client) == WEST, "the OK of another alarm"
     assert post(world, sns.alarm("east-503", "OK", version="1")).status == 200
@@ -254,5 +255,12 @@ def test_a_wrong_action_is_named(start):
     s.weir.write({"aws": {"actions": bad}})
     reply = ask(s.weir.admin, "POST", "/reload")
     assert reply.status == 400
-    for part in ("[0].topic", "[1].do", "[2].do", "[3].region", "[4].for", "[5].do"):
-        assert f"aws.actions{part}" in reply.json()["message"], reply.json()["message"]
+    for part in (
+        "`t` is not the ARN of an SNS topic",
+        "needs `region`, `model` or both",
+        "shed is for all targets",
+        "`us-est-1` is not declared in `regions`",
+        "must be 1s to 168h",
+        "`aws.actions[5].do` is `stop`; allowed are close, drain, trip, shed",
+    ):
+        assert part in reply.json()["message"], reply.json()["message"]

@@ -61,10 +61,10 @@ def aws():
         yield fake
 
 
-def init(tmp_path, aws, *more):
+def init(tmp_path, aws, *more, out="out"):
     config = tmp_path / "start.yaml"
     config.write_text(json.dumps({"aws": {"endpoint": aws.url}}))
-    return command("aws", "init", "-c", str(config), "--out", str(tmp_path / "out"), *more, env=KEYS)
+    return command("aws", "init", "-c", str(config), "--out", str(tmp_path / out), *more, env=KEYS)
 
 
 def test_files_for_what_the_account_has(tmp_path, aws):
@@ -108,6 +108,6 @@ def test_what_is_not_permitted_is_told(tmp_path, aws):
     assert HAIKU in text and SONNET not in text and WEST not in text
     aws.on("service-quotas", "ListServiceQuotas", denied)
     aws.on("bedrock", "ListInferenceProfiles", denied)
-    done = init(tmp_path, aws, "--out", str(tmp_path / "other"))
+    done = init(tmp_path, aws, out="other")
     assert done.returncode == 1 and "AWS tells nothing in us-east-1" in done.stderr
     assert list((tmp_path / "other").iterdir()) == []

@@ -33,7 +33,8 @@ def test_a_closed_region_gets_nothing_until_it_is_opened(pair):
     assert pair.weir.metrics().sum("weir_target_skipped_total", region=EAST, reason="closed") == 1
     code, text = target(pair, "list")
     assert code == 0 and "held closed for 15 min by operator: odd answers" in text, text
-    line = next(l for l in pair.weir.log() if "close every model" in l)
+    logged = lambda: [l for l in pair.weir.log().splitlines() if "close every model" in l]  # noqa: E731
+    line = wait_until(logged, what="a line in the log")[0]
     assert "odd answers" in line and "127.0.0.1" in line
     code, text = target(pair, "open", EAST)
     assert code == 0, text
