@@ -121,7 +121,7 @@ export class Chart {
         select: { show: false, left: 0, top: 0, width: 0, height: 0 },
         scales: {
           x: { time: true },
-          y: { range: words ? [words[0]![0], words.at(-1)![0] + 0.15] : (_, __, max) => [0, max > 0 ? max * 1.08 : this.options.whole ? 4 : 1] },
+          y: { range: words ? [words[0]![0], words.at(-1)![0] + 0.15] : (_, __, max) => [0, this.options.whole ? Math.max(2, max * 1.08) : max > 0 ? max * 1.08 : 1] },
         },
         axes: [
           { ...axis, values: (_, splits) => splits.map((at) => clock(at * 1000).slice(0, 5)), size: 28, space: 64 },
