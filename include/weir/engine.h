@@ -21,6 +21,14 @@ struct LimitStatus {
     std::uint64_t used = 0;   ///< settled and reserved together
     std::uint64_t reserved = 0;
     bool learned = false;  ///< from 429s rather than from configuration
+    /// Part of `used`: other instances of weir, by the shared books.
+    std::uint64_t by_instances = 0;
+    /// What programs that do not go through weir are thought to use now. Not part of `used`.
+    std::uint64_t foreign = 0;
+    /// The highest use of a window that the service has accepted in the last 60 windows.
+    std::uint64_t accepted_peak = 0;
+    /// Of a learned limit: since a 429 last confirmed it.
+    Duration confirmed_ago{};
 };
 enum class BreakerState : std::uint8_t { closed = 0, half_open = 1, open = 2 };
 
@@ -71,6 +79,7 @@ struct TargetStatus {
     std::string account;  ///< empty: that of `credentials`
     std::vector<LimitStatus> limits;
     BreakerState breaker = BreakerState::closed;
+    Duration breaker_left{};       ///< of an open breaker: until the target is probed
     std::optional<Override> held;  ///< what an operator has ordered for it
     std::uint64_t in_flight = 0;   ///< granted, sent or begun
     bool daily_closed = false;
@@ -84,6 +93,7 @@ struct TargetStatus {
     std::uint64_t cache_moved = 0;       ///< calls sent there while their prompt cache is elsewhere
     double usable_share = 1;  ///< of the quota, given what max_tokens holds in vain; 1 when unknown
     double mean_max_tokens = 0;
+    double mean_reserved = 0;
     double mean_settled_cost = 0;
     double mean_service_seconds = 0;
     double estimate_ratio = 1;  ///< learned actual / estimated input

@@ -71,6 +71,7 @@ ordered_json target_json(const TargetStatus& target) {
     out["tier"] =
         target.tier == Tier::unset ? ordered_json() : ordered_json(to_string(target.tier));
     out["breaker"] = breaker_name(target.breaker);
+    out["breaker_seconds_left"] = to_seconds(target.breaker_left);
     out["held"] = target.held ? override_json(*target.held) : ordered_json();
     out["in_flight"] = target.in_flight;
     out["daily_closed"] = target.daily_closed;
@@ -84,10 +85,13 @@ ordered_json target_json(const TargetStatus& target) {
     }
     out["prompt_cache"] = {{"kept", target.cache_kept}, {"moved", target.cache_moved}};
     out["limits"] = limits_json(target.limits);
-    out["max_tokens"] = {
-        {"mean_asked", target.mean_max_tokens}, {"mean_settled_cost", target.mean_settled_cost},
-        {"usable_share", target.usable_share},  {"enough", target.enough_max_tokens},
-        {"right_sized", target.right_sized},    {"truncated", target.truncated}};
+    out["max_tokens"] = {{"mean_asked", target.mean_max_tokens},
+                         {"mean_reserved", target.mean_reserved},
+                         {"mean_settled_cost", target.mean_settled_cost},
+                         {"usable_share", target.usable_share},
+                         {"enough", target.enough_max_tokens},
+                         {"right_sized", target.right_sized},
+                         {"truncated", target.truncated}};
     out["mean_service_seconds"] = target.mean_service_seconds;
     out["estimate_ratio"] = target.estimate_ratio;
     return out;
@@ -105,6 +109,11 @@ ordered_json limits_json(const std::vector<LimitStatus>& limits) {
         one["used"] = limit.used;
         one["reserved"] = limit.reserved;
         one["learned"] = limit.learned;
+        one["by_instances"] = limit.by_instances;
+        one["foreign"] = limit.foreign;
+        one["accepted_peak"] = limit.accepted_peak;
+        one["confirmed_seconds_ago"] =
+            limit.learned ? ordered_json(to_seconds(limit.confirmed_ago)) : ordered_json();
         out.push_back(std::move(one));
     }
     return out;

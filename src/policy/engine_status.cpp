@@ -19,6 +19,10 @@ std::vector<LimitStatus> limits_of(QuotaPool& pool, Instant now) {
         s.used = meter.used();
         s.reserved = meter.reserved();
         s.learned = meter.learned();
+        s.by_instances = meter.by_instances();
+        s.foreign = meter.foreign();
+        s.accepted_peak = meter.accepted_peak();
+        s.confirmed_ago = meter.confirmed_ago();
         all.push_back(s);
     };
     for (const Meter& meter : pool.meters()) {
@@ -57,6 +61,9 @@ Status Engine::Impl::status(Instant now) {
                                 Accounts::pool_in_flight(*t), 0, false});
         }
         s.breaker = t->breaker.state(now);
+        if (s.breaker == BreakerState::open) {
+            s.breaker_left = std::max(Duration::zero(), t->breaker.opens_until() - now);
+        }
         const Override* order = nullptr;
         if (const Held held = accounts_.overrides().held(t->target, now, &order); held.any) {
             s.held = *order;
@@ -77,6 +84,7 @@ Status Engine::Impl::status(Instant now) {
         const Estimator& e = *t->estimator;
         s.usable_share = e.usable_share(config_.quota_window);
         s.mean_max_tokens = e.mean_max_output();
+        s.mean_reserved = e.mean_reserved();
         s.mean_settled_cost = e.mean_settled();
         s.mean_service_seconds = e.mean_service_seconds();
         s.estimate_ratio = e.ratio();

@@ -82,6 +82,7 @@ public:
         const bool known = output_.samples() >= 5 && service_.value() > 0;
         return known ? output_.value() / service_.value() : 0;
     }
+    double mean_reserved() const { return reserved_.value(); }
     double mean_settled() const { return settled_.value(); }
     double mean_reserved() const { return reserved_.value(); }
     double mean_max_output() const { return max_output_.value(); }

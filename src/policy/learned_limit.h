@@ -27,6 +27,9 @@ public:
     /// The highest use accepted in the last 60 windows.
     std::uint64_t peak() const;
 
+    /// When a refusal last confirmed limit(); Instant::min(): never.
+    Instant refused_at() const { return refused_at_; }
+
     /// `reach`: what is used with this attempt, when it was sent.
     void accepted(std::uint64_t reach, std::uint64_t amount, Instant now);
     /// `news`: neither on its way when another was refused, nor refused again by itself.

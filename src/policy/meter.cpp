@@ -71,6 +71,11 @@ void Meter::tick(Instant now) {
     }
 }
 
+Duration Meter::confirmed_ago() const {
+    return learned() && learned_.refused_at() > Instant::min() ? now_ - learned_.refused_at()
+                                                               : Duration::zero();
+}
+
 std::uint64_t Meter::by_others() const {
     if (shared_ == nullptr) {
         return 0;

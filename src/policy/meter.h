@@ -74,6 +74,12 @@ public:
     bool fits(std::uint64_t amount) const;
     /// What others are thought to use of the limit now.
     std::uint64_t foreign() const;
+    /// What other instances use of it, by the shared books; part of used().
+    std::uint64_t by_instances() const { return by_others(); }
+    /// The highest use of a window that the service has accepted lately.
+    std::uint64_t accepted_peak() const { return learned_.peak(); }
+    /// Since a refusal last confirmed a learned limit; zero: it is not learned.
+    Duration confirmed_ago() const;
     const WindowShapes& shapes() const { return shapes_; }
     /// Other instances draw on the same limit: what they use counts, and the log alone decides, for
     /// it is the log that all have in common. Null: no others. `shared` outlives this or the next

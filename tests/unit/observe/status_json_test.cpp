@@ -17,8 +17,10 @@ TEST(StatusJson, NamesTargetsClientsAndTheQueue) {
     target.breaker = BreakerState::half_open;
     target.in_flight = 3;
     target.usable_share = 0.4;
-    target.limits = {{LimitKind::tokens, 1000, 300, 100, false},
-                     {LimitKind::requests, 0, 5, 1, true}};
+    target.limits = {{LimitKind::tokens, 1000, 300, 100, false, 50, 20, 900},
+                     {LimitKind::requests, 0, 5, 1, true, 0, 0, 70, std::chrono::seconds(90)}};
+    target.breaker_left = std::chrono::milliseconds(2500);
+    target.mean_reserved = 150;
     status.targets.push_back(target);
     status.clients.push_back({"chat", {}, 2});
     status.waiting.push_back({"m", Priority::interactive, 2});
@@ -33,7 +35,14 @@ TEST(StatusJson, NamesTargetsClientsAndTheQueue) {
                                                     {"limit", 1000},
                                                     {"used", 300},
                                                     {"reserved", 100},
-                                                    {"learned", false}}));
+                                                    {"learned", false},
+                                                    {"by_instances", 50},
+                                                    {"foreign", 20},
+                                                    {"accepted_peak", 900},
+                                                    {"confirmed_seconds_ago", nullptr}}));
+    EXPECT_EQ(out["targets"][0]["limits"][1]["confirmed_seconds_ago"], 90);
+    EXPECT_EQ(out["targets"][0]["breaker_seconds_left"], 2.5);
+    EXPECT_EQ(out["targets"][0]["max_tokens"]["mean_reserved"], 150);
     EXPECT_TRUE(out["targets"][0]["limits"][1]["limit"].is_null());
     EXPECT_EQ(out["clients"][0]["name"], "chat");
     EXPECT_EQ(out["waiting"][0]["priority"], "interactive");

@@ -224,6 +224,9 @@ TEST_F(StateTest, ALearnedLimitComesBackWithItsRefusals) {
     ASSERT_NE(learned, limits.end());
     EXPECT_TRUE(learned->learned);
     EXPECT_EQ(learned->limit, 5000U);
+    EXPECT_EQ(learned->accepted_peak, 5000U);
+    EXPECT_GE(learned->confirmed_ago, 31s);
+    EXPECT_LE(learned->confirmed_ago, 60s);
     const EngineState again = engine().state(now + 2h);
     ASSERT_EQ(again.pools.size(), 1U);
     EXPECT_LE(again.pools[0].meters.at(1).probe_pause, 1h) << "a pause is bounded";
