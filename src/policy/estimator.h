@@ -84,7 +84,6 @@ public:
     }
     double mean_reserved() const { return reserved_.value(); }
     double mean_settled() const { return settled_.value(); }
-    double mean_reserved() const { return reserved_.value(); }
     double mean_max_output() const { return max_output_.value(); }
     double mean_output() const { return output_.value(); }
     std::uint64_t answers() const { return settled_.samples(); }
