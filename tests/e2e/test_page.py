@@ -359,6 +359,35 @@ def test_a_reload_asked_for_on_the_page(start, look):
     seen.check(expected=["400"])
 
 
+def test_a_target_is_closed_and_opened_on_the_page(start, look):
+    s = start(weir=CALM)
+    with load(s, threads=2) as calls:
+        seen = look(s, f"#/target/{EAST_SONNET.replace('/', '%2F')}").live()
+
+        def order(verb, reason):
+            seen.page.get_by_role("button", name=f"{verb} …").click()
+            dialog = seen.page.locator("dialog")
+            dialog.get_by_label("For").select_option("5m")
+            dialog.get_by_label("Reason").fill(reason)
+            dialog.get_by_role("button", name=verb, exact=True).click()
+            dialog.wait_for(state="hidden")
+
+        seen.page.locator("main .state", has_text="up").wait_for()
+        order("Close", "odd answers")
+        seen.says("is closed by order of an operator.")
+        seen.says("Reason: odd answers.")
+        seen.page.locator("main .state", has_text="closed").wait_for()
+        assert "odd answers" in s.weir.log()
+        arrived = s.sim.arrived(WEST)
+        wait_until(lambda: s.sim.arrived(WEST) > arrived, PATIENCE, "calls go to the other Region")
+        order("Open", "good again")
+        seen.silent("is closed by order of an operator.")
+        seen.page.locator("main .state", has_text="kept open").wait_for()
+        assert "good again" in s.weir.log()
+    assert not calls.failures
+    seen.check()
+
+
 WAYS = ["", f"#/target/{EAST_SONNET.replace('/', '%2F')}", "#/client/chat", f"#/model/{SONNET}", f"#/region/{EAST}"]
 
 
