@@ -19,12 +19,14 @@ protected:
 TEST_F(EngineStatus, UseOfTheQuotaByOthersIsToldApartAndFades) {
     quota(10'000);
     route({{"us-east-1", {}}});
+    (void)engine();
+    now += 3min;  // a refusal in the first window would be put down to use before the start
     const Call big = call(1200);
     ASSERT_TRUE(granted(offer(big)));
     engine().sent(big.id, now);
     engine().began(big.id, now);
     engine().settle(big.id, Usage{4000, 200, 0, 0, true}, now);
-    now += 1s;
+    now += 50s;  // no shape of the minute explains a refusal so long after
     EXPECT_EQ(tokens().foreign, 0U);
     EXPECT_EQ(tokens().by_instances, 0U) << "no store";
     const std::uint64_t used = tokens().used;
@@ -55,10 +57,10 @@ TEST_F(EngineStatus, AnOpenBreakerSaysWhenItIsProbed) {
     ASSERT_EQ(open.targets.at(0).breaker, BreakerState::open);
     const Duration left = open.targets[0].breaker_left;
     EXPECT_GT(left, Duration::zero());
-    EXPECT_LE(left, 6s) << "breaker.open_for, and a fifth";
+    EXPECT_LE(left, 36s) << "breaker.max_open, and a fifth";
     now += 1s;
     EXPECT_EQ(engine().status(now).targets[0].breaker_left, left - 1s);
-    now += 30s;
+    now += 40s;
     EXPECT_EQ(engine().status(now).targets[0].breaker_left, Duration::zero());
 }
 

@@ -225,7 +225,7 @@ TEST_F(StateTest, ALearnedLimitComesBackWithItsRefusals) {
     EXPECT_TRUE(learned->learned);
     EXPECT_EQ(learned->limit, 5000U);
     EXPECT_EQ(learned->accepted_peak, 5000U);
-    EXPECT_GE(learned->confirmed_ago, 31s);
+    EXPECT_GE(learned->confirmed_ago, 30s);
     EXPECT_LE(learned->confirmed_ago, 60s);
     const EngineState again = engine().state(now + 2h);
     ASSERT_EQ(again.pools.size(), 1U);
