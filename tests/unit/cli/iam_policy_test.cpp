@@ -80,7 +80,7 @@ TEST(IamPolicy, IncidentsMayBePublishedToTheirTopic) {
               std::vector<std::string>{"arn:aws:sns:us-east-1:123456789012:pager"});
 }
 
-TEST(IamPolicy, AnotherAccountsRoleHasNothingButItsTargets) {
+TEST(IamPolicy, AnotherAccountsRoleHasNothingButItsTargetsAndItsQuotas) {
     Config config = plain();
     config.aws.read_quotas = true;
     config.aws.metrics.to = MetricsTo::cloudwatch;
@@ -89,10 +89,13 @@ TEST(IamPolicy, AnotherAccountsRoleHasNothingButItsTargets) {
     config.routes[0].targets.push_back({.region = "us-west-2", .model = "", .account = "prod"});
     EXPECT_NE(find(of(config), "sts:AssumeRole"), nullptr);
     const auto theirs = of(config, "prod");
-    ASSERT_EQ(theirs.size(), 1u);
+    ASSERT_EQ(theirs.size(), 2u) << "metrics and incidents are for the keys of `credentials`";
     EXPECT_EQ(theirs[0].resources,
               std::vector<std::string>{
                   "arn:aws:bedrock:us-west-2::foundation-model/amazon.nova-lite-v1:0"});
+    EXPECT_NE(find(theirs, "servicequotas:ListServiceQuotas"), nullptr);
+    config.aws.read_quotas = false;
+    EXPECT_EQ(of(config, "prod").size(), 1u);
 }
 
 }  // namespace
