@@ -76,7 +76,7 @@ def aws_half(run, build, weir, rate, seconds):
     def load(name, port):
         try:
             requests[name] = pace(build, port, body, rate, seconds)[0]
-        except SystemExit as why:
+        except (SystemExit, OSError) as why:
             failed.append(f"{name}: {why}")
 
     threads = [threading.Thread(target=load, args=(name, port)) for name, (port, _, _) in gateways.items()]
