@@ -61,7 +61,8 @@ public:
     static constexpr Time kDay = 86'400'000'000;
     static constexpr Time kClaim = 1'000'000;  ///< a head that is not asked for again is forgotten
     static constexpr Time kDead = 25'000'000;
-    static constexpr Time kOutage = 1'000'000;  ///< nobody reached the store for so long
+    /// Nobody reached the store for so long, which is longer than the pause of idle instances.
+    static constexpr Time kOutage = 2'500'000;
     static constexpr std::int64_t kBuckets = 120;
     static constexpr std::size_t kMostClients = 2'000;
     static constexpr std::uint32_t kClasses = 3;

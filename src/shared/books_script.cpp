@@ -8,7 +8,7 @@ std::string books_script() {
 
 const std::string_view kBooksState = R"lua(
 local LEASE, YOUNG, SEEN, DAY, CLAIM = 2e6, 2e6, 6e8, 8.64e10, 1e6
-local DEAD, OUTAGE = 2.5e7, 1e6
+local DEAD, OUTAGE = 2.5e7, 2.5e6
 local BUCKETS, CLIENTS, CLASSES, HUGE = 120, 2000, 3, 2^52
 local K = KEYS[1]
 local KI, KL, KS, KW, KC, KT = K .. ':i', K .. ':l', K .. ':s', K .. ':w', K .. ':c', K .. ':t'

@@ -151,7 +151,7 @@ def ask_http2(port, method, path, body=None, headers=None, timeout=20):
 
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/access-log.schema.json").read_text()))
-COUNTED_AT_THE_END = {"delivered", "cancelled", "broken", "input_tokens", "output_tokens", "delivered_tokens"}
+COUNTED_AT_THE_END = {"delivered", "input_tokens", "output_tokens", "delivered_tokens"}
 
 
 class Sim(Process):

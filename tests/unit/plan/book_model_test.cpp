@@ -113,6 +113,18 @@ TEST_F(BookModelTest, WhileNobodyReachesThemTheyGrowNoOlder) {
     EXPECT_TRUE(anew.exchange("a", x, now_).young);
 }
 
+TEST_F(BookModelTest, ThePauseOfAnIdleInstanceIsNoOutage) {
+    BookModel anew;
+    BookExchange x;
+    x.window = 60s;
+    bool young = true;
+    for (x.seq = 1; x.seq <= 4; ++x.seq) {
+        young = anew.exchange("a", x, now_).young;
+        now_ += kSecond + kSecond / 10;
+    }
+    EXPECT_FALSE(young);
+}
+
 TEST_F(BookModelTest, WhatIsHeldLapsesIntoTheLogAndComesBackAfterItsWindow) {
     beat({"a"});
     EXPECT_EQ(say("a", wanting(600)).granted[1], 600);
