@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <regex>
 
 namespace weir::cli {
 namespace {
@@ -263,6 +262,34 @@ Line keys(const TopState& state, std::size_t above, std::size_t below) {
     return line;
 }
 
+std::size_t digits_at_the_end(std::string_view text) {
+    std::size_t count = 0;
+    while (count < text.size() && text[text.size() - 1 - count] >= '0' &&
+           text[text.size() - 1 - count] <= '9') {
+        ++count;
+    }
+    return count;
+}
+
+/// Takes "-20250929-v1:0" or "-v1:0" off: it tells less of a model than what is before it.
+std::string_view without_version(std::string_view name) {
+    std::string_view left = name;
+    for (const std::string_view before : {":", "-v"}) {
+        const std::size_t digits = digits_at_the_end(left);
+        left.remove_suffix(digits);
+        if (digits == 0 || !left.ends_with(before)) {
+            return name;
+        }
+        left.remove_suffix(before.size());
+    }
+    constexpr std::size_t kDate = 8;
+    if (digits_at_the_end(left) == kDate && left.size() > kDate &&
+        left[left.size() - kDate - 1] == '-') {
+        left.remove_suffix(kDate + 1);
+    }
+    return left;
+}
+
 }  // namespace
 
 std::string clean(std::string_view text) {
@@ -289,10 +316,20 @@ std::string fitted(std::string_view text, std::size_t width) {
 }
 
 std::string short_name(std::string_view name, std::size_t width) {
-    // -20250929-v1:0 tells less of a model than what is before it.
-    static const std::regex version("(-[0-9]{8})?-v[0-9]+:[0-9]+(?=$| )");
-    return name.size() <= width ? std::string(name)
-                                : fitted(std::regex_replace(std::string(name), version, ""), width);
+    if (name.size() <= width) {
+        return std::string(name);
+    }
+    std::string plain;
+    while (!name.empty()) {
+        const std::size_t end = std::min(name.find(' '), name.size());
+        plain += without_version(name.substr(0, end));
+        name.remove_prefix(end);
+        if (!name.empty()) {
+            plain += ' ';
+            name.remove_prefix(1);
+        }
+    }
+    return fitted(plain, width);
 }
 
 std::string short_figure(std::uint64_t value) {
