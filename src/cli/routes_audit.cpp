@@ -99,8 +99,7 @@ private:
     Destinations destinations(const RouteTarget& target, const std::string& asked,
                               const std::string& known, const std::string& geo) {
         Destinations by_table;
-        by_table.regions =
-            geo.empty() ? std::vector{target.region} : policy::region_patterns(geo);
+        by_table.regions = geo.empty() ? std::vector{target.region} : policy::region_patterns(geo);
         const bool profile = !geo.empty() || asked.contains("inference-profile/");
         if (!profile || target.endpoint == Endpoint::mantle) {
             by_table.by = "region";

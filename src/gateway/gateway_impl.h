@@ -58,7 +58,7 @@ struct Listeners {
     std::unique_ptr<net::Server> main;
     std::unique_ptr<net::Server> admin;  ///< null: there is no admin port
     AdminParts admin_parts;
-    std::unique_ptr<LiveFeed> feed;  ///< of the page; null: there is no admin port
+    std::unique_ptr<LiveFeed> feed;    ///< of the page; null: there is no admin port
     std::size_t most_connections = 0;  ///< that the descriptors allow; set by start()
 
     bool drained() const { return main->drained() && (admin == nullptr || admin->drained()); }
