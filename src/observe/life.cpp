@@ -25,8 +25,7 @@ public:
     void text(std::string_view whole, std::size_t most = kLongestString) {
         const auto size = static_cast<std::uint16_t>(std::min(whole.size(), most));
         value(size);
-        std::memcpy(at_, whole.data(), size);
-        at_ += size;
+        at_ = std::copy_n(whole.data(), size, at_);
     }
     template <class T>
     void operator()(const T& field) {

@@ -44,8 +44,9 @@ TEST_F(EngineStatus, UseOfTheQuotaByOthersIsToldApartAndFades) {
 TEST_F(EngineStatus, AnOpenBreakerSaysWhenItIsProbed) {
     route({{"us-east-1", {}}});
     for (int i = 0; i < 20; ++i) {
+        const std::string client = "client" + std::to_string(i);
         Call c = call();
-        c.client = "client" + std::to_string(i);
+        c.client = client;
         if (!granted(offer(c))) {
             engine().cancel(c.id, std::nullopt, now);
             break;

@@ -138,8 +138,9 @@ TEST_F(OverridesTest, AnOpenTargetStaysInUseWhateverTheBreakerFinds) {
     route({{"us-east-1", ""}});
     const auto fail_often = [&] {
         for (int i = 0; i < 6; ++i) {
+            const std::string client = "c" + std::to_string(i);
             Call c = call();
-            c.client = "c" + std::to_string(i);
+            c.client = client;
             if (granted(offer(c))) {
                 Failure f;
                 f.cls = FailureClass::capacity;
