@@ -56,10 +56,13 @@ std::optional<InitRoute> route_of(const AccountFound& found, const std::string& 
             route.targets.push_back(std::move(target));
         }
     }
-    std::ranges::stable_sort(route.targets, [&](const InitTarget& a, const InitTarget& b) {
+    std::ranges::sort(route.targets, [&](const InitTarget& a, const InitTarget& b) {
         const bool home_a = a.region == found.home;
         const bool home_b = b.region == found.home;
-        return home_a != home_b ? home_a : a.tokens_per_minute > b.tokens_per_minute;
+        return home_a != home_b ? home_a
+               : a.tokens_per_minute != b.tokens_per_minute
+                   ? a.tokens_per_minute > b.tokens_per_minute
+                   : a.region < b.region;
     });
     return route.targets.empty() && route.not_granted.empty() ? std::nullopt
                                                               : std::optional(std::move(route));
@@ -94,8 +97,10 @@ std::vector<InitRoute> largest(const AccountFound& found) {
             routes.push_back(std::move(*route));
         }
     }
-    std::ranges::stable_sort(routes, [](const InitRoute& a, const InitRoute& b) {
-        return a.targets.front().tokens_per_minute > b.targets.front().tokens_per_minute;
+    std::ranges::sort(routes, [](const InitRoute& a, const InitRoute& b) {
+        const auto most_a = a.targets.front().tokens_per_minute;
+        const auto most_b = b.targets.front().tokens_per_minute;
+        return most_a != most_b ? most_a > most_b : a.model < b.model;
     });
     routes.resize(std::min(routes.size(), kMostUnused));
     return routes;

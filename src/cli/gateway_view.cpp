@@ -229,7 +229,9 @@ std::optional<GatewayView> view_of(std::string_view status, bool draining) {
         view.clients.push_back(
             {text(one, "name"), count(one, "waiting"), limits_of(member(one, "limits"))});
     }
-    std::ranges::stable_sort(view.clients, std::greater(), &ClientView::waiting);
+    std::ranges::sort(view.clients, [](const ClientView& a, const ClientView& b) {
+        return a.waiting != b.waiting ? a.waiting > b.waiting : a.name < b.name;
+    });
     for (const Json& one : member(json, "waiting")) {
         view.waiting.push_back({text(one, "model"), text(one, "priority"), count(one, "calls")});
     }

@@ -10,8 +10,12 @@ namespace weir::cli {
 
 bool can_place_text(const std::string& terminal) {
     int problem = 0;
-    return !terminal.empty() && ::setupterm(terminal.c_str(), STDOUT_FILENO, &problem) == OK &&
-           cursor_address != nullptr && clear_screen != nullptr;
+    if (terminal.empty() || ::setupterm(terminal.c_str(), STDOUT_FILENO, &problem) != OK) {
+        return false;
+    }
+    const bool can = cursor_address != nullptr && clear_screen != nullptr;
+    ::del_curterm(::set_curterm(nullptr));
+    return can;
 }
 
 }  // namespace weir::cli

@@ -60,14 +60,16 @@ Result<std::unique_ptr<TopScreen>> TopScreen::open(const Getenv& getenv) {
     std::setlocale(LC_CTYPE, "");
     const bool unicode = std::string_view(nl_langinfo(CODESET)) == "UTF-8";
     hear_signals();
-    if (::newterm(terminal.c_str(), stdout, stdin) == nullptr) {
+    SCREEN* const screen = ::newterm(terminal.c_str(), stdout, stdin);
+    if (screen == nullptr) {
         return std::unexpected(unfit(terminal));
     }
     const bool colour = ::has_colors() && getenv("NO_COLOR").value_or("").empty();
-    return std::unique_ptr<TopScreen>(new TopScreen(unicode, colour));
+    return std::unique_ptr<TopScreen>(new TopScreen(screen, unicode, colour));
 }
 
-TopScreen::TopScreen(bool unicode, bool colour) : unicode_(unicode), colour_(colour) {
+TopScreen::TopScreen(SCREEN* screen, bool unicode, bool colour)
+    : screen_(screen), unicode_(unicode), colour_(colour) {
     ::set_escdelay(kEscapeMs);
     ::cbreak();
     ::noecho();
@@ -86,6 +88,7 @@ TopScreen::TopScreen(bool unicode, bool colour) : unicode_(unicode), colour_(col
 
 TopScreen::~TopScreen() {
     ::endwin();
+    ::delscreen(screen_);
 }
 
 ScreenSize TopScreen::size() const {

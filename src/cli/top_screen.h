@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+struct screen;  // of ncurses
+
 namespace weir::cli {
 
 /// The terminal is as it was before when this is gone, however that comes: at the end, by an
@@ -33,9 +35,10 @@ public:
     static int stopped_by();
 
 private:
-    TopScreen(bool unicode, bool colour);
+    TopScreen(screen* screen, bool unicode, bool colour);
     void style(Style style);
 
+    screen* screen_;
     bool unicode_;
     bool colour_;
     bool gone_ = false;

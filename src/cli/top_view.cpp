@@ -171,9 +171,11 @@ std::vector<const TargetView*> sorted(const GatewayView& view, TopSort sort) {
     }
     // The view comes worst first.
     if (sort == TopSort::name) {
-        std::ranges::stable_sort(targets, {}, &TargetView::name);
+        std::ranges::sort(targets, {}, &TargetView::name);
     } else if (sort == TopSort::in_flight) {
-        std::ranges::stable_sort(targets, std::greater(), &TargetView::in_flight);
+        std::ranges::sort(targets, [](const TargetView* a, const TargetView* b) {
+            return a->in_flight != b->in_flight ? a->in_flight > b->in_flight : a < b;
+        });
     }
     return targets;
 }
