@@ -133,14 +133,13 @@ int run_explain(const ExplainOptions& options, const Getenv& getenv, std::ostrea
                "x-amzn-RequestId\n";
         return 2;
     }
-    const auto answer = read_admin(*url, "/explain/" + options.id, getenv);
+    const auto answer = ask_admin(*url, {.path = "/explain/" + options.id}, getenv);
     if (!answer) {
         err << "weir explain: " << answer.error().message << '\n';
         return 1;
     }
     if (answer->status != 200) {
-        err << "weir explain: " << answer->message()
-            << (answer->status == 401 ? "; WEIR_ADMIN_KEY is to hold it" : "") << '\n';
+        err << "weir explain: " << answer->message() << '\n';
         return 1;
     }
     out << (options.json ? answer->body + "\n" : explain_text(answer->body));

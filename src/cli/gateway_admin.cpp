@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include <atomic>
+#include <ostream>
+#include <utility>
 
 namespace weir::cli {
 
@@ -15,7 +17,11 @@ Result<std::string> admin_url(const AdminAddress& options, const Getenv& getenv)
     if (url.empty()) {
         const LoadedConfig loaded = load_config(options.config, getenv, NamedFiles::ignored);
         if (!loaded.complaints.empty()) {
-            return failure(to_string(loaded.complaints.front()));
+            std::string all;
+            for (const Complaint& complaint : loaded.complaints) {
+                all += (all.empty() ? "" : "\n") + to_string(complaint);
+            }
+            return failure(all);
         }
         if (loaded.config.admin.empty()) {
             return failure("`admin` is off in this configuration");
@@ -36,21 +42,26 @@ Result<std::string> admin_url(const AdminAddress& options, const Getenv& getenv)
 }
 
 std::string AdminAnswer::message() const {
+    constexpr std::size_t kLongest = 500;
     const auto json = nlohmann::json::parse(body, nullptr, false);
-    if (json.is_object() && json.contains("message") && json["message"].is_string()) {
-        return json["message"].get<std::string>();
-    }
-    return "the admin port answers " + std::to_string(status);
+    const bool told = json.is_object() && json.contains("message") && json["message"].is_string();
+    return (told ? json["message"].get<std::string>().substr(0, kLongest)
+                 : "the admin port answers " + std::to_string(status)) +
+           (status == 401 ? "; WEIR_ADMIN_KEY is to hold the admin key" : "");
 }
 
-Result<AdminAnswer> read_admin(const std::string& url, std::string_view path, const Getenv& getenv,
-                               std::chrono::milliseconds timeout) {
+Result<AdminAnswer> ask_admin(const std::string& url, const AdminRequest& request,
+                              const Getenv& getenv) {
     aws::HttpCall call;
-    call.url = url + std::string(path);
+    call.url = url + request.path;
+    call.method = request.method;
+    call.body = request.body;
     call.direct = true;  // a proxy would ask another machine
-    call.timeout = timeout;
-    call.connect_timeout = timeout;
+    call.connect_timeout = call.timeout;
     call.most_bytes = 64 << 20;  // a status of thousands of clients
+    if (!request.body.empty()) {
+        call.headers.emplace_back("Content-Type: application/json");
+    }
     if (const auto key = getenv("WEIR_ADMIN_KEY"); key && !key->empty()) {
         call.headers.push_back("Authorization: Bearer " + *key);
     }
@@ -60,6 +71,32 @@ Result<AdminAnswer> read_admin(const std::string& url, std::string_view path, co
         return failure(call.url + ": " + answer.error().message);
     }
     return AdminAnswer{answer->status, std::move(answer->body)};
+}
+
+std::expected<nlohmann::ordered_json, int> read_admin(const AdminAddress& address,
+                                                      const AdminRequest& request,
+                                                      const std::string& command,
+                                                      const Getenv& getenv, std::ostream& err) {
+    const auto url = admin_url(address, getenv);
+    if (!url) {
+        err << command << ": " << url.error().message << '\n';
+        return std::unexpected(2);
+    }
+    const auto answer = ask_admin(*url, request, getenv);
+    if (!answer) {
+        err << command << ": " << answer.error().message << '\n';
+        return std::unexpected(1);
+    }
+    if (answer->status != 200) {
+        err << command << ": " << *url << request.path << ": " << answer->message() << '\n';
+        return std::unexpected(1);
+    }
+    auto body = nlohmann::ordered_json::parse(answer->body, nullptr, false);
+    if (!body.is_object()) {
+        err << command << ": the answer is not weir's\n";
+        return std::unexpected(1);
+    }
+    return body;
 }
 
 }  // namespace weir::cli

@@ -1,13 +1,15 @@
-// Questions to the admin port of the running gateway, for the commands that show what it does.
+// The admin port of the running gateway, for the commands that show what it does or order it.
 #pragma once
 
 #include "cli/config_file.h"
 
 #include <weir/result.h>
 
-#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include <expected>
+#include <iosfwd>
 #include <string>
-#include <string_view>
 
 namespace weir::cli {
 
@@ -19,6 +21,12 @@ struct AdminAddress {
 /// The admin port's URL, without a slash at its end. An error is wrong use: there is no such port.
 Result<std::string> admin_url(const AdminAddress& options, const Getenv& getenv);
 
+struct AdminRequest {
+    std::string path;
+    std::string method = "GET";
+    std::string body = {};  // JSON; empty: none
+};
+
 struct AdminAnswer {
     long status = 0;
     std::string body;
@@ -27,8 +35,15 @@ struct AdminAnswer {
     std::string message() const;
 };
 
-/// GET `path`. WEIR_ADMIN_KEY is sent where it is set. An error: nobody answers.
-Result<AdminAnswer> read_admin(const std::string& url, std::string_view path, const Getenv& getenv,
-                               std::chrono::milliseconds timeout = std::chrono::seconds(5));
+/// WEIR_ADMIN_KEY is sent where it is set. An error: nobody answers.
+Result<AdminAnswer> ask_admin(const std::string& url, const AdminRequest& request,
+                              const Getenv& getenv);
+
+/// The JSON object of an answer with status 200. Or the exit code, after the reason has been
+/// written to `err`.
+std::expected<nlohmann::ordered_json, int> read_admin(const AdminAddress& address,
+                                                      const AdminRequest& request,
+                                                      const std::string& command,
+                                                      const Getenv& getenv, std::ostream& err);
 
 }  // namespace weir::cli

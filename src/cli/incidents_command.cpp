@@ -1,6 +1,6 @@
 #include "cli/incidents_command.h"
 
-#include "cli/admin_call.h"
+#include "cli/gateway_admin.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@ namespace weir::cli {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 std::string time_text(const Json& seconds) {
     return seconds.is_number_integer()
@@ -42,20 +42,12 @@ void print(const Json& answer, std::ostream& out) {
 
 int run_incidents(const IncidentsOptions& options, const Getenv& getenv, std::ostream& out,
                   std::ostream& err) {
-    const std::string command = "weir incidents";
-    const auto call = admin_call({options.config, options.url}, "/incidents", command, getenv, err);
-    if (const int* code = std::get_if<int>(&call)) {
-        return *code;
+    const auto answer = read_admin({options.config, options.url}, {.path = "/incidents"},
+                                   "weir incidents", getenv, err);
+    if (!answer) {
+        return answer.error();
     }
-    const auto answer = ask_admin(std::get<aws::HttpCall>(call), command, err);
-    if (const int* code = std::get_if<int>(&answer)) {
-        return *code;
-    }
-    const Json body = Json::parse(std::get<std::string>(answer), nullptr, false);
-    if (!body.is_object()) {
-        err << command << ": the answer is not weir's\n";
-        return 1;
-    }
+    const Json& body = *answer;
     if (options.json) {
         out << body.dump(2) << '\n';
     } else {

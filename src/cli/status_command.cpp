@@ -119,20 +119,19 @@ void pause(Duration length) {
 
 Reading read_gateway(const std::string& url, const Getenv& getenv) {
     Reading reading;
-    const auto ready = read_admin(url, "/readyz", getenv);
+    const auto ready = ask_admin(url, {.path = "/readyz"}, getenv);
     if (!ready) {
         reading.error = ready.error().message;
         return reading;
     }
-    auto status = read_admin(url, "/status", getenv);
+    auto status = ask_admin(url, {.path = "/status"}, getenv);
     if (!status) {
         reading.error = status.error().message;
         return reading;
     }
     const bool weir = ready->status == kReady || ready->status == kDraining;
     if (status->status != kReady || !weir) {
-        reading.error = url + "/status: " + status->message() +
-                        (status->status == 401 ? "; WEIR_ADMIN_KEY is to hold it" : "");
+        reading.error = url + "/status: " + status->message();
         return reading;
     }
     reading.view = view_of(status->body, ready->status == kDraining);

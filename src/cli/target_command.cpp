@@ -140,12 +140,7 @@ std::optional<int> TargetCommand::run(const Getenv& getenv, std::ostream& out,
     const std::string verb = command_->get_subcommands().front()->get_name();
     const std::string command = "weir target " + verb;
     const bool list = verb == "list";
-    auto call =
-        admin_call(options_.port, list ? "/targets" : "/targets/" + verb, command, getenv, err);
-    if (const int* code = std::get_if<int>(&call)) {
-        return *code;
-    }
-    auto& http = std::get<aws::HttpCall>(call);
+    AdminRequest request{.path = list ? "/targets" : "/targets/" + verb};
     if (!list) {
         TargetName name = target_name(options_.place);
         for (const auto& [given, part, option] :
@@ -166,19 +161,14 @@ std::optional<int> TargetCommand::run(const Getenv& getenv, std::ostream& out,
                 body[member] = value;
             }
         }
-        http.method = "POST";
-        http.headers.emplace_back("Content-Type: application/json");
-        http.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+        request.method = "POST";
+        request.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
     }
-    const auto answer = ask_admin(http, command, err);
-    if (const int* code = std::get_if<int>(&answer)) {
-        return *code;
+    const auto answer = read_admin(options_.port, request, command, getenv, err);
+    if (!answer) {
+        return answer.error();
     }
-    const Json body = Json::parse(std::get<std::string>(answer), nullptr, false);
-    if (!body.is_object()) {
-        err << command << ": the answer is not weir's\n";
-        return 1;
-    }
+    const Json& body = *answer;
     if (options_.json) {
         out << body.dump(2) << '\n';
     } else if (list) {

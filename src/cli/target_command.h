@@ -1,7 +1,7 @@
 // `weir target`: close, drain or open targets of the running gateway for a time.
 #pragma once
 
-#include "cli/admin_call.h"
+#include "cli/gateway_admin.h"
 
 #include <iosfwd>
 #include <optional>
@@ -14,7 +14,7 @@ class App;
 namespace weir::cli {
 
 struct TargetOptions {
-    AdminPort port;
+    AdminAddress port;
     std::string place;  // REGION, REGION/MODEL or ACCOUNT/REGION/MODEL
     std::string model;
     std::string account;

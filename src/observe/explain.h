@@ -18,6 +18,11 @@ std::string duration_text(Moment micros);
 std::string place_text(std::string_view model, std::string_view region,
                        std::string_view account = {});
 
+/// "tokens a minute", of the unit that the limit counts.
+std::string_view limit_text(LimitKind kind);
+/// Calls and not tokens.
+bool counts_calls(LimitKind kind);
+
 /// Sentences that tell it from its arrival to its end, each for itself.
 std::vector<std::string> sentences(const Life& life, std::span<const Step> steps);
 

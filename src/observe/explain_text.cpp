@@ -24,34 +24,11 @@ std::string time_text(std::int64_t unix_ms) {
     return std::string(text.data(), size) + ms.data();
 }
 
-std::string_view limit_text(LimitKind kind) {
-    switch (kind) {
-        case LimitKind::requests:
-            return "requests a minute";
-        case LimitKind::daily_tokens:
-            return "tokens a day";
-        case LimitKind::input_tokens:
-            return "input tokens a minute";
-        case LimitKind::output_tokens:
-            return "output tokens a minute";
-        case LimitKind::in_flight:
-            return "calls at once";
-        case LimitKind::none:
-        case LimitKind::tokens:
-            break;
-    }
-    return "tokens a minute";
-}
-
 std::string use_text(LimitKind kind, std::uint64_t used, std::uint64_t limit) {
     return limit == 0 ? figure(used) + " " + std::string(limit_text(kind)) +
                             " were used and the limit was not known"
                       : figure(used) + " of " + figure(limit) + " " +
                             std::string(limit_text(kind)) + " were used";
-}
-
-bool counts_calls(LimitKind kind) {
-    return kind == LimitKind::requests || kind == LimitKind::in_flight;
 }
 
 std::string with_need(const WaitStep& wait) {
@@ -324,6 +301,29 @@ std::string duration_text(Moment micros) {
                       value / 1e6);
     }
     return text.data();
+}
+
+std::string_view limit_text(LimitKind kind) {
+    switch (kind) {
+        case LimitKind::requests:
+            return "requests a minute";
+        case LimitKind::daily_tokens:
+            return "tokens a day";
+        case LimitKind::input_tokens:
+            return "input tokens a minute";
+        case LimitKind::output_tokens:
+            return "output tokens a minute";
+        case LimitKind::in_flight:
+            return "calls at once";
+        case LimitKind::none:
+        case LimitKind::tokens:
+            break;
+    }
+    return "tokens a minute";
+}
+
+bool counts_calls(LimitKind kind) {
+    return kind == LimitKind::requests || kind == LimitKind::in_flight;
 }
 
 std::string place_text(std::string_view model, std::string_view region, std::string_view account) {

@@ -29,29 +29,6 @@ struct Missing {
     std::uint64_t more() const { return needed > limit ? needed - limit : 0; }
 };
 
-bool counts_calls(LimitKind kind) {
-    return kind == LimitKind::requests || kind == LimitKind::in_flight;
-}
-
-std::string_view unit(LimitKind kind) {
-    switch (kind) {
-        case LimitKind::requests:
-            return "requests a minute";
-        case LimitKind::daily_tokens:
-            return "tokens a day";
-        case LimitKind::input_tokens:
-            return "input tokens a minute";
-        case LimitKind::output_tokens:
-            return "output tokens a minute";
-        case LimitKind::in_flight:
-            return "calls at once";
-        case LimitKind::tokens:
-        case LimitKind::none:
-            break;
-    }
-    return "tokens a minute";
-}
-
 Missing missing(const WaitStep& wait) {
     Missing m{wait.region, wait.model, wait.limit_kind,
               wait.limit,  0,          wait.cause == Hindrance::client_limit};
@@ -90,7 +67,7 @@ public:
             return;
         }
         Faster f;
-        const std::string enough = figure(m.needed) + " " + std::string(unit(m.kind)) + " (" +
+        const std::string enough = figure(m.needed) + " " + std::string(limit_text(m.kind)) + " (" +
                                    figure(m.more()) + " more than " + figure(m.limit) + ")";
         if (m.own) {
             f.what = "client_limit";

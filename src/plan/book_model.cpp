@@ -1,7 +1,6 @@
 #include "plan/book_model.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <tuple>
 #include <utility>
@@ -11,14 +10,6 @@ namespace weir::plan {
 namespace {
 
 using Time = BookModel::Time;
-
-Time us(Duration d) {
-    return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
-}
-
-Duration from_us(Time t) {
-    return std::chrono::microseconds(t);
-}
 
 /// The first bucket that has not expired.
 std::int64_t oldest(std::size_t book, Time now, Time window) {

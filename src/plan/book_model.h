@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -77,6 +78,11 @@ public:
 
 private:
     /// What one answer offered for the case that its instance hears nothing more.
+    static Time us(Duration d) {
+        return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
+    }
+    static Duration from_us(Time t) { return std::chrono::microseconds(t); }
+
     struct Offer {
         BookAmounts alone{};
         BookAmounts freed{};  ///< had expired by then

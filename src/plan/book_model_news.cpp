@@ -1,24 +1,9 @@
 // What the books tell an instance of the others.
-#include <chrono>
 #include <utility>
 
 #include "plan/book_model.h"
 
 namespace weir::plan {
-
-namespace {
-
-using Time = BookModel::Time;
-
-Time us(Duration d) {
-    return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
-}
-
-Duration from_us(Time t) {
-    return std::chrono::microseconds(t);
-}
-
-}  // namespace
 
 std::string BookModel::counter_name(const BookExchange::Backlog& of) {
     return std::to_string(of.cls) + of.client;

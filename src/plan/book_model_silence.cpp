@@ -2,19 +2,8 @@
 #include "plan/book_model.h"
 
 #include <algorithm>
-#include <chrono>
 
 namespace weir::plan {
-
-namespace {
-
-using Time = BookModel::Time;
-
-Time us(Duration d) {
-    return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
-}
-
-}  // namespace
 
 /// For the case that it hears nothing more.
 void BookModel::offer(Instance& self, const BookExchange& asked, const BookAmounts& withheld,

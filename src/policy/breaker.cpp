@@ -127,12 +127,7 @@ void Breaker::success(Permit permit, Instant now, Witness who) {
         --probes_.out;
         ++probes_.passed;
         if (probes_.passed >= std::max(config_.probes, 1U)) {
-            state_ = BreakerState::closed;
-            ++epoch_;
-            evidence_.clear();
-            failed_probe_of_.reset();
-            sole_accuser_.reset();
-            tripped_by_ = 0;
+            close();
             ramp_ = {true, now, now, 1, ramp_.rate_before};
         }
     }
@@ -175,6 +170,16 @@ void Breaker::broke(Random& random, Instant now, Witness who) {
     }
 }
 
+/// What it was open for is forgotten.
+void Breaker::close() {
+    state_ = BreakerState::closed;
+    ++epoch_;
+    evidence_.clear();
+    failed_probe_of_.reset();
+    sole_accuser_.reset();
+    tripped_by_ = 0;
+}
+
 void Breaker::judge(Random& random, Instant now) {
     if (state_ == BreakerState::closed && now >= kept_closed_until_ &&
         evidence_.condemns(rule(), Evidence::View::believed, now)) {
@@ -198,12 +203,7 @@ void Breaker::keep_closed(Instant until, Instant now) {
     }
     ramp_.on = false;
     if (state(now) != BreakerState::closed) {
-        state_ = BreakerState::closed;
-        ++epoch_;
-        evidence_.clear();
-        failed_probe_of_.reset();
-        sole_accuser_.reset();
-        tripped_by_ = 0;
+        close();
         times_open_ = 0;
         by_another_ = false;
         probes_ = {};

@@ -131,6 +131,7 @@ private:
     };
 
     Evidence::Rule rule() const;
+    void close();
     void judge(Random& random, Instant now);
     void trip(Random& random, Instant now);
     double rate(Instant now);

@@ -292,7 +292,7 @@ class AwsFake:
             raise AssertionError("not as the service's model has it:\n" + "\n".join(self.problems))
 
     def on(self, service, operation, handler):
-        """`handler(call)`, or an answer that is always the same."""
+        """`handler(call)`, or an answer that is always the same; a `Fault` may be raised or given."""
         assert operation in model_of(service).operation_names, operation
         self.handlers[service, operation] = handler if callable(handler) else lambda _: handler
 
@@ -322,6 +322,8 @@ class AwsFake:
             if handler is None:
                 raise Fault(403, "AccessDeniedException", f"User is not authorized to perform: {call.action}")
             given = handler(call)
+            if isinstance(given, Fault):
+                raise given
             return given if isinstance(given, Raw) else self.good(operation, protocol, given)
         except Fault as fault:
             return self.bad(protocol, fault)

@@ -98,9 +98,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, aws):
 
 
 def test_what_is_not_permitted_is_told(tmp_path, aws):
-    def denied(call):
-        raise Fault(403, "AccessDeniedException", "not authorized")
-
+    denied = Fault(403, "AccessDeniedException", "not authorized")
     aws.on("cloudwatch", "DescribeAlarms", denied)
     done = init(tmp_path, aws, "--model", HAIKU, "--region", EAST)
     assert done.returncode == 0 and "no alarms-plan.txt" in done.stderr and "403" in done.stderr

@@ -81,12 +81,7 @@ def test_requests_and_the_kinds_of_errors_arrive(tmp_path, aws):
     ids=["throttled", "denied", "broken", "garbage", "slow"],
 )
 def test_no_mood_of_aws_delays_a_request(tmp_path, aws, mood):
-    def handler(_):
-        if isinstance(mood, Fault):
-            raise mood
-        return mood
-
-    aws.on("cloudwatch", "PutMetricData", handler)
+    aws.on("cloudwatch", "PutMetricData", mood)
     with Sim(tmp_path) as sim, Gateway(tmp_path, sim, settings(aws, metrics={"to": "cloudwatch"})) as weir:
         wait_until(lambda: aws.calls("PutMetricData"), what="a call")
         for _ in range(20):

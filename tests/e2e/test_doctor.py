@@ -84,19 +84,14 @@ def test_wrong_keys(doctor, aws):
     ],
 )
 def test_what_the_service_says_of_a_model(doctor, aws, error, check):
-    def refuse(call):
-        raise error
-
-    aws.on("bedrock-runtime", "CountTokens", refuse)
+    aws.on("bedrock-runtime", "CountTokens", error)
     found = doctor()
     assert list(found) == [check] and found[check]["verdict"] == "failed" and found[check]["remedy"]
 
 
 def test_without_permission_to_count(doctor, aws):
-    def refuse(call):
-        raise Fault(403, "AccessDeniedException", "User is not authorized to perform: bedrock:CountTokens")
-
-    aws.on("bedrock-runtime", "CountTokens", refuse)
+    refused = Fault(403, "AccessDeniedException", "User is not authorized to perform: bedrock:CountTokens")
+    aws.on("bedrock-runtime", "CountTokens", refused)
     assert doctor()["model access"]["verdict"] == "unknown"
     answer = {
         "modelId": BASE,

@@ -303,10 +303,8 @@ def test_an_open_request_is_not_repeated(busy, config):
 
 
 def test_a_refusal_of_the_service_is_told(busy, config):
-    def refuse(call):
-        raise Fault(400, "IllegalArgumentException", "You must provide a quota value greater than the default quota value")
-
-    busy.aws.on("service-quotas", "RequestServiceQuotaIncrease", refuse)
+    refused = Fault(400, "IllegalArgumentException", "You must provide a quota value greater than the default quota value")
+    busy.aws.on("service-quotas", "RequestServiceQuotaIncrease", refused)
     assert "You must provide a quota value" in request(config(), 8_000_000, "--yes", code=1).stderr
 
 

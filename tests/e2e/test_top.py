@@ -67,10 +67,11 @@ class Terminal:
                     self.stream.feed(data)
 
     def resize(self, width, height, tell=True):
+        # The screen first: what is drawn for the new size must not come to one of the old.
+        with self.lock:
+            self.screen.resize(height, width)
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         if tell:
-            with self.lock:
-                self.screen.resize(height, width)
             self.popen.send_signal(signal.SIGWINCH)
 
     def press(self, keys):

@@ -4,6 +4,8 @@
 #include "aws/drill.h"
 #include "aws/watched.h"
 
+#include "unit/route_target.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,14 +17,7 @@
 namespace weir::aws {
 namespace {
 
-RouteTarget target(const std::string& region, const std::string& model = "",
-                   const std::string& account = "") {
-    RouteTarget one;
-    one.region = region;
-    one.model = model;
-    one.account = account;
-    return one;
-}
+using test::target;
 
 using Json = nlohmann::json;
 

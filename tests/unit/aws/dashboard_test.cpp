@@ -3,6 +3,8 @@
 
 #include "aws/log_queries.h"
 
+#include "unit/route_target.h"
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -13,14 +15,7 @@
 namespace weir::aws {
 namespace {
 
-RouteTarget target(const std::string& region, const std::string& model = "",
-                   const std::string& account = "") {
-    RouteTarget one;
-    one.region = region;
-    one.model = model;
-    one.account = account;
-    return one;
-}
+using test::target;
 
 using Json = nlohmann::json;
 

@@ -1,6 +1,8 @@
 // What is said to CloudWatch of a scrape, in which pieces, and what waits when it cannot be said.
 #include "aws/metric_data.h"
 
+#include "unit/route_target.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,14 +11,7 @@
 namespace weir::aws {
 namespace {
 
-RouteTarget target(const std::string& region, const std::string& model = "",
-                   const std::string& account = "") {
-    RouteTarget one;
-    one.region = region;
-    one.model = model;
-    one.account = account;
-    return one;
-}
+using test::target;
 
 using Json = nlohmann::json;
 using Labels = std::vector<std::pair<std::string, std::string>>;

@@ -1,19 +1,14 @@
 // Which incidents the gateway's state calls for.
 #include "gateway/incident_conditions.h"
 
+#include "unit/route_target.h"
+
 #include <gtest/gtest.h>
 
 namespace weir::gateway {
 namespace {
 
-RouteTarget target(const std::string& region, const std::string& model = "",
-                   const std::string& account = "") {
-    RouteTarget one;
-    one.region = region;
-    one.model = model;
-    one.account = account;
-    return one;
-}
+using test::target;
 
 constexpr std::int64_t kStart = 1'800'000'000;
 
