@@ -95,6 +95,34 @@ struct RouteConfig {
     std::string residency = "any";  ///< any, us, eu, apac, jp, au, us-gov, ca, sa, me, af, il, mx
 };
 
+/// What tokens cost, in US dollars for a million: in place of the built-in price list, for what it
+/// names. What stays unset is unknown.
+struct PriceConfig {
+    std::vector<std::string> models;  ///< globs with *, with their geo prefix, as on the wire
+    std::string region;               ///< empty: any
+    std::string account;              ///< empty: any
+    Tier tier = Tier::unset;          ///< unset: any
+    std::optional<double> input;
+    std::optional<double> output;
+    std::optional<double> cache_read;
+    std::optional<double> cache_write;
+};
+
+/// What becomes of a client's calls once its money is spent.
+enum class BudgetEnd : std::uint8_t {
+    warn,   ///< they go on
+    lower,  ///< they go on in the class `batch`
+    refuse
+};
+
+/// What a client may spend, in US dollars, by UTC days and months.
+struct BudgetConfig {
+    std::optional<double> per_day;
+    std::optional<double> per_month;
+    double warn_at = 0.8;  ///< share of either at which the log, metrics and page warn
+    BudgetEnd then = BudgetEnd::refuse;
+};
+
 struct ClientConfig {
     std::string name;
     std::vector<std::string> key_sha256;  ///< lower-case hex; any of them lets the client in
@@ -107,6 +135,7 @@ struct ClientConfig {
     std::optional<std::uint64_t> requests_per_minute;
     std::optional<std::uint64_t> max_in_flight;  ///< calls under way at once; more wait
     std::optional<std::uint64_t> max_output;     ///< upper limit of max_tokens
+    std::optional<BudgetConfig> budget;          ///< unset: none
     std::vector<std::string> models;             ///< globs with *; empty: all
     std::vector<std::string> regions;            ///< empty: all
 
@@ -179,12 +208,37 @@ struct LimitsConfig {
 struct LogConfig {
     LogLevel level = LogLevel::info;
     std::string format = "auto";  ///< auto (text on a terminal), text, json
+    /// Share of the requests that get a line in the access log; those that waited, failed or were
+    /// refused all get one.
+    double sample = 1;
 };
 
 /// What is kept of requests for GET /explain/ID, over all workers; 0 of either: nothing.
 struct ExplainConfig {
     std::uint64_t memory = 8ULL << 20;
     std::size_t requests = 20'000;
+};
+
+/// The ledger of tokens and money.
+struct CostsConfig {
+    std::string file;        ///< keeps it over a restart; empty: none
+    std::size_t tags = 200;  ///< values of x-weir-tag a day; more are counted as `other`
+    std::size_t days = 62;   ///< that are kept
+};
+
+/// OpenTelemetry, over OTLP/HTTP.
+struct OtlpConfig {
+    std::string endpoint;  ///< URL; empty: nothing is sent. /v1/traces and /v1/metrics are added
+    std::string headers;   ///< of each request, as `name=value,name=value`, percent-encoded
+    std::string ca;        ///< PEM file; empty: the system's store
+    bool traces = true;
+    bool metrics = true;
+    double sample = 0.01;  ///< share of the traces that begin here
+    /// Also traces of requests that failed, were refused or waited, whatever `sample` says.
+    bool keep_trouble = true;
+    Duration metrics_every = std::chrono::seconds(60);
+    std::string service = "weir";                   ///< service.name
+    std::map<std::string, std::string> attributes;  ///< of the resource, besides
 };
 
 struct TlsConfig {
@@ -301,6 +355,8 @@ struct Config {
     std::vector<QuotaConfig> quotas;
     std::vector<RouteConfig> routes;
     std::vector<ClientConfig> clients;
+    std::vector<PriceConfig> prices;  ///< the first that fits counts
+    CostsConfig costs;
 
     QueueConfig queue;
     RetryConfig retry;
@@ -310,6 +366,7 @@ struct Config {
     LimitsConfig limits;
     LogConfig log;
     ExplainConfig explain;
+    OtlpConfig otlp;
 
     ModelTable models;  ///< facts; bedrock::builtin_models() unless a program brings its own
 };

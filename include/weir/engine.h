@@ -71,6 +71,14 @@ struct Shedding {
     std::string by = std::string(kOperator);
 };
 
+/// A client's calls are refused, those that wait included.
+struct Pause {
+    std::string client;
+    Duration lasts{};  ///< in a status: what is left of it
+    std::string reason = {};
+    std::string by = std::string(kOperator);
+};
+
 struct TargetStatus {
     std::string region;
     std::string model;
@@ -133,6 +141,7 @@ struct Status {
     std::vector<SharedStatus> shared;
     std::vector<Override> overrides;
     std::vector<Shedding> shedding;
+    std::vector<Pause> paused;
     std::uint64_t waiting_calls = 0;
     std::uint64_t waiting_bytes = 0;
     std::uint64_t in_flight = 0;
@@ -222,6 +231,9 @@ public:
     void probe(const TargetFilter& targets, Instant now);
     /// Replaces what `by` has ordered; for no time: takes it back.
     void shed(const Shedding& order, Instant now);
+    /// Replaces what `by` has ordered for this client; for no time: takes it back. False: there are
+    /// too many.
+    bool pause(const Pause& order, Instant now);
 
     // Several instances on one quota (Config::shared). The driver carries exchanges to the books
     // and answers back; until it does, the engine counts alone.

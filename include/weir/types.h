@@ -230,6 +230,8 @@ enum class RefusalReason : std::uint8_t {
     no_target,           ///< residency, family or Region-bound parts exclude every target
     closed,              ///< an operator has closed every target
     shed,                ///< an operator has this class of calls refused
+    paused,              ///< an operator has this client's calls refused
+    budget,              ///< its client's money for the day or the month is spent
 };
 std::string_view to_string(RefusalReason reason);
 

@@ -180,6 +180,18 @@ ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
                 "operator." +
                 again_in(r));
             break;
+        case RefusalReason::paused:
+            throttle(
+                "weir: the calls of this client are refused for a time, by order of the "
+                "operator." +
+                again_in(r));
+            break;
+        case RefusalReason::budget:  // SDKs do not repeat it
+            a.status = 400;
+            a.type = "ServiceQuotaExceededException";
+            a.outcome = Outcome::throttled;
+            a.message = "weir: the budget of this client is spent." + again_in(r);
+            break;
         case RefusalReason::closed:
             a.status = 503;
             a.type = "ServiceUnavailableException";

@@ -185,6 +185,7 @@ Changes take_over(const Config& old, Config& next) {
     next.watch = old.watch;
     next.log.format = old.log.format;
     next.explain = old.explain;
+    next.costs.file = old.costs.file;
     next.shared = old.shared;
     if (!tls_stays) {
         next.tls = old.tls;

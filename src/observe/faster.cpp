@@ -261,6 +261,8 @@ void advise(Advisor& advisor, const RefusalStep& refusal) {
         case RefusalReason::no_target:
         case RefusalReason::closed:
         case RefusalReason::shed:
+        case RefusalReason::paused:
+        case RefusalReason::budget:
             break;
     }
 }

@@ -14,7 +14,8 @@ constexpr Duration kRepeatAtLeast = std::chrono::seconds(5);
 constexpr Duration kLongestDeadline = std::chrono::hours(24);
 
 bool by_order(RefusalReason reason) {
-    return reason == RefusalReason::closed || reason == RefusalReason::shed;
+    return reason == RefusalReason::closed || reason == RefusalReason::shed ||
+           reason == RefusalReason::paused;
 }
 }  // namespace
 

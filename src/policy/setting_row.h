@@ -117,6 +117,9 @@ inline constexpr auto kNames<AlarmAction> =
                                       {"trip", AlarmAction::trip},
                                       {"shed", AlarmAction::shed}});
 template <>
+inline constexpr auto kNames<BudgetEnd> = std::to_array<Name<BudgetEnd>>(
+    {{"warn", BudgetEnd::warn}, {"lower", BudgetEnd::lower}, {"refuse", BudgetEnd::refuse}});
+template <>
 inline constexpr auto kNames<LogLevel> =
     std::to_array<Name<LogLevel>>({{"debug", LogLevel::debug},
                                    {"info", LogLevel::info},

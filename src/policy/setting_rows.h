@@ -7,6 +7,7 @@
 #pragma once
 
 #include "policy/aws_rows.h"
+#include "policy/cost_rows.h"
 #include "policy/setting_row.h"
 
 #include <weir/config.h>
@@ -234,6 +235,10 @@ void visit(V& v, C& c) {
     v(c.requests_per_minute, {"requests_per_minute", "unset: no limit of its own", kClientLimit});
     v(c.max_in_flight,
       {"max_in_flight", "calls under way at once; unset: no limit of its own", kClientLimit});
+    v(c.budget, {.key = "budget",
+                 .comment = "what it may spend",
+                 .traits = kWhole,
+                 .unset = "{per_day: 20, per_month: 400}: in US dollars; unset: no limit"});
     v(c.models, {"models", "patterns with *; empty: all"});
     v(c.regions, {"regions", "empty: all"});
 }
@@ -333,6 +338,8 @@ void visit(V& v, C& c) {
                  .effect = Effect::restart,
                  .traits = kShowEmpty,
                  .words = "auto, text, json"});
+    v(c.sample,
+      {"sample", "share of requests with a line; those that waited or failed have one", kSampled});
 }
 
 template <class V, Of<ExplainConfig> C>
@@ -425,6 +432,12 @@ void visit(V& v, C& c) {
     v.heading("Who may ask, and how much each may take.");
     v(c.clients, {.key = "clients", .entries = "maps, each with `name`"});
 
+    v.heading("What it costs.");
+    v(c.prices, {.key = "prices",
+                 .comment = "US dollars a million tokens, instead of the built-in list",
+                 .entries = "maps, each with `models`"});
+    v(c.costs, {"costs"});
+
     v.heading("Waiting, trying again, giving a place a rest.");
     v(c.queue, {"queue"});
     v(c.retry, {"retry"});
@@ -436,6 +449,7 @@ void visit(V& v, C& c) {
     v(c.limits, {"limits"});
     v(c.log, {"log"});
     v(c.explain, {"explain"});
+    v(c.otlp, {.key = "otlp", .comment = "traces and metrics for OpenTelemetry"});
 }
 
 }  // namespace weir::policy

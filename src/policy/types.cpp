@@ -46,6 +46,10 @@ std::string_view to_string(RefusalReason reason) {
             return "closed";
         case RefusalReason::shed:
             return "shed";
+        case RefusalReason::paused:
+            return "paused";
+        case RefusalReason::budget:
+            return "budget";
     }
     return "quota";
 }

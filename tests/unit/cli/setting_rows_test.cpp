@@ -71,6 +71,10 @@ TEST(SettingRows, EveryMemberHasOne) {
     EXPECT_EQ(rows<PoolConfig>(), members<PoolConfig>());
     EXPECT_EQ(rows<LimitsConfig>(), members<LimitsConfig>());
     EXPECT_EQ(rows<LogConfig>(), members<LogConfig>());
+    EXPECT_EQ(rows<PriceConfig>(), members<PriceConfig>());
+    EXPECT_EQ(rows<BudgetConfig>(), members<BudgetConfig>());
+    EXPECT_EQ(rows<CostsConfig>(), members<CostsConfig>());
+    EXPECT_EQ(rows<OtlpConfig>(), members<OtlpConfig>());
 }
 
 /// Every key as the page writes it, with its default; empty: not set, or a list.
