@@ -66,6 +66,16 @@ public:
         }
     }
 
+    /// `use` is called with the names and the handle.
+    template <class Use>
+    void each_named(Use use) {
+        for (auto& [names, handle] : map_) {
+            use(names, handle);
+        }
+    }
+
+    std::size_t size() const { return map_.size(); }
+
     void clear() {
         last_ = nullptr;
         map_.clear();
