@@ -17,8 +17,11 @@ std::string key_of(std::string_view prefix, std::string_view quota) {
 Books::Books(net::Loop& loop, const SharedConfig& config, const LogSink& log)
     : prefix_(config.prefix),
       log_(log),
-      store_(loop, config, std::string(Refusals::script()).append(books_script()), log),
-      refusals_(loop, store_, config.prefix) {}
+      store_(loop, config,
+             std::string(Spendings::script()).append(Refusals::script()).append(books_script()),
+             log),
+      refusals_(loop, store_, config.prefix),
+      spendings_(store_, config.prefix, log) {}
 
 void Books::send(const Party& party, std::vector<BookExchange> exchanges) {
     for (BookExchange& exchange : exchanges) {

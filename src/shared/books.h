@@ -3,6 +3,7 @@
 
 #include "net/loop.h"
 #include "shared/refusals.h"
+#include "shared/spendings.h"
 #include "shared/store.h"
 
 #include <weir/shared_books.h>
@@ -36,6 +37,7 @@ public:
 
     /// What else is kept there.
     Refusals& refusals() { return refusals_; }
+    Spendings& spendings() { return spendings_; }
 
     /// Any thread.
     const Counters& counters() const { return store_.counters(); }
@@ -50,6 +52,7 @@ private:
     bool closed_ = false;
     Store store_;
     Refusals refusals_;
+    Spendings spendings_;
 };
 
 /// The key of a quota's books: what is in braces chooses the server of a cluster.
