@@ -1,7 +1,9 @@
 #include "gateway/record.h"
 
 #include "codec/http1.h"
+#include "gateway/life_record.h"
 #include "gateway/request.h"
+#include "observe/sampling.h"
 
 #include <algorithm>
 
@@ -48,6 +50,10 @@ void append_weir_fields(std::string& out, const Record& record, bool good) {
     }
 }
 
+bool is_logged(const Record& record, double sample) {
+    return sample >= 1 || eventful(record) || observe::in_sample(record.id, sample);
+}
+
 void write_record(const Record& record, const Request& request, Instant now, std::int64_t unix_ms,
                   observe::Metrics& metrics, observe::LineWriter* log) {
     const auto total = now - record.started;
@@ -84,7 +90,7 @@ void write_record(const Record& record, const Request& request, Instant now, std
         }
     }
     metrics.record(r);
-    if (log == nullptr) {
+    if (log == nullptr || !is_logged(record, request.snapshot->config.log.sample)) {
         return;
     }
 

@@ -55,6 +55,9 @@ struct Record {
 /// The fields of weir's own that go with every answer; `good`: one that the service gave.
 void append_weir_fields(std::string& out, const Record& record, bool good);
 
+/// Whether the access log has a line for it, where log.sample is `sample`.
+bool is_logged(const Record& record, double sample);
+
 /// `log` null: none is written. `unix_ms`: wall time.
 void write_record(const Record& record, const Request& request, Instant now, std::int64_t unix_ms,
                   observe::Metrics& metrics, observe::LineWriter* log);

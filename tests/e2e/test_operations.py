@@ -5,7 +5,7 @@ import time
 
 import pytest
 from botocore.exceptions import ClientError, EventStreamError  # noqa: F401
-from harness import EAST, HAIKU, LLAMA, MISTRAL, NOVA, SONNET, TITAN, converse, headers_of, say, stream, text_of
+from harness import EAST, HAIKU, LLAMA, MISTRAL, NOVA, SONNET, TITAN, ask, converse, headers_of, say, stream, text_of
 
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123def456"
 SYSTEM_PROFILE = f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/{SONNET}"
@@ -247,3 +247,20 @@ def test_no_file_at_all_takes_the_callers_region(plain, start):
         wait_until(ready)
         reply = ask(port, "POST", f"/model/{SONNET}/converse", say("hi"))
         assert reply.status == 400 and b"Region" in reply.body
+
+
+def test_a_sampled_access_log_keeps_what_went_wrong(start):
+    s = start(weir={"log": {"sample": 0}})
+    for _ in range(5):
+        assert s.weir.converse().status == 200
+    refused = s.weir.ask("POST", f"/model/{SONNET}/converse", "no json", {"Content-Type": "application/json"})
+    assert refused.status == 400
+    line = s.weir.line(id=refused.headers["x-weir-request-id"])
+    assert line["outcome"] == "client_error"
+    assert s.weir.lines() == [line], "those that went well have none"
+    assert s.weir.metrics().sum("weir_requests_total", outcome="ok") == 5, "metrics count all"
+
+    s.weir.write({"log": {"sample": 1}})
+    assert ask(s.weir.admin, "POST", "/reload").status == 200
+    answer = s.weir.converse()
+    s.weir.line(id=answer.headers["x-weir-request-id"])
