@@ -3,6 +3,7 @@
 #include "bedrock/model_data.h"
 #include "cli/config_sections.h"
 #include "cli/file_checks.h"
+#include "cli/otel_environment.h"
 #include "cli/read_text.h"
 #include "gateway/process_keys.h"
 #include "policy/validate.h"
@@ -74,6 +75,7 @@ void apply_environment(Reading& reading, const Getenv& getenv, Config& config) {
         reading.places["state_file"] = from_variable("STATE_DIRECTORY");
         config.state_file = value->substr(0, value->find(':')) + "/weir-state.json";
     }
+    apply_otel_environment(reading, getenv, config.otlp);
     if (!config.default_region.empty() || reading.is_spoilt("default_region"))
         return;
     if (const auto named = gateway::region_of_environment(config, getenv)) {

@@ -73,6 +73,8 @@ std::vector<std::string> named_files(const Config& config) {
     }
     if (config.shared && !config.shared->ca.empty())
         files.push_back(config.shared->ca);
+    if (!config.otlp.ca.empty())
+        files.push_back(config.otlp.ca);
     if (const char* bundle = environments_trust())
         files.emplace_back(bundle);
     return files;
@@ -84,6 +86,8 @@ std::vector<Problem> file_problems(const Config& config) {
         check_pair(*config.tls, problems);
     if (config.shared && !config.shared->ca.empty())
         check_trust(config.shared->ca, "shared.ca", problems);
+    if (!config.otlp.ca.empty())
+        check_trust(config.otlp.ca, "otlp.ca", problems);
     if (!config.state_file.empty()) {
         if (const auto can = gateway::can_write_state(config.state_file); !can)
             problems.push_back({"state_file", can.error().message});

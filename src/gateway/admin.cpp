@@ -6,6 +6,7 @@
 #include "gateway/identity.h"
 #include "gateway/sns_endpoint.h"
 #include "net/signal.h"
+#include "observe/open_metrics.h"
 
 #include <openssl/crypto.h>
 #include <nlohmann/json.hpp>
@@ -19,8 +20,7 @@ namespace {
 
 constexpr std::string_view kText = "Content-Type: text/plain; charset=utf-8\r\n";
 constexpr std::string_view kJson = "Content-Type: application/json\r\n";
-constexpr std::string_view kPrometheus =
-    "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n";
+constexpr std::string_view kPrometheusType = "text/plain; version=0.0.4; charset=utf-8";
 
 net::Task<void> refuse(net::Downstream& downstream, int status, std::string_view type,
                        std::string message, std::string_view allow = "GET, HEAD") {
@@ -111,6 +111,15 @@ net::Task<void> answer_explain(net::Downstream& downstream, std::string id,
     } else {
         co_await refuse(downstream, 404, "ResourceNotFoundException", pending->answer.text);
     }
+}
+
+net::Task<void> answer_metrics(net::Downstream& downstream, const AdminParts& parts) {
+    const auto* accept = downstream.head().find("accept");
+    const bool open = accept != nullptr && observe::accepts_open_metrics(*accept);
+    std::string fields = "Vary: Accept\r\n";
+    codec::append_field(fields, "Content-Type", open ? observe::kOpenMetricsType : kPrometheusType);
+    const auto body = parts.metrics(open);
+    co_await downstream.send(200, fields, body);
 }
 
 std::string reload_json(const ReloadAnswer& answer) {
@@ -227,12 +236,12 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
             co_await refuse(downstream, 405, "ValidationException", "weir: this is read with GET");
             co_return;
         }
-        const bool metrics = path == "/metrics";
-        const auto& read = metrics                ? parts.metrics
-                           : path == "/incidents" ? parts.incidents
-                                                  : parts.status;
-        const auto body = read();
-        co_await downstream.send(200, metrics ? kPrometheus : kJson, body);
+        if (path == "/metrics") {
+            co_await answer_metrics(downstream, parts);
+            co_return;
+        }
+        const auto body = path == "/incidents" ? parts.incidents() : parts.status();
+        co_await downstream.send(200, kJson, body);
         co_return;
     }
     if (parts.order && is_order(path)) {

@@ -33,7 +33,7 @@ struct ExplainAnswer {
 /// What the admin port shows and does, as functions, so that it knows nothing of the rest.
 struct AdminParts {
     std::function<bool()> ready;
-    std::function<std::string()> metrics;
+    std::function<std::string(bool open_metrics)> metrics;
     std::function<std::string()> status;
     std::function<std::string()> incidents;
     /// GET /targets, POST /targets/... and /shed.

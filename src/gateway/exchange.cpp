@@ -4,6 +4,7 @@
 #include "gateway/deciders.h"
 #include "gateway/life_record.h"
 #include "gateway/models_list.h"
+#include "gateway/tracing.h"
 
 #include <chrono>
 #include <utility>
@@ -26,9 +27,17 @@ net::Task<void> Exchange::run() {
     }
     const Instant end = now();
     const std::int64_t wall = unix_ms();
+    if (record_.trace) {
+        record_.trace->kept = is_kept(record_, request_, worker_, end);
+    }
     write_record(record_, request_, end, wall, *worker_.shared.metrics, worker_.shared.access_log);
     if (worker_.lives.on()) {
         worker_.lives.remember(life_of(record_, request_, end, wall), eventful(record_));
+    }
+    if (record_.trace && record_.trace->kept) {
+        observe::TracedLife traced{*record_.trace, {}};
+        observe::pack(traced.packed, life_of(record_, request_, end, wall));
+        worker_.shared.spans.push(std::move(traced));
     }
     worker_.texts.give_back(record_.trail.take());
     worker_.texts.give_back(std::move(request_.body.text));

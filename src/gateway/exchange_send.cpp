@@ -9,6 +9,7 @@
 #include "gateway/clock.h"
 #include "gateway/header_rules.h"
 #include "gateway/outgoing.h"
+#include "gateway/tracing.h"
 
 #include <weir/models.h>
 
@@ -30,6 +31,17 @@ bool is_event_stream(const codec::Head& head) {
 
 bool is_sse(const codec::Head& head) {
     return text_of(head, "content-type").starts_with("text/event-stream");
+}
+
+/// What the record's attempt sends, with its place in the trace.
+bool compose_attempt(Outgoing& out, const Request& request, const Record& record,
+                     const Destination& to, std::string_view instance) {
+    const std::int64_t seconds = unix_ms() / 1000;
+    if (!record.trace) {
+        return compose(out, request, record.grant, to, instance, seconds);
+    }
+    const TraceFields trace(request.head, *record.trace, record.attempts);
+    return compose(out, request, record.grant, to, instance, seconds, trace.fields());
 }
 
 }  // namespace
@@ -96,7 +108,7 @@ net::Task<Exchange::Action> Exchange::ask(CallFlow& flow, Region& region, Attemp
                          service == Service::mantle ? worker_.mantle_signer : worker_.signer};
     Outgoing out;
     out.head = worker_.texts.take();
-    if (!compose(out, request_, record_.grant, to, worker_.shared.instance, unix_ms() / 1000)) {
+    if (!compose_attempt(out, request_, record_, to, worker_.shared.instance)) {
         co_return failed(flow, gateway::failed(FailureClass::credentials, Stage::not_sent,
                                                "weir has no credentials for " + place_of(region) +
                                                    ": its start-up log says what was tried"));

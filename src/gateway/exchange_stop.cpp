@@ -3,6 +3,7 @@
 #include "gateway/clock.h"
 #include "gateway/exchange.h"
 #include "gateway/life_record.h"
+#include "gateway/tracing.h"
 
 #include <utility>
 
@@ -21,6 +22,9 @@ Exchange::Exchange(Worker& worker, net::Downstream& client)
     record_.started = now();
     record_.several_accounts = !request_.snapshot->config.accounts.empty();
     record_.trail.begin(worker.texts.take());
+    if (const OtlpConfig& otlp = request_.snapshot->config.otlp; traces_on(otlp)) {
+        record_.trace = trace_of(client.head(), otlp, [&worker] { return worker.random(); });
+    }
 }
 
 Exchange::~Exchange() {

@@ -102,7 +102,7 @@ Result<void> Gateway::start() {
         });
     }
     if (my.options.access_log >= 0) {
-        my.access_log = std::make_unique<observe::LineWriter>(
+        my.outlets.access_log = std::make_unique<observe::LineWriter>(
             my.options.access_log,
             [log = my.options.log](observe::LineWriter&, std::uint64_t lines) {
                 if (log) {
@@ -117,7 +117,7 @@ Result<void> Gateway::start() {
     my.shared.shadow = my.shadow.get();
     my.shared.others = my.books.refused.get();
     my.shared.metrics = &my.metrics;
-    my.shared.access_log = my.access_log.get();
+    my.shared.access_log = my.outlets.access_log.get();
     my.shared.regions = &my.regions;
     my.shared.log = my.options.log;
     my.shared.instance = new_instance_name();
@@ -183,6 +183,7 @@ Result<void> Gateway::start() {
     my.push_metrics(current->config);
     my.watch_incidents(current->config);
     my.let_alarms_act(current->config);
+    my.export_otlp(current->config);
     return {};
 }
 
@@ -252,7 +253,8 @@ std::vector<prometheus::MetricFamily> Gateway::Impl::scrape() {
     gauges.credentials_expiry_seconds = regions.soonest_expiry();
     gauges.unclean_lines = codec::unclean_lines();
     gauges.configuration = in_force.status();
-    gauges.log_dropped = access_log == nullptr ? 0 : access_log->dropped();
+    gauges.log_dropped = outlets.access_log == nullptr ? 0 : outlets.access_log->dropped();
+    gauges.otlp = otlp_counts();
     {
         const std::lock_guard lock(aws.mutex);
         if (aws.push != nullptr) {
@@ -283,8 +285,14 @@ bool Gateway::lives(Duration within) {
 }
 
 Duration Gateway::longest_drain() const {
-    const auto timeouts = impl_->in_force.snapshot()->config.timeouts;
-    return timeouts.drain_delay + timeouts.drain + kLastWords + kLongestStop + kLongestFarewell;
+    const auto snapshot = impl_->in_force.snapshot();
+    const auto& timeouts = snapshot->config.timeouts;
+    // A call to the collector that is under way ends within a second.
+    const Duration flush = snapshot->config.otlp.endpoint.empty()
+                               ? Duration::zero()
+                               : kLongestFlush + std::chrono::seconds(1);
+    return timeouts.drain_delay + timeouts.drain + kLastWords + kLongestStop + kLongestFarewell +
+           flush;
 }
 
 net::Loop& Gateway::next_loop() {
@@ -371,6 +379,7 @@ void Gateway::stop() {
     if (my.state_keeper != nullptr) {
         my.state_keeper->finish();
     }
+    my.stop_otlp();  // with the traces of what was cut
     my.observed_daily.reset();
     my.log_observed();
 }

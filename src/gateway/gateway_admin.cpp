@@ -11,7 +11,10 @@ namespace weir::gateway {
 void Gateway::Impl::offer_admin() {
     AdminParts& parts = listeners.admin_parts;
     parts.ready = [this] { return shared.ready.load(std::memory_order_relaxed); };
-    parts.metrics = [this] { return observe::to_text(scrape()); };
+    parts.metrics = [this](bool open_metrics) {
+        const auto families = scrape();
+        return open_metrics ? metrics.open_metrics(families) : observe::to_text(families);
+    };
     parts.incidents = [this] { return incidents(); };
     parts.status = [this] {
         return observe::status_json(status(), shadow->rows(), in_force.status(), shadow->advice());

@@ -16,8 +16,8 @@ void Gateway::Impl::push_metrics(const Config& config) {
     MetricsPush::Parts parts;
     parts.snapshot = [this] { return in_force.snapshot(); };
     parts.scrape = [this] { return scrape(); };
-    if (access_log != nullptr) {
-        parts.write_line = [this](std::string_view line) { access_log->write(line); };
+    if (outlets.access_log != nullptr) {
+        parts.write_line = [this](std::string_view line) { outlets.access_log->write(line); };
     }
     parts.keys = [this] { return regions.keys(KeysWanted::of(in_force.snapshot()->config)); };
     parts.log = options.log;

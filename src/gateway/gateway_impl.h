@@ -1,16 +1,18 @@
 // What a running gateway is made of; gateway.cpp starts and ends it, gateway_reload.cpp changes it,
 // gateway_admin.cpp tells of it, gateway_orders.cpp takes orders, gateway_aws.cpp starts what asks
-// AWS or tells it.
+// AWS or tells it, gateway_otlp.cpp what tells OpenTelemetry.
 #pragma once
 
 #include "gateway/admin.h"
 #include "gateway/alarm_actions.h"
 #include "gateway/background_thread.h"
+#include "gateway/clock.h"
 #include "gateway/configured_names.h"
 #include "gateway/gateway.h"
 #include "gateway/incident_watch.h"
 #include "gateway/live_feed.h"
 #include "gateway/metrics_push.h"
+#include "gateway/otlp_export.h"
 #include "gateway/quota_watch.h"
 #include "gateway/settings.h"
 #include "gateway/state_file.h"
@@ -93,6 +95,15 @@ struct WithAws {
     std::shared_ptr<AlarmActions> actions;     ///< null: no alarm was ever allowed to act
 };
 
+/// What is told of the requests beside GET /metrics.
+struct Outlets {
+    std::unique_ptr<observe::LineWriter> access_log;  ///< null: none is written
+    const std::int64_t since_unix_ms = unix_ms();     ///< then the counts began
+    observe::OtlpCounts points;                       ///< of metrics sent to OpenTelemetry
+    std::mutex mutex;                                 ///< over the rest
+    std::unique_ptr<OtlpExport> otlp;                 ///< null: there was never anywhere to send to
+};
+
 struct Gateway::Impl {
     Impl(Config config, GatewayOptions o)
         : options(std::move(o)),
@@ -119,6 +130,9 @@ struct Gateway::Impl {
     void push_metrics(const Config& config);
     void watch_incidents(const Config& config);
     void let_alarms_act(const Config& config);
+    void export_otlp(const Config& config);
+    void stop_otlp();
+    std::vector<observe::Metrics::Gauges::Otlp> otlp_counts();
     std::string incidents();
     OrderReply order(const OrderText& text);
     void log_observed();
@@ -132,7 +146,7 @@ struct Gateway::Impl {
     Config first;  // until start()
     RegionDirectory regions;
     observe::Metrics metrics;
-    std::unique_ptr<observe::LineWriter> access_log;
+    Outlets outlets;
     Shared shared;
     Sources sources;
     InForce in_force;

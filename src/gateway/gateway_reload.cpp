@@ -128,6 +128,7 @@ Result<ReloadAnswer> Gateway::Impl::take(Config config) {
     push_metrics((*made)->config);
     watch_incidents((*made)->config);
     let_alarms_act((*made)->config);
+    export_otlp((*made)->config);
     return answer;
 }
 

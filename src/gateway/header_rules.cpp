@@ -126,7 +126,9 @@ void append_forwarded_request_fields(std::string& out, const codec::Head& head,
         codec::append_field(out, name, value);
     }
     for (const auto& [name, value] : instead) {
-        codec::append_field(out, name, value);
+        if (!value.empty()) {
+            codec::append_field(out, name, value);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ namespace weir::gateway {
 /// Appends the request fields that go on to Bedrock. Left out: what belongs to one hop, what weir
 /// signs or sets anew, what is secret, and every x-weir-* (returned in `unknown_weir` where weir
 /// has no such field). `instead`: fields of weir's own, in the place of the client's of those
-/// names.
+/// names; of an empty value: neither.
 void append_forwarded_request_fields(std::string& out, const codec::Head& head,
                                      std::vector<std::string_view>& unknown_weir,
                                      std::span<const codec::Field> instead = {});

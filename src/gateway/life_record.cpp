@@ -56,6 +56,7 @@ observe::AttemptStep attempt_step(const Record& record, Instant sent, std::optio
                                   const Failure* failure) {
     const Doing& doing = record.doing;
     observe::AttemptStep step;
+    step.number = record.attempts;
     step.from = moment(record, doing.since);
     step.sent = sent > doing.since ? moment(record, sent) : kNever;
     step.head = doing.head > doing.since ? moment(record, doing.head) : kNever;

@@ -72,9 +72,10 @@ std::string_view body_for(const Request& request, const Grant& grant, std::strin
     return current();
 }
 
-/// Header fields of the place that stand for the client's own.
-std::vector<codec::Field> fields_instead(const Request& request, const Grant& grant) {
-    std::vector<codec::Field> fields;
+/// Header fields of the place, and of the trace, that stand for the client's own.
+std::vector<codec::Field> fields_instead(const Request& request, const Grant& grant,
+                                         std::span<const codec::Field> trace) {
+    std::vector<codec::Field> fields(trace.begin(), trace.end());
     if (grant.target->tier != Tier::unset && !bedrock::tier_in_body(request.operation())) {
         fields.push_back({bedrock::kTierField, to_string(grant.target->tier)});
     }
@@ -118,7 +119,8 @@ void append_signature(std::string& out, const codec::Head& head, std::string_vie
 }  // namespace
 
 bool compose(Outgoing& out, const Request& request, const Grant& grant, const Destination& to,
-             std::string_view instance, std::int64_t unix_seconds) {
+             std::string_view instance, std::int64_t unix_seconds,
+             std::span<const codec::Field> trace) {
     const bool callers_own =
         request.snapshot->config.credentials.source == CredentialsSource::client_bearer;
     if (to.keys == nullptr && !callers_own) {
@@ -143,7 +145,7 @@ bool compose(Outgoing& out, const Request& request, const Grant& grant, const De
         append_field(out.head, "Content-Length", std::to_string(out.body.size()));
     }
     std::vector<std::string_view> unknown;
-    append_forwarded_request_fields(out.head, head, unknown, fields_instead(request, grant));
+    append_forwarded_request_fields(out.head, head, unknown, fields_instead(request, grant, trace));
     out.unknown_fields = unknown.size();
     append_via(out.head, head, request.http_version, instance);
     if (callers_own) {

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,8 +33,10 @@ struct Destination {
 };
 
 /// Fills `out`. False: there are no credentials to sign with. `instance`: weir's own name in Via.
-/// `unix_seconds`: wall time, the signature's date.
+/// `unix_seconds`: wall time, the signature's date. `trace`: fields in the place of the client's,
+/// see TraceFields.
 bool compose(Outgoing& out, const Request& request, const Grant& grant, const Destination& to,
-             std::string_view instance, std::int64_t unix_seconds);
+             std::string_view instance, std::int64_t unix_seconds,
+             std::span<const codec::Field> trace = {});
 
 }  // namespace weir::gateway

@@ -3,6 +3,8 @@
 #include "codec/http1.h"
 #include "gateway/life_record.h"
 #include "gateway/request.h"
+#include "gateway/tracing.h"
+#include "observe/life_spans.h"
 #include "observe/sampling.h"
 
 #include <algorithm>
@@ -88,6 +90,13 @@ void write_record(const Record& record, const Request& request, Instant now, std
             r.fallback_from_region = request.home_region;
             r.fallback_from_model = request.model;
         }
+    }
+    if (limited && otlp_metrics_on(request.snapshot->config.otlp)) {
+        r.gen_ai_operation = observe::gen_ai_operation(r.operation, request.model);
+    }
+    if (record.trace && record.trace->kept) {
+        r.trace = record.trace->caller.trace;
+        r.unix_ms = unix_ms;
     }
     metrics.record(r);
     if (log == nullptr || !is_logged(record, request.snapshot->config.log.sample)) {

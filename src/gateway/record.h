@@ -4,6 +4,7 @@
 #include "observe/access_log.h"
 #include "observe/life.h"
 #include "observe/metrics.h"
+#include "observe/trace_context.h"
 
 #include <weir/types.h>
 
@@ -42,9 +43,10 @@ struct Record {
     std::string reason;  // of a refusal by weir
     std::string error_name;
     bool repeated = false;
-    bool several_accounts = false;  // the client is told which one
-    observe::Trail trail;           // what it has done, and
-    Doing doing;                    // does
+    bool several_accounts = false;               // the client is told which one
+    observe::Trail trail;                        // what it has done, and
+    Doing doing;                                 // does
+    std::optional<observe::RequestTrace> trace;  // unset: traces are off
 
     /// An attempt begins.
     void begin(const Grant& with);

@@ -18,6 +18,8 @@
 #include "observe/access_log.h"
 #include "observe/life_ring.h"
 #include "observe/metrics.h"
+#include "observe/span_queue.h"
+#include "observe/trace_budget.h"
 
 #include <array>
 #include <atomic>
@@ -48,6 +50,7 @@ struct Shared {
     net::BufferShares shares{std::random_device{}()};
     std::atomic<std::uint64_t> buffered{0};  // bytes of messages held, over all workers
     ExplainConfig explain;                   // what each worker keeps of requests
+    observe::SpanQueue spans;                // what goes to OpenTelemetry
     std::atomic<bool> ready{true};
     std::atomic<bool> refuse_waiting{false};  // the drain's time is over: nothing waits or begins
 };
@@ -84,6 +87,7 @@ public:
 
     Calls calls;           // under way here
     observe::Lives lives;  // of requests that have ended
+    observe::TraceBudget trace_budget;
     /// drain_end() of all of them.
     void end_all();
     /// One has ended.
@@ -94,6 +98,8 @@ public:
 
     /// 26 characters, unique for all practical purposes.
     std::string new_request_id();
+    /// 64 bits, for ids that need not be secret.
+    std::uint64_t random() { return random_(); }
 
 private:
     /// A Region that this worker has been to.

@@ -234,6 +234,11 @@ struct InstanceFamilies {
     ReadMetric cloudwatch_data{rows, kCounter, "weir_cloudwatch_data_total", "result",
                                "Data for CloudWatch: sent, dropped after failures, or left out "
                                "because of max_series."};
+    ReadMetric otlp_sent{rows, kCounter, "weir_otlp_sent_total", "signal",
+                         "Traces and data points that an OpenTelemetry collector has taken."};
+    ReadMetric otlp_dropped{rows, kCounter, "weir_otlp_dropped_total", "signal reason",
+                            "Traces and data points for OpenTelemetry that were not sent, by "
+                            "reason."};
     ReadMetric sns_messages{rows, kCounter, "weir_sns_messages_total", "result",
                             "Messages of SNS that alarms have sent to POST /sns, by what became of "
                             "them."};

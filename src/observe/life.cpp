@@ -114,7 +114,7 @@ template <class V, class S>
 void fields(V& v, S& s)
     requires std::is_same_v<std::remove_const_t<S>, AttemptStep>
 {
-    v(s.from), v(s.sent), v(s.head), v(s.to);
+    v(s.number), v(s.from), v(s.sent), v(s.head), v(s.to);
     v(s.account), v(s.region), v(s.model), v(s.endpoint), v(s.tier);
     v(s.why), v(s.reservation), v(s.right_sized), v(s.result), v(s.status), v(s.error);
 }

@@ -32,6 +32,7 @@ struct WaitStep {
 
 /// It was sent. The figures are those of weir::Grant.
 struct AttemptStep {
+    std::uint32_t number = 0;  ///< from 1
     Moment from = 0;
     Moment sent = kNever;  ///< its last byte was written
     Moment head = kNever;  ///< the answer's head came

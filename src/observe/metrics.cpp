@@ -1,7 +1,10 @@
 #include "observe/metrics.h"
 
+#include "observe/exemplars.h"
 #include "observe/families.h"
+#include "observe/gen_ai_metrics.h"
 #include "observe/labels.h"
+#include "observe/open_metrics.h"
 #include "observe/scrape.h"
 #include "observe/tally.h"
 
@@ -74,6 +77,7 @@ struct alignas(64) Shard {
     HandleMap<3, CounterTally> refusals;      // reason, model, client
     HandleMap<4, CounterTally> fallbacks;     // from region, from model, to region, to model
     HandleMap<1, HistogramTally> pool_waits;  // region
+    HandleMap<4, GenAiTally> gen_ai;          // GenAiNames; added up until it is cleared
 
     void pour_out() {
         const auto pour = [](auto& tally) { tally.pour_out(); };
@@ -92,6 +96,7 @@ struct alignas(64) Shard {
         refusals.clear();
         fallbacks.clear();
         pool_waits.clear();
+        gen_ai.clear();
     }
 };
 
@@ -108,6 +113,7 @@ struct Metrics::Impl {
     std::mutex mutex;  // over all below; not needed to use a handle
     Families families;
     LabelValues models, clients, regions;
+    Exemplars exemplars;
 
     Shard& my_shard() {
         thread_local const std::size_t mine =
@@ -183,6 +189,35 @@ struct Metrics::Impl {
             [&](const auto& l) { return tally(families.counted.refusals, {l[0], l[1], l[2]}); });
     }
 
+    GenAiTally& gen_ai_tally(Shard& shard, const RequestRecord& record) {
+        const bool ok = record.outcome == Outcome::ok;
+        return get(
+            shard.gen_ai,
+            {record.gen_ai_operation, without_arn(record.model),
+             ok ? without_arn(record.target_model) : std::string_view(),
+             ok ? std::string_view() : to_string(record.outcome)},
+            [&](const auto& n) {
+                return std::array{n[0], models.label(n[1], ok),
+                                  n[2].empty() ? n[2] : models.label(n[2], ok), n[3]};
+            },
+            [](const auto&) { return GenAiTally(); });
+    }
+
+    /// The request's trace as exemplar of its times.
+    void keep_exemplars(const RequestRecord& record) {
+        const std::lock_guard lock(mutex);
+        const std::string_view label =
+            models.label(without_arn(record.model), record.outcome == Outcome::ok);
+        const auto keep = [&](const HistogramMetric& metric, double seconds) {
+            exemplars.keep(metric.name(), label, metric.buckets(),
+                           {seconds, record.trace, record.unix_ms});
+        };
+        keep(families.counted.request_seconds, record.total_seconds);
+        if (record.first_token_seconds >= 0) {
+            keep(families.counted.first_token_seconds, record.first_token_seconds);
+        }
+    }
+
     CounterTally& fallback_tally(Shard& shard, const RequestRecord& record) {
         const bool ok = record.outcome == Outcome::ok;
         return get(
@@ -255,6 +290,13 @@ void Metrics::record(const RequestRecord& record) {
     if (!record.fallback_from_region.empty()) {
         impl_->fallback_tally(shard, record).add();
     }
+    if (!record.gen_ai_operation.empty()) {
+        impl_->gen_ai_tally(shard, record)
+            .observe(record.total_seconds, record.first_token_seconds, usage);
+    }
+    if (record.trace.valid()) {
+        impl_->keep_exemplars(record);
+    }
 }
 
 void Metrics::count_attempt(const Target& at, AttemptResult result) {
@@ -299,6 +341,25 @@ std::string Metrics::text(const Gauges& gauges) {
     return to_text(collect(gauges));
 }
 
+std::string Metrics::open_metrics(const std::vector<prometheus::MetricFamily>& families) {
+    Exemplars exemplars;
+    {
+        const std::lock_guard lock(impl_->mutex);
+        exemplars = impl_->exemplars;
+    }
+    return to_open_metrics(families, exemplars);
+}
+
+std::vector<OtlpHistogram> Metrics::gen_ai() {
+    std::map<GenAiNames, GenAiTally> all;
+    for (Shard& shard : impl_->shards) {
+        const std::lock_guard lock(shard.mutex);
+        shard.gen_ai.each_named(
+            [&](const GenAiNames& names, const GenAiTally& tally) { all[names].add(tally); });
+    }
+    return gen_ai_histograms(all);
+}
+
 std::vector<prometheus::MetricFamily> Metrics::collect(const Gauges& gauges) {
     for (Shard& shard : impl_->shards) {
         const std::lock_guard lock(shard.mutex);
@@ -337,6 +398,7 @@ void Metrics::configure(std::vector<std::string> models, std::vector<std::string
         shard.clear();
     }
     impl_->families.forget(gone);
+    impl_->exemplars.clear();
 }
 
 }  // namespace weir::observe

@@ -2,7 +2,9 @@
 // request.
 #pragma once
 
+#include "observe/otlp.h"
 #include "observe/status_json.h"
+#include "observe/trace_context.h"
 #include "policy/outcome.h"
 #include "policy/shadow.h"
 
@@ -49,6 +51,9 @@ struct RequestRecord {
     std::string_view
         fallback_from_region;  // set with fallback_from_model when another target answered
     std::string_view fallback_from_model;
+    std::string_view gen_ai_operation;  // empty: not counted for OpenTelemetry
+    TraceId trace;                      // that is kept; not valid: none
+    std::int64_t unix_ms = 0;           // its end
 };
 
 /// All of weir's metrics. record() and count() are thread-safe and, for labels seen before, lock
@@ -88,6 +93,13 @@ public:
             std::uint64_t sent = 0, dropped = 0, left_out = 0;
         };
         std::optional<CloudWatch> cloudwatch;
+        /// Of what goes to OpenTelemetry, by signal; empty: nothing does.
+        struct Otlp {
+            std::string_view signal;  ///< traces, metrics
+            std::uint64_t sent = 0;
+            std::vector<std::pair<std::string_view, std::uint64_t>> dropped;  ///< by reason
+        };
+        std::vector<Otlp> otlp;
         std::vector<std::pair<std::string_view, std::uint64_t>> sns_messages;  // by result
         std::optional<double> credentials_expiry_seconds;
         std::uint64_t log_dropped = 0;    // LineWriter::dropped()
@@ -99,6 +111,10 @@ public:
     std::vector<prometheus::MetricFamily> collect(const Gauges& gauges);
     /// The same in Prometheus text format 0.0.4.
     std::string text(const Gauges& gauges);
+    /// What was collected, as OpenMetrics with the exemplars of now.
+    std::string open_metrics(const std::vector<prometheus::MetricFamily>& families);
+    /// What the conventions for generative AI have, since the start.
+    std::vector<OtlpHistogram> gen_ai();
 
     /// After a reload: labels that are configured now.
     void configure(std::vector<std::string> models, std::vector<std::string> clients);

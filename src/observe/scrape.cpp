@@ -118,6 +118,13 @@ void read_gauges(Families& families, const Metrics::Gauges& gauges, const ModelL
             out.cloudwatch_data.set({result}, static_cast<double>(count));
         }
     }
+    for (const Metrics::Gauges::Otlp& one : gauges.otlp) {
+        const std::string signal(one.signal);
+        out.otlp_sent.set({signal}, static_cast<double>(one.sent));
+        for (const auto& [reason, count] : one.dropped) {
+            out.otlp_dropped.set({signal, std::string(reason)}, static_cast<double>(count));
+        }
+    }
     for (const auto& [result, count] : gauges.sns_messages) {
         if (count > 0) {
             out.sns_messages.set({std::string(result)}, static_cast<double>(count));

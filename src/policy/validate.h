@@ -45,6 +45,7 @@ void validate_clients(const Config& config, Problems& problems);
 void validate_keyless(const Config& config, Problems& problems);
 void validate_shared(const Config& config, Problems& problems);
 void validate_aws(const Config& config, Problems& problems);
+void validate_otlp(const Config& config, Problems& problems);
 void validate_rows(const Config& config, Problems& problems);
 
 /// Values that are allowed and probably not intended. For a configuration without errors.

@@ -19,7 +19,9 @@ using namespace test;
 struct Admin {
     Admin() {
         parts.ready = [this] { return ready; };
-        parts.metrics = [] { return std::string("weir_up 1\n"); };
+        parts.metrics = [](bool open) {
+            return std::string(open ? "weir_up 1\n# EOF\n" : "weir_up 1\n");
+        };
         parts.status = [] { return std::string("{}"); };
         parts.explain = [this](std::string id, std::function<void(ExplainAnswer)> done) {
             asked_for = std::move(id);
@@ -114,6 +116,17 @@ TEST(Admin, TheRestIsForThisMachineForAKeyOrDeclaredOpen) {
     EXPECT_EQ(admin.status(get("/metrics", "Authorization: Bearer other\r\n")), 401);
     admin.config.admin_key_sha256 = "short";
     EXPECT_EQ(admin.status(get("/metrics", "Authorization: Bearer key\r\n")), 401);
+}
+
+TEST(Admin, MetricsComeInTheFormatThatIsAskedFor) {
+    Admin admin;
+    const std::string accept = "Accept: application/openmetrics-text;version=1.0.0,*/*;q=0.1\r\n";
+    EXPECT_EQ(admin.ask(get("/metrics", accept)).body, "weir_up 1\n# EOF\n");
+    EXPECT_NE(
+        admin.client->fields.find("Content-Type: application/openmetrics-text; version=1.0.0"),
+        std::string::npos);
+    EXPECT_EQ(admin.ask(get("/metrics", "Accept: */*\r\n")).body, "weir_up 1\n");
+    EXPECT_NE(admin.client->fields.find("Vary: Accept\r\n"), std::string::npos);
 }
 
 TEST(Admin, ThePageNeedsNoKeyAndItsDataDo) {

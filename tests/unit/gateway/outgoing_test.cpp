@@ -1,9 +1,12 @@
 // What one attempt sends, byte for byte.
 #include "gateway/outgoing.h"
 
+#include "gateway/tracing.h"
 #include "world.h"
 
 #include <gtest/gtest.h>
+
+#include <cctype>
 
 namespace weir::gateway {
 namespace {
@@ -214,6 +217,92 @@ TEST_F(OutgoingTest, TheCallersOwnKeyGoesOnWhereThatIsConfigured) {
     ASSERT_TRUE(compose_it());
     EXPECT_EQ(out.head.find("Authorization"), std::string::npos)
         << "the service says what it lacks";
+}
+
+constexpr std::string_view kTraceFields =
+    "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+    "tracestate: rojo=1\r\n"
+    "Tracestate: congo=2\r\n"
+    "X-Amzn-Trace-Id: Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331;Sampled=1"
+    "\r\n";
+
+TEST_F(OutgoingTest, WithoutTracesTheFieldsOfATraceGoOnAsTheyCame) {
+    ask(sample(), converse("m.x", kTraceFields));
+    ASSERT_TRUE(compose_it());
+    EXPECT_NE(out.head.find("\r\n" + std::string(kTraceFields)), std::string::npos) << out.head;
+    EXPECT_NE(out.head.find("SignedHeaders=content-type;host;x-amz-date,"), std::string::npos)
+        << "whoever changes them on the way breaks no signature";
+}
+
+struct TracedTest : OutgoingTest {
+    void ask_traced(std::string_view fields) {
+        Config config = sample();
+        config.otlp.endpoint = "http://127.0.0.1:4318";
+        ask(std::move(config), converse("m.x", fields));
+        trace =
+            trace_of(request->head, request->snapshot->config.otlp, [this] { return ++random; });
+        const TraceFields traced(request->head, trace, 2);
+        const Destination to{*world->worker->region("us-east-1"), Service::runtime, keys.get(),
+                             world->worker->signer};
+        ASSERT_TRUE(compose(out, *request, grant, to, "weir-test", kWhen, traced.fields()));
+        span = observe::hex_span(observe::attempt_span(trace.span, 2));
+    }
+    std::size_t count(std::string_view name) const {
+        std::string lower;
+        for (const char c : out.head) {
+            lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        }
+        std::size_t found = 0;
+        for (auto at = lower.find(name); at != std::string::npos; at = lower.find(name, at + 1)) {
+            ++found;
+        }
+        return found;
+    }
+    std::uint64_t random = 0;
+    observe::RequestTrace trace;
+    std::string span;
+};
+
+TEST_F(TracedTest, UpstreamGetsTheAttemptAsItsParent) {
+    ask_traced(kTraceFields);
+    EXPECT_TRUE(says("traceparent: 00-0af7651916cd43dd8448eb211c80319c-" + span + "-01"))
+        << out.head;
+    EXPECT_TRUE(says("tracestate: rojo=1,congo=2")) << out.head;
+    EXPECT_TRUE(says("X-Amzn-Trace-Id: Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=" + span +
+                     ";Sampled=1"))
+        << out.head;
+    EXPECT_EQ(count("traceparent:"), 1U);
+    EXPECT_EQ(count("tracestate:"), 1U);
+    EXPECT_EQ(count("x-amzn-trace-id:"), 1U);
+    EXPECT_NE(out.head.find("SignedHeaders=content-type;host;x-amz-date,"), std::string::npos);
+}
+
+TEST_F(TracedTest, XraysFieldAloneNamesTheTrace) {
+    ask_traced("x-amzn-trace-id: Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=?\r\n");
+    EXPECT_EQ(observe::hex(trace.caller.trace), "5759e988bd862e3fe1be46a994272793");
+    EXPECT_FALSE(trace.own);
+    EXPECT_TRUE(says("traceparent: 00-5759e988bd862e3fe1be46a994272793-" + span + "-00"))
+        << out.head;
+    EXPECT_TRUE(
+        says("X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0;Parent=" + span))
+        << out.head;
+}
+
+TEST_F(TracedTest, ATraceBeginsWhereNoneIsNamed) {
+    for (const std::string_view fields :
+         {"", "traceparent: 00-zz\r\ntracestate: rojo=1\r\n",
+          "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+          "traceparent: 00-0af7651916cd43dd8448eb211c80319d-b7ad6b7169203331-01\r\n"}) {
+        ask_traced(fields);
+        EXPECT_EQ(trace.caller.parent, 0U);
+        EXPECT_TRUE(trace.own);
+        EXPECT_TRUE(
+            says("traceparent: 00-" + observe::hex(trace.caller.trace) + "-" + span + "-02"))
+            << out.head;
+        EXPECT_EQ(count("traceparent:"), 1U);
+        EXPECT_EQ(count("tracestate:"), 0U) << "it belongs to no trace";
+        EXPECT_EQ(count("x-amzn-trace-id"), 0U) << "none is invented";
+    }
 }
 
 }  // namespace

@@ -36,6 +36,5 @@ TEST(Sampling, ALargerShareHoldsASmallerOne) {
     }
 }
 
-
 }  // namespace
 }  // namespace weir::observe

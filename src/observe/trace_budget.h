@@ -1,0 +1,49 @@
+// How many traces of a client are kept whatever the share says.
+#pragma once
+
+#include <weir/time.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace weir::observe {
+
+/// A token bucket for each client. Callers say by themselves that their trace is recorded, and fail
+/// as often as they like: without a bound one of them could fill the queue and the collector. Not
+/// thread-safe.
+class TraceBudget {
+public:
+    static constexpr double kPerSecond = 20;
+    static constexpr double kBurst = 100;
+    /// Further clients share one.
+    static constexpr std::size_t kMostClients = 1000;
+
+    /// `client`: a configured one; empty: all others together.
+    bool take(std::string_view client, Instant now) {
+        auto found = clients_.find(client);
+        if (found == clients_.end()) {
+            const std::string_view name = clients_.size() < kMostClients ? client : "";
+            found = clients_.try_emplace(std::string(name), Bucket{kBurst, now}).first;
+        }
+        Bucket& bucket = found->second;
+        const double earned = to_seconds(std::max(now - bucket.at, Duration::zero())) * kPerSecond;
+        bucket = {std::min(kBurst, bucket.tokens + earned), std::max(now, bucket.at)};
+        if (bucket.tokens < 1) {
+            return false;
+        }
+        bucket.tokens -= 1;
+        return true;
+    }
+
+private:
+    struct Bucket {
+        double tokens = 0;
+        Instant at{};
+    };
+    std::map<std::string, Bucket, std::less<>> clients_;
+};
+
+}  // namespace weir::observe
