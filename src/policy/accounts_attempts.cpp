@@ -174,11 +174,13 @@ void Accounts::leave(CallRecord& call) {
 }
 
 std::optional<Refusal> Accounts::count_request(std::string_view client, Instant now) {
-    if (std::ranges::find(config_.clients, client, &ClientConfig::name) == config_.clients.end()) {
+    // Callers may name themselves as they like: only a configured name is remembered.
+    if (!clients_.contains(client) &&
+        std::ranges::find(config_.clients, client, &ClientConfig::name) == config_.clients.end()) {
         return std::nullopt;
     }
     ClientState* known = client_for(client);
-    if (!known->limits) {
+    if (!known->limits || !known->limits->meter(LimitKind::requests).limit()) {
         return std::nullopt;
     }
     QuotaPool& pool = *known->limits;

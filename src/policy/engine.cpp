@@ -12,11 +12,6 @@ namespace {
 // How long a final answer without a time of its own is repeated to the SDK that asks again.
 constexpr Duration kRepeatAtLeast = std::chrono::seconds(5);
 constexpr Duration kLongestDeadline = std::chrono::hours(24);
-
-bool by_order(RefusalReason reason) {
-    return reason == RefusalReason::closed || reason == RefusalReason::shed ||
-           reason == RefusalReason::paused;
-}
 }  // namespace
 
 History::Place& History::at(TargetState* target) {
@@ -178,7 +173,7 @@ std::optional<Grant> Engine::Impl::grant_after_refusal(const Call& call, Refusal
         return std::nullopt;
     }
     CallRecord* record = new_record(call, now);
-    if (shed(record, now)) {
+    if (ordered_off(record, now)) {
         end(record);
         return std::nullopt;
     }
@@ -363,6 +358,9 @@ void Engine::probe(const TargetFilter& targets, Instant now) {
 }
 void Engine::shed(const Shedding& order, Instant now) {
     impl_->shed(order, now);
+}
+bool Engine::pause(const Pause& order, Instant now) {
+    return impl_->pause(order, now);
 }
 std::optional<Refusal> Engine::count_request(std::string_view client, Instant now) {
     return impl_->count_request(client, now);

@@ -31,7 +31,7 @@ std::optional<Refusal> Engine::Impl::turned_away(CallRecord* call, Instant now) 
     if (targets.empty()) {
         return Accounts::refusal(RefusalReason::no_target, *call, 0);
     }
-    if (auto no = shed(call, now)) {
+    if (auto no = ordered_off(call, now)) {
         return no;
     }
     if (now >= call->deadline) {

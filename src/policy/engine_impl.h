@@ -47,9 +47,7 @@ public:
     Impl(Config config, std::uint64_t seed, Instant now);
 
     void reconfigure(Config config, Instant now);
-    std::optional<Refusal> count_request(std::string_view client, Instant now) {
-        return accounts_.count_request(client, tick(now));
-    }
+    std::optional<Refusal> count_request(std::string_view client, Instant now);
     Decision offer(const Call& call, Instant now);
     std::optional<Standing> standing(CallId id, Instant now);
     void sent(CallId id, Instant now);
@@ -65,6 +63,7 @@ public:
     std::size_t trip(const TargetFilter& targets, Instant now);
     void probe(const TargetFilter& targets, Instant now);
     void shed(const Shedding& order, Instant now);
+    bool pause(const Pause& order, Instant now);
     EngineState state(Instant now) const;
     void resume(EngineState state, Instant now);
     std::vector<BookExchange> exchanges(Instant now);
@@ -178,7 +177,8 @@ private:
     void heed_overrides(Instant now);
     void end_overrides(Instant now);
     static bool all_closed(const Path& path, Instant now);
-    std::optional<Refusal> shed(const CallRecord* call, Instant now) const;
+    static bool by_order(RefusalReason reason);
+    std::optional<Refusal> ordered_off(const CallRecord* call, Instant now) const;
     void notice(std::string text);
 
     // engine_reasons.cpp

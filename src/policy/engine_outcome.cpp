@@ -236,13 +236,18 @@ Decision Engine::Impl::follow(CallRecord* call, NextStep step, const Failure& fa
                               TargetState* failed, std::string_view name, Instant now) {
     if (step.next == Next::wait_for_quota) {
         refresh_waiting_for(failed, now);
-        return after_quota(call, failure, now);
     }
     if (step.next == Next::ask_again) {
         return after_truncation(call, failure, now);
     }
     if (step.next == Next::end) {
         return final_error(call, failure, RefusalReason::upstream_error, now);
+    }
+    if (auto no = ordered_off(call, now)) {  // since it was sent
+        return finish(call, std::move(*no), now);
+    }
+    if (step.next == Next::wait_for_quota) {
+        return after_quota(call, failure, now);
     }
     if (!call->history) {
         call->history = std::make_unique<History>();

@@ -8,7 +8,7 @@ namespace weir {
 using namespace policy;
 
 namespace {
-constexpr std::size_t kMostNotices = 100;
+constexpr std::size_t kMostNotices = 300;  // as many orders may end at once, and some
 }  // namespace
 
 void Engine::Impl::notice(std::string text) {
@@ -17,24 +17,52 @@ void Engine::Impl::notice(std::string text) {
     }
 }
 
+bool Engine::Impl::by_order(RefusalReason reason) {
+    return reason == RefusalReason::closed || reason == RefusalReason::shed ||
+           reason == RefusalReason::paused;
+}
+
 /// Every target of the path is closed by an operator.
 bool Engine::Impl::all_closed(const Path& path, Instant now) {
     return std::ranges::all_of(path.targets,
                                [&](const PathTarget& t) { return t.state->held.closed(now); });
 }
 
-std::optional<Refusal> Engine::Impl::shed(const CallRecord* call, Instant now) const {
-    const Instant until = accounts_.overrides().shed_until(call->asked.priority, now);
-    if (until <= now) {
-        return std::nullopt;
+/// Its client is paused, or its class is shed.
+std::optional<Refusal> Engine::Impl::ordered_off(const CallRecord* call, Instant now) const {
+    const Overrides& orders = accounts_.overrides();
+    const auto refused_until = [&](RefusalReason reason, Instant until) {
+        Refusal r = Accounts::refusal(reason, *call, 0);
+        r.retry_after = until - now;
+        return r;
+    };
+    if (const Instant until = orders.paused_until(call->client->name, now); until > now) {
+        return refused_until(RefusalReason::paused, until);
     }
-    Refusal r = Accounts::refusal(RefusalReason::shed, *call, 0);
+    if (const Instant until = orders.shed_until(call->asked.priority, now); until > now) {
+        return refused_until(RefusalReason::shed, until);
+    }
+    return std::nullopt;
+}
+
+std::optional<Refusal> Engine::Impl::count_request(std::string_view client, Instant now) {
+    now = tick(now);
+    const Instant until = accounts_.overrides().paused_until(client, now);
+    if (until <= now) {
+        return accounts_.count_request(client, now);
+    }
+    Refusal r;
+    r.reason = RefusalReason::paused;
     r.retry_after = until - now;
     return r;
 }
 
 /// The orders have changed: who waits looks again, and who waits in vain is told.
 void Engine::Impl::heed_overrides(Instant now) {
+    // What SDKs were refused by an order is decided anew.
+    invocations_.forget_if([](const InvocationMemory::Entry& entry) {
+        return entry.refusal && by_order(entry.refusal->reason);
+    });
     for (TargetState* target : accounts_.read_overrides(now)) {
         if (target->held.any && target->held.hold == Hold::open) {
             target->unfit.fits();
@@ -46,7 +74,7 @@ void Engine::Impl::heed_overrides(Instant now) {
         if (call->state != CallState::waiting) {
             continue;
         }
-        if (auto no = shed(call, now)) {
+        if (auto no = ordered_off(call, now)) {
             dequeue(call, now);
             doomed_.emplace_back(call->id, std::move(*no));
             continue;
@@ -97,6 +125,13 @@ void Engine::Impl::shed(const Shedding& order, Instant now) {
     now = tick(now);
     accounts_.overrides().shed(order, now);
     heed_overrides(now);
+}
+
+bool Engine::Impl::pause(const Pause& order, Instant now) {
+    now = tick(now);
+    const bool paused = accounts_.overrides().pause(order, now);
+    heed_overrides(now);
+    return paused;
 }
 
 std::size_t Engine::Impl::trip(const TargetFilter& targets, Instant now) {

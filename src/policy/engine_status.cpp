@@ -129,6 +129,7 @@ Status Engine::Impl::status(Instant now) {
     }
     status.overrides = accounts_.overrides().overrides(now);
     status.shedding = accounts_.overrides().shedding(now);
+    status.paused = accounts_.overrides().paused(now);
     status.waiting_calls = waiting_.calls();
     status.waiting_bytes = waiting_.bytes();
     status.in_flight = accounts_.in_flight();

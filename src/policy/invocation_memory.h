@@ -31,6 +31,17 @@ public:
     /// Found or made; null for an empty invocation.
     Entry* remember(std::string_view client, std::string_view invocation);
     void forget(std::string_view client, std::string_view invocation);
+    /// Goes through all of them.
+    template <class Which>
+    void forget_if(Which which) {
+        std::erase_if(entries_, [&](const Entry& entry) {
+            if (!which(entry)) {
+                return false;
+            }
+            index_.erase(entry.key);
+            return true;
+        });
+    }
     std::size_t size() const { return entries_.size(); }
 
 private:

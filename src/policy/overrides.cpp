@@ -48,6 +48,11 @@ std::string described(const TargetFilter& targets) {
     return text + (targets.account.empty() ? "" : " of account " + targets.account);
 }
 
+template <class Paused>
+const std::string& client_of(const Paused& paused) {
+    return paused.what.client;
+}
+
 }  // namespace
 
 bool Overrides::hold(const Override& order, Instant now) {
@@ -80,6 +85,20 @@ void Overrides::shed(const Shedding& order, Instant now) {
     find_next_end();
 }
 
+bool Overrides::pause(const Pause& order, Instant now) {
+    std::erase_if(paused_, [&](const Paused& p) {
+        return p.until <= now || (p.what.by == order.by && p.what.client == order.client);
+    });
+    const bool ends = order.lasts <= Duration::zero();
+    const bool room = ends || paused_.size() < kMost;
+    if (!ends && room) {
+        const auto place = std::ranges::upper_bound(paused_, order.client, {}, client_of<Paused>);
+        paused_.insert(place, {order, now + order.lasts});
+    }
+    find_next_end();
+    return room;
+}
+
 Held Overrides::held(const Target& target, Instant now, const Override** by) const {
     const Order* in_force = nullptr;
     for (const Order& o : orders_) {
@@ -109,6 +128,17 @@ Instant Overrides::shed_until(Priority priority, Instant now) const {
     return until;
 }
 
+Instant Overrides::paused_until(std::string_view client, Instant now) const {
+    constexpr std::string_view kNameless = "none";
+    const auto [first, last] = std::ranges::equal_range(
+        paused_, client.empty() ? kNameless : client, std::ranges::less{}, client_of<Paused>);
+    Instant until = Instant::min();
+    for (auto p = first; p != last; ++p) {
+        until = p->until > now ? std::max(until, p->until) : until;
+    }
+    return until;
+}
+
 std::vector<std::string> Overrides::expire(Instant now) {
     std::vector<std::string> ended;
     std::erase_if(orders_, [&](const Order& o) {
@@ -126,6 +156,14 @@ std::vector<std::string> Overrides::expire(Instant now) {
         }
         ended.push_back("calls of the class " + std::string(to_string(s.what.from)) +
                         " are no longer refused by order of " + s.what.by + ": its time is over");
+        return true;
+    });
+    std::erase_if(paused_, [&](const Paused& p) {
+        if (p.until > now) {
+            return false;
+        }
+        ended.push_back("client " + p.what.client + " is no longer paused by " + p.what.by +
+                        ": its time is over");
         return true;
     });
     find_next_end();
@@ -154,6 +192,17 @@ std::vector<Shedding> Overrides::shedding(Instant now) const {
     return all;
 }
 
+std::vector<Pause> Overrides::paused(Instant now) const {
+    std::vector<Pause> all;
+    for (const Paused& p : paused_) {
+        if (p.until > now) {
+            all.push_back(p.what);
+            all.back().lasts = p.until - now;
+        }
+    }
+    return all;
+}
+
 void Overrides::find_next_end() {
     next_end_ = Instant::max();
     for (const Order& o : orders_) {
@@ -161,6 +210,9 @@ void Overrides::find_next_end() {
     }
     for (const Shed& s : shed_) {
         next_end_ = std::min(next_end_, s.until);
+    }
+    for (const Paused& p : paused_) {
+        next_end_ = std::min(next_end_, p.until);
     }
 }
 

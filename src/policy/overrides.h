@@ -1,4 +1,5 @@
-// What operators, and alarms in their place, have ordered for targets and classes of calls.
+// What operators, and alarms in their place, have ordered for targets, classes of calls and
+// clients.
 #pragma once
 
 #include <weir/engine.h>
@@ -7,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,7 +28,8 @@ struct Held {
 /// The orders, each for a time. An operator's wins over an alarm's, then the later over the earlier
 /// one.
 ///
-/// Invariant: at most kMost overrides, and one shedding for each class and `by`.
+/// Invariant: at most kMost overrides and kMost pauses, one pause for each client and `by`, and one
+/// shedding for each class and `by`.
 class Overrides {
 public:
     static constexpr std::size_t kMost = 200;
@@ -35,11 +38,16 @@ public:
     bool hold(const Override& order, Instant now);
     std::size_t release(const TargetFilter& targets, std::string_view by, Instant now);
     void shed(const Shedding& order, Instant now);
+    /// False: there are too many.
+    bool pause(const Pause& order, Instant now);
 
     /// What is in force at this target; `by`, if given, is set to the order itself.
     Held held(const Target& target, Instant now, const Override** by = nullptr) const;
     /// Calls of this class are refused until then; Instant::min(): they are not.
     Instant shed_until(Priority priority, Instant now) const;
+    /// The calls of this client are refused until then; Instant::min(): they are not. Calls without
+    /// a client's name are those of `none`, as in the metrics.
+    Instant paused_until(std::string_view client, Instant now) const;
 
     /// When the next order ends; Instant::max(): there is none.
     Instant next_end() const { return next_end_; }
@@ -48,6 +56,7 @@ public:
 
     std::vector<Override> overrides(Instant now) const;
     std::vector<Shedding> shedding(Instant now) const;
+    std::vector<Pause> paused(Instant now) const;
 
 private:
     struct Order {
@@ -58,10 +67,15 @@ private:
         Shedding what;
         Instant until;
     };
+    struct Paused {
+        Pause what;
+        Instant until;
+    };
     void find_next_end();
 
     std::vector<Order> orders_;  // the latest comes last
     std::vector<Shed> shed_;
+    std::vector<Paused> paused_;  // by the client's name
     Instant next_end_ = Instant::max();
 };
 
