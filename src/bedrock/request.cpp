@@ -8,6 +8,7 @@
 #include "bedrock/media.h"
 #include "bedrock/output_maximum.h"
 #include "bedrock/rule_tokens.h"
+#include "bedrock/service_tier.h"
 #include "bedrock/text_counter.h"
 
 #include <cmath>
@@ -92,6 +93,8 @@ private:
             additional(value);
         } else if (key == "guardrailConfig") {
             guardrail(value);
+        } else if (key == tier_member(operation_)) {
+            facts_.tier = std::exchange(named_tier_, true) ? std::nullopt : tier_in(value);
         } else if (key == "amazon-bedrock-guardrailConfig") {
             facts_.guarded = true;  // how it works; its name stands in a header
         } else if (key != "requestMetadata" && key != "metadata" && key != "performanceConfig" &&
@@ -384,6 +387,7 @@ private:
     std::string_view container_;
     std::string_view body_;
     RequestFacts facts_;
+    bool named_tier_ = false;  // which of two counts is not known
     OutputMaximum maximum_;
     std::string_view front_;  // of the part that payload() has read last
     TextCounter outside_;

@@ -25,6 +25,8 @@ struct RequestFacts {
     std::uint64_t thinking_budget = 0;
     bool region_bound = false;  // an s3Location or the like inside, or a guardrail without a name
     bool guarded = false;       // a guardrail is asked for
+    /// That the body asks for; nullopt: one that weir does not know.
+    std::optional<Tier> tier = Tier::standard;
     // The guardrail's name in the body, if it is there once and unescaped; else region_bound.
     std::size_t guardrail_at = 0;
     std::size_t guardrail_size = 0;  // 0: nowhere

@@ -25,6 +25,7 @@ std::vector<Problem> validate(const Config& config) {
     policy::validate_shared(config, problems);
     policy::validate_aws(config, problems);
     policy::validate_otlp(config, problems);
+    policy::validate_prices(config, problems);
     policy::validate_rows(config, problems);
     return problems.take();
 }

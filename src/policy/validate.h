@@ -37,6 +37,10 @@ bool is_sha256(std::string_view hex);
 bool is_declared(const Config& config, const std::string& region);
 std::string declared_regions(const Config& config);
 
+/// Empty, `default` or one of `accounts`.
+void validate_account(const Config& config, const std::string& account, const std::string& path,
+                      Problems& problems);
+
 void validate_listeners(const Config& config, Problems& problems);
 void validate_regions(const Config& config, Problems& problems);
 void validate_quotas(const Config& config, Problems& problems);
@@ -46,6 +50,7 @@ void validate_keyless(const Config& config, Problems& problems);
 void validate_shared(const Config& config, Problems& problems);
 void validate_aws(const Config& config, Problems& problems);
 void validate_otlp(const Config& config, Problems& problems);
+void validate_prices(const Config& config, Problems& problems);
 void validate_rows(const Config& config, Problems& problems);
 
 /// Values that are allowed and probably not intended. For a configuration without errors.

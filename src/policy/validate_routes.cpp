@@ -16,15 +16,6 @@ namespace weir::policy {
 
 namespace {
 
-void validate_account(const Config& config, const std::string& account, const std::string& path,
-                      Problems& problems) {
-    std::string known(kDefaultAccount);
-    for (const auto& [name, settings] : config.accounts)
-        known += ", " + name;
-    problems.require(plain_account(account).empty() || config.accounts.contains(account), path,
-                     quoted(account) + " is not among `accounts`; allowed are " + known);
-}
-
 /// What may go into a header and a JSON text as it is.
 bool is_plain_id(std::string_view text) {
     return !text.empty() && text.size() <= 2048 && std::ranges::all_of(text, [](char c) {
@@ -177,6 +168,15 @@ std::array<Limit, 5> limits_of(const QuotaConfig& quota) {
 }
 
 }  // namespace
+
+void validate_account(const Config& config, const std::string& account, const std::string& path,
+                      Problems& problems) {
+    std::string known(kDefaultAccount);
+    for (const auto& [name, settings] : config.accounts)
+        known += ", " + name;
+    problems.require(plain_account(account).empty() || config.accounts.contains(account), path,
+                     quoted(account) + " is not among `accounts`; allowed are " + known);
+}
 
 void validate_routes(const Config& config, Problems& problems) {
     std::map<std::string, std::size_t> models;
