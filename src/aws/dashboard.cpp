@@ -268,6 +268,10 @@ private:
             8, "Maximum");
         add("Connections in use, %", own_region_,
             search("Region", "PoolUse", "${PROP('Dim.Region')}", "Maximum"), 8, "Maximum");
+        add("US dollars by model, as far as prices are known", own_region_,
+            search("Model", "CostUSD", "${PROP('Dim.Model')}", "Sum"), 12);
+        add("US dollars by client, as far as prices are known", own_region_,
+            search("Client", "CostUSD", "${PROP('Dim.Client')}", "Sum"), 12);
         add("Quota tokens by client", own_region_,
             search("Client,Kind", "Tokens", "${PROP('Dim.Client')} ${PROP('Dim.Kind')}", "Sum"),
             12);

@@ -50,6 +50,8 @@ const std::vector<Row>& rows() {
          {{"client", "Client"}, {"kind", "Kind"}},
          "kind",
          "quota"},
+        {"weir_cost_usd_total", "CostUSD", "None", {{"model", "Model"}}},
+        {"weir_cost_usd_total", "CostUSD", "None", {{"client", "Client"}}},
         {"weir_reserved_unused_tokens_total", "TokensHeldInVain", "Count", {{"model", "Model"}}},
         {"weir_fallbacks_total",
          "Fallbacks",

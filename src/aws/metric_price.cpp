@@ -23,10 +23,10 @@ std::size_t expected_series(const Config& config) {
     const std::size_t clients = config.clients.size() + 1;  // and those without a name
     const std::size_t of_requests = 6 + 4 * m + 3 * clients;
     const std::size_t of_targets = (4 + 5 + 2 + 1 + 1) * targets;  // attempts, tokens, quota, ...
-    const std::size_t of_models = (1 + 1 + 3 + 1 + 1) * m;  // waits, times, held in vain, ...
+    const std::size_t of_models = (1 + 1 + 3 + 1 + 1 + 1) * m;  // waits, times, money, ...
     const std::size_t of_regions = 2 * r;
     return std::min(config.aws.metrics.max_series,
-                    of_requests + of_targets + of_models + of_regions + clients + 6);
+                    of_requests + of_targets + of_models + of_regions + 2 * clients + 6);
 }
 
 std::string price_of_metrics(const Config& config) {

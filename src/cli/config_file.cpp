@@ -69,11 +69,17 @@ void apply_environment(Reading& reading, const Getenv& getenv, Config& config) {
         else
             reading.complaints.add(from_variable("WEIR_OPEN"), "allowed are true and false");
     }
-    // systemd's StateDirectory=: the first folder of the list. `state_file: ""` does without.
-    if (const auto value = set_variable(getenv, "STATE_DIRECTORY");
-        value && !reading.places.contains("state_file")) {
-        reading.places["state_file"] = from_variable("STATE_DIRECTORY");
-        config.state_file = value->substr(0, value->find(':')) + "/weir-state.json";
+    // systemd's StateDirectory=: the first folder of the list. `state_file: ""` does without, and
+    // so does `costs: {file: ""}`.
+    if (const auto value = set_variable(getenv, "STATE_DIRECTORY")) {
+        const auto keep = [&](const char* setting, std::string& file, const char* name) {
+            if (!reading.places.contains(setting)) {
+                reading.places[setting] = from_variable("STATE_DIRECTORY");
+                file = value->substr(0, value->find(':')) + name;
+            }
+        };
+        keep("state_file", config.state_file, "/weir-state.json");
+        keep("costs.file", config.costs.file, "/costs.json");
     }
     apply_otel_environment(reading, getenv, config.otlp);
     if (!config.default_region.empty() || reading.is_spoilt("default_region"))
@@ -104,6 +110,7 @@ LoadedConfig finish(Reading& reading, const Getenv& getenv, Config config, Named
         if (files == NamedFiles::upstream) {
             checked.tls.reset();
             checked.state_file.clear();
+            checked.costs.file.clear();
         }
         complain(reading, file_problems(checked));
     }

@@ -92,6 +92,10 @@ std::vector<Problem> file_problems(const Config& config) {
         if (const auto can = gateway::can_write_state(config.state_file); !can)
             problems.push_back({"state_file", can.error().message});
     }
+    if (!config.costs.file.empty()) {
+        if (const auto can = gateway::can_write_state(config.costs.file); !can)
+            problems.push_back({"costs.file", can.error().message});
+    }
     bool environment = config.regions.empty();
     for (const auto& [name, region] : config.regions) {
         if (!region.ca.empty())

@@ -18,7 +18,9 @@ OperatorCommands::OperatorCommands(CLI::App& app)
           "status", "Show the running gateway's health, targets, quotas and queue; for scripts")),
       top_(app.add_subcommand("top", "Watch the running gateway in the terminal, worst first")),
       explain_(app.add_subcommand(
-          "explain", "Tell the life of one request: waits, attempts, and what would be faster")) {
+          "explain", "Tell the life of one request: waits, attempts, and what would be faster")),
+      costs_(app.add_subcommand(
+          "costs", "Tell what calls cost, by client, model, Region, account, tag or day")) {
     add_admin(*status_, status_options_.admin);
     status_->add_flag("--json", status_options_.json, "Print JSON, one line an answer");
     status_->add_flag("--watch", status_options_.watch, "Ask again and again");
@@ -37,6 +39,26 @@ OperatorCommands::OperatorCommands(CLI::App& app)
                      "x-weir-request-id or x-amzn-RequestId of the answer, or id in the access log")
         ->required();
     explain_->add_flag("--json", explain_options_.json, "Print JSON");
+    add_costs();
+}
+
+void OperatorCommands::add_costs() {
+    add_admin(*costs_, costs_options_.admin);
+    costs_
+        ->add_option("--since", costs_options_.since,
+                     "Days with today (7d), a day (2026-11-01), or month")
+        ->capture_default_str();
+    costs_
+        ->add_option("--by", costs_options_.by,
+                     "client, model, region, account, tag, day; several with commas")
+        ->capture_default_str();
+    auto* csv = costs_->add_flag("--csv", costs_options_.csv, "Print CSV (RFC 4180)");
+    costs_->add_flag("--json", costs_options_.json, "Print JSON")->excludes(csv);
+    costs_->add_option("--file", costs_options_.file,
+                       "A ledger's file (costs.file), instead of the running gateway");
+    costs_->add_flag("--prices", costs_options_.prices,
+                     "Print the prices of tokens instead, with their sources");
+    costs_->footer("What has no price is told as unknown and counts nothing: set `prices`.");
 }
 
 std::optional<int> OperatorCommands::run(const Getenv& getenv, std::ostream& out,
@@ -49,6 +71,9 @@ std::optional<int> OperatorCommands::run(const Getenv& getenv, std::ostream& out
     }
     if (explain_->parsed()) {
         return run_explain(explain_options_, getenv, out, err);
+    }
+    if (costs_->parsed()) {
+        return run_costs(costs_options_, getenv, out, err);
     }
     return std::nullopt;
 }

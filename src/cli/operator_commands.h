@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/config_file.h"
+#include "cli/costs_command.h"
 #include "cli/explain_command.h"
 #include "cli/status_command.h"
 #include "cli/top_command.h"
@@ -24,12 +25,16 @@ public:
     std::optional<int> run(const Getenv& getenv, std::ostream& out, std::ostream& err) const;
 
 private:
+    void add_costs();
+
     CLI::App* status_;
     CLI::App* top_;
     CLI::App* explain_;
+    CLI::App* costs_;
     StatusOptions status_options_;
     TopOptions top_options_;
     ExplainOptions explain_options_;
+    CostsOptions costs_options_;
 };
 
 }  // namespace weir::cli

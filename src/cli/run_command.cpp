@@ -72,6 +72,7 @@ std::optional<std::string> variable_of_a_run(const std::string& name) {
 void settle_for_one_command(Config& config, const RunOptions& options) {
     config.tls.reset();  // the command would have to trust the certificate
     config.state_file.clear();
+    config.costs.file.clear();
     if (config.workers == 0) {
         config.workers = 1;
     }

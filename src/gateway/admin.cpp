@@ -122,6 +122,21 @@ net::Task<void> answer_metrics(net::Downstream& downstream, const AdminParts& pa
     co_await downstream.send(200, fields, body);
 }
 
+net::Task<void> answer_costs(net::Downstream& downstream, const AdminParts& parts) {
+    const std::string_view target = downstream.head().target;
+    const std::size_t mark = std::min(target.find('?'), target.size() - 1);
+    std::string query(target.substr(mark + 1));
+    const auto pending = std::make_shared<Pending<CostsReply>>(downstream.loop());
+    auto done = answer_to(pending, downstream.loop());
+    parts.costs(std::move(query), std::move(done));
+    co_await pending->done.wait();
+    if (pending->answer.good) {
+        co_await downstream.send(200, kJson, pending->answer.text);
+    } else {
+        co_await refuse(downstream, 400, "ValidationException", pending->answer.text);
+    }
+}
+
 std::string reload_json(const ReloadAnswer& answer) {
     return nlohmann::ordered_json{{"reloaded", true},
                                   {"configuration", answer.hash},
@@ -244,6 +259,14 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
         co_await downstream.send(200, kJson, body);
         co_return;
     }
+    if (path == "/costs" && parts.costs) {
+        if (!reading) {
+            co_await refuse(downstream, 405, "ValidationException", "weir: this is read with GET");
+            co_return;
+        }
+        co_await answer_costs(downstream, parts);
+        co_return;
+    }
     if (parts.order && is_order(path)) {
         co_await answer_order(downstream, path, parts);
         co_return;
@@ -289,7 +312,8 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
     co_await refuse(
         downstream, 404, "ResourceNotFoundException",
         "weir: the admin port has /, /healthz, /readyz, /metrics, /status, /events, /history, "
-        "/incidents, /explain/ID, /targets and POST /reload, /targets/close, /targets/drain, "
+        "/incidents, /costs, /explain/ID, /targets and POST /reload, /targets/close, "
+        "/targets/drain, "
         "/targets/open, /shed");
 }
 

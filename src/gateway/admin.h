@@ -30,12 +30,21 @@ struct ExplainAnswer {
     std::string text = {};  // JSON, or why there is none
 };
 
+/// What became of GET /costs.
+struct CostsReply {
+    bool good = false;
+    std::string text = {};  // JSON, or what is wrong with the query
+};
+
 /// What the admin port shows and does, as functions, so that it knows nothing of the rest.
 struct AdminParts {
     std::function<bool()> ready;
     std::function<std::string(bool open_metrics)> metrics;
     std::function<std::string()> status;
     std::function<std::string()> incidents;
+    /// GET /costs, by what is behind its `?`: returns at once; `done` is called once, on any
+    /// thread.
+    std::function<void(std::string query, std::function<void(CostsReply)> done)> costs;
     /// GET /targets, POST /targets/... and /shed.
     std::function<OrderReply(const OrderText&)> order;
     /// POST /sns. Empty, or gives null: no alarm may act.

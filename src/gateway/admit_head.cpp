@@ -108,6 +108,14 @@ Admitted admit_claim(Request& request, Worker& worker) {
     return check_signature(request, worker, request.body.claimed.value_or(codec::Digest()));
 }
 
+bool is_tag(std::string_view text) {
+    constexpr std::size_t kLongest = 64;
+    return !text.empty() && text.size() <= kLongest && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("-_.:/").find(c) != std::string_view::npos;
+    });
+}
+
 Admitted read_directives(Request& request) {
     const auto& head = request.head;
     request.directives.priority =
@@ -129,6 +137,13 @@ Admitted read_directives(Request& request) {
                            "weir: x-weir-deadline-ms is a whole number from 1 to 3600000");
         }
         request.directives.deadline = std::chrono::milliseconds(*ms);
+    }
+    if (const auto* tag = head.find("x-weir-tag")) {
+        if (!is_tag(*tag)) {
+            return refused(400, "ValidationException",
+                           "weir: x-weir-tag is 1 to 64 letters, digits and -_.:/");
+        }
+        request.directives.tag = *tag;
     }
     request.directives.invocation = text_of(head, "amz-sdk-invocation-id").substr(0, 128);
     request.directives.sdk_attempt = sdk_attempt_of(text_of(head, "amz-sdk-request"));

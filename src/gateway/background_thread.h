@@ -17,12 +17,29 @@ class BackgroundThread {
 public:
     using Work = std::move_only_function<void()>;
 
-    void run(Work work) {
+    /// False: after finish(), and the work is not done.
+    bool run(Work work) {
         {
             const std::scoped_lock lock(mutex_);
+            if (finished_) {
+                return false;
+            }
             queue_.push(std::move(work));
         }
         news_.notify_one();
+        return true;
+    }
+
+    /// Finishes what has been given; nothing more is taken.
+    void finish() {
+        {
+            const std::scoped_lock lock(mutex_);
+            finished_ = true;
+        }
+        thread_.request_stop();
+        if (thread_.joinable()) {
+            thread_.join();
+        }
     }
 
 private:
@@ -44,6 +61,7 @@ private:
     std::mutex mutex_;
     std::condition_variable_any news_;
     std::queue<Work> queue_;
+    bool finished_ = false;
     std::jthread thread_{[this](const std::stop_token& stop) { serve(stop); }};  // last: uses all
 };
 

@@ -31,6 +31,13 @@ std::vector<std::string> client_labels(const Config& config) {
     return clients;
 }
 
+observe::LedgerLimits ledger_limits(const Config& config) {
+    observe::LedgerLimits limits;
+    limits.days = config.costs.days;
+    limits.tags = config.costs.tags;
+    return limits;
+}
+
 std::vector<std::string> trusted_files(const Config& config) {
     std::set<std::string> files;
     for (const auto& [name, region] : config.regions) {

@@ -1,5 +1,6 @@
 #include "gateway/exchange.h"
 
+#include "gateway/call_costs.h"
 #include "gateway/clock.h"
 #include "gateway/deciders.h"
 #include "gateway/life_record.h"
@@ -23,14 +24,19 @@ net::Task<void> Exchange::run() {
     }
     client_.unwatch();
     if (cut_short_) {  // paid for as well
+        record_.costs.paid_again = record_.usage.known ? total_of(cut_short_->usage) : 0;
         record_.add(cut_short_->usage);
     }
     const Instant end = now();
     const std::int64_t wall = unix_ms();
+    record_.costs = costs_of(record_, request_, end);
     if (record_.trace) {
         record_.trace->kept = is_kept(record_, request_, worker_, end);
     }
-    write_record(record_, request_, end, wall, *worker_.shared.metrics, worker_.shared.access_log);
+    const RecordSinks sinks{.metrics = *worker_.shared.metrics,
+                            .ledger = worker_.shared.ledger,
+                            .log = worker_.shared.access_log};
+    write_record(record_, request_, end, wall, sinks);
     if (worker_.lives.on()) {
         worker_.lives.remember(life_of(record_, request_, end, wall), eventful(record_));
     }

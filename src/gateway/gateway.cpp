@@ -18,6 +18,8 @@ namespace weir::gateway {
 namespace {
 
 constexpr Duration kObservedEvery = std::chrono::hours(24);
+/// What a killed process forgets of the costs.
+constexpr Duration kCostsEvery = std::chrono::seconds(5);
 constexpr Duration kDrainPoll = std::chrono::milliseconds(20);
 /// For what drain's end tells those who are still there: within Kubernetes' 30 s.
 constexpr Duration kLastWords = std::chrono::seconds(1);
@@ -86,6 +88,8 @@ Result<void> Gateway::start() {
             }
         });
     my.gate->tell(my.options.log);
+    my.kept.may_write_ledger =
+        !config.costs.file.empty() && take_costs(config.costs.file, my.kept.ledger, my.options.log);
     my.shadow = std::make_unique<ObserveGate>(config, my.options.seed, *my.loops.front());
     if (config.shared) {
         my.books.kept =
@@ -117,6 +121,7 @@ Result<void> Gateway::start() {
     my.shared.shadow = my.shadow.get();
     my.shared.others = my.books.refused.get();
     my.shared.metrics = &my.metrics;
+    my.shared.ledger = &my.kept.ledger;
     my.shared.access_log = my.outlets.access_log.get();
     my.shared.regions = &my.regions;
     my.shared.log = my.options.log;
@@ -170,9 +175,13 @@ Result<void> Gateway::start() {
         loop->start();
     }
     if (!config.state_file.empty()) {
-        my.state_keeper = std::make_unique<StateKeeper>(
+        my.kept.state = std::make_unique<StateKeeper>(
             config.state_file, state_interval(config.quota_window),
             [gate = my.gate.get()] { return gate->state(); }, my.options.log);
+    }
+    if (my.kept.may_write_ledger) {
+        my.kept.costs = std::make_unique<CostKeeper>(config.costs.file, kCostsEvery, my.kept.ledger,
+                                                     my.options.log);
     }
     const std::lock_guard lock(my.sources.mutex);  // the loops run: a reload may be under way
     my.aws.quotas = std::make_unique<QuotaWatch>(QuotaWatch::Ends{
@@ -339,8 +348,10 @@ void Gateway::stop() {
     if (!my.running) {
         return;
     }
-    my.background.reset();  // a reload under way ends, and its answer goes out
-    my.running = false;     // not before: a reload reads it, and nudges the next
+    if (my.background != nullptr) {
+        my.background->finish();  // a reload under way ends, and its answer goes out
+    }
+    my.running = false;  // not before: a reload reads it, and nudges the next
     my.aws.quotas.reset();
     std::unique_ptr<MetricsPush> push;  // a scrape takes the lock, so they end without
     std::unique_ptr<IncidentWatch> watch;
@@ -376,8 +387,11 @@ void Gateway::stop() {
     for (auto& loop : my.loops) {
         loop->unwind();  // a call that would not end refers to its worker and the engine
     }
-    if (my.state_keeper != nullptr) {
-        my.state_keeper->finish();
+    if (my.kept.state != nullptr) {
+        my.kept.state->finish();
+    }
+    if (my.kept.costs != nullptr) {
+        my.kept.costs->finish();
     }
     my.stop_otlp();  // with the traces of what was cut
     my.observed_daily.reset();

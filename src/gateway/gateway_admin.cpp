@@ -1,5 +1,6 @@
 // What the admin port has to tell of a running gateway, and what it may change.
 #include "gateway/clock.h"
+#include "gateway/costs_reply.h"
 #include "gateway/gateway_impl.h"
 #include "gateway/inquiry.h"
 #include "observe/scrape.h"
@@ -7,6 +8,11 @@
 #include <utility>
 
 namespace weir::gateway {
+namespace {
+
+constexpr std::string_view kStopping = "weir: it is stopping";
+
+}  // namespace
 
 void Gateway::Impl::offer_admin() {
     AdminParts& parts = listeners.admin_parts;
@@ -28,11 +34,21 @@ void Gateway::Impl::offer_admin() {
         inquiry->done = std::move(done);
         explain(workers, 0, std::move(inquiry));
     };
-    if (options.read_config) {
+    if (options.read_config || !in_force.snapshot()->config.admin.empty()) {
         background = std::make_unique<BackgroundThread>();
+    }
+    parts.costs = [this](std::string query, std::function<void(CostsReply)> done) {
+        const bool taken = background->run([this, query = std::move(query), done] {
+            done(costs_reply(kept.ledger.days(), query, unix_ms() / 1000));
+        });
+        if (!taken) {
+            done({.text = std::string(kStopping)});
+        }
+    };
+    if (options.read_config) {
         parts.reload = [this](std::string_view peer, std::function<void(ReloadAnswer)> done) {
-            background->run([this, by = "POST /reload from " + std::string(peer),
-                             done = std::move(done)] {
+            const bool taken = background->run([this, by = "POST /reload from " + std::string(peer),
+                                                done] {
                 const auto& reloading = options.reloading;
                 if (reloading) {
                     reloading(true);
@@ -43,6 +59,9 @@ void Gateway::Impl::offer_admin() {
                 }
                 done(answer ? std::move(*answer) : ReloadAnswer{.error = answer.error().message});
             });
+            if (!taken) {
+                done(ReloadAnswer{.error = std::string(kStopping)});
+            }
         };
     }
     parts.order = [this](const OrderText& text) { return order(text); };

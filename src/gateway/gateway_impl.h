@@ -8,6 +8,7 @@
 #include "gateway/background_thread.h"
 #include "gateway/clock.h"
 #include "gateway/configured_names.h"
+#include "gateway/cost_file.h"
 #include "gateway/gateway.h"
 #include "gateway/incident_watch.h"
 #include "gateway/live_feed.h"
@@ -18,6 +19,7 @@
 #include "gateway/state_file.h"
 #include "gateway/worker.h"
 #include "net/server.h"
+#include "observe/ledger.h"
 #include "observe/status_json.h"
 #include "shared/books.h"
 
@@ -104,11 +106,21 @@ struct Outlets {
     std::unique_ptr<OtlpExport> otlp;                 ///< null: there was never anywhere to send to
 };
 
+/// What files keep over a restart, and who writes them: null where there is no file.
+struct Kept {
+    observe::LedgerBook ledger;     ///< what calls cost
+    bool may_write_ledger = false;  ///< over what is there
+    std::unique_ptr<CostKeeper> costs = {};
+    std::unique_ptr<StateKeeper> state = {};
+};
+
 struct Gateway::Impl {
     Impl(Config config, GatewayOptions o)
         : options(std::move(o)),
           regions(options.make_keys),
-          metrics(model_labels(config), client_labels(config)) {
+          metrics(model_labels(config), client_labels(config)),
+          kept{.ledger = observe::LedgerBook(ledger_limits(config), client_labels(config),
+                                             model_labels(config))} {
         first = std::move(config);
     }
 
@@ -147,6 +159,7 @@ struct Gateway::Impl {
     RegionDirectory regions;
     observe::Metrics metrics;
     Outlets outlets;
+    Kept kept;
     Shared shared;
     Sources sources;
     InForce in_force;
@@ -159,7 +172,6 @@ struct Gateway::Impl {
     std::vector<std::unique_ptr<Worker>> workers;
     Listeners listeners;
     std::unique_ptr<BackgroundThread> background;
-    std::unique_ptr<StateKeeper> state_keeper;
     WithAws aws;
     std::atomic<std::size_t> local_requests{0};
     bool running = false;

@@ -117,6 +117,7 @@ Result<ReloadAnswer> Gateway::Impl::take(Config config) {
     gate->reconfigure((*made)->config);
     shadow->reconfigure((*made)->config);
     metrics.configure(model_labels(next), client_labels(next));
+    kept.ledger.configure(ledger_limits(next), client_labels(next), model_labels(next));
     give_workers(*made);
     if (options.reloaded) {
         options.reloaded(next);

@@ -9,7 +9,7 @@ namespace {
 
 using codec::equals_ignore_case;
 
-constexpr std::array<std::string_view, 22> kNotForwarded{"connection",
+constexpr std::array<std::string_view, 23> kNotForwarded{"connection",
                                                          "keep-alive",
                                                          "te",
                                                          "trailer",
@@ -30,7 +30,8 @@ constexpr std::array<std::string_view, 22> kNotForwarded{"connection",
                                                          "http2-settings",
                                                          "x-weir-deadline-ms",
                                                          "x-weir-priority",
-                                                         "x-weir-client"};
+                                                         "x-weir-client",
+                                                         "x-weir-tag"};
 
 constexpr std::array<std::string_view, 9> kNotReturned{
     "connection", "keep-alive",     "te",   "trailer",         "transfer-encoding",

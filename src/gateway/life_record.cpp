@@ -104,6 +104,7 @@ observe::Life life_of(const Record& record, const Request& request, std::optiona
     life.client = request.identity.name;
     life.operation = bedrock::to_string(request.operation());
     life.model = request.model;
+    life.tag = request.directives.tag;
     life.home_region = request.home_region;
     if (ended) {
         life.outcome = observe::to_string(record.outcome);
@@ -122,6 +123,9 @@ observe::Life life_of(const Record& record, const Request& request, std::optiona
         life.deadline = micros(*request.directives.deadline);
     }
     life.usage = record.usage;
+    if (record.usage.known && record.costs.unpriced_tokens == 0) {
+        life.cost_nanodollars = record.costs.cost;
+    }
     life.output_burndown = record.grant.output_burndown;
     life.left_out = record.trail.left_out();
     life.steps = record.trail.packed();

@@ -57,7 +57,7 @@ bool is_logged(const Record& record, double sample) {
 }
 
 void write_record(const Record& record, const Request& request, Instant now, std::int64_t unix_ms,
-                  observe::Metrics& metrics, observe::LineWriter* log) {
+                  const RecordSinks& sinks) {
     const auto total = now - record.started;
     const auto& usage = record.usage;
     const bool limited = request.is_inference();
@@ -98,8 +98,16 @@ void write_record(const Record& record, const Request& request, Instant now, std
         r.trace = record.trace->caller.trace;
         r.unix_ms = unix_ms;
     }
-    metrics.record(r);
-    if (log == nullptr || !is_logged(record, request.snapshot->config.log.sample)) {
+    const observe::Costs& costs = record.costs;
+    r.cost_nanodollars = costs.cost;
+    r.unpriced_tokens = costs.unpriced_tokens;
+    sinks.metrics.record(r);
+    if (sinks.ledger != nullptr && costs.requests > 0) {
+        sinks.ledger->add({request.identity.name, record.at.model, record.at.region,
+                           account_label(record.at.account), request.directives.tag},
+                          costs, record.outcome == observe::Outcome::ok, unix_ms / 1000);
+    }
+    if (sinks.log == nullptr || !is_logged(record, request.snapshot->config.log.sample)) {
         return;
     }
 
@@ -112,6 +120,7 @@ void write_record(const Record& record, const Request& request, Instant now, std
     a.client = request.identity.name;
     a.operation = r.operation;
     a.model = request.model;
+    a.tag = request.directives.tag;
     a.target_region = record.at.region;
     a.target_model = record.at.model;
     if (record.attempts > 0) {
@@ -141,12 +150,15 @@ void write_record(const Record& record, const Request& request, Instant now, std
             a.output = usage.output;
             a.cache_read = usage.cache_read;
             a.cache_write = usage.cache_write;
+            if (sent && costs.unpriced_tokens == 0) {
+                a.cost_nanodollars = costs.cost;
+            }
         }
     }
     thread_local std::string line;  // keeps its memory: the longest line needs several KB
     line.clear();
     observe::append_access_line(line, a);
-    log->write(line);
+    sinks.log->write(line);
 }
 
 }  // namespace weir::gateway

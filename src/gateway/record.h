@@ -2,6 +2,7 @@
 #pragma once
 
 #include "observe/access_log.h"
+#include "observe/ledger.h"
 #include "observe/life.h"
 #include "observe/metrics.h"
 #include "observe/trace_context.h"
@@ -42,6 +43,7 @@ struct Record {
     observe::Outcome outcome = observe::Outcome::ok;
     std::string reason;  // of a refusal by weir
     std::string error_name;
+    observe::Costs costs;  // set at its end; paid_again before
     bool repeated = false;
     bool several_accounts = false;               // the client is told which one
     observe::Trail trail;                        // what it has done, and
@@ -60,8 +62,15 @@ void append_weir_fields(std::string& out, const Record& record, bool good);
 /// Whether the access log has a line for it, where log.sample is `sample`.
 bool is_logged(const Record& record, double sample);
 
-/// `log` null: none is written. `unix_ms`: wall time.
+/// Where it is written. Null: nowhere.
+struct RecordSinks {
+    observe::Metrics& metrics;
+    observe::LedgerBook* ledger = nullptr;
+    observe::LineWriter* log = nullptr;
+};
+
+/// `record.costs` are set. `unix_ms`: wall time.
 void write_record(const Record& record, const Request& request, Instant now, std::int64_t unix_ms,
-                  observe::Metrics& metrics, observe::LineWriter* log);
+                  const RecordSinks& sinks);
 
 }  // namespace weir::gateway

@@ -32,6 +32,7 @@ struct Directives {
     std::optional<Duration> deadline;  // x-weir-deadline-ms, from arrival
     std::string_view invocation;       // amz-sdk-invocation-id
     int sdk_attempt = 0;               // 0: not told
+    std::string_view tag;              // x-weir-tag, for the ledger of costs; empty: none
 };
 
 struct RequestBody {

@@ -16,7 +16,7 @@
 namespace weir::gateway {
 namespace {
 
-constexpr off_t kMostState = 8 << 20;
+constexpr std::size_t kMostState = 8 << 20;
 constexpr Duration kMostOften = std::chrono::milliseconds(100);
 constexpr Duration kLeastOften = std::chrono::seconds(2);
 constexpr int kWritesAWindow = 30;
@@ -75,7 +75,7 @@ Duration state_interval(Duration window) {
     return std::clamp<Duration>(window / kWritesAWindow, kMostOften, kLeastOften);
 }
 
-Result<std::optional<EngineState>> read_state(const std::string& path, std::int64_t now_ms) {
+Result<std::optional<std::string>> read_whole(const std::string& path, std::size_t most_bytes) {
     // No waiting for the other end of a pipe.
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file.good()) {
@@ -88,8 +88,8 @@ Result<std::optional<EngineState>> read_state(const std::string& path, std::int6
     if (::fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode)) {
         return failure("it is no regular file");
     }
-    if (about.st_size > kMostState) {
-        return failure("it is larger than 8 MiB");
+    if (static_cast<std::size_t>(about.st_size) > most_bytes) {
+        return failure("it is larger than " + std::to_string(most_bytes >> 20U) + " MiB");
     }
     std::string text(static_cast<std::size_t>(about.st_size), '\0');
     std::size_t have = 0;
@@ -104,7 +104,18 @@ Result<std::optional<EngineState>> read_state(const std::string& path, std::int6
         have += static_cast<std::size_t>(got);
     }
     text.resize(have);
-    auto state = parse_state(text, now_ms);
+    return std::optional(std::move(text));
+}
+
+Result<std::optional<EngineState>> read_state(const std::string& path, std::int64_t now_ms) {
+    const auto text = read_whole(path, kMostState);
+    if (!text) {
+        return std::unexpected(text.error());
+    }
+    if (!*text) {
+        return std::nullopt;
+    }
+    auto state = parse_state(**text, now_ms);
     if (!state) {
         return std::unexpected(state.error());
     }

@@ -26,6 +26,8 @@ std::string state_text(const EngineState& state, bool complete, std::int64_t now
 /// differ count as now.
 Result<EngineState> parse_state(std::string_view text, std::int64_t now_ms);
 
+/// A regular file's text. Nothing: it is not there.
+Result<std::optional<std::string>> read_whole(const std::string& path, std::size_t most_bytes);
 /// Nothing: the file is not there.
 Result<std::optional<EngineState>> read_state(const std::string& path, std::int64_t now_ms);
 /// What was used of quotas before this start, as far as the file tells: what it found it logs. Of

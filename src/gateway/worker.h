@@ -16,6 +16,7 @@
 #include "net/loop.h"
 #include "net/upstream.h"
 #include "observe/access_log.h"
+#include "observe/ledger.h"
 #include "observe/life_ring.h"
 #include "observe/metrics.h"
 #include "observe/span_queue.h"
@@ -39,6 +40,7 @@ struct Shared {
     ObserveGate* shadow = nullptr;
     OtherInstances* others = nullptr;  // null: this one counts alone
     observe::Metrics* metrics = nullptr;
+    observe::LedgerBook* ledger = nullptr;      // null: none is kept
     observe::LineWriter* access_log = nullptr;  // null: none is written
     RegionDirectory* regions = nullptr;
     LogSink log;

@@ -111,6 +111,25 @@ public:
         }
     }
 
+    /// A decimal number without noughts at its end.
+    void dollars(const std::optional<std::uint64_t>& nanodollars) {
+        if (!nanodollars) {
+            put("null");
+            return;
+        }
+        constexpr std::uint64_t kNano = 1'000'000'000;
+        number(*nanodollars / kNano);
+        if (auto part = *nanodollars % kNano; part > 0) {
+            int digits = 9;
+            for (; part % 10 == 0; part /= 10) {
+                --digits;
+            }
+            put(".");
+            put_digits(at_, static_cast<unsigned>(part), digits);
+            at_ += digits;
+        }
+    }
+
     void time(std::int64_t unix_ms) {
         // Years 0 to 9999, what the format can hold.
         constexpr std::int64_t kFirst = -62'167'219'200'000;
@@ -165,7 +184,7 @@ std::size_t most_bytes(const AccessRecord& record) {
     std::size_t most = kMostElse;
     for (const std::string_view text :
          {record.id, record.upstream_request_id, record.sdk_invocation_id, record.client,
-          record.operation, record.model, record.target_account, record.target_region,
+          record.operation, record.model, record.tag, record.target_account, record.target_region,
           record.target_model, record.endpoint, record.tier, record.error, record.reason,
           record.outcome}) {
         most += kMostOfByte * std::min(text.size(), kMaxField);
@@ -191,6 +210,8 @@ void write_line(Line& line, const AccessRecord& record) {
     line.string(record.operation);
     line.put(R"(,"model":)");
     line.string(record.model);
+    line.put(R"(,"tag":)");
+    line.string(record.tag);
     line.put(R"(,"target_account":)");
     line.string(record.target_account);
     line.put(R"(,"target_region":)");
@@ -229,6 +250,8 @@ void write_line(Line& line, const AccessRecord& record) {
     line.optional(record.cache_write);
     line.put(R"(,"max_tokens":)");
     line.optional(record.max_tokens);
+    line.put(R"(,"cost_usd":)");
+    line.dollars(record.cost_nanodollars);
     line.put(R"(,"stream":)");
     line.put(record.stream ? "true" : "false");
     line.put(R"(,"outcome":)");

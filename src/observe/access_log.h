@@ -17,7 +17,7 @@ namespace weir::observe {
 /// a key.
 struct AccessRecord {
     std::int64_t unix_ms = 0;  // ts, as ISO 8601 with ms
-    std::string_view id, upstream_request_id, sdk_invocation_id, client, operation, model,
+    std::string_view id, upstream_request_id, sdk_invocation_id, client, operation, model, tag,
         target_account, target_region, target_model, endpoint, tier, error, reason, outcome;
     int sdk_attempt = 0;  // 0: none told
     int status = 0;
@@ -27,6 +27,7 @@ struct AccessRecord {
     std::int64_t total_ms = 0;
     std::optional<std::uint64_t> estimated_input, reserved, input, output, cache_read, cache_write,
         max_tokens;
+    std::optional<std::uint64_t> cost_nanodollars;  // cost_usd; unset: not known, or not all of it
     bool stream = false;
 };
 

@@ -126,7 +126,10 @@ ordered_json settlement_json(const Life& life, const AttemptStep* last) {
             {"cache_write", usage.cache_write},
             {"output_burndown", life.output_burndown},
             {"quota_tokens", life.output_burndown == 0 ? ordered_json() : ordered_json(settled)},
-            {"reserved", last->reservation}};
+            {"reserved", last->reservation},
+            {"cost_usd", life.cost_nanodollars
+                             ? ordered_json(static_cast<double>(*life.cost_nanodollars) / 1e9)
+                             : ordered_json()}};
 }
 
 std::string_view state_of(const Life& life, std::span<const Step> steps) {
@@ -175,6 +178,7 @@ std::string explain_json(const Life& life, std::span<const std::string> other_re
         {"client", text_or_null(life.client)},
         {"operation", text_or_null(life.operation)},
         {"model", text_or_null(life.model)},
+        {"tag", text_or_null(life.tag)},
         {"home_region", text_or_null(life.home_region)},
         {"priority", to_string(life.priority)},
         {"stream", life.stream},

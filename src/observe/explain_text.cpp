@@ -1,3 +1,4 @@
+#include "observe/costs.h"
 #include "observe/explain.h"
 #include "observe/figures.h"
 
@@ -236,9 +237,13 @@ std::string settlement_text(const Life& life, const AttemptStep& attempt) {
     if (life.output_burndown > 1) {
         text += " (a token of output counts " + std::to_string(life.output_burndown) + ")";
     }
-    return text + (settled <= attempt.reservation
-                       ? "; " + figure(attempt.reservation - settled) + " held in vain went back."
-                       : "; " + figure(settled - attempt.reservation) + " more than was held.");
+    text += settled <= attempt.reservation
+                ? "; " + figure(attempt.reservation - settled) + " held in vain went back."
+                : "; " + figure(settled - attempt.reservation) + " more than was held.";
+    if (life.cost_nanodollars) {
+        text += " It cost " + dollars_text(*life.cost_nanodollars) + " US dollars.";
+    }
+    return text;
 }
 
 std::string arrival_text(const Life& life) {
@@ -254,6 +259,9 @@ std::string arrival_text(const Life& life) {
     }
     if (life.limited) {
         text += ", priority " + std::string(to_string(life.priority));
+    }
+    if (!life.tag.empty()) {
+        text += ", tag " + std::string(life.tag);
     }
     if (life.sdk_attempt > 1) {
         text += ", the SDK's attempt " + std::to_string(life.sdk_attempt);

@@ -140,6 +140,10 @@ struct CountedFamilies {
                            "Attempts sent upstream, by result."};
     CounterMetric tokens{rows, "weir_tokens_total", "account region model client kind",
                          "Tokens the service reported; kind quota is what they cost of the quota."};
+    CounterMetric cost{rows, "weir_cost_usd_total", "account region model client",
+                       "US dollars that the tokens reported cost, as far as they have a price."};
+    CounterMetric unpriced_tokens{rows, "weir_unpriced_tokens_total", "account region model client",
+                                  "Tokens reported that have no price."};
     RequestCounter reserved_unused{rows, "weir_reserved_unused_tokens_total", "model client",
                                    "Quota tokens that max_tokens held and the answer did not use."};
     CounterMetric fallbacks{rows, "weir_fallbacks_total",

@@ -133,11 +133,11 @@ void fields(V& v, S& s)
 {
     v(s.unix_ms), v(s.ended), v(s.first_content);
     v(s.id), v(s.upstream_id), v(s.sdk_invocation);
-    v(s.client), v(s.operation), v(s.model), v(s.home_region);
+    v(s.client), v(s.operation), v(s.model), v(s.tag), v(s.home_region);
     v(s.outcome), v(s.reason), v(s.error);
     v(s.priority), v(s.stream), v(s.limited), v(s.sdk_attempt), v(s.status);
     v(s.bytes), v(s.input_estimate), v(s.max_tokens), v(s.deadline), v(s.usage);
-    v(s.output_burndown), v(s.left_out);
+    v(s.cost_nanodollars), v(s.output_burndown), v(s.left_out);
 }
 
 enum class Kind : std::uint8_t { wait, attempt, refusal };

@@ -64,7 +64,7 @@ struct Life {
     Moment ended = kNever;
     Moment first_content = kNever;  ///< of a stream
     std::string_view id, upstream_id, sdk_invocation;
-    std::string_view client, operation, model, home_region;
+    std::string_view client, operation, model, tag, home_region;
     std::string_view outcome, reason, error;
     Priority priority = Priority::standard;
     bool stream = false;
@@ -76,6 +76,7 @@ struct Life {
     std::optional<std::uint64_t> max_tokens;
     Moment deadline = kNever;  ///< the caller's own
     Usage usage;
+    std::optional<std::uint64_t> cost_nanodollars;  ///< of all of it
     std::uint32_t output_burndown = 0;
     std::uint32_t left_out = 0;  ///< steps that found no room
     std::string_view steps;      ///< packed

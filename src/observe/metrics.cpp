@@ -16,9 +16,8 @@
 namespace weir::observe {
 namespace {
 
-/// Seconds; shorter ones are the pace of sending, not the wait for quota.
-constexpr double kNoticedWait = 0.1;
 constexpr std::size_t kShards = 16;
+constexpr double kDollarsOfNano = 1e-9;
 
 /// One for each RequestMetric.
 class RequestTallies {
@@ -71,18 +70,22 @@ struct TokenTallies {
 // themselves get in, so its size is bounded by the labels' cardinality and not by traffic.
 struct alignas(64) Shard {
     std::mutex mutex;
-    HandleMap<4, RequestTallies> requests;    // model, operation, client, outcome
-    HandleMap<4, TokenTallies> tokens;        // region, model, client, account
-    HandleMap<4, CounterTally> attempts;      // region, model, result, account
-    HandleMap<3, CounterTally> refusals;      // reason, model, client
-    HandleMap<4, CounterTally> fallbacks;     // from region, from model, to region, to model
-    HandleMap<1, HistogramTally> pool_waits;  // region
-    HandleMap<4, GenAiTally> gen_ai;          // GenAiNames; added up until it is cleared
+    HandleMap<4, RequestTallies> requests;  // model, operation, client, outcome
+    HandleMap<4, TokenTallies> tokens;      // region, model, client, account
+    // Only where there is some: what has no price costs an unknown sum, not nothing.
+    HandleMap<4, CounterTally> costs, unpriced;  // region, model, client, account
+    HandleMap<4, CounterTally> attempts;         // region, model, result, account
+    HandleMap<3, CounterTally> refusals;         // reason, model, client
+    HandleMap<4, CounterTally> fallbacks;        // from region, from model, to region, to model
+    HandleMap<1, HistogramTally> pool_waits;     // region
+    HandleMap<4, GenAiTally> gen_ai;             // GenAiNames; added up until it is cleared
 
     void pour_out() {
         const auto pour = [](auto& tally) { tally.pour_out(); };
         requests.each(pour);
         tokens.each(pour);
+        costs.each(pour);
+        unpriced.each(pour);
         attempts.each(pour);
         refusals.each(pour);
         fallbacks.each(pour);
@@ -92,6 +95,8 @@ struct alignas(64) Shard {
     void clear() {
         requests.clear();
         tokens.clear();
+        costs.clear();
+        unpriced.clear();
         attempts.clear();
         refusals.clear();
         fallbacks.clear();
@@ -159,23 +164,36 @@ struct Metrics::Impl {
             [&](const auto& l) { return RequestTallies(families.rows, l); });
     }
 
-    TokenTallies& token_tallies(Shard& shard, const RequestRecord& record) {
+    /// A handle by Region, model, client and account of the attempt that answered.
+    template <class Handle, class Make>
+    Handle& by_place(HandleMap<4, Handle>& map, const RequestRecord& record, const Make& make) {
         const bool ok = record.outcome == Outcome::ok;
         return get(
-            shard.tokens,
+            map,
             {record.region, without_arn(record.target_model), or_nobody(record.client),
              account_label(record.account)},
             [&](const auto& n) {
                 return std::array{regions.label(n[0], true), models.label(n[1], ok),
                                   n[2] == kNobody ? kNobody : clients.label(n[2], ok), n[3]};
             },
-            [&](const auto& l) {
-                const auto of = [&](std::string_view kind) {
-                    return tally(families.counted.tokens, {l[3], l[0], l[1], l[2], kind});
-                };
-                return TokenTallies{of("input"), of("output"), of("cache_read"), of("cache_write"),
-                                    of("quota")};
-            });
+            make);
+    }
+
+    TokenTallies& token_tallies(Shard& shard, const RequestRecord& record) {
+        return by_place(shard.tokens, record, [&](const auto& l) {
+            const auto of = [&](std::string_view kind) {
+                return tally(families.counted.tokens, {l[3], l[0], l[1], l[2], kind});
+            };
+            return TokenTallies{of("input"), of("output"), of("cache_read"), of("cache_write"),
+                                of("quota")};
+        });
+    }
+
+    CounterTally& money_tally(HandleMap<4, CounterTally>& map, const RequestRecord& record,
+                              CounterMetric& metric, double unit) {
+        return by_place(map, record, [&](const auto& l) {
+            return CounterTally(metric.series({l[3], l[0], l[1], l[2]}), unit);
+        });
     }
 
     CounterTally& refusal_tally(Shard& shard, const RequestRecord& record) {
@@ -248,7 +266,7 @@ Metrics::~Metrics() = default;
 void Metrics::record(const RequestRecord& record) {
     Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
-    const CountedFamilies& families = impl_->families.counted;
+    CountedFamilies& families = impl_->families.counted;
     RequestTallies& tallies = impl_->request_tallies(shard, record);
     if (record.sdk_retry || record.repeated) {
         tallies.add(families.sdk_retries);
@@ -257,8 +275,7 @@ void Metrics::record(const RequestRecord& record) {
         return;
     }
     tallies.add(families.requests);
-    const bool delayed = record.queued_seconds > kNoticedWait || record.attempts > 1;
-    if (record.outcome == Outcome::ok && delayed) {
+    if (is_rescued(record.outcome, record.queued_seconds, record.attempts)) {
         tallies.add(families.rescued);
     }
     tallies.observe(families.request_seconds, record.total_seconds);
@@ -286,6 +303,14 @@ void Metrics::record(const RequestRecord& record) {
         tokens.cache_read.add(usage.cache_read);
         tokens.cache_write.add(usage.cache_write);
         tokens.quota.add(record.quota_tokens);
+    }
+    if (record.cost_nanodollars > 0) {
+        impl_->money_tally(shard.costs, record, families.cost, kDollarsOfNano)
+            .add(record.cost_nanodollars);
+    }
+    if (record.unpriced_tokens > 0) {
+        impl_->money_tally(shard.unpriced, record, families.unpriced_tokens, 1)
+            .add(record.unpriced_tokens);
     }
     if (!record.fallback_from_region.empty()) {
         impl_->fallback_tally(shard, record).add();

@@ -45,9 +45,11 @@ struct RequestRecord {
     std::string_view region;
     std::string_view target_model;
     Usage usage;
-    std::uint64_t quota_tokens = 0;    // settled cost
-    std::uint64_t reserved = 0;        // what was held
-    std::uint64_t input_estimate = 0;  // 0: none made
+    std::uint64_t quota_tokens = 0;      // settled cost
+    std::uint64_t cost_nanodollars = 0;  // of the tokens that have a price
+    std::uint64_t unpriced_tokens = 0;   // of the others
+    std::uint64_t reserved = 0;          // what was held
+    std::uint64_t input_estimate = 0;    // 0: none made
     std::string_view
         fallback_from_region;  // set with fallback_from_model when another target answered
     std::string_view fallback_from_model;
@@ -55,6 +57,13 @@ struct RequestRecord {
     TraceId trace;                      // that is kept; not valid: none
     std::int64_t unix_ms = 0;           // its end
 };
+
+/// Answered although it had to wait or an attempt failed. Waits below a tenth of a second are the
+/// pace of sending.
+constexpr bool is_rescued(Outcome outcome, double queued_seconds, std::uint32_t attempts) {
+    constexpr double kNoticedWait = 0.1;
+    return outcome == Outcome::ok && (queued_seconds > kNoticedWait || attempts > 1);
+}
 
 /// All of weir's metrics. record() and count() are thread-safe and, for labels seen before, lock
 /// one shard's mutex at most; `model` and `client` take at most 200 values each, the rest is

@@ -18,18 +18,21 @@ namespace weir::observe {
 class CounterTally {
 public:
     CounterTally() = default;
-    explicit CounterTally(prometheus::Counter& counter) : counter_(&counter) {}
+    /// `unit`: what one of the whole numbers that are added is worth there.
+    explicit CounterTally(prometheus::Counter& counter, double unit = 1)
+        : counter_(&counter), unit_(unit) {}
 
     void add(std::uint64_t amount = 1) { amount_ += amount; }
     void pour_out() {
         if (amount_ > 0) {
-            counter_->Increment(static_cast<double>(amount_));
+            counter_->Increment(static_cast<double>(amount_) * unit_);
             amount_ = 0;
         }
     }
 
 private:
     prometheus::Counter* counter_ = nullptr;
+    double unit_ = 1;
     std::uint64_t amount_ = 0;
 };
 

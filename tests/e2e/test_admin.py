@@ -6,9 +6,9 @@ import re
 from harness import EAST, SONNET, ask, converse, headers_of, stream
 
 FIELDS = [
-    "ts", "id", "upstream_request_id", "sdk_invocation_id", "sdk_attempt", "client", "operation", "model",
+    "ts", "id", "upstream_request_id", "sdk_invocation_id", "sdk_attempt", "client", "operation", "model", "tag",
     "target_account", "target_region", "target_model", "endpoint", "tier", "status", "error", "reason", "attempts", "queued_ms", "ttft_ms", "total_ms",
-    "estimated_input", "reserved", "input", "output", "cache_read", "cache_write", "max_tokens", "stream", "outcome",
+    "estimated_input", "reserved", "input", "output", "cache_read", "cache_write", "max_tokens", "cost_usd", "stream", "outcome",
 ]
 LABELS = {
     "weir_requests_total": {"model", "operation", "client", "outcome"},
@@ -18,6 +18,7 @@ LABELS = {
     "weir_overhead_seconds_bucket": {"model", "le"},
     "weir_first_token_seconds_bucket": {"model", "le"},
     "weir_tokens_total": {"account", "region", "model", "client", "kind"},
+    "weir_cost_usd_total": {"account", "region", "model", "client"},
     "weir_quota_limit": {"account", "region", "model", "kind"},
     "weir_quota_used": {"account", "region", "model", "kind"},
     "weir_quota_share": set(),

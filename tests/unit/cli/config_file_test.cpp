@@ -223,6 +223,17 @@ TEST(ConfigFile, TheEnvironmentOverridesListeners) {
     EXPECT_EQ(complaints_of("", {{"WEIR_OPEN", "perhaps"}}).size(), 1U);
 }
 
+TEST(ConfigFile, TheStateDirectoryHasTheFilesThatOutliveARestart) {
+    const Config c = good("", {{"STATE_DIRECTORY", "/var/lib/weir:/else"}});
+    EXPECT_EQ(c.state_file, "/var/lib/weir/weir-state.json");
+    EXPECT_EQ(c.costs.file, "/var/lib/weir/costs.json");
+    const Config without = good("state_file: ''\ncosts: {file: ''}", {{"STATE_DIRECTORY", "/x"}});
+    EXPECT_EQ(without.state_file + without.costs.file, "");
+    const Config own = good("costs: {file: /y/c.json, tags: 7}", {{"STATE_DIRECTORY", "/x"}});
+    EXPECT_EQ(own.costs.file, "/y/c.json");
+    EXPECT_EQ(good("").costs.file, "");
+}
+
 TEST(ConfigFile, TheDefaultRegionMayComeFromTheEnvironment) {
     EXPECT_EQ(good("", {{"AWS_REGION", "eu-west-1"}, {"AWS_DEFAULT_REGION", "x-1"}}).default_region,
               "eu-west-1");

@@ -165,5 +165,16 @@ TEST(BackgroundThread, DoesAllThatItWasGivenInOrder) {
     EXPECT_EQ(done, (std::vector<int>{0, 1, 2}));
 }
 
+TEST(BackgroundThread, TakesNothingOnceItHasFinished) {
+    std::vector<int> done;
+    BackgroundThread thread;
+    EXPECT_TRUE(thread.run([&done] { done.push_back(1); }));
+    thread.finish();
+    EXPECT_EQ(done, (std::vector<int>{1}));
+    EXPECT_FALSE(thread.run([&done] { done.push_back(2); }));
+    thread.finish();
+    EXPECT_EQ(done, (std::vector<int>{1}));
+}
+
 }  // namespace
 }  // namespace weir::gateway

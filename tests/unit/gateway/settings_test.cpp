@@ -132,6 +132,7 @@ TEST(Settings, WhatNeedsARestartKeepsItsValue) {
     next.admin = "127.0.0.1:2";
     next.workers = 7;
     next.state_file = "state.json";
+    next.costs.file = "costs.json";
     next.watch = true;
     next.log.format = "json";
     next.explain = {.memory = 1, .requests = 1};

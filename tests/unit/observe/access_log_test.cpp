@@ -10,6 +10,8 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace weir::observe {
 namespace {
@@ -57,18 +59,20 @@ TEST(AccessLine, HoldsEveryFieldInItsOrder) {
     record.cache_read = 5;
     record.cache_write = 6;
     record.max_tokens = 7;
+    record.tag = "eval/7";
+    record.cost_nanodollars = 12'010'500'000;
     record.stream = true;
     record.outcome = "throttled";
     EXPECT_EQ(
         line_of(record),
         R"({"ts":"2025-11-24T16:00:00.123Z","id":"r1","upstream_request_id":"u1",)"
         R"("sdk_invocation_id":"i1","sdk_attempt":2,"client":"chat",)"
-        R"("operation":"ConverseStream","model":"m","target_account":"default",)"
+        R"("operation":"ConverseStream","model":"m","tag":"eval/7","target_account":"default",)"
         R"("target_region":"us-west-2",)"
         R"("target_model":"n","endpoint":"mantle","tier":null,"status":429,"error":"ThrottlingException",)"
         R"("reason":"quota","attempts":3,"queued_ms":40,"ttft_ms":50,"total_ms":60,)"
         R"("estimated_input":1,"reserved":2,"input":3,"output":4,"cache_read":5,)"
-        R"("cache_write":6,"max_tokens":7,"stream":true,"outcome":"throttled"})");
+        R"("cache_write":6,"max_tokens":7,"cost_usd":12.0105,"stream":true,"outcome":"throttled"})");
 }
 
 TEST(AccessLine, WhatIsUnknownIsNull) {
@@ -80,6 +84,22 @@ TEST(AccessLine, WhatIsUnknownIsNull) {
     }
     EXPECT_EQ(line["attempts"], 0);
     EXPECT_EQ(line["stream"], false);
+}
+
+TEST(AccessLine, DollarsAreExactDecimals) {
+    AccessRecord record;
+    const std::vector<std::pair<std::uint64_t, std::string>> cases{
+        {0, "0"},
+        {1, "0.000000001"},
+        {1'000'000'000, "1"},
+        {1'020'000'000, "1.02"},
+        {UINT64_MAX, "18446744073.709551615"}};
+    for (const auto& [nano, text] : cases) {
+        record.cost_nanodollars = nano;
+        EXPECT_NE(line_of(record).find("\"cost_usd\":" + text + ","), std::string::npos) << nano;
+    }
+    record.cost_nanodollars = std::nullopt;
+    EXPECT_NE(line_of(record).find("\"cost_usd\":null,"), std::string::npos);
 }
 
 TEST(AccessLine, TimesOutsideTheCalendarDoNotCrash) {

@@ -48,6 +48,26 @@ protected:
     const std::string model = std::string(kModel);
 };
 
+TEST_F(MetricsTest, MoneyIsInDollarsAndAnUnknownPriceIsNotNothing) {
+    RequestRecord record = served();
+    record.cost_nanodollars = 10'500'000;
+    metrics.record(record);
+    metrics.record(record);
+    const std::string labels =
+        "account=\"default\",client=\"chat\",model=\"" + model + "\",region=\"us-east-1\"";
+    std::string out = text();
+    EXPECT_TRUE(has_line(out, "weir_cost_usd_total{" + labels + "} 0.021")) << out;
+    EXPECT_EQ(count(out, "weir_unpriced_tokens_total{"), 0U);
+    record = served();
+    record.client = "search";
+    record.unpriced_tokens = 125;
+    metrics.record(record);
+    out = text();
+    EXPECT_EQ(count(out, "weir_cost_usd_total{"), 1U);
+    EXPECT_EQ(count(out, "weir_unpriced_tokens_total{"), 1U);
+    EXPECT_NE(out.find("region=\"us-east-1\"} 125\n"), std::string::npos) << out;
+}
+
 TEST_F(MetricsTest, AServedRequestIsInEveryMetricOfItsKind) {
     metrics.record(served());
     const std::string out = text();
