@@ -1,6 +1,7 @@
 #include "cli/config_file.h"
 
 #include "bedrock/model_data.h"
+#include "cli/budget_doubts.h"
 #include "cli/config_sections.h"
 #include "cli/file_checks.h"
 #include "cli/otel_environment.h"
@@ -119,6 +120,7 @@ LoadedConfig finish(Reading& reading, const Getenv& getenv, Config config, Named
     loaded.complaints = reading.complaints.take();
     if (good) {
         complain(reading, policy::doubts(config));
+        complain(reading, budget_doubts(config));
         loaded.warnings = reading.complaints.take();
         for (Complaint& warning : loaded.warnings)
             warning.message.insert(0, "warning: ");

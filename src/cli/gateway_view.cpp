@@ -1,5 +1,7 @@
 #include "cli/gateway_view.h"
 
+#include "policy/budget.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -135,6 +137,22 @@ TargetView target_of(const Json& one) {
     return target;
 }
 
+std::string budget_of(const Json& budget) {
+    std::string all;
+    for (const char* period : {"day", "month"}) {
+        const Json& one = member(budget, period);
+        const Json& usd = member(one, "usd");
+        const Json& spent = member(one, "spent_usd");
+        if (usd.is_number() && spent.is_number()) {
+            const std::string state = text(one, "state");
+            all += (all.empty() ? "" : ", ") + policy::dollars(spent.get<double>()) + " of " +
+                   policy::dollars(usd.get<double>()) + " a " + period +
+                   (state == "fine" || state.empty() ? "" : " (" + state + ")");
+        }
+    }
+    return all;
+}
+
 void judge(GatewayView& view, bool draining) {
     const auto say = [&](Health health, std::string text, std::string target = {}) {
         view.health = std::max(view.health, health);
@@ -226,8 +244,9 @@ std::optional<GatewayView> view_of(std::string_view status, bool draining) {
         return a.in_flight != b.in_flight ? a.in_flight > b.in_flight : a.name() < b.name();
     });
     for (const Json& one : member(json, "clients")) {
-        view.clients.push_back(
-            {text(one, "name"), count(one, "waiting"), limits_of(member(one, "limits"))});
+        view.clients.push_back({text(one, "name"), count(one, "waiting"),
+                                limits_of(member(one, "limits")),
+                                budget_of(member(one, "budget"))});
     }
     std::ranges::sort(view.clients, [](const ClientView& a, const ClientView& b) {
         return a.waiting != b.waiting ? a.waiting > b.waiting : a.name < b.name;

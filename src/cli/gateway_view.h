@@ -43,6 +43,7 @@ struct ClientView {
     std::string name;
     std::uint64_t waiting = 0;
     std::vector<LimitView> limits;
+    std::string budget;  // of each period: spent, of how much, how it stands; empty: it has none
 };
 
 struct WaitingView {

@@ -73,14 +73,15 @@ std::string targets_table(const GatewayView& view) {
 }
 
 std::string clients_table(const GatewayView& view) {
-    std::vector<std::vector<std::string>> rows{{"CLIENT", "WAITING", "LIMITS"}};
+    std::vector<std::vector<std::string>> rows{{"CLIENT", "WAITING", "LIMITS", "BUDGET"}};
     for (const ClientView& client : view.clients) {
         std::string limits;
         for (const LimitView& limit : client.limits) {
             limits += (limits.empty() ? "" : ", ") + limit.kind + " " + limit_text(&limit);
         }
         rows.push_back({client.name.empty() ? "(none)" : client.name, figure(client.waiting),
-                        limits.empty() ? "-" : limits});
+                        limits.empty() ? "-" : limits,
+                        client.budget.empty() ? "-" : client.budget});
     }
     return rows.size() > 1 ? table(rows) : "";
 }

@@ -82,6 +82,18 @@ std::string again_in(const Refusal& r) {
     return " Try again in " + in_seconds(r.retry_after) + ".";
 }
 
+/// As for a quota of the day: SDKs do not repeat it.
+ErrorAnswer budget_spent(std::string message, Duration retry_after) {
+    ErrorAnswer a;
+    a.status = 400;
+    a.type = "ServiceQuotaExceededException";
+    a.outcome = Outcome::throttled;
+    a.reason = to_string(RefusalReason::budget);
+    a.retry_after = retry_after;
+    a.message = std::move(message);
+    return a;
+}
+
 }  // namespace
 
 std::unexpected<ErrorAnswer> refused(int status, std::string_view type, std::string message,
@@ -186,11 +198,9 @@ ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
                 "operator." +
                 again_in(r));
             break;
-        case RefusalReason::budget:  // SDKs do not repeat it
-            a.status = 400;
-            a.type = "ServiceQuotaExceededException";
-            a.outcome = Outcome::throttled;
-            a.message = "weir: the budget of this client is spent." + again_in(r);
+        case RefusalReason::budget:  // without its figures, which budget_answer() has
+            a = budget_spent("weir: the budget of this client is spent." + again_in(r),
+                             r.retry_after);
             break;
         case RefusalReason::closed:
             a.status = 503;
@@ -213,6 +223,27 @@ ErrorAnswer refusal_answer(const Refusal& r, std::string_view asked_model) {
                              : std::string());
             break;
     }
+    return a;
+}
+
+ErrorAnswer budget_answer(const policy::BudgetStanding& standing, std::int64_t now) {
+    using policy::dollars;
+    const Duration wait = policy::retry_after(standing, now);
+    const std::string of =
+        " of " + dollars(standing.budget) + " for the " + std::string(to_string(standing.period));
+    if (standing.state == policy::BudgetState::spent) {
+        return budget_spent("weir: the budget of this client is spent: " + dollars(standing.spent) +
+                                of + ". It renews at " + policy::utc_text(standing.renews_at) +
+                                ", in " + in_seconds(wait) + ".",
+                            wait);
+    }
+    ErrorAnswer a = budget_spent(
+        "weir: the calls of this client that are under way may use up its budget: " +
+            dollars(standing.spent) + of + " is spent, and they are expected to cost " +
+            dollars(standing.under_way) + ". Try again in " + in_seconds(wait) + ".",
+        wait);
+    a.status = 429;
+    a.type = "ThrottlingException";
     return a;
 }
 

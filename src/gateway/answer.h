@@ -5,6 +5,7 @@
 #include "bedrock/operation.h"
 #include "net/buffered_bytes.h"
 #include "observe/metrics.h"
+#include "policy/budget.h"
 
 #include <weir/types.h>
 
@@ -20,7 +21,8 @@ struct ErrorAnswer {
     int status = 500;
     std::string_view type;  // AWS's exception name
     std::string message;
-    std::optional<Duration> retry_after;  // set on 429 and 503: the retry headers are written
+    // Set on 429 and 503, and where a budget is spent: the retry headers are written.
+    std::optional<Duration> retry_after;
     observe::Outcome outcome = observe::Outcome::client_error;
     std::string_view reason;  // for metrics and the log; empty: not a refusal by weir
 };
@@ -47,6 +49,10 @@ std::optional<ErrorAnswer> oversize(bedrock::Operation operation, std::uint64_t 
 
 /// What a Refusal reads like to the client. Not for reasons that carry an upstream error.
 ErrorAnswer refusal_answer(const Refusal& refusal, std::string_view asked_model);
+
+/// A client's money is spent, or what its calls under way may cost comes to the rest. `now`: in
+/// seconds since 1970.
+ErrorAnswer budget_answer(const policy::BudgetStanding& standing, std::int64_t now);
 
 /// An upstream error that is answered from memory: same status, type and message as it came.
 ErrorAnswer remembered_answer(const Failure& failure);
@@ -77,8 +83,8 @@ std::string json_text(std::string_view text);
 /// {"message": "..."} with the message escaped.
 std::string error_body(std::string_view message);
 
-/// Content-Type, x-amzn-ErrorType and, with 429 and 503, x-amz-retry-after (ms), Retry-After (s, up
-/// to 60), x-weir-retry-after (s) and x-should-retry: false.
+/// Content-Type, x-amzn-ErrorType and, with a retry_after, x-amz-retry-after (ms), Retry-After (s,
+/// up to 60), x-weir-retry-after (s) and x-should-retry: false.
 void append_error_fields(std::string& out, const ErrorAnswer& answer);
 
 observe::Outcome outcome_of(const Failure& failure);

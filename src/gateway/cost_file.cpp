@@ -19,12 +19,12 @@ constexpr int kWritesShare = 20;
 
 }  // namespace
 
-Result<observe::LedgerDays> read_costs(const std::string& path) {
+Result<observe::LedgerDays> read_costs(const std::string& path, std::string* name) {
     const auto text = read_whole(path, kMostBytes);
     if (!text) {
         return std::unexpected(text.error());
     }
-    return *text ? observe::parse_ledger(**text) : observe::LedgerDays();
+    return *text ? observe::parse_ledger(**text, name) : observe::LedgerDays();
 }
 
 bool take_costs(const std::string& path, observe::LedgerBook& ledger, const LogSink& log) {
@@ -33,8 +33,12 @@ bool take_costs(const std::string& path, observe::LedgerBook& ledger, const LogS
             log(level, "costs.file: " + path + what);
         }
     };
-    auto days = read_costs(path);
+    std::string name;
+    auto days = read_costs(path, &name);
     if (days) {
+        if (!name.empty()) {
+            ledger.set_name(std::move(name));
+        }
         if (!days->empty()) {
             say(LogLevel::info, " tells the costs of " + std::to_string(days->size()) + " days");
         }
@@ -88,7 +92,7 @@ void CostKeeper::write() {
     if (changes == written_ && !failing_) {
         return;
     }
-    const auto written = write_state(path_, observe::ledger_text(ledger_.days()));
+    const auto written = write_state(path_, observe::ledger_text(ledger_.days(), ledger_.name()));
     if (written) {
         written_ = changes;
     }

@@ -15,12 +15,13 @@
 
 namespace weir::gateway {
 
-/// The days of the file at `path`. Not there: none. The error says why it is of no use.
-Result<observe::LedgerDays> read_costs(const std::string& path);
+/// The days of the file at `path`. Not there: none. The error says why it is of no use. `name`: as
+/// parse_ledger() has it.
+Result<observe::LedgerDays> read_costs(const std::string& path, std::string* name = nullptr);
 
-/// At the start: what the file tells goes into the ledger. A file that is of no use is renamed to
-/// `path`.broken, with one line in the log. False: it could not be renamed, and is not to be
-/// written over.
+/// At the start: what the file tells goes into the ledger, its name too. A file that is of no use
+/// is renamed to `path`.broken, with one line in the log. False: it could not be renamed, and is
+/// not to be written over.
 bool take_costs(const std::string& path, observe::LedgerBook& ledger, const LogSink& log);
 
 /// Writes the file from a thread of its own while costs come in, and once more at the end. What

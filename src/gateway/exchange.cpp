@@ -37,6 +37,7 @@ net::Task<void> Exchange::run() {
                             .ledger = worker_.shared.ledger,
                             .log = worker_.shared.access_log};
     write_record(record_, request_, end, wall, sinks);
+    settle_budget();
     if (worker_.lives.on()) {
         worker_.lives.remember(life_of(record_, request_, end, wall), eventful(record_));
     }
@@ -77,6 +78,9 @@ net::Task<void> Exchange::path() {
         co_return co_await list_models();
     }
     if (!request_.is_inference()) {
+        if (auto error = within_budget(nullptr)) {
+            co_return co_await reply_.error(std::move(*error));
+        }
         Call passed_on;
         passed_on.arrival = record_.started;
         passed_on.deadline = request_.directives.deadline;
@@ -86,6 +90,9 @@ net::Task<void> Exchange::path() {
     auto asked = to_call(request_, worker_, id_, record_.started);
     if (!asked) {
         co_return co_await reply_.error(std::move(asked.error()));
+    }
+    if (auto error = within_budget(&*asked)) {
+        co_return co_await reply_.error(std::move(*error));
     }
     if (request_.snapshot->observes(request_.model)) {
         ShadowDecider decider(request_, *worker_.shared.shadow, id_);

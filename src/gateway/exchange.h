@@ -49,6 +49,10 @@ private:
     using Action = CallFlow::Action;
 
     class Current;
+    struct Budgeted {
+        ClientBudgets::Hold hold;  // none: its client has no budget
+        bool cut_off = false;      // an attempt was sent, and nobody knows what it came to
+    };
 
     // exchange.cpp
     net::Task<void> path();
@@ -70,6 +74,11 @@ private:
     net::Task<Action> refresh_keys(CallFlow& flow);
     Clocks clocks_for(const Grant& grant) const;
     void remember(std::string_view id);
+
+    // exchange_budget.cpp
+    double expected_cost(const Target& at) const;
+    std::optional<ErrorAnswer> within_budget(Call* asked);
+    void settle_budget();
 
     // exchange_others.cpp
     net::Task<void> ask_others(const Call& asked);
@@ -93,6 +102,7 @@ private:
     CallId id_;
     Request request_;
     Record record_;
+    Budgeted budget_;
     Stop stop_;
     Reply reply_;
     net::Signal signal_;  // of whoever waits: for the engine, for keys

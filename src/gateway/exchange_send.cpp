@@ -73,6 +73,9 @@ private:
 net::Task<Exchange::Action> Exchange::send(CallFlow& flow) {
     record_.begin(flow.grant());
     past_deadline_ = false;
+    if (budget_.hold.held() && request_.is_inference()) {
+        budget_.hold.set(expected_cost(record_.at));
+    }
     Region* region = worker_.region(record_.at.region);
     if (region == nullptr) {  // a reload has taken it away meanwhile
         co_return failed(flow,
@@ -133,6 +136,7 @@ net::Task<Exchange::Action> Exchange::ask(CallFlow& flow, Region& region, Attemp
         record_.doing.head = end == End::done ? now() : record_.doing.since;
     }
     if (end == End::stopped) {
+        budget_.cut_off = attempt.written();
         attempt.release(false);
         co_return co_await stopped(flow, Usage());
     }

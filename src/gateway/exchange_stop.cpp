@@ -20,7 +20,7 @@ Exchange::Exchange(Worker& worker, net::Downstream& client)
       signal_(worker.loop) {
     record_.id = worker.new_request_id();
     record_.started = now();
-    record_.several_accounts = !request_.snapshot->config.accounts.empty();
+    record_.told.account = !request_.snapshot->config.accounts.empty();
     record_.trail.begin(worker.texts.take());
     if (const OtlpConfig& otlp = request_.snapshot->config.otlp; traces_on(otlp)) {
         record_.trace = trace_of(client.head(), otlp, [&worker] { return worker.random(); });

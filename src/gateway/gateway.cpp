@@ -88,6 +88,7 @@ Result<void> Gateway::start() {
             }
         });
     my.gate->tell(my.options.log);
+    my.kept.ledger.set_name(new_instance_name());
     my.kept.may_write_ledger =
         !config.costs.file.empty() && take_costs(config.costs.file, my.kept.ledger, my.options.log);
     my.shadow = std::make_unique<ObserveGate>(config, my.options.seed, *my.loops.front());
@@ -105,6 +106,7 @@ Result<void> Gateway::start() {
             my.books.kept->send(my.books.shadow, std::move(exchanges));
         });
     }
+    my.keep_budgets(config);
     if (my.options.access_log >= 0) {
         my.outlets.access_log = std::make_unique<observe::LineWriter>(
             my.options.access_log,
@@ -120,6 +122,7 @@ Result<void> Gateway::start() {
     my.shared.gate = my.gate.get();
     my.shared.shadow = my.shadow.get();
     my.shared.others = my.books.refused.get();
+    my.shared.budgets = my.books.budgets.get();
     my.shared.metrics = &my.metrics;
     my.shared.ledger = &my.kept.ledger;
     my.shared.access_log = my.outlets.access_log.get();
@@ -239,6 +242,7 @@ std::vector<prometheus::MetricFamily> Gateway::Impl::scrape() {
     observe::Metrics::Gauges gauges;
     gauges.status = status();
     gauges.observed = shadow->rows();
+    gauges.budgets = budgets();
     gauges.client_active = static_cast<std::int64_t>(listeners.main->active());
     gauges.client_idle =
         static_cast<std::int64_t>(listeners.main->connections()) - gauges.client_active;

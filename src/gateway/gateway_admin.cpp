@@ -23,7 +23,8 @@ void Gateway::Impl::offer_admin() {
     };
     parts.incidents = [this] { return incidents(); };
     parts.status = [this] {
-        return observe::status_json(status(), shadow->rows(), in_force.status(), shadow->advice());
+        return observe::status_json(status(), shadow->rows(), in_force.status(), shadow->advice(),
+                                    budgets());
     };
     parts.explain = [this, started = unix_ms()](std::string id,
                                                 std::function<void(ExplainAnswer)> done) {
@@ -71,6 +72,10 @@ void Gateway::Impl::offer_admin() {
     };
 }
 
+std::vector<policy::BudgetStatus> Gateway::Impl::budgets() const {
+    return books.budgets->status(unix_ms() / 1000);
+}
+
 void Gateway::Impl::feed_page() {
     LiveFeed::Parts parts;
     parts.snapshot = [this] { return in_force.snapshot(); };
@@ -78,6 +83,7 @@ void Gateway::Impl::feed_page() {
     parts.status = [this] { return status(); };
     parts.scrape = [this] { return scrape(); };
     parts.incidents = [this] { return incidents(); };
+    parts.budgets = [this] { return budgets(); };
     parts.instance = shared.instance;
     parts.reload_offered = listeners.admin_parts.reload != nullptr;
     listeners.feed = std::make_unique<LiveFeed>(std::move(parts), *loops.front());

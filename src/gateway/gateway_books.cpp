@@ -1,4 +1,5 @@
-// The end of what this instance shares with others.
+// What this instance shares with others: budgets, and the end of all of it.
+#include "gateway/clock.h"
 #include "gateway/gateway_impl.h"
 #include "gateway/poll_until.h"
 
@@ -7,7 +8,23 @@ namespace {
 
 constexpr Duration kFarewellPoll = std::chrono::milliseconds(5);
 
+constexpr double kNanoOfDollar = 1e9;
+
 }  // namespace
+
+/// Behind the ledger, and before the loops run.
+void Gateway::Impl::keep_budgets(const Config& config) {
+    auto counted = [this](std::string_view client, std::int64_t now) {
+        const observe::Spent spent = kept.ledger.spent(client, now);
+        return policy::Spending{static_cast<double>(spent.day) / kNanoOfDollar,
+                                static_cast<double>(spent.month) / kNanoOfDollar};
+    };
+    books.budgets = std::make_unique<ClientBudgets>(std::move(counted), options.log);
+    books.budgets->configure(config.clients, unix_ms() / 1000);
+    books.beat = std::make_unique<BudgetBeat>(
+        *loops.front(), *books.budgets, books.kept != nullptr ? &books.kept->spendings() : nullptr,
+        kept.ledger.name());
+}
 
 /// What the other instances leave to this one they have back at once, if the store answers.
 void Gateway::Impl::leave_books() {
@@ -15,6 +32,7 @@ void Gateway::Impl::leave_books() {
         return;
     }
     loops.front()->post([this] {
+        books.beat->tell_others();
         gate->leave();
         shadow->leave();
     });

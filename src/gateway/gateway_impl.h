@@ -6,6 +6,7 @@
 #include "gateway/admin.h"
 #include "gateway/alarm_actions.h"
 #include "gateway/background_thread.h"
+#include "gateway/budget_beat.h"
 #include "gateway/clock.h"
 #include "gateway/configured_names.h"
 #include "gateway/cost_file.h"
@@ -86,6 +87,8 @@ struct SharedBooks {
     shared::Books::Party engine, shadow;
     std::unique_ptr<shared::Books> kept;      ///< null: this instance counts alone
     std::unique_ptr<OtherInstances> refused;  ///< what they have refused to SDK invocations
+    std::unique_ptr<ClientBudgets> budgets;   ///< of clients; shared or not
+    std::unique_ptr<BudgetBeat> beat;
 };
 
 /// What is exchanged with AWS beside the calls.
@@ -132,6 +135,8 @@ struct Gateway::Impl {
     Result<ReloadAnswer> reload(const Result<Config>& read, std::string_view by);
     Result<ReloadAnswer> take(Config config);
     Status status();
+    std::vector<policy::BudgetStatus> budgets() const;
+    void keep_budgets(const Config& config);
     void leave_books();
     void give_workers(const std::shared_ptr<const Snapshot>& snapshot);
     void take_findings(const FindingsByAccount& found);

@@ -118,6 +118,7 @@ Result<ReloadAnswer> Gateway::Impl::take(Config config) {
     shadow->reconfigure((*made)->config);
     metrics.configure(model_labels(next), client_labels(next));
     kept.ledger.configure(ledger_limits(next), client_labels(next), model_labels(next));
+    books.budgets->configure(next.clients, unix_ms() / 1000);
     give_workers(*made);
     if (options.reloaded) {
         options.reloaded(next);

@@ -110,6 +110,7 @@ Duration LiveFeed::once() {
     frame.configuration = parts_.configuration();
     frame.reload_offered = parts_.reload_offered;
     frame.incidents = parts_.incidents();
+    frame.budgets = parts_.budgets();
     // Only this thread writes the history: it reads without the lock.
     auto text = std::make_shared<const std::string>(
         observe::live_frame_json(frame, std::move(status), counts, history_.latencies()));

@@ -34,6 +34,7 @@ public:
         std::function<Status()> status;
         std::function<std::vector<prometheus::MetricFamily>()> scrape;
         std::function<std::string()> incidents;
+        std::function<std::vector<policy::BudgetStatus>()> budgets;
         std::string instance;
         bool reload_offered = false;
     };

@@ -34,7 +34,7 @@ void append_weir_fields(std::string& out, const Record& record, bool good) {
     append_field(out, "x-weir-request-id", record.id);
     if (record.attempts > 0) {
         out += "x-weir-target: ";
-        if (record.several_accounts) {
+        if (record.told.account) {
             out += account_label(record.at.account);
             out += '/';
         }
@@ -49,6 +49,9 @@ void append_weir_fields(std::string& out, const Record& record, bool good) {
     append_field(out, "x-weir-queued-ms", std::to_string(to_ms(record.queued)));
     if (good && record.grant.degraded) {
         append_field(out, "x-weir-degraded", "true");
+    }
+    if (!record.told.budget.empty()) {
+        append_field(out, "x-weir-budget", record.told.budget);
     }
 }
 

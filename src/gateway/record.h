@@ -27,6 +27,12 @@ struct Doing {
     Instant head{};  // of the attempt's answer; not after `since`: it has not come
 };
 
+/// What the client is told with its answer, where there is something to tell.
+struct Told {
+    bool account = false;     // there are several
+    std::string_view budget;  // how its own stands; empty: fine, or none
+};
+
 struct Record {
     std::string id;           // weir's own
     std::string upstream_id;  // of the last answer that came
@@ -45,7 +51,7 @@ struct Record {
     std::string error_name;
     observe::Costs costs;  // set at its end; paid_again before
     bool repeated = false;
-    bool several_accounts = false;               // the client is told which one
+    Told told;
     observe::Trail trail;                        // what it has done, and
     Doing doing;                                 // does
     std::optional<observe::RequestTrace> trace;  // unset: traces are off

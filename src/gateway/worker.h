@@ -6,6 +6,7 @@
 #include "bedrock/request.h"
 #include "codec/sigv4.h"
 #include "gateway/calls.h"
+#include "gateway/client_budgets.h"
 #include "gateway/engine_gate.h"
 #include "gateway/observe_gate.h"
 #include "gateway/other_instances.h"
@@ -39,6 +40,7 @@ struct Shared {
     EngineGate* gate = nullptr;
     ObserveGate* shadow = nullptr;
     OtherInstances* others = nullptr;  // null: this one counts alone
+    ClientBudgets* budgets = nullptr;
     observe::Metrics* metrics = nullptr;
     observe::LedgerBook* ledger = nullptr;      // null: none is kept
     observe::LineWriter* access_log = nullptr;  // null: none is written

@@ -263,11 +263,27 @@ struct InstanceFamilies {
                           "1, with the version that runs."};
 };
 
+/// Read from the budgets of clients.
+struct BudgetFamilies {
+    Rows& rows;
+
+    ReadMetric used{rows,
+                    kGauge,
+                    "weir_budget_used_ratio",
+                    "client period",
+                    "Spent of a client's budget, as a share of it.",
+                    Merge::max};
+    ReadMetric usd{
+        rows,      kGauge, "weir_budget_usd", "client period", "A client's budget in US dollars.",
+        Merge::max};
+};
+
 /// All of them, in the order of a scrape.
 struct Families {
     Rows rows;
     CountedFamilies counted{rows};
     EngineFamilies engine{rows};
+    BudgetFamilies budgets{rows};
     InstanceFamilies instance{rows};
 
     void forget(const std::vector<std::string>& values);

@@ -86,6 +86,7 @@ constexpr auto kClient = static_cast<std::size_t>(CostName::client);
 struct LedgerBook::Impl {
     explicit Impl(const LedgerLimits& limits) : ledger(limits) {}
 
+    std::string name;
     std::array<Shard, kShards> shards;
     std::atomic<std::uint64_t> changes{0};
 
@@ -188,6 +189,14 @@ void LedgerBook::take(LedgerDays days) {
         }
     }
     impl_->ledger.take(std::move(days));
+}
+
+void LedgerBook::set_name(std::string name) {
+    impl_->name = std::move(name);
+}
+
+const std::string& LedgerBook::name() const {
+    return impl_->name;
 }
 
 LedgerDays LedgerBook::days() {

@@ -42,6 +42,9 @@ public:
                    std::vector<std::string> models);
     /// Before the first add().
     void take(LedgerDays days);
+    /// As other instances know this ledger, over restarts; before the first add() as well.
+    void set_name(std::string name);
+    const std::string& name() const;
     /// All that has been added.
     LedgerDays days();
     /// Grows with every add().

@@ -34,6 +34,19 @@ Result<std::vector<std::uint64_t Costs::*>> columns_of(const Json& file) {
     return columns;
 }
 
+std::string name_of(const Json& file) {
+    constexpr std::size_t kLongest = 64;
+    const auto name = file.find("name");
+    if (name == file.end() || !name->is_string()) {
+        return {};
+    }
+    const auto& text = name->get_ref<const std::string&>();
+    const bool good = text.size() <= kLongest && std::ranges::all_of(text, [](char c) {
+                          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+                      });
+    return good ? text : std::string();
+}
+
 bool put_row(LedgerDay& day, const Json& row, const std::vector<std::uint64_t Costs::*>& columns) {
     OwnCostNames names;
     Costs costs;
@@ -131,9 +144,12 @@ Json saved_json(const Costs& all) {
 
 }  // namespace
 
-std::string ledger_text(const LedgerDays& days) {
+std::string ledger_text(const LedgerDays& days, std::string_view name) {
     Json file;
     file["version"] = kVersion;
+    if (!name.empty()) {
+        file["name"] = name;
+    }
     Json& fields = file["fields"] = Json::array();
     for (const CostField& field : kCostFields) {
         fields.push_back(field.name);
@@ -155,7 +171,7 @@ std::string ledger_text(const LedgerDays& days) {
     return dump(file) + "\n";
 }
 
-Result<LedgerDays> parse_ledger(std::string_view text) {
+Result<LedgerDays> parse_ledger(std::string_view text, std::string* name) {
     const Json file = Json::parse(text, nullptr, false);
     if (!file.is_object()) {
         return failure("it is no JSON object");
@@ -163,6 +179,9 @@ Result<LedgerDays> parse_ledger(std::string_view text) {
     if (const auto version = file.find("version");
         version == file.end() || !version->is_number_integer() || *version != kVersion) {
         return failure("it is not of version " + std::to_string(kVersion));
+    }
+    if (name != nullptr) {
+        *name = name_of(file);
     }
     const auto columns = columns_of(file);
     if (!columns) {

@@ -14,9 +14,11 @@
 
 namespace weir::observe {
 
-std::string ledger_text(const LedgerDays& days);
+/// `name`: LedgerBook::name().
+std::string ledger_text(const LedgerDays& days, std::string_view name = {});
 /// The error says why the text is of no use.
-Result<LedgerDays> parse_ledger(std::string_view text);
+/// `name` becomes empty where the text has none that is good.
+Result<LedgerDays> parse_ledger(std::string_view text, std::string* name = nullptr);
 
 struct CostsQuery {
     Day from = 0;

@@ -1,5 +1,6 @@
 #include "observe/live_frame.h"
 
+#include "observe/budget_json.h"
 #include "observe/limits_json.h"
 
 #include <nlohmann/json.hpp>
@@ -22,14 +23,15 @@ ordered_json of_client(const std::string& name, const ClientConfig* config) {
 }
 
 /// The configured clients and those that have asked for something.
-ordered_json clients_json(const Config& config, const Status& status, const LiveCounts& counts) {
+ordered_json clients_json(const LiveFrame& frame, const Status& status, const LiveCounts& counts) {
     struct Client {
         const ClientConfig* config = nullptr;
         const ClientStatus* status = nullptr;
         const LiveCounts::Client* counts = nullptr;
+        const policy::BudgetStatus* budget = nullptr;
     };
     std::map<std::string_view, Client> all;
-    for (const ClientConfig& one : config.clients) {
+    for (const ClientConfig& one : frame.config->clients) {
         all[one.name].config = &one;
     }
     for (const ClientStatus& one : status.clients) {
@@ -37,6 +39,9 @@ ordered_json clients_json(const Config& config, const Status& status, const Live
     }
     for (const auto& [name, one] : counts.clients) {
         all[name].counts = &one;
+    }
+    for (const policy::BudgetStatus& one : frame.budgets) {
+        all[one.client].budget = &one;
     }
     ordered_json out = ordered_json::array();
     for (const auto& [name, client] : all) {
@@ -49,6 +54,9 @@ ordered_json clients_json(const Config& config, const Status& status, const Live
             one["outcomes"] = client.counts->outcomes;
             one["quota_tokens"] = client.counts->quota_tokens;
             one["unused_tokens"] = client.counts->unused_tokens;
+        }
+        if (client.budget != nullptr) {
+            one["budget"] = budget_json(*client.budget);
         }
         out.push_back(std::move(one));
     }
@@ -110,13 +118,13 @@ std::string live_frame_json(const LiveFrame& frame, Status status, const LiveCou
     out["store"] = counts.store_joined < 0 ? ordered_json()
                                            : ordered_json{{"joined", counts.store_joined > 0},
                                                           {"instances", counts.instances}};
-    out["clients"] = clients_json(*frame.config, status, counts);
+    out["clients"] = clients_json(frame, status, counts);
     out["counts"] = counts_json(counts);
     out["latency"] = latency_json(latencies);
     status.clients.clear();
     std::string text = out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
     text.pop_back();
-    text.append(",\"status\":").append(status_json(status, {}, frame.configuration, {}, -1));
+    text.append(",\"status\":").append(status_json(status, {}, frame.configuration, {}, {}, -1));
     text.append(",\"incidents\":").append(frame.incidents).append("}");
     return text;
 }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace weir::observe {
 
@@ -19,6 +20,7 @@ struct LiveFrame {
     ConfigurationStatus configuration;
     bool reload_offered = false;
     std::string incidents;  ///< as GET /incidents has them
+    std::vector<policy::BudgetStatus> budgets = {};
 };
 
 /// {"time_ms", "status", "clients", "counts", "latency", "incidents", ...}; members as in

@@ -115,6 +115,7 @@ public:
         std::uint64_t unclean_lines = 0;  // codec::unclean_lines()
         ConfigurationStatus configuration;
         std::vector<policy::ObservedRow> observed;
+        std::vector<policy::BudgetStatus> budgets;
     };
     /// With process_* and weir_build_info.
     std::vector<prometheus::MetricFamily> collect(const Gauges& gauges);

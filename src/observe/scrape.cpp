@@ -83,11 +83,25 @@ void read_observed(EngineFamilies& out, const std::vector<policy::ObservedRow>& 
     }
 }
 
+void read_budgets(BudgetFamilies& out, const std::vector<policy::BudgetStatus>& budgets) {
+    for (const policy::BudgetStatus& budget : budgets) {
+        for (const auto& standing : {budget.day, budget.month}) {
+            if (standing) {
+                const std::vector<std::string> labels{budget.client,
+                                                      std::string(to_string(standing->period))};
+                out.used.set(labels, standing->spent / standing->budget);
+                out.usd.set(labels, standing->budget);
+            }
+        }
+    }
+}
+
 }  // namespace
 
 void read_gauges(Families& families, const Metrics::Gauges& gauges, const ModelLabel& model_label) {
     read_targets(families.engine, gauges.status, model_label);
     read_observed(families.engine, gauges.observed, model_label);
+    read_budgets(families.budgets, gauges.budgets);
     InstanceFamilies& out = families.instance;
     out.connections.set({"client", "", "active"}, static_cast<double>(gauges.client_active));
     out.connections.set({"client", "", "idle"}, static_cast<double>(gauges.client_idle));

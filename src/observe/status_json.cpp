@@ -1,5 +1,6 @@
 #include "observe/status_json.h"
 
+#include "observe/budget_json.h"
 #include "observe/limits_json.h"
 
 #include <nlohmann/json.hpp>
@@ -7,19 +8,12 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
+#include <map>
 
 namespace weir::observe {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string iso_time(std::int64_t unix_ms) {
-    const auto seconds = static_cast<std::time_t>(unix_ms / 1000);
-    std::tm parts{};
-    std::array<char, 32> text{};
-    gmtime_r(&seconds, &parts);
-    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
 
 const char* breaker_name(BreakerState state) {
     switch (state) {
@@ -97,7 +91,42 @@ ordered_json target_json(const TargetStatus& target) {
     return out;
 }
 
+/// Of each client that the engine or a budget knows.
+ordered_json clients_json(const std::vector<ClientStatus>& clients,
+                          const std::vector<policy::BudgetStatus>& budgets) {
+    std::map<std::string_view, const policy::BudgetStatus*> left;
+    for (const policy::BudgetStatus& budget : budgets) {
+        left[budget.client] = &budget;
+    }
+    ordered_json out = ordered_json::array();
+    const auto put = [&](const ClientStatus& client, const policy::BudgetStatus* budget) {
+        ordered_json one;
+        one["name"] = client.name;
+        one["waiting"] = client.waiting;
+        one["limits"] = limits_json(client.limits);
+        one["budget"] = budget == nullptr ? ordered_json() : budget_json(*budget);
+        out.push_back(std::move(one));
+    };
+    for (const ClientStatus& client : clients) {
+        const auto budget = left.find(client.name);
+        put(client, budget == left.end() ? nullptr : budget->second);
+        left.erase(client.name);
+    }
+    for (const auto& [name, budget] : left) {
+        put({.name = std::string(name), .limits = {}}, budget);
+    }
+    return out;
+}
+
 }  // namespace
+
+std::string iso_time(std::int64_t unix_ms) {
+    const auto seconds = static_cast<std::time_t>(unix_ms / 1000);
+    std::tm parts{};
+    std::array<char, 32> text{};
+    gmtime_r(&seconds, &parts);
+    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
 
 // A limit that is not known yet is null, never 0: nothing is allowed nowhere.
 ordered_json limits_json(const std::vector<LimitStatus>& limits) {
@@ -159,7 +188,8 @@ std::string observed_line(const policy::ObservedRow& row) {
 
 std::string status_json(const Status& status, const std::vector<policy::ObservedRow>& observed,
                         const ConfigurationStatus& configuration,
-                        const std::vector<policy::ObservedAdvice>& advice, int indent) {
+                        const std::vector<policy::ObservedAdvice>& advice,
+                        const std::vector<policy::BudgetStatus>& budgets, int indent) {
     ordered_json out;
     out["version"] = WEIR_VERSION;
     out["configuration"] = {{"hash", configuration.hash},
@@ -172,14 +202,7 @@ std::string status_json(const Status& status, const std::vector<policy::Observed
     for (const TargetStatus& target : status.targets) {
         out["targets"].push_back(target_json(target));
     }
-    out["clients"] = ordered_json::array();
-    for (const ClientStatus& client : status.clients) {
-        ordered_json one;
-        one["name"] = client.name;
-        one["waiting"] = client.waiting;
-        one["limits"] = limits_json(client.limits);
-        out["clients"].push_back(std::move(one));
-    }
+    out["clients"] = clients_json(status.clients, budgets);
     put_orders(out, status);
     out["waiting"] = ordered_json::array();
     for (const WaitingStatus& waiting : status.waiting) {

@@ -1,6 +1,7 @@
 // The engine's state as the JSON of GET /status.
 #pragma once
 
+#include "policy/budget.h"
 #include "policy/shadow.h"
 
 #include <weir/engine.h>
@@ -22,7 +23,11 @@ struct ConfigurationStatus {
 /// docs/operations.md.
 std::string status_json(const Status& status, const std::vector<policy::ObservedRow>& observed,
                         const ConfigurationStatus& configuration = {},
-                        const std::vector<policy::ObservedAdvice>& advice = {}, int indent = 2);
+                        const std::vector<policy::ObservedAdvice>& advice = {},
+                        const std::vector<policy::BudgetStatus>& budgets = {}, int indent = 2);
+
+/// 2026-11-30T12:00:00Z.
+std::string iso_time(std::int64_t unix_ms);
 
 /// GET /targets: of each target what an operator decides by, and the orders in force.
 std::string targets_json(const Status& status);
