@@ -2,7 +2,6 @@
 #pragma once
 
 #include <weir/config.h>
-#include <weir/shared_books.h>
 #include <weir/types.h>
 
 #include <cstdint>
@@ -13,6 +12,9 @@
 #include <vector>
 
 namespace weir {
+
+struct BookExchange;
+struct BookAnswer;
 
 /// A snapshot for metrics, /status and tests. Plain values; taking one costs O(targets + clients).
 struct LimitStatus {

@@ -15,6 +15,9 @@ namespace weir {
 enum class Book : std::uint8_t { requests = 0, tokens = 1, daily_tokens = 2, output_tokens = 3 };
 inline constexpr std::size_t kBooks = 4;
 
+/// Of these, the first ones may be learned from what the service accepts and refuses.
+inline constexpr std::size_t kLearned = 2;
+
 /// An amount for each book, in requests or tokens. `tokens` is input where output is apart.
 using BookAmounts = std::array<std::int64_t, kBooks>;
 
@@ -44,9 +47,15 @@ struct BookExchange {
     std::uint32_t instances = 1;
     /// The last one of this instance: it sends nothing more, and nothing need be left for it.
     bool leaves = false;
-    /// Learned from refusals: 0, nothing new.
-    std::int64_t learned_requests = 0;
-    std::int64_t learned_tokens = 0;
+    /// Of a limit that is learned from refusals.
+    struct Learned {
+        std::int64_t limit = 0;  ///< 0: nothing new
+        std::int64_t peak =
+            0;  ///< the highest use of a window that was accepted since the one before
+        bool refused = false;  ///< by it, since the one before
+        bool probes = false;   ///< the first head without room may go beyond it
+    };
+    std::array<Learned, kLearned> learned{};
 
     /// What an earlier exchange said was spent turned out to be more or less, or is final now.
     struct Correction {
@@ -115,8 +124,13 @@ struct BookAnswer {
     /// of what becomes free from `silent_after()` of the beat on.
     BookAmounts alone{};
     Duration room_in{};  ///< the first head that waits has room then by expiry alone; 0: not known
-    std::int64_t learned_requests = 0;  ///< by any instance; 0: nothing
-    std::int64_t learned_tokens = 0;
+    /// By any instance.
+    struct Learned {
+        std::int64_t limit = 0;  ///< 0: nothing
+        std::int64_t peak = 0;   ///< the highest use of a window that was accepted lately
+        Duration confirmed{};    ///< since a refusal did it last
+    };
+    std::array<Learned, kLearned> learned{};
 
     /// The counters of the heads' clients.
     std::vector<BookExchange::Charge> counters;

@@ -5,6 +5,7 @@
 
 #include <weir/engine.h>
 #include <weir/engine_state.h>
+#include <weir/shared_books.h>
 
 #include <functional>
 #include <memory>

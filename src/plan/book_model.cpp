@@ -141,8 +141,7 @@ void BookModel::apply(Instance& self, std::uint64_t before, const BookExchange& 
         }
     }
     settling_ += asked.settling - std::exchange(self.settling, asked.settling);
-    learned_requests_ = asked.learned_requests > 0 ? asked.learned_requests : learned_requests_;
-    learned_tokens_ = asked.learned_tokens > 0 ? asked.learned_tokens : learned_tokens_;
+    learned_.take(asked, now, window);
 }
 
 void BookModel::grant(const std::string& name, Instance& self, const BookExchange& asked,
@@ -189,6 +188,12 @@ void BookModel::grant(const std::string& name, Instance& self, const BookExchang
             fits = fits && (head.need[b] <= 0 || head.need[b] <= room[b]);
         }
         if (!fits) {
+            if (const auto part = may_probe(asked, mine, room, now)) {
+                fits = true;
+                learned_.probes(*part, now, us(asked.window));
+            }
+        }
+        if (!fits) {
             blocked = true;
             claims_[name] = mine;
             BookAmounts before{};
@@ -226,6 +231,25 @@ void BookModel::grant(const std::string& name, Instance& self, const BookExchang
     self.granted = given;
 }
 
+std::optional<double> BookModel::may_probe(const BookExchange& asked, const Claim& head,
+                                           const BookAmounts& room, Time now) const {
+    double part = 0;
+    for (std::size_t b = 0; b < kBooks; ++b) {
+        if (head.need[b] <= 0 || head.need[b] <= room[b]) {
+            continue;
+        }
+        const bool beyond = head.need[b] + used_[b] + held_[b] > asked.limits[b];
+        if (b >= kLearned || !asked.learned[b].probes || !beyond) {
+            return std::nullopt;
+        }
+        part = std::max(part, static_cast<double>(head.need[b]) /
+                                  static_cast<double>(std::max<std::int64_t>(1, asked.limits[b])));
+    }
+    const bool first =
+        std::ranges::none_of(claims_, [&](const auto& claim) { return claim.second.before(head); });
+    return first && learned_.may_probe(part, now) ? std::optional(part) : std::nullopt;
+}
+
 /// When `need` fits by expiry alone; 0: not known.
 Time BookModel::frees_at(const BookExchange& asked, const BookAmounts& need,
                          const BookAmounts& before, Time now, Time window) const {
@@ -255,6 +279,7 @@ BookAnswer BookModel::exchange(const std::string& instance, const BookExchange& 
     }
     expire(now, window);
     lapse(now, window);
+    learned_.expire(now, window);
     watch(now);
     Instance& self = instances_[instance];
     BookAnswer answer;
@@ -312,8 +337,7 @@ BookAnswer BookModel::exchange(const std::string& instance, const BookExchange& 
     for (std::size_t b = 0; b < kBooks; ++b) {
         answer.held[b] = held_[b] - self.held[b] - self.untold[b];
     }
-    answer.learned_requests = learned_requests_;
-    answer.learned_tokens = learned_tokens_;
+    learned_.tell(answer, now);
     for (const auto& head : asked.heads) {
         const auto known = counters_.find(head.client);
         answer.counters.push_back(

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "plan/book_model_learned.h"
+
 namespace weir::plan {
 
 /// Keeps a log of what was sent, by the store's clock, and what is granted and not sent yet.
@@ -159,6 +161,10 @@ private:
     void offer(Instance& self, const BookExchange& asked, const BookAmounts& withheld, Time now);
     void take_troubles(const std::string& name, const BookExchange& asked, Time now,
                        BookAnswer& answer);
+    /// Of a head that does not fit: it is the first of all, and goes beyond learned limits alone;
+    /// by how much of them.
+    std::optional<double> may_probe(const BookExchange& asked, const Claim& head,
+                                    const BookAmounts& room, Time now) const;
     Time frees_at(const BookExchange& asked, const BookAmounts& need, const BookAmounts& claimed,
                   Time now, Time window) const;
 
@@ -180,8 +186,7 @@ private:
     std::map<std::string, std::vector<Trouble>> troubles_;
     std::map<std::string, Counter> counters_;
     double floor_ = 0;
-    std::int64_t learned_requests_ = 0;
-    std::int64_t learned_tokens_ = 0;
+    LearnedInBooks learned_;
 };
 
 }  // namespace weir::plan

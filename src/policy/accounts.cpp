@@ -55,6 +55,7 @@ void Accounts::read_config() {
 }
 
 void Accounts::reconfigure(std::span<CallRecord* const> calls, Instant now) {
+    shared_pools_.reset();
     read_config();
     for (auto& [name, client] : clients_) {
         configure_client(client.get());
@@ -94,6 +95,7 @@ void Accounts::set_up(TargetState* target, Instant now) {
     terms.reserve_burndown = tariff.reserve_burndown;
     terms.max_in_flight = tariff.quota != nullptr ? tariff.quota->max_in_flight : std::nullopt;
     QuotaPool* pool = pools_.pool_for(target->target, tariff, now);
+    shared_pools_.reset();
     if (target->pool != pool) {
         if (target->pool != nullptr) {
             --target->pool->users;
@@ -278,11 +280,15 @@ void Accounts::purge(const std::function<void(TargetState&)>& going) {
         return true;
     });
     pools_.purge();
+    shared_pools_.reset();
     std::erase_if(estimators_, [](const auto& entry) { return entry.second.expired(); });
 }
 
-std::vector<QuotaPool*> Accounts::shared_pools() const {
-    std::vector<QuotaPool*> all = pools_.shared();
+const std::vector<QuotaPool*>& Accounts::shared_pools() const {
+    if (shared_pools_) {
+        return *shared_pools_;
+    }
+    std::vector<QuotaPool*>& all = shared_pools_.emplace(pools_.shared());
     if (config_.shared) {
         // Callers name themselves as they like; only configured clients have limits.
         for (const ClientConfig& configured : config_.clients) {
@@ -332,8 +338,10 @@ void Accounts::configure_client(ClientState* client) {
     const bool limited = limits.tokens || limits.requests;
     if (client->limits && (!limited || client->limits->window() != config_.quota_window)) {
         pools_.retire(std::move(client->limits));
+        shared_pools_.reset();
     }
     if (limited && !client->limits) {
+        shared_pools_.reset();
         client->limits =
             std::make_unique<QuotaPool>(config_.quota_window, Meter::Window::ours, limits);
         pools_.share("client/" + client->name, *client->limits, Instant{});

@@ -128,8 +128,9 @@ public:
     bool purge_due() const { return purge_due_; }
 
     const Targets& targets() const { return targets_; }
-    /// Pools, clients' own limits among them, that other instances draw on as well.
-    std::vector<QuotaPool*> shared_pools() const;
+    /// Pools, clients' own limits among them, that other instances draw on as well. Until targets,
+    /// clients or the configuration change.
+    const std::vector<QuotaPool*>& shared_pools() const;
     const Paths& paths() const { return paths_; }
 
     /// Calls for which a target of their route was left out, by Region, model and reason.
@@ -223,6 +224,7 @@ private:
     std::uint32_t targets_made_ = 0;
     std::uint64_t uses_ = 0;  // of paths, ever
     std::uint64_t in_flight_ = 0;
+    mutable std::optional<std::vector<QuotaPool*>> shared_pools_;  // listed when asked for
 };
 
 }  // namespace weir::policy

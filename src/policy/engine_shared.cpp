@@ -179,7 +179,7 @@ std::vector<BookExchange> Engine::Impl::exchanges(Instant now) {
         shared.tick(now);
         if (shared.due() <= now) {
             pool->tick(now);
-            pool->teach_limits();
+            pool->teach_limits(now);
             shared.close(troubles(pool, now));
             shared.expect(settling(pool));
             all.push_back(shared.exchange());
@@ -196,7 +196,7 @@ void Engine::Impl::answered(const BookAnswer& answer, Instant now) {
             continue;
         }
         const bool news = shared.answered(answer, now);
-        pool->learn_limits(now);
+        pool->learn_limits();
         for (const auto& [key, target] : accounts_.targets()) {
             if (target->pool == pool) {
                 Waiting::adopt_counters(*target, shared);
@@ -222,6 +222,7 @@ void Engine::Impl::unanswered(std::string_view quota, Instant now) {
                 }
             }
             look_again(pool, now);
+            return;
         }
     }
 }

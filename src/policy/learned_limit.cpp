@@ -26,7 +26,8 @@ std::uint64_t LearnedLimit::peak() const {
 
 std::uint64_t LearnedLimit::least() const {
     const std::uint64_t floor = kind_ == LimitKind::requests ? kLeastRequests : 2 * largest_;
-    const auto seen = static_cast<std::uint64_t>(kKept * static_cast<double>(peak()));
+    const auto seen =
+        static_cast<std::uint64_t>(kKept * static_cast<double>(std::max(peak(), others_peak_)));
     return std::max<std::uint64_t>({seen, floor, 1});
 }
 
@@ -37,10 +38,20 @@ void LearnedLimit::tick(Instant now) {
     }
     part_ = part;
     if (refused_at_ != Instant::min() && now - refused_at_ > window_ * kRemembered) {
-        limit_.reset();
-        disputed_ = 0;
-        refused_at_ = Instant::min();
+        forget();
     }
+}
+
+void LearnedLimit::forget() {
+    limit_.reset();
+    disputed_ = 0;
+    refused_at_ = Instant::min();
+}
+
+void LearnedLimit::adopt(std::uint64_t limit, Instant confirmed) {
+    limit_ = std::max(limit, least());
+    disputed_ = 0;
+    refused_at_ = std::max(refused_at_, confirmed);
 }
 
 void LearnedLimit::join(const LearnedLimit& other) {
@@ -90,6 +101,7 @@ void LearnedLimit::accepted(std::uint64_t reach, std::uint64_t amount, Instant n
     tick(now);
     auto& peak = peaks_[static_cast<std::size_t>(part_) % kParts];
     peak = std::max(peak, reach);
+    news_.peak = std::max(news_.peak, reach);
     largest_ = std::max(largest_, amount);
     if (limit_) {
         limit_ = std::max(*limit_, least());
@@ -105,6 +117,7 @@ void LearnedLimit::refused(std::uint64_t reach, bool news, Instant now) {
     }
     refused_at_ = now;
     if (limit_) {
+        news_.refused = true;
         // It went further than the service does, by a probe or because others use it as well.
         limit_ = std::min(*limit_, std::max(least(), *limit_ / 2));
         return;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 namespace weir::policy {
 
@@ -19,6 +20,9 @@ namespace weir::policy {
 /// leaves that free for a while. An underestimate would hold calls back for nothing. So the limit
 /// is never below the highest accepted window of the last 60, nor below 60 requests or two of the
 /// largest calls accepted. It is forgotten after 60 windows without a refusal.
+///
+/// Instances that share the quota have one limit: what one of them learns the others adopt, and
+/// what was accepted counts for all of them, whoever sent it.
 class LearnedLimit {
 public:
     LearnedLimit(LimitKind kind, Duration window);
@@ -32,12 +36,18 @@ public:
 
     /// `reach`: what is used with this attempt, when it was sent.
     void accepted(std::uint64_t reach, std::uint64_t amount, Instant now);
+    /// Since this was called last, for those who share the quota.
+    struct News {
+        std::uint64_t peak = 0;  ///< the highest use accepted
+        bool refused = false;    ///< while there was a limit
+    };
+    News take_news() { return std::exchange(news_, {}); }
+    /// The highest use that the service has accepted lately from all who share the quota.
+    void hear_peak(std::uint64_t peak) { others_peak_ = peak; }
+    /// Another one has learned it, and it was confirmed then.
+    void adopt(std::uint64_t limit, Instant confirmed);
+    void forget();
     /// `news`: neither on its way when another was refused, nor refused again by itself.
-    /// Another instance on the same quota has learned it.
-    void adopt(std::uint64_t limit, Instant now) {
-        limit_ = limit;
-        refused_at_ = now;
-    }
     void refused(std::uint64_t reach, bool news, Instant now);
     void tick(Instant now);
     EngineState::Learned remember(Instant now) const;
@@ -58,6 +68,8 @@ private:
     std::uint64_t largest_ = 0;                  // amount accepted
     std::uint64_t disputed_ = 0;                 // use at the latest refusal; 0: none
     Instant refused_at_ = Instant::min();
+    std::uint64_t others_peak_ = 0;
+    News news_;
 };
 
 }  // namespace weir::policy

@@ -20,6 +20,10 @@ constexpr double kProbed = 0.08;
 constexpr int kFinest = 600;
 // Of a window, at least as much as amounts stay longer for the slack and the width of a bucket.
 constexpr int kCoarse = 10;
+// Of a window: what others have used stays longer, by wider buckets, and what their calls have
+// given back since then is told later. A learned limit that is too high costs every instance a
+// refusal.
+constexpr int kCoarsest = 24;
 
 Book book_of(LimitKind kind) {
     switch (kind) {
@@ -82,6 +86,16 @@ std::uint64_t Meter::by_others() const {
     }
     const Book book = book_of(kind_);
     return shared_->others(book).used() + static_cast<std::uint64_t>(shared_->held_by_others(book));
+}
+
+/// What the service counts of theirs for certain: their log keeps things longer, and what they were
+/// granted they may not have sent.
+std::uint64_t Meter::surely_by_others(Instant now) const {
+    if (shared_ == nullptr) {
+        return 0;
+    }
+    const SlidingLog& others = shared_->others(book_of(kind_));
+    return others.used() - others.freed_by(now + log_.window() / kCoarsest);
 }
 
 std::uint64_t Meter::freed_by(Instant at) const {
@@ -223,6 +237,9 @@ Instant Meter::fits_at(std::uint64_t amount, Instant now) const {
             at = std::min(at, now + from_seconds(windows * to_seconds(log_.window())));
         }
     }
+    if (at == Instant::max() && shared_ != nullptr && learned() && !suspects()) {
+        at = now + log_.window() / kFirstProbe;  // as a probe; the books say when
+    }
     return at > now || fits(amount) ? at : now + log_.window() / kFinest;
 }
 
@@ -282,7 +299,10 @@ Instant Meter::log_turn_at(double need, double ceiling, double settling, double 
 }
 
 void Meter::hold(std::uint64_t amount, Trial& trial) {
-    if (shared_ == nullptr && !allowed(amount)) {
+    if (shared_ != nullptr) {
+        // The books say when a probe may go, by whichever instance.
+        trial.probe = learned() && !allowed(amount);
+    } else if (!allowed(amount)) {
         trial.probe = true;
         probes_.probed = probes_.going_on ? probes_.probed + amount : amount;
         probes_.last = now_;
@@ -290,7 +310,7 @@ void Meter::hold(std::uint64_t amount, Trial& trial) {
         probes_.going_on =
             learned() || static_cast<double>(probes_.probed) < kProbed * full_limit();
         probes_.next = now_ + probes_.pause;
-    } else if (shared_ == nullptr && !log_allows(amount)) {
+    } else if (!log_allows(amount)) {
         trial.beyond = true;
         ++beyond_.out;
     }

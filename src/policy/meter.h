@@ -85,8 +85,10 @@ public:
     /// it is the log that all have in common. Null: no others. `shared` outlives this or the next
     /// call.
     void share(const SharedQuota* shared) { shared_ = shared; }
-    /// Another instance has learned this limit; 0: none has.
-    void adopt_limit(std::uint64_t limit, Instant now);
+    /// What is to be told to the other instances of a limit that is learned.
+    BookExchange::Learned lesson();
+    /// What they have told.
+    void adopt(const SharedQuota::Learned& told);
 
     /// When `amount` fits if nothing but expiry happens; Instant::max() if that alone never makes
     /// it.
@@ -183,6 +185,7 @@ private:
     /// The shapes decide, and not the log alone.
     bool by_mirrors() const { return shaped() && shared_ == nullptr && now_ >= log_alone_until_; }
     std::uint64_t by_others() const;
+    std::uint64_t surely_by_others(Instant now) const;
     Instant frees(std::uint64_t amount) const;
     std::uint64_t freed_by(Instant at) const;
     /// Requests are charged once and for good: no shape serves more of them over time than the log

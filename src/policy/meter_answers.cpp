@@ -47,7 +47,7 @@ void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
     under_way_.expected -= expected;
     if (mirrored()) {
         const std::uint64_t gone = log_.ending(now) + refused_.used();
-        trial.reach = log_.used() - std::min(log_.used(), gone) + expected + by_others();
+        trial.reach = log_.used() - std::min(log_.used(), gone) + expected + surely_by_others(now);
         shapes_.advance(now, refill());
     }
     if (by_mirrors()) {
@@ -78,6 +78,7 @@ void Meter::stamp(std::uint64_t amount, Instant now, Trial& trial) {
 bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant now) {
     const bool beyond = trial.beyond;
     const bool probe = trial.probe;
+    const bool foretold = by_shapes(trial);
     const bool freed = probe || beyond;
     if (beyond) {
         trial.beyond = false;
@@ -106,7 +107,7 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
         return freed;
     }
     const bool accepted = answer == Answer::accepted;
-    const bool explained = !accepted && by_shapes(trial);
+    const bool explained = !accepted && foretold;
     // What was on its way when another was refused met the same moment, and says the same.
     const bool news = accepted || trial.refusals == refusals_;
     refusals_ += accepted ? 0 : 1;
@@ -134,8 +135,10 @@ bool Meter::answered(Trial& trial, Answer answer, std::uint64_t amount, Instant 
 }
 
 bool Meter::by_shapes(const Trial& trial) const {
-    return shared_ == nullptr && !trial.suspected &&
-           shapes_.weight_of(trial.forecast.accepts) < kUnexplained;
+    if (shared_ != nullptr) {
+        return trial.probe;  // the log had no room for it
+    }
+    return !trial.suspected && shapes_.weight_of(trial.forecast.accepts) < kUnexplained;
 }
 
 bool Meter::explained(const Trial& trial, std::uint64_t amount) const {
@@ -163,11 +166,28 @@ void Meter::learn_accepted(const Trial& trial, std::uint64_t amount, Instant now
     }
 }
 
-void Meter::adopt_limit(std::uint64_t limit, Instant now) {
-    if (limit > 0 && !configured_ && learned_.limit() != limit) {
-        learned_.adopt(limit, now);
-        set_ceiling();
+BookExchange::Learned Meter::lesson() {
+    const LearnedLimit::News news = learned_.take_news();
+    if (configured_) {
+        return {};
     }
+    return {.limit = static_cast<std::int64_t>(learned_.limit().value_or(0)),
+            .peak = static_cast<std::int64_t>(news.peak),
+            .refused = news.refused,
+            .probes = learned() && !suspects()};
+}
+
+void Meter::adopt(const SharedQuota::Learned& told) {
+    if (configured_) {
+        return;
+    }
+    learned_.hear_peak(static_cast<std::uint64_t>(told.peak));
+    if (told.limit > 0) {
+        learned_.adopt(static_cast<std::uint64_t>(told.limit), told.confirmed);
+    } else if (told.forgotten) {
+        learned_.forget();
+    }
+    set_ceiling();
 }
 
 void Meter::refused(std::uint64_t amount, std::uint64_t reach, bool still_logged, bool news,

@@ -285,10 +285,11 @@ Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
         meter.remember_foreign();
     }
     const bool ours = meter.explained(trial, asked);
+    const bool probed = shared_ != nullptr && trial.probe;
     meter.answered(trial, sheds ? Meter::Answer::shed : Meter::Answer::refused, asked, now);
     meter.refused(asked, trial.reach, by_requests, spell_.news(reservation.spell), now);
     const ThrottleSpell::Ticket ticket = reservation.spell;
-    if (!ours || sheds || spell_.probing() || fits_at(amount, now) <= now) {
+    if (!ours || sheds || spell_.probing() || (!probed && fits_at(amount, now) <= now)) {
         spell_.refused(ticket, retry_after, took, random, now);
         if (spell_.refused_probes() == kNotForeign) {
             meter.not_foreign();
@@ -338,16 +339,19 @@ BookAmounts QuotaPool::ceilings() const {
     return {most(meters_[0]), most(meters_[1]), most(meters_[2]), output_ ? most(*output_) : -1};
 }
 
-void QuotaPool::teach_limits() {
-    const auto learned = [](const Meter& m) {
-        return m.learned() ? static_cast<std::int64_t>(m.limit().value_or(0)) : 0;
-    };
-    shared_->teach(learned(meters_[0]), learned(meters_[1]));
+void QuotaPool::teach_limits(Instant now) {
+    const bool may_send = !throttled() && paused_until() <= now;
+    for (std::size_t b = 0; b < kLearned; ++b) {
+        BookExchange::Learned lesson = meters_[b].lesson();
+        lesson.probes = lesson.probes && may_send;
+        shared_->teach(static_cast<Book>(b), lesson);
+    }
 }
 
-void QuotaPool::learn_limits(Instant now) {
-    meters_[0].adopt_limit(static_cast<std::uint64_t>(shared_->told_requests()), now);
-    meters_[1].adopt_limit(static_cast<std::uint64_t>(shared_->told_tokens()), now);
+void QuotaPool::learn_limits() {
+    for (std::size_t b = 0; b < kLearned; ++b) {
+        meters_[b].adopt(shared_->learned(static_cast<Book>(b)));
+    }
 }
 
 void QuotaPool::book_actual(Reservation& reservation, Amount actual, std::int64_t requests) {

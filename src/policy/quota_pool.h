@@ -148,8 +148,8 @@ public:
     /// `amount` in the books.
     BookAmounts booked(Amount amount) const;
     /// Limits that were learned here are told to the others, and theirs hold here.
-    void teach_limits();
-    void learn_limits(Instant now);
+    void teach_limits(Instant now);
+    void learn_limits();
     /// Null: output is not metered apart.
     const Meter* output() const { return output_.get(); }
     bool apart() const { return output_ != nullptr; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weir/engine.h>
+#include <weir/shared_books.h>
 
 #include "policy/observed_advice.h"
 #include "policy/tariff.h"

@@ -24,7 +24,7 @@ SharedQuota::SharedQuota(std::string key, Duration window, Duration slack, Insta
 
 bool SharedQuota::News::any() const {
     return sharing::any(spent) || sharing::any(returned) || !charges.empty() || !refused.empty() ||
-           requests > 0 || tokens > 0;
+           std::ranges::any_of(learned, [](const auto& l) { return l.limit > 0 || l.refused; });
 }
 
 void SharedQuota::tick(Instant now) {

@@ -83,8 +83,9 @@ public:
     void close(std::vector<BookExchange::Trouble> troubles) {
         news_.troubles = std::move(troubles);
     }
-    /// What this instance has learned of the limits; 0: nothing.
-    void teach(std::int64_t requests, std::int64_t tokens);
+    /// What this instance has learned of a limit that nobody configured. Not before the books have
+    /// said what others know of it.
+    void teach(Book book, const BookExchange::Learned& told);
 
     /// When exchange() is to be called; Instant::max(): when something else has happened.
     Instant due() const;
@@ -101,9 +102,14 @@ public:
     /// Logged by others, or granted to them.
     const SlidingLog& others(Book book) const { return view_.others[index(book)]; }
     std::int64_t held_by_others(Book book) const { return view_.held[index(book)]; }
-    /// Of the limits, by any instance; 0: nothing.
-    std::int64_t told_requests() const { return view_.requests; }
-    std::int64_t told_tokens() const { return view_.tokens; }
+    /// Of a limit, by any instance.
+    struct Learned {
+        std::int64_t limit = 0;  ///< 0: nothing
+        std::int64_t peak = 0;   ///< accepted from all, in a window
+        Instant confirmed = Instant::min();
+        bool forgotten = false;  ///< there was one, and no refusal has confirmed it
+    };
+    const Learned& learned(Book book) const { return view_.learned[index(book)]; }
     /// Of a client that waits, as the books have it; nullopt: not told.
     std::optional<double> counter(const std::string& client) const;
     /// What waits at other instances, as told last: of one client, and of all of a class. Refused
@@ -132,8 +138,7 @@ private:
         std::map<ClientKey, double> refused;
         std::int64_t settling = 0;
         std::vector<BookExchange::Trouble> troubles;
-        std::int64_t requests = 0;  ///< learned limits
-        std::int64_t tokens = 0;
+        std::array<BookExchange::Learned, kLearned> learned{};
         bool any() const;
     };
     struct Pace {
@@ -181,8 +186,7 @@ private:
         std::vector<BookExchange::Backlog> classes;
         std::map<ClientKey, double> refused;  ///< ever, by all, as told last
         std::int64_t settling = 0;
-        std::int64_t requests = 0;
-        std::int64_t tokens = 0;
+        std::array<Learned, kLearned> learned{};
     };
     /// The exchanges, one after the other.
     struct Talk {
@@ -211,7 +215,7 @@ private:
     // answered(), in its order.
     void note_told(const BookAnswer& answer, Instant now);
     void note_offer(const BookAnswer& answer);
-    void note_limits(const BookAnswer& answer);
+    void note_limits(const BookAnswer& answer, Instant now);
     void note_grant(const BookAnswer& answer, Instant now);
     void note_waiting(const BookAnswer& answer);
     void note_refused(std::vector<BookExchange::Backlog>& told, bool of_class);

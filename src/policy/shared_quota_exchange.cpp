@@ -33,15 +33,6 @@ void SharedQuota::charge(const std::string& client, double amount) {
     news_.charges[client] += amount;
 }
 
-void SharedQuota::teach(std::int64_t requests, std::int64_t tokens) {
-    if (requests > 0 && requests != view_.requests) {
-        news_.requests = view_.requests = requests;
-    }
-    if (tokens > 0 && tokens != view_.tokens) {
-        news_.tokens = view_.tokens = tokens;
-    }
-}
-
 void SharedQuota::note_demand(const BookAmounts& amount) {
     const double passed = pace_.rate_at == Instant::min() ? 0 : to_seconds(now_ - pace_.rate_at);
     const double kept = std::exp(-passed);
@@ -196,8 +187,7 @@ BookExchange SharedQuota::exchange() {
         out.charges.push_back({first->first, first->second});
         news_.charges.erase(first);
     }
-    out.learned_requests = std::exchange(news_.requests, 0);
-    out.learned_tokens = std::exchange(news_.tokens, 0);
+    out.learned = std::exchange(news_.learned, {});
     if (!ends && wants_refill()) {
         out.ahead = ahead();
         for (std::size_t b = 0; b < kBooks; ++b) {
@@ -237,7 +227,7 @@ bool SharedQuota::answered(const BookAnswer& answer, Instant now) {
     }
     note_told(answer, now);
     note_offer(answer);
-    note_limits(answer);
+    note_limits(answer, now);
     note_waiting(answer);
     talk_.under_way.reset();
     view_.epoch = answer.epoch;
@@ -307,15 +297,6 @@ void SharedQuota::note_offer(const BookAnswer& answer) {
             view_.pending[b].remove(at, static_cast<std::uint64_t>(amounts[b]));
             view_.pended[b] -= amounts[b];
         }
-    }
-}
-
-void SharedQuota::note_limits(const BookAnswer& answer) {
-    if (answer.learned_requests > 0 && news_.requests == 0) {
-        view_.requests = answer.learned_requests;
-    }
-    if (answer.learned_tokens > 0 && news_.tokens == 0) {
-        view_.tokens = answer.learned_tokens;
     }
 }
 

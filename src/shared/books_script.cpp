@@ -27,7 +27,8 @@ local me, seq, after, beat, window = text(), number(), number(), number(), numbe
 local limits, spent, returned, untold, ahead = four(), four(), four(), four(), four()
 local kept, kept_epoch = four(), number()
 local profile, leaves, told_of = number(), number() == 1, number()
-local teach_r, teach_t, settling = number(), number(), number()
+local learned = {four(), four()}  -- limit, peak, whether it refused, whether it may be probed
+local settling = number()
 
 local windows = {window, window, DAY, window}
 local width, slack, first, bucket = {}, {}, {}, {}
@@ -40,11 +41,11 @@ for b = 1, 4 do
 end
 
 -- State: sums of what is logged (u), held (h), expired ever (z) and offered (a), the oldest bucket
--- (o), what calls under way will give back (v), what has been learned, when anybody was here last (n), the last outage (p, r), and since when the books are
--- young (y) and how many they wait for (m).
-local fields = {'e', 'x', 'f', 'lr', 'lt', 'u1', 'u2', 'u3', 'u4', 'h1', 'h2', 'h3', 'h4',
+-- (o), what calls under way will give back (v), when anybody was here last (n), the last outage (p, r), since when the books are young (y) and how many they
+-- wait for (m), and what has been learned (k).
+local fields = {'e', 'x', 'f', 'u1', 'u2', 'u3', 'u4', 'h1', 'h2', 'h3', 'h4',
                 'o1', 'o2', 'o3', 'o4', 'z1', 'z2', 'z3', 'z4', 'a1', 'a2', 'a3', 'a4',
-                'n', 'p', 'r', 'v', 'y', 'm'}
+                'n', 'p', 'r', 'v', 'y', 'm', 'k'}
 local got = call('HMGET', K, unpack(fields))
 local s = {}
 for i, f in ipairs(fields) do s[f] = tonumber(got[i]) or 0 end
@@ -52,6 +53,20 @@ if s.e == 0 then s.e, s.y = now, now end
 local used, held = {s.u1, s.u2, s.u3, s.u4}, {s.h1, s.h2, s.h3, s.h4}
 local oldest, freed = {s.o1, s.o2, s.o3, s.o4}, {s.z1, s.z2, s.z3, s.z4}
 local standing = {s.a1, s.a2, s.a3, s.a4}
+
+-- Of limits that nobody configured, requests and tokens: the limit (l), when a refusal confirmed it last (c) and the most that was accepted (p), in parts
+-- of ten windows (i), and the limit when the pause was made short (r). When the next step of a round of probes begins (n), the pause between rounds (w), the
+-- parts of the limit that may be probed in this step (a) and that were (k), and whether a round is going on (g).
+local L = got[#fields] and cmsgpack.unpack(got[#fields]) or
+          {l = {0, 0}, c = {0, 0}, p = {{0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}}, r = {0, 0},
+           i = 0, n = 0, w = 0, a = 0, k = 0, g = 0}
+local has_learned = false
+local part = math.floor(now / (10 * window))
+for b = 1, 2 do
+    for i = math.max(L.i + 1, part - 5), part do L.p[b][i % 6 + 1] = 0 end
+    if L.l[b] > 0 and now - L.c[b] > 60 * window then L.l[b] = 0 end
+end
+L.i = math.max(L.i, part)
 
 local function log(b, to, amount)
     if amount == 0 then return end

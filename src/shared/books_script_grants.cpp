@@ -73,8 +73,30 @@ if seq > self.q and not left then
     end
     s.v = s.v + settling - self.v
     self.v = settling
-    if teach_r > 0 then s.lr = teach_r end
-    if teach_t > 0 then s.lt = teach_t end
+    local first_pause, refused = math.floor(window / 30), false
+    for b = 1, 2 do
+        local limit, peak = learned[b][1], learned[b][2]
+        has_learned = has_learned or limit > 0 or peak > 0 or learned[b][3] == 1
+        if limit > 0 then
+            if L.l[b] == 0 then
+                L.c[b], L.r[b], L.n = now, 0, now + first_pause
+            end
+            if limit > L.r[b] + math.floor(L.r[b] / 50) then
+                L.r[b], L.w = limit, first_pause
+            end
+            L.r[b] = math.min(L.r[b], limit)
+            L.l[b] = limit
+        end
+        local slot = part % 6 + 1
+        L.p[b][slot] = math.max(L.p[b][slot], peak)
+        if learned[b][3] == 1 then
+            L.c[b], refused = now, true
+        end
+    end
+    if refused and L.g == 1 then
+        L.g, L.w = 0, math.min(2 * L.w, 2 * window)
+        L.n = now + L.w
+    end
 
     local withheld, needed = {}, {0, 0, 0, 0}
     for b = 1, 4 do withheld[b] = standing[b] - self.w[b] + silent[b] end
@@ -112,6 +134,28 @@ if seq > self.q and not left then
                 local fits = true
                 for b = 1, 4 do
                     if head.need[b] > 0 and head.need[b] > room[b] then fits = false end
+                end
+                if not fits then
+                    -- The first of all that wait may show whether a learned limit still holds.
+                    local probes, beyond = true, 0
+                    for b = 1, 4 do
+                        if head.need[b] > 0 and head.need[b] > room[b] then
+                            probes = probes and b <= 2 and learned[b][4] == 1 and
+                                     head.need[b] + used[b] + held[b] > limits[b]
+                            beyond = math.max(beyond, head.need[b] / math.max(1, limits[b]))
+                        end
+                    end
+                    for _, c in pairs(claims) do
+                        if ranks_before(c, mine) then probes = false end
+                    end
+                    if probes and (L.n <= now or L.g == 1 and L.k + beyond <= L.a) then
+                        fits, has_learned = true, true
+                        if L.n <= now then
+                            L.a = L.g == 1 and math.min(2 * L.k, 0.02) or 0
+                            L.k, L.g, L.n = 0, 1, now + math.max(200000, math.floor(window / 300))
+                        end
+                        L.k = L.k + beyond
+                    end
                 end
                 if fits then
                     for b = 1, 4 do
@@ -214,7 +258,7 @@ if leaves then
 else
     call('HSET', KI, me, cmsgpack.pack(self))
 end
-local write = {'e', int(s.e), 'f', string.format('%.17g', s.f), 'lr', int(s.lr), 'lt', int(s.lt),
+local write = {'e', int(s.e), 'f', string.format('%.17g', s.f),
                'n', int(s.n), 'p', int(s.p), 'r', int(s.r), 'v', int(s.v),
                'y', int(s.y), 'm', int(s.m)}
 for b = 1, 4 do
@@ -223,6 +267,10 @@ for b = 1, 4 do
         write[#write + 1] = pair[1] .. b
         write[#write + 1] = int(pair[2])
     end
+end
+if has_learned then
+    write[#write + 1] = 'k'
+    write[#write + 1] = cmsgpack.pack(L)
 end
 if s.x + 6e7 < now then
     write[#write + 1] = 'x'
@@ -242,8 +290,11 @@ end
 for b = 1, 4 do out[#out + 1] = int(told[b]) end
 for b = 1, 4 do out[#out + 1] = stale and '0' or int(self.l.a[b]) end
 out[#out + 1] = int(room_in)
-out[#out + 1] = int(s.lr)
-out[#out + 1] = int(s.lt)
+for b = 1, 2 do
+    out[#out + 1] = int(L.l[b])
+    out[#out + 1] = int(math.max(unpack(L.p[b])))
+    out[#out + 1] = L.l[b] > 0 and int(now - L.c[b]) or 0
+end
 out[#out + 1] = int(settles_elsewhere)
 out[#out + 1] = #heads
 for _, head in ipairs(heads) do

@@ -134,8 +134,12 @@ std::vector<std::string> arguments(std::string_view instance, const BookExchange
     add(exchange.wants_profile ? 1 : 0);
     add(exchange.leaves ? 1 : 0);
     add(exchange.instances);
-    add(exchange.learned_requests);
-    add(exchange.learned_tokens);
+    for (const auto& l : exchange.learned) {
+        add(l.limit);
+        add(l.peak);
+        add(l.refused ? 1 : 0);
+        add(l.probes ? 1 : 0);
+    }
     add(exchange.settling);
     add(static_cast<std::int64_t>(exchange.corrections.size()));
     for (const auto& c : exchange.corrections) {
@@ -193,8 +197,11 @@ std::expected<BookAnswer, std::string> answer_of(std::string_view quota, const R
     answer.held = amounts(items);
     answer.alone = amounts(items);
     answer.room_in = items.duration();
-    answer.learned_requests = items.integer(0);
-    answer.learned_tokens = items.integer(0);
+    for (auto& l : answer.learned) {
+        l.limit = items.integer(0);
+        l.peak = items.integer(0);
+        l.confirmed = items.duration();
+    }
     answer.settling = items.integer(0);
     answer.counters.resize(items.count());
     for (auto& c : answer.counters) {

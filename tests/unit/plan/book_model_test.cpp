@@ -254,6 +254,116 @@ TEST_F(BookModelTest, WhatIsSettledIsToldWithTheProfile) {
     EXPECT_EQ(answer.profile[0].settled, 50);
 }
 
+/// Instances that have learned that the limit is 1,000.
+class LearnedInBooksTest : public BookModelTest {
+protected:
+    LearnedInBooksTest() {
+        beat({"a", "b"});
+        BookExchange x = spending(1'000);
+        x.learned[1].limit = 1'000;
+        say("a", x);
+        now_ += 3 * kSecond;
+    }
+    static BookExchange probing(std::int64_t tokens, Duration waited = {}) {
+        BookExchange x = wanting(tokens, 0, waited);
+        x.learned[1].probes = true;
+        return x;
+    }
+    /// Two instances with heads that have no room ask again and again: how often they get it.
+    int probes(std::int64_t seconds) {
+        int all = 0;
+        for (std::int64_t i = 0; i < 10 * seconds; ++i) {
+            now_ += kSecond / 10;
+            all += say("a", probing(10, 1s)).granted[1] > 0 ? 1 : 0;
+            all += say("b", probing(10)).granted[1] > 0 ? 1 : 0;
+        }
+        return all;
+    }
+    void refuse() {
+        BookExchange x;
+        x.learned[1].refused = true;
+        say("a", x);
+    }
+};
+
+TEST_F(LearnedInBooksTest, OneCallOfAllMayGoBeyondALearnedLimit) {
+    EXPECT_EQ(say("a", probing(10)).granted[1], 10);
+    EXPECT_EQ(say("b", probing(10)).granted[1], 0);
+    now_ += kSecond / 4;
+    EXPECT_EQ(say("b", probing(10)).granted[1], 10);
+}
+
+TEST_F(LearnedInBooksTest, NobodyGoesBeyondALimitThatIsConfigured) {
+    EXPECT_EQ(say("a", wanting(10)).granted[1], 0);
+    BookExchange x = probing(10);
+    x.heads[0].need[3] = 10;
+    x.limits = {-1, 1'000, -1, 5};
+    x.quota = "q";
+    x.seq = ++seq_["a"];
+    x.window = 60s;
+    x.beat = 100ms;
+    EXPECT_EQ(books_.exchange("a", x, now_).granted[1], 0);
+}
+
+TEST_F(LearnedInBooksTest, TheFirstOfThoseWhoWaitProbes) {
+    EXPECT_EQ(say("b", wanting(10, 0, 5s)).granted[1], 0);
+    EXPECT_EQ(say("a", probing(10)).granted[1], 0);
+    EXPECT_EQ(say("b", probing(10, 5s)).granted[1], 10);
+}
+
+TEST_F(LearnedInBooksTest, ARoundOfProbesEndsWithARefusalAndTheNextOneComesLater) {
+    EXPECT_GE(probes(1), 4);
+    refuse();
+    EXPECT_EQ(probes(3), 0);
+    EXPECT_GE(probes(2), 1);
+    refuse();
+    EXPECT_EQ(probes(7), 0);
+    for (int i = 0; i < 8; ++i) {
+        probes(120);
+        refuse();
+    }
+    EXPECT_EQ(probes(119), 0);
+    EXPECT_GE(probes(2), 1);
+}
+
+TEST_F(LearnedInBooksTest, ALimitThatRisesIsProbedAgainSoon) {
+    for (int i = 0; i < 8; ++i) {
+        probes(120);
+        refuse();
+    }
+    probes(121);
+    BookExchange x;
+    x.learned[1].limit = 1'030;
+    say("b", x);
+    refuse();
+    EXPECT_EQ(probes(3), 0);
+    EXPECT_GE(probes(2), 1);
+    EXPECT_EQ(say("a", {}).learned[1].limit, 1'030);
+}
+
+TEST_F(LearnedInBooksTest, WhatWasAcceptedFromAnybodyIsKnownToAllForSixtyWindows) {
+    BookExchange x;
+    x.learned[1].peak = 990;
+    say("b", x);
+    EXPECT_EQ(say("a", {}).learned[1].peak, 990);
+    now_ += 49 * 60 * kSecond;
+    EXPECT_EQ(say("a", {}).learned[1].peak, 990);
+    now_ += 11 * 60 * kSecond;
+    EXPECT_EQ(say("a", {}).learned[1].peak, 0);
+}
+
+TEST_F(LearnedInBooksTest, ALimitIsForgottenAfterSixtyWindowsWithoutARefusal) {
+    now_ += 59 * 60 * kSecond;
+    EXPECT_EQ(say("a", {}).learned[1].limit, 1'000);
+    refuse();
+    now_ += 59 * 60 * kSecond;
+    const BookAnswer::Learned told = say("a", {}).learned[1];
+    EXPECT_EQ(told.limit, 1'000);
+    EXPECT_EQ(told.confirmed, 59min);
+    now_ += 2 * 60 * kSecond;
+    EXPECT_EQ(say("b", {}).learned[1].limit, 0);
+}
+
 TEST_F(BookModelTest, AnExchangeIsAppliedOnce) {
     BookExchange x = spending(100);
     say("a", x);

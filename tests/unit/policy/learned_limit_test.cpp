@@ -79,6 +79,37 @@ TEST_F(LearnedLimitTest, GrowsWithWhatIsAcceptedBeyondIt) {
     EXPECT_GE(*limit.limit(), 7800U);
 }
 
+TEST_F(LearnedLimitTest, WhatWasAcceptedFromOthersHoldsItUp) {
+    limit.hear_peak(50'000);
+    limit.adopt(50'000, now);
+    limit.refused(50'000, true, now + 10s);
+    EXPECT_NEAR(static_cast<double>(*limit.limit()), 49'250, 10);
+    limit.adopt(30'000, now);  // told by one that does not know of that
+    EXPECT_NEAR(static_cast<double>(*limit.limit()), 49'250, 10);
+}
+
+TEST_F(LearnedLimitTest, ThatOfOthersIsForgottenWhenTheirsIs) {
+    limit.adopt(50'000, now - 50min);
+    limit.tick(now + 9min);
+    EXPECT_TRUE(limit.limit());
+    limit.tick(now + 11min);
+    EXPECT_FALSE(limit.limit());
+}
+
+TEST_F(LearnedLimitTest, WhatIsNewIsToldOnce) {
+    limit.accepted(5000, 100, now);
+    limit.accepted(4000, 100, now);
+    limit.refused(5000, true, now);  // there is no limit yet that this could confirm
+    EXPECT_FALSE(limit.take_news().refused);
+    limit.refused(5000, true, now + 10s);
+    limit.accepted(4500, 100, now + 20s);
+    limit.refused(5000, true, now + 30s);
+    const LearnedLimit::News news = limit.take_news();
+    EXPECT_EQ(news.peak, 4500U);
+    EXPECT_TRUE(news.refused);
+    EXPECT_FALSE(limit.take_news().refused);
+}
+
 TEST_F(LearnedLimitTest, IsForgottenAfterAnHourWithoutARefusal) {
     limit.refused(5000, true, now);
     limit.refused(5000, true, now + 10s);

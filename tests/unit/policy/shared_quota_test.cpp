@@ -179,18 +179,70 @@ TEST_F(SharedQuotaTest, AStoreWhoseClockFallsBackIsFollowed) {
 
 TEST_F(SharedQuotaTest, ALearnedLimitIsToldOnceAndHeardFromAll) {
     join();
-    quota_.teach(0, 50'000);
-    EXPECT_EQ(ask().learned_tokens, 50'000);
+    quota_.teach(Book::tokens, {.limit = 50'000});
+    EXPECT_EQ(ask().learned[1].limit, 50'000);
     BookAnswer a = answer();
-    a.learned_tokens = 50'000;
+    a.learned[1].limit = 50'000;
     hear(a);
-    quota_.teach(0, 50'000);
+    quota_.teach(Book::tokens, {.limit = 50'000});
     pass(100ms);
-    EXPECT_EQ(ask().learned_tokens, 0);
+    EXPECT_EQ(ask().learned[1].limit, 0);
     a = answer();
-    a.learned_tokens = 60'000;
+    a.learned[1] = {.limit = 60'000, .peak = 59'000, .confirmed = 10s};
     hear(a);
-    EXPECT_EQ(quota_.told_tokens(), 60'000);
+    EXPECT_EQ(quota_.learned(Book::tokens).limit, 60'000);
+    EXPECT_EQ(quota_.learned(Book::tokens).peak, 59'000);
+    EXPECT_EQ(quota_.learned(Book::tokens).confirmed, now_ - 10s);
+}
+
+TEST_F(SharedQuotaTest, WhoComesLateAsksBeforeItTeaches) {
+    quota_.teach(Book::tokens, {.limit = 20'000});  // it remembers that from before
+    EXPECT_EQ(ask().learned[1].limit, 0);
+    BookAnswer a = answer();
+    a.learned[1].limit = 50'000;
+    hear(a);
+    EXPECT_EQ(quota_.learned(Book::tokens).limit, 50'000);
+}
+
+TEST_F(SharedQuotaTest, WhatTheBooksHaveForgottenIsForgotten) {
+    join();
+    ask();
+    BookAnswer a = answer();
+    a.learned[1].limit = 50'000;
+    hear(a);
+    pass(100ms);
+    join();
+    EXPECT_TRUE(quota_.learned(Book::tokens).forgotten);
+    pass(100ms);
+    join();  // and may be learned again
+    EXPECT_FALSE(quota_.learned(Book::tokens).forgotten);
+}
+
+TEST_F(SharedQuotaTest, BooksThatWereLostHaveForgottenNothing) {
+    join();
+    ask();
+    BookAnswer a = answer();
+    a.learned[1].limit = 50'000;
+    hear(a);
+    epoch_ = 2;
+    pass(100ms);
+    join();
+    EXPECT_FALSE(quota_.learned(Book::tokens).forgotten);
+    quota_.teach(Book::tokens, {.limit = 50'000});
+    pass(100ms);
+    EXPECT_EQ(ask().learned[1].limit, 50'000);
+}
+
+TEST_F(SharedQuotaTest, ThatALimitRefusedIsToldByTheNextExchange) {
+    join();
+    quota_.teach(Book::tokens, {.limit = 0, .peak = 7'000, .refused = true, .probes = true});
+    quota_.teach(Book::tokens, {.limit = 0, .peak = 6'000, .refused = false, .probes = false});
+    EXPECT_LE(quota_.due(), now_ + 100ms);
+    pass(100ms);
+    const BookExchange::Learned told = ask().learned[1];
+    EXPECT_EQ(told.peak, 7'000);
+    EXPECT_TRUE(told.refused);
+    EXPECT_FALSE(told.probes);
 }
 
 TEST_F(SharedQuotaTest, WhatOthersRefusedIsToldAsTheDifference) {

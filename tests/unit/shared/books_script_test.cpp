@@ -55,8 +55,11 @@ std::string text_of(const BookAnswer& a) {
         << "\nyoung " << a.young << "\ninstances " << a.instances << "\nbuckets"
         << text_of(a.buckets) << "\ngranted" << text_of(a.granted) << "\nused" << text_of(a.used)
         << "\nheld" << text_of(a.held) << "\nalone" << text_of(a.alone) << "\nroom in "
-        << a.room_in / 1us << "\nlearned " << a.learned_requests << ' ' << a.learned_tokens
-        << "\nsettling " << a.settling << "\ncounters";
+        << a.room_in / 1us << "\nlearned";
+    for (const auto& l : a.learned) {
+        out << ' ' << l.limit << '/' << l.peak << '/' << l.confirmed / 1us;
+    }
+    out << "\nsettling " << a.settling << "\ncounters";
     for (const auto& c : a.counters) {
         out << ' ' << c.client << '/' << c.amount;
     }
@@ -139,8 +142,12 @@ public:
         x.leaves = dice_.one_in(60);
         x.instances = static_cast<std::uint32_t>(1 + dice_.below(dice_.one_in(9) ? 9 : 4));
         x.wants_profile = !x.leaves && dice_.one_in(3);
-        x.learned_requests = dice_.one_in(20) ? 7 : 0;
-        x.learned_tokens = dice_.one_in(20) ? static_cast<std::int64_t>(dice_.below(900)) : 0;
+        for (auto& l : x.learned) {
+            l.limit = dice_.one_in(20) ? static_cast<std::int64_t>(dice_.below(900)) : 0;
+            l.peak = dice_.one_in(5) ? static_cast<std::int64_t>(dice_.below(900)) : 0;
+            l.refused = dice_.one_in(9);
+            l.probes = dice_.one_in(2);
+        }
         for (const std::size_t b : {0, 1, 2, 3}) {
             const std::int64_t back = static_cast<std::int64_t>(dice_.below(130));
             if (state.buckets[b] > 0 && dice_.one_in(3)) {
