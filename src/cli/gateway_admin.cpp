@@ -99,4 +99,9 @@ std::expected<nlohmann::ordered_json, int> read_admin(const AdminAddress& addres
     return body;
 }
 
+std::string left_text(const nlohmann::ordered_json& seconds) {
+    const auto s = seconds.is_number() ? static_cast<long>(seconds.get<double>() + 0.5) : 0L;
+    return s >= 120 ? std::to_string((s + 30) / 60) + " min" : std::to_string(s) + " s";
+}
+
 }  // namespace weir::cli

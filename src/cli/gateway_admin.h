@@ -46,4 +46,7 @@ std::expected<nlohmann::ordered_json, int> read_admin(const AdminAddress& addres
                                                       const std::string& command,
                                                       const Getenv& getenv, std::ostream& err);
 
+/// "15 min" of a number of seconds in an answer.
+std::string left_text(const nlohmann::ordered_json& seconds);
+
 }  // namespace weir::cli

@@ -4,6 +4,7 @@
 #include "cli/aws_commands.h"
 #include "cli/aws_init_command.h"
 #include "cli/check_command.h"
+#include "cli/client_command.h"
 #include "cli/demo.h"
 #include "cli/doctor_command.h"
 #include "cli/env_command.h"
@@ -330,6 +331,7 @@ int run(int argc, char** argv) {
     const weir::cli::OperatorCommands operator_commands(app);
     const weir::cli::AwsCommands aws_commands(app);
     const weir::cli::TargetCommand target_command(app);
+    const weir::cli::ClientCommand client_command(app);
     const weir::cli::AwsInitCommand aws_init_command(app);
     CLI::App* help_command = app.add_subcommand("help", "Show the help of a command");
     help_command->add_option("command", arguments.help_topic, "Name of the command");
@@ -383,6 +385,8 @@ int run(int argc, char** argv) {
     if (const auto code = aws_commands.run(environment, std::cout, std::cerr))
         return *code;
     if (const auto code = target_command.run(environment, std::cout, std::cerr))
+        return *code;
+    if (const auto code = client_command.run(environment, std::cout, std::cerr))
         return *code;
     if (const auto code = aws_init_command.run(environment, std::cout, std::cerr))
         return *code;

@@ -13,11 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string left_text(const Json& seconds) {
-    const auto s = seconds.is_number() ? static_cast<long>(seconds.get<double>() + 0.5) : 0L;
-    return s >= 120 ? fmt::format("{} min", (s + 30) / 60) : fmt::format("{} s", s);
-}
-
 std::string text_of(const Json& value, const char* otherwise) {
     return value.is_string() ? value.get<std::string>() : otherwise;
 }

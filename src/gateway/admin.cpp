@@ -137,6 +137,18 @@ net::Task<void> answer_costs(net::Downstream& downstream, const AdminParts& part
     }
 }
 
+net::Task<void> answer_requests(net::Downstream& downstream, const AdminParts& parts) {
+    const auto pending = std::make_shared<Pending<std::string>>(downstream.loop());
+    auto done = answer_to(pending, downstream.loop());
+    const auto asked = parts.requests(downstream.head().target, std::move(done));
+    if (!asked) {
+        co_await refuse(downstream, 400, "ValidationException", asked.error().message);
+        co_return;
+    }
+    co_await pending->done.wait();
+    co_await downstream.send(200, kJson, pending->answer);
+}
+
 std::string reload_json(const ReloadAnswer& answer) {
     return nlohmann::ordered_json{{"reloaded", true},
                                   {"configuration", answer.hash},
@@ -146,7 +158,8 @@ std::string reload_json(const ReloadAnswer& answer) {
 }
 
 bool is_order(std::string_view path) {
-    return path == "/targets" || path.starts_with("/targets/") || path == "/shed";
+    return path == "/targets" || path.starts_with("/targets/") || path == "/shed" ||
+           path == "/clients" || path.starts_with("/clients/");
 }
 
 constexpr std::size_t kLongestOrderText = 16UL << 10;
@@ -154,11 +167,12 @@ constexpr std::size_t kLongestOrderText = 16UL << 10;
 net::Task<void> answer_order(net::Downstream& downstream, std::string_view path,
                              const AdminParts& parts) {
     const auto& head = downstream.head();
-    const bool list = path == "/targets";
+    const bool list = path == "/targets" || path == "/clients";
     const bool fits = list ? head.method == "GET" || head.method == "HEAD" : head.method == "POST";
     if (!fits) {
         co_await refuse(downstream, 405, "ValidationException",
-                        "weir: targets are listed with GET /targets; orders are given with POST",
+                        "weir: GET /targets and GET /clients list what there is; orders are given "
+                        "with POST",
                         list ? "GET, HEAD" : "POST");
         co_return;
     }
@@ -279,6 +293,14 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
         co_await answer_explain(downstream, std::string(path.substr(kExplain.size())), parts);
         co_return;
     }
+    if (path == "/requests" && parts.requests) {
+        if (!reading) {
+            co_await refuse(downstream, 405, "ValidationException", "weir: this is read with GET");
+            co_return;
+        }
+        co_await answer_requests(downstream, parts);
+        co_return;
+    }
     if ((path == "/events" && parts.events) || (path == "/history" && parts.history)) {
         if (head.method != "GET") {
             co_await refuse(downstream, 405, "ValidationException", "weir: this is read with GET");
@@ -312,9 +334,8 @@ net::Task<void> answer_admin(net::Downstream& downstream, const Config& config,
     co_await refuse(
         downstream, 404, "ResourceNotFoundException",
         "weir: the admin port has /, /healthz, /readyz, /metrics, /status, /events, /history, "
-        "/incidents, /costs, /explain/ID, /targets and POST /reload, /targets/close, "
-        "/targets/drain, "
-        "/targets/open, /shed");
+        "/incidents, /costs, /requests, /explain/ID, /targets, /clients and POST /reload, "
+        "/targets/close, /targets/drain, /targets/open, /shed, /clients/pause, /clients/resume");
 }
 
 }  // namespace weir::gateway

@@ -45,7 +45,7 @@ struct AdminParts {
     /// GET /costs, by what is behind its `?`: returns at once; `done` is called once, on any
     /// thread.
     std::function<void(std::string query, std::function<void(CostsReply)> done)> costs;
-    /// GET /targets, POST /targets/... and /shed.
+    /// GET /targets and /clients, POST /targets/..., /shed and /clients/...
     std::function<OrderReply(const OrderText&)> order;
     /// POST /sns. Empty, or gives null: no alarm may act.
     std::function<std::shared_ptr<AlarmActions>()> alarms;
@@ -55,6 +55,9 @@ struct AdminParts {
     /// Looks for a request, and returns at once; `done` is called once, on any loop's thread.
     /// Empty: not offered.
     std::function<void(std::string id, std::function<void(ExplainAnswer)> done)> explain;
+    /// GET /requests: lists recent ones, `done` as above. An error: the target's query is none.
+    std::function<Result<void>(std::string_view target, std::function<void(std::string)> done)>
+        requests;
     /// What the page reads: GET /events and GET /history.
     std::function<net::Task<void>(net::Downstream&)> events;
     std::function<net::Task<void>(net::Downstream&)> history;

@@ -126,18 +126,18 @@ Admitted count_in_messages(Request& request) {
     return {};
 }
 
-/// A client's requests_per_minute counts what is passed on.
+/// A client's requests_per_minute counts what is passed on, and a paused client's is refused.
 Admitted within_client_limit(const Request& request, Worker& worker) {
-    const auto* client = request.identity.client;
-    if (client == nullptr || !client->requests_per_minute ||
-        request.snapshot->config.mode == Mode::observe) {
+    if (request.snapshot->config.mode == Mode::observe) {
         return {};
     }
-    auto refusal = worker.shared.gate->count_request(client->name);
+    const auto* client = request.identity.client;
+    const std::string_view name = client != nullptr ? client->name : request.identity.name;
+    auto refusal = worker.shared.gate->count_request(name);
     if (!refusal) {
         return {};
     }
-    refusal->model = "client " + client->name;
+    refusal->model = "client " + std::string(name);
     return std::unexpected(refusal_answer(*refusal, request.model));
 }
 

@@ -26,7 +26,8 @@ public:
     virtual void refused_elsewhere(std::optional<PastRefusal> past) = 0;
     /// The keys it asked for anew are there, or will not be.
     virtual void refreshed() = 0;
-    /// What has become of it so far, if that is its id. Packed: observe/life.h.
+    /// What has become of it so far, if that is its id; an empty one is anybody's. Packed:
+    /// observe/life.h.
     virtual std::optional<std::string> tell(std::string_view id) const = 0;
     /// Whether it may hold that Region.
     virtual bool may_use(const Region& region) const = 0;

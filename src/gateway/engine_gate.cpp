@@ -223,6 +223,10 @@ void EngineGate::shed(const Shedding& order) {
     ask(true, [&](Engine& e, Instant now) { e.shed(order, now); });
 }
 
+bool EngineGate::pause(const Pause& order) {
+    return ask(true, [&](Engine& e, Instant now) { return e.pause(order, now); });
+}
+
 Status EngineGate::status() {
     return ask(true, [](Engine& e, Instant now) { return e.status(now); });
 }

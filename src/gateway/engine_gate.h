@@ -59,6 +59,7 @@ public:
     std::size_t trip(const TargetFilter& targets);
     void probe(const TargetFilter& targets);
     void shed(const Shedding& order);
+    bool pause(const Pause& order);
 
     /// Several instances draw on the same quotas: what the engine has to tell the others goes to
     /// `send`, on worker 0's loop, and what comes back to answered() and unanswered(), there too.

@@ -9,6 +9,7 @@
 #include "gateway/clock.h"
 #include "gateway/header_rules.h"
 #include "gateway/outgoing.h"
+#include "gateway/stream_count.h"
 #include "gateway/tracing.h"
 
 #include <weir/models.h>
@@ -201,6 +202,7 @@ net::Task<Exchange::Action> Exchange::answer(CallFlow& flow, Attempt& attempt) {
     append_weir_fields(fields, record_, true);
     const Ends ends{attempt, client_, stop_, limits, fields};
     if (request_.stream && event_stream) {
+        const StreamCount open(worker_.shared.streams);
         EventRelay events(request_.operation(),
                           request_.operation() == Operation::converse_stream ||
                               request_.family == Family::anthropic);
@@ -208,6 +210,7 @@ net::Task<Exchange::Action> Exchange::answer(CallFlow& flow, Attempt& attempt) {
         co_return co_await hand_on(flow, stream, head.status);
     }
     if (request_.stream && sse) {
+        const StreamCount open(worker_.shared.streams);
         SseRelay events(request_.operation(), request_.add_usage);
         StreamAnswer stream(
             ends, buffered, events, opened_,

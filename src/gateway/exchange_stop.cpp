@@ -53,7 +53,7 @@ void Exchange::note_attempt(const Failure* failure) {
 }
 
 std::optional<std::string> Exchange::tell(std::string_view id) const {
-    if (id != record_.id && id != record_.upstream_id) {
+    if (!id.empty() && id != record_.id && id != record_.upstream_id) {
         return std::nullopt;
     }
     observe::Trail trail;

@@ -246,6 +246,7 @@ std::vector<prometheus::MetricFamily> Gateway::Impl::scrape() {
     gauges.client_active = static_cast<std::int64_t>(listeners.main->active());
     gauges.client_idle =
         static_cast<std::int64_t>(listeners.main->connections()) - gauges.client_active;
+    gauges.streams = shared.streams.load(std::memory_order_relaxed);
     const auto current = in_force.snapshot();
     gauges.quota_share = current->config.quota_share;
     for (const auto& [name, region] : current->regions) {

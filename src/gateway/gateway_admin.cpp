@@ -35,6 +35,17 @@ void Gateway::Impl::offer_admin() {
         inquiry->done = std::move(done);
         explain(workers, 0, std::move(inquiry));
     };
+    parts.requests = [this](std::string_view target,
+                            std::function<void(std::string)> done) -> Result<void> {
+        auto query = recent_query(target);
+        if (!query) {
+            return std::unexpected(query.error());
+        }
+        auto survey = std::make_unique<Survey>(
+            Survey{observe::RecentRequests(std::move(*query)), std::move(done)});
+        list_requests(workers, 0, std::move(survey));
+        return {};
+    };
     if (options.read_config || !in_force.snapshot()->config.admin.empty()) {
         background = std::make_unique<BackgroundThread>();
     }

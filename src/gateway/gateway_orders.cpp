@@ -2,10 +2,74 @@
 #include "gateway/gateway_impl.h"
 
 namespace weir::gateway {
+namespace {
+
+OrderReply conflict(std::string message) {
+    return {409, "ConflictException", "weir: " + std::move(message)};
+}
+
+/// Why it could not be followed; nullopt: it has been.
+std::optional<OrderReply> hold(EngineGate& gate, const Order& order) {
+    if (order.lasts) {
+        const bool held = gate.hold({.hold = order.hold,
+                                     .targets = order.targets,
+                                     .lasts = *order.lasts,
+                                     .reason = order.reason});
+        return held ? std::nullopt
+                    : std::optional(
+                          conflict("200 orders are in force already; open some targets first"));
+    }
+    gate.release(order.targets, {});
+    for (const Override& other : gate.status().overrides) {
+        if (other.hold != Hold::open && other.targets.covers(order.targets)) {
+            return conflict("a wider order holds " + std::string(to_string(other.hold)) +
+                            " what you want open, for another " +
+                            std::to_string(to_ms(other.lasts) / 1000) +
+                            " s: open all that it names, or give `for`");
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<OrderReply> pause(EngineGate& gate, const Order& order) {
+    const bool paused =
+        gate.pause({.client = order.client, .lasts = *order.lasts, .reason = order.reason});
+    return paused ? std::nullopt
+                  : std::optional(conflict("200 clients are paused already; resume some first"));
+}
+
+/// Whoever has paused it.
+void resume(EngineGate& gate, const Order& order, const Status& now) {
+    for (const Pause& one : now.paused) {
+        if (one.client == order.client) {
+            gate.pause({.client = one.client, .lasts = {}, .by = one.by});
+        }
+    }
+}
+
+std::optional<OrderReply> follow(EngineGate& gate, const Order& order, const Status& now) {
+    switch (order.kind) {
+        case OrderKind::hold:
+            return hold(gate, order);
+        case OrderKind::shed:
+            gate.shed({.from = order.from, .lasts = *order.lasts, .reason = order.reason});
+            break;
+        case OrderKind::pause:
+            return pause(gate, order);
+        case OrderKind::resume:
+            resume(gate, order, now);
+            break;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
 
 OrderReply Gateway::Impl::order(const OrderText& text) {
     if (!text.post) {
-        return {.body = observe::targets_json(gate->status())};
+        const Status now = gate->status();
+        return {.body = text.path == "/clients" ? observe::clients_json(now, budgets())
+                                                : observe::targets_json(now)};
     }
     const auto config = in_force.snapshot();
     const auto read = read_order(text);
@@ -16,28 +80,8 @@ OrderReply Gateway::Impl::order(const OrderText& text) {
     if (auto known = check_order(*read, config->config, now); !known) {
         return {404, "ResourceNotFoundException", "weir: " + known.error().message};
     }
-    if (!read->hold) {
-        gate->shed({.from = read->from, .lasts = *read->lasts, .reason = read->reason});
-    } else if (read->lasts) {
-        const bool held = gate->hold({.hold = *read->hold,
-                                      .targets = read->targets,
-                                      .lasts = *read->lasts,
-                                      .reason = read->reason});
-        if (!held) {
-            return {409, "ConflictException",
-                    "weir: 200 orders are in force already; open some targets first"};
-        }
-    } else {
-        gate->release(read->targets, {});
-        for (const Override& other : gate->status().overrides) {
-            if (other.hold != Hold::open && other.targets.covers(read->targets)) {
-                return {409, "ConflictException",
-                        "weir: a wider order holds " + std::string(to_string(other.hold)) +
-                            " what you want open, for another " +
-                            std::to_string(to_ms(other.lasts) / 1000) +
-                            " s: open all that it names, or give `for`"};
-            }
-        }
+    if (auto refused = follow(*gate, *read, now)) {
+        return std::move(*refused);
     }
     log(LogLevel::warn, "order from " + std::string(text.peer) + ": " + describe(*read));
     return {.body = order_json(*read, targets_named(read->targets, config->config, now))};

@@ -2,6 +2,7 @@
 
 #include "codec/hex.h"
 #include "policy/eligibility.h"
+#include "policy/validate.h"
 
 #include <nlohmann/json.hpp>
 
@@ -17,19 +18,21 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::size_t kLongestReason = 200;
-constexpr std::array<std::string_view, 6> kNames{"region",   "model", "account",
-                                                 "priority", "for",   "reason"};
+constexpr std::size_t kLongestClient = 64;
+constexpr std::size_t kMostListed = 50;
+constexpr std::string_view kNames = "region, model, account, priority, client, for and reason";
+constexpr std::array<std::string_view, 7> kName{"region", "model", "account", "priority",
+                                                "client", "for",   "reason"};
 
 using Members = std::map<std::string, std::string, std::less<>>;
 
 Result<void> add(Members& members, std::string name, std::string value) {
-    if (std::ranges::find(kNames, name) == kNames.end()) {
-        return failure("`" + name.substr(0, 50) +
-                       "` is unknown: region, model, account, priority, for and reason are known");
+    if (std::ranges::find(kName, name) == kName.end()) {
+        return failure("`" + name.substr(0, 50) + "` is unknown: " + std::string(kNames) +
+                       " are known");
     }
     if (!members.emplace(std::move(name), std::move(value)).second) {
-        return failure(
-            "each of region, model, account, priority, for and reason may be given once");
+        return failure("each of " + std::string(kNames) + " may be given once");
     }
     return {};
 }
@@ -113,7 +116,114 @@ std::string listed(const std::set<std::string>& names) {
 }
 
 std::string_view verb(const Order& order) {
-    return !order.hold ? "shed" : *order.hold == Hold::closed ? "close" : to_string(*order.hold);
+    switch (order.kind) {
+        case OrderKind::shed:
+            return "shed";
+        case OrderKind::pause:
+            return "pause";
+        case OrderKind::resume:
+            return "resume";
+        case OrderKind::hold:
+            break;
+    }
+    return order.hold == Hold::closed ? "close" : to_string(order.hold);
+}
+
+/// Nullopt: no order has this path.
+std::optional<Order> ordered_by(std::string_view path) {
+    Order order;
+    if (path == "/targets/close") {
+        order.hold = Hold::closed;
+    } else if (path == "/targets/drain") {
+        order.hold = Hold::drain;
+    } else if (path == "/shed") {
+        order.kind = OrderKind::shed;
+    } else if (path == "/clients/pause") {
+        order.kind = OrderKind::pause;
+    } else if (path == "/clients/resume") {
+        order.kind = OrderKind::resume;
+    } else if (path != "/targets/open") {
+        return std::nullopt;
+    }
+    return order;
+}
+
+Result<void> read_targets(Order& order, Members& members) {
+    order.targets = {take(members, "region"), take(members, "model"), take(members, "account")};
+    if (order.kind == OrderKind::hold) {
+        if (order.targets.region.empty() && order.targets.model.empty()) {
+            return failure("`region`, `model` or both are to name the targets");
+        }
+    } else if (order.targets != TargetFilter{}) {
+        return failure(
+            "region, model and account belong to /targets/...: /shed is for all targets, "
+            "/clients/... for a client wherever it calls");
+    }
+    return {};
+}
+
+Result<void> read_priority(Order& order, Members& members) {
+    const std::string priority = take(members, "priority");
+    if (order.kind != OrderKind::shed) {
+        return priority.empty() ? Result<void>() : failure("`priority` belongs to /shed");
+    }
+    const auto from = priority_of(priority.empty() ? "batch" : priority);
+    if (!from) {
+        return failure("`priority` is to be interactive, standard or batch");
+    }
+    order.from = *from;
+    return {};
+}
+
+Result<void> read_client(Order& order, Members& members) {
+    order.client = take(members, "client");
+    const bool wanted = order.kind == OrderKind::pause || order.kind == OrderKind::resume;
+    if (!wanted) {
+        return order.client.empty() ? Result<void>() : failure("`client` belongs to /clients/...");
+    }
+    if (!policy::is_plain_name(order.client, kLongestClient)) {
+        return failure("`client` is to name the client: 1 to 64 of A-Z a-z 0-9 . _ -");
+    }
+    return {};
+}
+
+Result<void> read_lasts(Order& order, Members& members) {
+    const std::string lasts = take(members, "for");
+    if (order.kind == OrderKind::resume) {
+        return lasts.empty() ? Result<void>() : failure("`for` does not belong to /clients/resume");
+    }
+    if (lasts == "0s" && order.kind == OrderKind::shed) {
+        order.lasts = Duration::zero();
+    } else if (!lasts.empty()) {
+        const auto read = order_duration(lasts);
+        if (!read) {
+            return std::unexpected(read.error());
+        }
+        order.lasts = *read;
+    } else if (order.kind != OrderKind::hold || order.hold != Hold::open) {
+        order.lasts = kOrderLasts;
+    }
+    return {};
+}
+
+Result<void> check_client(const std::string& client, const Config& config, const Status& status) {
+    const bool keyed = std::ranges::any_of(config.clients, [](const ClientConfig& one) {
+        return !one.key_sha256.empty() || !one.access_key_id.empty();
+    });
+    const auto named = [&](const auto& one) { return one.name == client; };
+    if (!keyed || std::ranges::any_of(config.clients, named) ||
+        std::ranges::any_of(status.paused,
+                            [&](const Pause& one) { return one.client == client; })) {
+        return {};
+    }
+    std::set<std::string> names;
+    for (const ClientConfig& one : config.clients) {
+        if (names.size() < kMostListed) {
+            names.insert(one.name);
+        }
+    }
+    return failure("no client `" + client + "` is configured; configured are " + listed(names) +
+                   (config.clients.size() > names.size() ? ", ..." : ""));
 }
 
 }  // namespace
@@ -138,15 +248,11 @@ Result<Duration> order_duration(std::string_view text) {
 }
 
 Result<Order> read_order(const OrderText& text) {
-    Order order;
-    if (text.path == "/targets/close") {
-        order.hold = Hold::closed;
-    } else if (text.path == "/targets/drain") {
-        order.hold = Hold::drain;
-    } else if (text.path == "/targets/open") {
-        order.hold = Hold::open;
-    } else if (text.path != "/shed") {
-        return failure("there are /targets/close, /targets/drain, /targets/open and /shed");
+    auto order = ordered_by(text.path);
+    if (!order) {
+        return failure(
+            "there are /targets/close, /targets/drain, /targets/open, /shed, "
+            "/clients/pause and /clients/resume");
     }
     Members members;
     if (auto read = read_query(text.query, members); !read) {
@@ -155,40 +261,13 @@ Result<Order> read_order(const OrderText& text) {
     if (auto read = read_body(text.body, members); !read) {
         return std::unexpected(read.error());
     }
-    order.targets = {take(members, "region"), take(members, "model"), take(members, "account")};
-    order.reason = clean(take(members, "reason"));
-    const std::string priority = take(members, "priority");
-    if (order.hold) {
-        if (order.targets.region.empty() && order.targets.model.empty()) {
-            return failure("`region`, `model` or both are to name the targets");
+    order->reason = clean(take(members, "reason"));
+    for (const auto read : {read_targets, read_priority, read_client, read_lasts}) {
+        if (auto done = read(*order, members); !done) {
+            return std::unexpected(done.error());
         }
-        if (!priority.empty()) {
-            return failure("`priority` belongs to /shed");
-        }
-    } else {
-        if (order.targets != TargetFilter{}) {
-            return failure(
-                "/shed is for all targets: region, model and account do not belong to it");
-        }
-        const auto from = priority_of(priority.empty() ? "batch" : priority);
-        if (!from) {
-            return failure("`priority` is to be interactive, standard or batch");
-        }
-        order.from = *from;
     }
-    const std::string lasts = take(members, "for");
-    if (lasts == "0s" && !order.hold) {
-        order.lasts = Duration::zero();
-    } else if (!lasts.empty()) {
-        const auto read = order_duration(lasts);
-        if (!read) {
-            return std::unexpected(read.error());
-        }
-        order.lasts = *read;
-    } else if (order.hold != Hold::open) {
-        order.lasts = kOrderLasts;
-    }
-    return order;
+    return std::move(*order);
 }
 
 std::vector<Target> targets_named(const TargetFilter& filter, const Config& config,
@@ -215,8 +294,11 @@ std::vector<Target> targets_named(const TargetFilter& filter, const Config& conf
 }
 
 Result<void> check_order(const Order& order, const Config& config, const Status& status) {
+    if (!order.client.empty()) {
+        return check_client(order.client, config, status);
+    }
     const TargetFilter& targets = order.targets;
-    if (!order.hold || !targets_named(targets, config, status).empty()) {
+    if (order.kind != OrderKind::hold || !targets_named(targets, config, status).empty()) {
         return {};
     }
     if (!targets.region.empty() && !config.regions.empty() &&
@@ -242,16 +324,19 @@ Result<void> check_order(const Order& order, const Config& config, const Status&
 
 std::string order_json(const Order& order, const std::vector<Target>& targets) {
     ordered_json out{{"order", verb(order)}};
-    if (order.hold) {
+    const bool holds = order.kind == OrderKind::hold;
+    if (holds) {
         out["region"] = or_null(order.targets.region);
         out["model"] = or_null(order.targets.model);
         out["account"] = or_null(order.targets.account);
-    } else {
+    } else if (order.kind == OrderKind::shed) {
         out["priority"] = to_string(order.from);
+    } else {
+        out["client"] = order.client;
     }
     out["seconds"] = order.lasts ? ordered_json(to_seconds(*order.lasts)) : ordered_json();
     out["reason"] = order.reason;
-    if (order.hold) {
+    if (holds) {
         out["targets"] = ordered_json::array();
         for (const Target& target : targets) {
             out["targets"].push_back({{"account", account_label(target.account)},
@@ -264,7 +349,9 @@ std::string order_json(const Order& order, const std::vector<Target>& targets) {
 
 std::string describe(const Order& order) {
     std::string text(verb(order));
-    if (order.hold) {
+    if (!order.client.empty()) {
+        text += " client " + order.client;
+    } else if (order.kind == OrderKind::hold) {
         const TargetFilter& t = order.targets;
         text += t.model.empty() ? " every model" : " " + clean(t.model);
         text += t.region.empty() ? " in every Region" : " in " + clean(t.region);

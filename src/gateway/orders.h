@@ -1,10 +1,12 @@
-// What an operator orders over the admin port: close, drain or open targets, shed a class of calls.
+// What an operator orders over the admin port: close, drain or open targets, shed a class of calls,
+// pause a client.
 #pragma once
 
 #include <weir/config.h>
 #include <weir/engine.h>
 #include <weir/result.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,10 +31,15 @@ struct OrderReply {
     std::string body = {};       // JSON; of an error its message
 };
 
+enum class OrderKind : std::uint8_t { hold, shed, pause, resume };
+
 struct Order {
-    std::optional<Hold> hold;  // nullopt: it sheds
+    OrderKind kind = OrderKind::hold;
+    // Of a hold: for what, and what to do with it.
+    Hold hold = Hold::open;
     TargetFilter targets;
-    Priority from = Priority::batch;
+    Priority from = Priority::batch;  // of a shedding
+    std::string client;               // of a pause, and of its end
     std::optional<Duration> lasts;
     std::string reason;
 };
@@ -41,13 +48,14 @@ struct Order {
 Result<Duration> order_duration(std::string_view text);
 
 /// The path says what, the query and the body (one JSON object of strings) the rest: region, model,
-/// account, priority, for, reason. A name in both places or an unknown one is an error.
+/// account, priority, client, for, reason. A name in both places or an unknown one is an error.
 Result<Order> read_order(const OrderText& text);
 
 /// The targets of routes and of calls so far that the filter names.
 std::vector<Target> targets_named(const TargetFilter& filter, const Config& config,
                                   const Status& status);
-/// Why the order cannot be followed: a Region or model that is unknown.
+/// Why the order cannot be followed: a Region, model or client that is unknown. Where clients need
+/// no key, they name themselves, and any name may come yet.
 Result<void> check_order(const Order& order, const Config& config, const Status& status);
 
 /// What is answered to an order that is followed.

@@ -53,6 +53,7 @@ struct Shared {
     ResponseMemory responses;
     net::BufferShares shares{std::random_device{}()};
     std::atomic<std::uint64_t> buffered{0};  // bytes of messages held, over all workers
+    std::atomic<std::int64_t> streams{0};    // open, over all workers
     ExplainConfig explain;                   // what each worker keeps of requests
     observe::SpanQueue spans;                // what goes to OpenTelemetry
     std::atomic<bool> ready{true};

@@ -202,6 +202,12 @@ struct EngineFamilies {
                         "priority",
                         "1 while calls of this class and lower ones are refused by order.",
                         Merge::max};
+    ReadMetric client_paused{rows,
+                             kGauge,
+                             "weir_client_paused",
+                             "client",
+                             "1 while the calls of this client are refused by order.",
+                             Merge::max};
     ReadMetric prompt_cache_calls{rows, kCounter, "weir_prompt_cache_calls_total",
                                   "account region model endpoint? result",
                                   "Calls of conversations with a prompt cache, sent to the target "
@@ -223,6 +229,7 @@ struct InstanceFamilies {
 
     ReadMetric connections{rows, kGauge, "weir_connections", "side region? state",
                            "Open connections."};
+    ReadMetric streams{rows, kGauge, "weir_streams_open", "", "Answers that are open streams."};
     ReadMetric pool_limit{rows, kGauge, "weir_pool_limit", "side region",
                           "The most upstream connections a Region may have."};
     ReadMetric quota_share{rows, kGauge, "weir_quota_share", "",

@@ -74,6 +74,18 @@ public:
     /// By weir's id or the service's. Packed.
     std::optional<std::string> find(std::string_view id) const;
     Kept kept() const;
+    /// Shows `visit` the eventful ones or the others, packed, until it returns false. True: it has
+    /// seen all.
+    template <class Visit>
+    bool newest_first(bool eventful, Visit visit) const {
+        const TextRing& ring = eventful ? eventful_ : ordinary_;
+        for (std::size_t i = ring.size(); i-- > 0;) {
+            if (!visit(ring.text(ring.entry(i)))) {
+                return false;
+            }
+        }
+        return true;
+    }
 
 private:
     bool on_;

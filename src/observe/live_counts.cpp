@@ -79,6 +79,8 @@ const std::array kReaders{
            [](LiveCounts& out, const ClientMetric& m) {
                out.models[label(m, "model")].queue = buckets(m);
            }},
+    Reader{"weir_streams_open",
+           [](LiveCounts& out, const ClientMetric& m) { out.streams = m.gauge.value; }},
     Reader{"weir_connections",
            [](LiveCounts& out, const ClientMetric& m) {
                if (label(m, "side") == "client") {

@@ -41,6 +41,7 @@ struct LiveCounts {
     ByName outcomes;
     ByName refusals;  ///< by reason
     std::uint64_t rescued = 0;
+    double streams = 0;  ///< open
     double connections_active = 0;
     double connections_idle = 0;
     /// Whether the shared store keeps the books; below 0: no store is configured.

@@ -2,10 +2,14 @@
 
 #include "observe/budget_json.h"
 #include "observe/limits_json.h"
+#include "policy/eligibility.h"
+#include "policy/tariff.h"
 
 #include <nlohmann/json.hpp>
 
 #include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 namespace weir::observe {
@@ -86,6 +90,62 @@ ordered_json counts_json(const LiveCounts& counts) {
             {"flows", std::move(flows)}};
 }
 
+Target target_of(const TargetStatus& t) {
+    return {.region = t.region,
+            .model = t.model,
+            .endpoint = t.endpoint,
+            .tier = t.tier,
+            .account = t.account};
+}
+
+std::vector<LimitStatus> configured_limits(const QuotaConfig& quota, double share) {
+    std::vector<LimitStatus> limits;
+    const auto add = [&](LimitKind kind, const std::optional<std::uint64_t>& limit) {
+        if (limit) {
+            limits.push_back(
+                {.kind = kind,
+                 .limit = static_cast<std::uint64_t>(share * static_cast<double>(*limit))});
+        }
+    };
+    add(LimitKind::requests, quota.requests_per_minute);
+    add(LimitKind::tokens, quota.tokens_per_minute);
+    add(LimitKind::input_tokens, quota.input_tokens_per_minute);
+    add(LimitKind::output_tokens, quota.output_tokens_per_minute);
+    add(LimitKind::daily_tokens, quota.tokens_per_day);
+    return limits;
+}
+
+/// The targets of routes that no call has had to do with so far: the engine does not know them yet.
+ordered_json unused_json(const Config& config, const Status& status) {
+    constexpr std::size_t kMost = 500;
+    std::set<Target> seen;
+    for (const TargetStatus& t : status.targets) {
+        seen.insert(target_of(t));
+    }
+    ordered_json out = ordered_json::array();
+    for (const RouteConfig& route : config.routes) {
+        for (const RouteTarget& place : route.targets) {
+            const Target target = policy::target_of(place, route.model);
+            if (out.size() == kMost || !seen.insert(target).second) {
+                continue;
+            }
+            const policy::Tariff tariff = policy::tariff_of(config, target);
+            // Of a quota that other models use too it would not be true that nothing is used.
+            const bool own = tariff.quota != nullptr && tariff.quota->models.size() == 1;
+            out.push_back(
+                {{"account", account_label(target.account)},
+                 {"region", target.region},
+                 {"model", target.model},
+                 {"endpoint", to_string(target.endpoint)},
+                 {"tier", target.tier == Tier::unset ? ordered_json()
+                                                     : ordered_json(to_string(target.tier))},
+                 {"limits", own ? limits_json(configured_limits(*tariff.quota, config.quota_share))
+                                : ordered_json::array()}});
+        }
+    }
+    return out;
+}
+
 ordered_json quantiles_json(const Quantiles& q) {
     if (q.count == 0) {
         return {};
@@ -115,10 +175,12 @@ std::string live_frame_json(const LiveFrame& frame, Status status, const LiveCou
     out["quota_window_seconds"] = to_seconds(frame.config->quota_window);
     out["reload"] = frame.reload_offered;
     out["connections"] = {{"active", counts.connections_active}, {"idle", counts.connections_idle}};
+    out["streams"] = static_cast<std::uint64_t>(counts.streams);
     out["store"] = counts.store_joined < 0 ? ordered_json()
                                            : ordered_json{{"joined", counts.store_joined > 0},
                                                           {"instances", counts.instances}};
     out["clients"] = clients_json(frame, status, counts);
+    out["unused"] = unused_json(*frame.config, status);
     out["counts"] = counts_json(counts);
     out["latency"] = latency_json(latencies);
     status.clients.clear();

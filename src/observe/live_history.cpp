@@ -17,11 +17,17 @@ constexpr std::size_t kMostTargets = 200;
 constexpr std::size_t kMostClients = 200;
 constexpr std::size_t kMostModels = 50;
 
-constexpr std::array kTotalColumns{Column{"answered_per_second"},    Column{"refused_per_second"},
-                                   Column{"failed_per_second"},      Column{"throttled_per_second"},
-                                   Column{"unavailable_per_second"}, Column{"in_flight"},
-                                   Column{"waiting_interactive"},    Column{"waiting_standard"},
-                                   Column{"waiting_batch"},          Column{"connections"}};
+constexpr std::array kTotalColumns{Column{"answered_per_second"},
+                                   Column{"refused_per_second"},
+                                   Column{"failed_per_second"},
+                                   Column{"throttled_per_second"},
+                                   Column{"unavailable_per_second"},
+                                   Column{"in_flight"},
+                                   Column{"waiting_interactive"},
+                                   Column{"waiting_standard"},
+                                   Column{"waiting_batch"},
+                                   Column{"connections"},
+                                   Column{"streams"}};
 constexpr std::array kTargetColumns{Column{"tokens_used", Fold::highest},
                                     Column{"tokens_reserved"},
                                     Column{"tokens_limit"},
@@ -99,7 +105,8 @@ std::vector<float> total_row(const Status& status, const LiveCounts& before, con
             static_cast<float>(waiting[0]),
             static_cast<float>(waiting[1]),
             static_cast<float>(waiting[2]),
-            static_cast<float>(now.connections_active + now.connections_idle)};
+            static_cast<float>(now.connections_active + now.connections_idle),
+            static_cast<float>(now.streams)};
 }
 
 std::vector<float> target_row(const TargetStatus& target, const LiveCounts& before,

@@ -84,6 +84,7 @@ public:
     struct Gauges {
         Status status;  // quota, waiting, breaker, skipped
         std::int64_t client_active = 0, client_idle = 0;
+        std::int64_t streams = 0;  // open
         struct Pool {
             std::string region;
             std::int64_t active = 0, idle = 0, limit = 0;

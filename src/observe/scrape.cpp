@@ -60,6 +60,9 @@ void read_targets(EngineFamilies& out, const Status& status, const ModelLabel& m
     for (const Shedding& one : status.shedding) {
         out.shedding.set({std::string(to_string(one.from))}, 1);
     }
+    for (const Pause& one : status.paused) {
+        out.client_paused.set({one.client}, 1);
+    }
     for (const SkippedStatus& one : status.skipped) {
         out.target_skipped.set({one.region, std::string(model_label(one.model)), one.reason},
                                static_cast<double>(one.calls));
@@ -105,6 +108,7 @@ void read_gauges(Families& families, const Metrics::Gauges& gauges, const ModelL
     InstanceFamilies& out = families.instance;
     out.connections.set({"client", "", "active"}, static_cast<double>(gauges.client_active));
     out.connections.set({"client", "", "idle"}, static_cast<double>(gauges.client_idle));
+    out.streams.set({}, static_cast<double>(gauges.streams));
     for (const Metrics::Gauges::Pool& pool : gauges.pools) {
         out.connections.set({"upstream", pool.region, "active"}, static_cast<double>(pool.active));
         out.connections.set({"upstream", pool.region, "idle"}, static_cast<double>(pool.idle));

@@ -38,6 +38,17 @@ ordered_json override_json(const Override& order) {
             {"seconds_left", to_seconds(order.lasts)}};
 }
 
+ordered_json paused_json(const Status& status) {
+    ordered_json out = ordered_json::array();
+    for (const Pause& order : status.paused) {
+        out.push_back({{"client", order.client},
+                       {"by", order.by},
+                       {"reason", order.reason},
+                       {"seconds_left", to_seconds(order.lasts)}});
+    }
+    return out;
+}
+
 void put_orders(ordered_json& out, const Status& status) {
     out["overrides"] = ordered_json::array();
     for (const Override& order : status.overrides) {
@@ -54,6 +65,7 @@ void put_orders(ordered_json& out, const Status& status) {
                                    {"reason", order.reason},
                                    {"seconds_left", to_seconds(order.lasts)}});
     }
+    out["paused"] = paused_json(status);
 }
 
 ordered_json target_json(const TargetStatus& target) {
@@ -92,8 +104,8 @@ ordered_json target_json(const TargetStatus& target) {
 }
 
 /// Of each client that the engine or a budget knows.
-ordered_json clients_json(const std::vector<ClientStatus>& clients,
-                          const std::vector<policy::BudgetStatus>& budgets) {
+ordered_json clients_of(const std::vector<ClientStatus>& clients,
+                        const std::vector<policy::BudgetStatus>& budgets) {
     std::map<std::string_view, const policy::BudgetStatus*> left;
     for (const policy::BudgetStatus& budget : budgets) {
         left[budget.client] = &budget;
@@ -164,6 +176,12 @@ std::string targets_json(const Status& status) {
     return out.dump(2, ' ', false, ordered_json::error_handler_t::replace);
 }
 
+std::string clients_json(const Status& status, const std::vector<policy::BudgetStatus>& budgets) {
+    const ordered_json out{{"clients", clients_of(status.clients, budgets)},
+                           {"paused", paused_json(status)}};
+    return out.dump(2, ' ', false, ordered_json::error_handler_t::replace);
+}
+
 std::string observed_line(const policy::ObservedRow& row) {
     const policy::ObservedCounts& c = row.counts;
     const double mean = c.would_wait > 0 ? c.wait_seconds / static_cast<double>(c.would_wait) : 0;
@@ -202,7 +220,7 @@ std::string status_json(const Status& status, const std::vector<policy::Observed
     for (const TargetStatus& target : status.targets) {
         out["targets"].push_back(target_json(target));
     }
-    out["clients"] = clients_json(status.clients, budgets);
+    out["clients"] = clients_of(status.clients, budgets);
     put_orders(out, status);
     out["waiting"] = ordered_json::array();
     for (const WaitingStatus& waiting : status.waiting) {

@@ -32,6 +32,9 @@ std::string iso_time(std::int64_t unix_ms);
 /// GET /targets: of each target what an operator decides by, and the orders in force.
 std::string targets_json(const Status& status);
 
+/// GET /clients: of each client what waits and its limits, and the orders in force for clients.
+std::string clients_json(const Status& status, const std::vector<policy::BudgetStatus>& budgets);
+
 /// For the log: what `mode: observe` has shown of one client's calls to one model.
 std::string observed_line(const policy::ObservedRow& row);
 

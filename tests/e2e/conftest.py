@@ -5,6 +5,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import browser  # noqa: E402
 from harness import Gateway, Stack, ask_http2  # noqa: E402
 
 
@@ -72,3 +73,30 @@ def healthy(plain):
     plain.sim.heal()
     yield plain
     plain.sim.heal()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if browser.CHROMIUM is None:
+        pytest.skip("Debian's package chromium is not installed: the page is not tested")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = browser.launch(playwright)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def look(chromium):
+    """look(stack, ...) opens the page of a stack's admin port."""
+    seen = []
+
+    def make(stack, route="", **context):
+        watched = browser.Watched(chromium, stack.weir.admin, **context)
+        seen.append(watched)
+        return watched.open(route)
+
+    yield make
+    for watched in seen:
+        watched.context.close()

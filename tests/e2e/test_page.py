@@ -3,112 +3,19 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+from browser import EAST_SONNET, PATIENCE, Watched
 from harness import EAST, SONNET, WEST, Load, Stack, ask, say, wait_until
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium")
-PATIENCE = 60  # s: a loaded machine takes its time, a page that is wrong never comes true
-EAST_SONNET = f"default/{EAST}/{SONNET}"
-AXE = Path(os.environ.get("WEIR_E2E_JS", "")) / "node_modules/axe-core/axe.min.js"
 
 CALM = {"breaker": {"open_for": "3s", "max_open": "5s"}, "clients": [{"name": "chat", "share": 3, "priority": "interactive"}]}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("Debian's package chromium is not installed: the page is not tested")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
-class Watched:
-    """A page that must not complain, nor ask any other server."""
-
-    def __init__(self, browser, port, **context):
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context})
-        self.context.add_init_script(
-            "window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI))"
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE * 1000)
-        self.port, self.complaints, self.foreign = port, [], []
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        self.page.on("request", lambda r: self.foreign.append(r.url) if not self.own(r.url) else None)
-
-    def own(self, url):
-        return url.startswith((f"http://127.0.0.1:{self.port}/", "data:"))
-
-    def open(self, route=""):
-        self.page.goto(f"http://127.0.0.1:{self.port}/{route}", wait_until="domcontentloaded")
-        return self
-
-    def live(self):
-        self.page.wait_for_selector(".live:text('Live')")
-        return self
-
-    def until(self, script, argument=None):
-        """Until this expression of the page is true."""
-        return self.page.wait_for_function(script, arg=argument, polling=100)
-
-    def row(self, target=EAST_SONNET):
-        return self.page.locator(f'[data-target="{target}"]')
-
-    def says(self, text):
-        """Until the list of what is wrong says so."""
-        self.page.locator(".troubles li", has_text=text).first.wait_for()
-
-    def silent(self, text):
-        self.page.locator(".troubles li", has_text=text).first.wait_for(state="hidden")
-
-    def state(self, word, target=EAST_SONNET):
-        self.until("([t, w]) => document.querySelector(`[data-target='${t}'] .state`)?.textContent === w", [target, word])
-
-    def check(self, expected=()):
-        """`expected`: parts of complaints that the test has caused."""
-        assert self.page.evaluate("violations") == []
-        assert self.foreign == []
-        assert [c for c in self.complaints if not any(e in c for e in expected)] == []
-
-    def axe(self):
-        self.page.evaluate(AXE.read_text() + "; null")
-        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        return [(v["id"], [n["html"][:200] for n in v["nodes"]][:3]) for v in found["violations"]]
-
-    def picture(self, name):
-        folder = os.environ.get("WEIR_PICTURES")
-        if folder:
-            self.page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
-
-
-@pytest.fixture
-def look(chromium):
-    """look(stack, ...) opens the page of a stack's admin port."""
-    seen = []
-
-    def make(stack, route="", **context):
-        watched = Watched(chromium, stack.weir.admin, **context)
-        seen.append(watched)
-        return watched.open(route)
-
-    yield make
-    for watched in seen:
-        watched.context.close()
 
 
 def load(stack, client="chat", threads=4, max_tokens=100, text="hi"):
@@ -274,7 +181,7 @@ def test_a_quota_fills_and_calls_wait(start, look):
             "queue": {"target_wait": "30s"},
         }
     )
-    assert s.weir.converse(max_tokens=20).status == 200  # a target is listed from its first call on
+    assert s.weir.converse(max_tokens=20).status == 200
     seen = look(s).live()
     bar = seen.row().locator(".bar", has_text="tokens a minute")
     bar.locator(".bar-text", has_text="of 20,000 tokens a minute · ").wait_for()
@@ -388,7 +295,110 @@ def test_a_target_is_closed_and_opened_on_the_page(start, look):
     seen.check()
 
 
-WAYS = ["", f"#/target/{EAST_SONNET.replace('/', '%2F')}", "#/client/chat", f"#/model/{SONNET}", f"#/region/{EAST}"]
+def test_a_client_is_paused_and_resumed_on_the_page(start, look):
+    s = start(weir=CALM)
+    paused = {"x-weir-client": "chat"}
+    assert s.weir.converse(headers=paused).status == 200
+    seen = look(s).live()
+    seen.page.get_by_role("region", name="Clients").get_by_role("link", name="chat").click()
+    seen.page.locator("main .state", has_text="served").wait_for()
+    seen.page.get_by_role("button", name="Pause …").click()
+    dialog = seen.page.locator("dialog")
+    dialog.get_by_label("For").select_option("5m")
+    dialog.get_by_role("button", name="Pause", exact=True).click()
+    assert dialog.is_visible(), "a reason has to be given"
+    dialog.get_by_label("Reason").fill("runs away")
+    dialog.get_by_role("button", name="Pause", exact=True).click()
+    dialog.wait_for(state="hidden")
+    seen.says("Client chat is paused by order of an operator.")
+    seen.says("Reason: runs away.")
+    seen.page.locator("main .state", has_text="paused").wait_for()
+    assert s.weir.converse(headers=paused).status == 429
+    assert seen.axe() == []
+    seen.page.get_by_role("button", name="Resume …").click()
+    dialog.get_by_label("Reason").fill("mended")
+    dialog.get_by_role("button", name="Resume", exact=True).click()
+    seen.silent("is paused by order")
+    seen.page.locator("main .state", has_text="served").wait_for()
+    assert s.weir.converse(headers=paused).status == 200
+    assert "runs away" in s.weir.log() and "mended" in s.weir.log()
+    seen.check()
+
+
+def test_the_way_down_to_one_request(start, look):
+    s = start(weir={**CALM, "routes": [{"model": SONNET, "targets": [{"region": EAST}]}], "retry": {"max_attempts": 1}})
+    assert s.weir.converse(headers={"x-weir-client": "chat"}).status == 200
+    s.sim.fault("server_error", EAST)
+    failed = s.weir.converse(headers={"x-weir-client": "chat"})
+    assert failed.status >= 500
+    s.sim.heal()
+    identity = failed.headers["x-weir-request-id"]
+    seen = look(s).live()
+    # Account, Region, model, client, request.
+    seen.row().get_by_role("link").click()
+    seen.page.get_by_role("link", name="Account default").click()
+    seen.page.get_by_role("heading", name="Account default").wait_for()
+    seen.page.get_by_role("region", name="Regions").get_by_role("link", name=EAST).click()
+    seen.page.get_by_role("heading", name=f"Region {EAST}").wait_for()
+    seen.page.get_by_role("region", name="Models").get_by_role("link").first.click()
+    seen.page.get_by_role("heading", name=f"Model {SONNET}").wait_for()
+    row = seen.page.get_by_role("region", name="Recent requests").locator("tbody tr")
+    row.first.wait_for()
+    assert row.count() == 1 and "server error" in row.first.inner_text() and "chat" in row.first.inner_text()
+    seen.page.get_by_label("Requests").select_option("all")
+    seen.until("() => document.querySelectorAll('.requests tbody tr').length === 2")
+    seen.page.get_by_role("region", name="Recent requests").get_by_role("link", name=identity[:10]).click()
+    seen.page.get_by_role("heading", name=f"Request {identity}").wait_for()
+    seen.page.locator(".sentences li", has_text="Client chat sent Converse").wait_for()
+    assert seen.page.get_by_role("region", name="Steps").locator("tbody tr").count() == 1
+    assert seen.axe() == []
+    seen.picture("request")
+    seen.page.locator(".path").get_by_role("link", name="Client chat").click()
+    seen.page.get_by_role("heading", name="Client chat").wait_for()
+    seen.page.keyboard.press("Escape")
+    seen.page.get_by_label("x-weir-request-id").fill("unknown-id")
+    seen.page.keyboard.press("Enter")
+    seen.page.get_by_text("nothing is kept of").first.wait_for()
+    seen.check(expected=["404"])
+
+
+def test_requests_are_listed(start):
+    s = start(weir=CALM)
+    for client in ("a", "b", "b"):
+        assert s.weir.converse(headers={"x-weir-client": client}).status == 200
+
+    def listed(query):
+        reply = ask(s.weir.admin, "GET", f"/requests{query}")
+        assert reply.status == 200, reply.body
+        return reply.json()["requests"]
+
+    assert listed("") == [], "nothing has happened to them"
+    wait_until(lambda: len(listed("?outcome=all")) == 3, PATIENCE, "the end of each")
+    (one, other) = listed("?outcome=ok&client=b")
+    assert one["arrived_unix_ms"] >= other["arrived_unix_ms"]
+    assert (one["client"], one["model"], one["target_region"], one["status"], one["attempts"]) == ("b", SONNET, EAST, 200, 1)
+    assert ask(s.weir.admin, "GET", f"/explain/{one['id']}").json()["id"] == one["id"]
+    assert len(listed(f"?outcome=all&region={EAST}&limit=1")) == 1
+    assert listed(f"?outcome=all&region={WEST}") == []
+    with Load(lambda: s.weir.converse("[[ttft=2s]]", headers={"x-weir-client": "slow"}), 1):
+        wait_until(lambda: [r["outcome"] for r in listed("?outcome=under_way&client=slow")] == [None], PATIENCE, "a call under way")
+    assert ask(s.weir.admin, "GET", "/requests?limit=1000").status == 400
+    assert ask(s.weir.admin, "POST", "/requests").status == 405
+
+
+def test_configured_targets_are_there_before_their_first_call(start, look):
+    s = start(weir={**CALM, "quotas": [{"model": SONNET, "region": EAST, "tokens_per_minute": 20_000}]})
+    seen = look(s).live()
+    seen.state("not used yet")
+    seen.row().locator(".bar-text", has_text="0 of 20,000 tokens a minute").wait_for()
+    assert seen.page.locator("h1").inner_text() == "All is well"
+    assert s.weir.converse().status == 200
+    seen.state("up")
+    assert seen.page.locator(".target").count() == 2
+    seen.check()
+
+
+WAYS = ["", f"#/target/{EAST_SONNET.replace('/', '%2F')}", "#/client/chat", f"#/model/{SONNET}", f"#/region/{EAST}", "#/account/default"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -434,7 +444,7 @@ def test_many_targets_and_clients_stay_light(start, look):
             "clients": [{"name": f"client-{n:04}"} for n in range(2000)],
         }
     )
-    for model in models:  # a target is listed from its first call on
+    for model in models:
         assert s.weir.converse(model=model).status == 200
     with Load(lambda: s.weir.converse(model=models[7], headers={"x-weir-client": "client-0007"}, timeout=60), 1):
         seen = look(s).live()

@@ -1,4 +1,7 @@
-"""Orders of an operator: close, drain and open targets, shed a class of calls."""
+"""Orders of an operator: close, drain and open targets, shed a class of calls, pause a client."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -96,3 +99,93 @@ def test_a_class_of_calls_is_shed(pair):
     assert pair.weir.status()["shedding"][0]["reason"] == "launch"
     assert ask(pair.weir.admin, "POST", "/shed?for=0s").status == 200
     assert pair.weir.converse(headers=batch).status == 200
+
+
+def client(s, *words):
+    done = command("client", *words, "--url", f"http://127.0.0.1:{s.weir.admin}")
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_paused_client_is_refused_and_others_are_not(pair):
+    runaway, other = {"x-weir-client": "etl"}, {"x-weir-client": "chat"}
+    assert pair.weir.converse(headers=runaway).status == 200
+    code, text = client(pair, "pause", "etl", "--for", "15m", "--reason", "runs away")
+    assert code == 0 and "paused for 15 min: etl" in text, text
+    reply = pair.weir.converse(headers=runaway)
+    assert reply.status == 429 and "of this client" in reply.json()["message"]
+    assert 880 < int(reply.headers["retry-after"]) <= 900
+    assert pair.weir.converse(headers=other).status == 200
+    (paused,) = pair.weir.status()["paused"]
+    assert (paused["client"], paused["by"], paused["reason"]) == ("etl", "operator", "runs away")
+    assert 880 < paused["seconds_left"] <= 900
+    metrics = pair.weir.metrics()
+    assert metrics.sum("weir_client_paused", client="etl") == 1
+    assert metrics.sum("weir_refusals_total", reason="paused", client="etl") == 1
+    code, text = client(pair, "list")
+    assert code == 0 and "the calls of etl are refused for another 15 min, by operator: runs away" in text, text
+    wait_until(lambda: "pause client etl for 900 s, because: runs away" in pair.weir.log(), what="a line in the log")
+    code, text = client(pair, "resume", "etl")
+    assert code == 0 and "resumed: etl" in text, text
+    assert pair.weir.converse(headers=runaway).status == 200
+    assert pair.weir.status()["paused"] == [] and not pair.weir.metrics().labels("weir_client_paused")
+    wait_until(lambda: "resume client etl" in pair.weir.log(), what="a line in the log")
+
+
+def test_a_pause_ends_by_itself(pair):
+    runaway = {"x-weir-client": "etl"}
+    reply = ask(pair.weir.admin, "POST", "/clients/pause?client=etl&for=1s&reason=a+moment")
+    assert reply.status == 200
+    assert reply.json() == {"order": "pause", "client": "etl", "seconds": 1, "reason": "a moment"}
+    assert pair.weir.converse(headers=runaway).status == 429
+    wait_until(lambda: pair.weir.converse(headers=runaway).status == 200, what="the end of the pause")
+    wait_until(lambda: "client etl is no longer paused by operator" in pair.weir.log(), what="a line in the log")
+
+
+def test_calls_that_wait_and_requests_that_are_passed_on_are_paused_too(start):
+    s = start(
+        weir={
+            "quotas": [{"model": SONNET, "region": EAST, "tokens_per_minute": 3000}],
+            "routes": [{"model": SONNET, "targets": [{"region": EAST}]}],
+        }
+    )
+    runaway = {"x-weir-client": "etl"}
+    guarded = lambda: ask(  # noqa: E731
+        s.weir.port, "POST", "/guardrail/abc/version/1/apply", {"source": "INPUT", "content": []}, headers=runaway
+    )
+    before = guarded()
+    with ThreadPoolExecutor(6) as crowd:
+        calls = [crowd.submit(s.weir.converse, max_tokens=250, headers=runaway, timeout=60) for _ in range(6)]
+        wait_until(lambda: s.weir.status()["waiting_calls"] > 0, what="waiting calls")
+        assert client(s, "pause", "etl")[0] == 0
+        seen = {call.result(10).status for call in calls}
+    assert 429 in seen and seen <= {200, 429}
+    assert before.status != 429
+    reply = guarded()
+    assert reply.status == 429 and "of this client" in reply.json()["message"]
+    assert client(s, "resume", "etl")[0] == 0
+    assert guarded().status == before.status
+
+
+def test_an_sdk_that_was_refused_by_a_pause_goes_on_after_it(pair):
+    headers = {"x-weir-client": "etl", "amz-sdk-invocation-id": "6c7b9e0a-0000-4000-8000-000000000001"}
+    assert client(pair, "pause", "etl", "--for", "1h")[0] == 0
+    assert pair.weir.converse(headers=headers).status == 429
+    assert pair.weir.converse(headers=headers).status == 429
+    assert client(pair, "resume", "etl")[0] == 0
+    assert pair.weir.converse(headers=headers).status == 200
+
+
+def test_wrong_orders_for_clients_are_refused_and_named(start):
+    s = start(weir={"clients": [{"name": "chat", "key_sha256": hashlib.sha256(b"sesame").hexdigest()}]})
+    code, text = client(s, "pause", "chta")
+    assert code == 1 and "no client `chta` is configured; configured are chat" in text, text
+    code, text = client(s, "pause", "chat", "--for", "15")
+    assert code == 1 and "with its unit" in text
+    assert client(s, "pause")[0] == 2
+    assert ask(s.weir.admin, "GET", "/clients/pause?client=chat").status == 405
+    assert ask(s.weir.admin, "POST", "/clients").status == 405
+    assert ask(s.weir.admin, "POST", "/clients/stop?client=chat").status == 400
+    assert ask(s.weir.admin, "GET", "/clients").json()["paused"] == []
+    assert client(s, "pause", "chat")[0] == 0
+    reply = s.weir.converse(headers={"Authorization": "Bearer sesame"})
+    assert reply.status == 429

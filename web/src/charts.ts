@@ -15,7 +15,7 @@ export const kTotals: ChartOptions[] = [
   { title: "429 from Bedrock a second", format: rate, lines: [line("throttled_per_second", "429", "--warn-line", { fill: true })] },
   { title: "503 and overload from Bedrock a second", format: rate, lines: [line("unavailable_per_second", "503", "--bad-line", { fill: true })] },
   { title: "Waiting calls by class", format: count, whole: true, lines: [line("waiting_interactive", "interactive", "--line-1"), line("waiting_standard", "standard", "--line-2"), line("waiting_batch", "batch", "--line-3")] },
-  { title: "Calls in flight and open connections", format: count, whole: true, lines: [line("in_flight", "in flight", "--line-1", { fill: true }), line("connections", "connections", "--line-3", { dash: true })] },
+  { title: "Calls in flight, open streams and connections", format: count, whole: true, lines: [line("in_flight", "in flight", "--line-1", { fill: true }), line("streams", "streams", "--line-2"), line("connections", "connections", "--line-3", { dash: true })] },
 ];
 
 export const kTarget: ChartOptions[] = [

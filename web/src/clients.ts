@@ -48,6 +48,7 @@ export class ClientList {
     rows.sort(
       (a, b) => (b.client.waiting ?? 0) - (a.client.waiting ?? 0) || b.rates.tokens - a.rates.tokens || a.client.name.localeCompare(b.client.name),
     );
+    const paused = new Set((this.frame.status.paused ?? []).map((one) => one.client));
     const seconds = this.past.seconds();
     this.table.show(
       rows.slice(0, kShown).map(({ client, rates }) => ({
@@ -55,7 +56,7 @@ export class ClientList {
         link: `#/client/${encodeURIComponent(client.name)}`,
         cells: [
           { text: clientName(client.name) },
-          { text: client.priority ?? "–" },
+          paused.has(client.name) ? { text: `${client.priority ? `${client.priority}, ` : ""}paused`, severity: "warn" } : { text: client.priority ?? "–" },
           { text: client.share === undefined ? "–" : String(client.share) },
           { text: count(client.waiting ?? 0), severity: (client.waiting ?? 0) > 0 ? "warn" : undefined },
           { text: perSecond(rates.answered) },

@@ -1,12 +1,14 @@
-// One target, client, model, Region or account: the way down.
+// One target, client, model, Region, account or request: the way down.
 import { Bar } from "./bar";
 import { Charts, kClient, kModel, kTarget } from "./charts";
 import { el, Rows, setClass, setHidden, setText } from "./dom";
-import type { Frame, Limit, Target } from "./frame";
+import type { Frame, Limit, Quantiles, Target } from "./frame";
 import { targetName } from "./frame";
+import { GroupTable, stateText, sumsOf, type Member } from "./groups";
 import type { Orders } from "./orders";
 import type { Past } from "./past";
 import { heldInVainShare } from "./clients";
+import { RequestList, RequestView } from "./requests";
 import { stateOf, TargetList } from "./targets";
 import { heldInVain } from "./trouble";
 import { count, duration, percent, perSecond, latency } from "./words";
@@ -17,7 +19,7 @@ export interface Route {
 }
 
 export function routeOf(hash: string): Route | null {
-  const parts = /^#\/(target|client|model|region|account)\/(.+)$/.exec(hash);
+  const parts = /^#\/(target|client|model|region|account|request)\/(.+)$/.exec(hash);
   if (parts === null) {
     return null;
   }
@@ -74,6 +76,7 @@ class TargetView implements View {
   private frame: Frame | null = null;
   private target: Target | null = null;
   private actions: HTMLElement;
+  private requests: RequestList;
 
   constructor(
     private name: string,
@@ -85,7 +88,8 @@ class TargetView implements View {
     this.limits = bars(list, () => this.frame!, (limit) => heldInVain(this.target!, limit));
     this.charts = new Charts("target", name, kTarget, span);
     this.actions = orders.buttons(() => this.target);
-    this.node = el("div", {}, this.path, this.gone, this.state, list, this.actions, this.facts.node, this.charts.node);
+    this.requests = new RequestList(partsOf(name));
+    this.node = el("div", {}, this.path, this.gone, this.state, list, this.actions, this.facts.node, this.charts.node, this.requests.node);
   }
 
   update(frame: Frame): void {
@@ -117,6 +121,7 @@ class TargetView implements View {
       ["429", `${perSecond(rates.throttled)} a second`],
       ["503 and overload", `${perSecond(rates.unavailable)} a second`],
       ["Other failures", `${perSecond(rates.failed)} a second`],
+      ...latencyFacts(frame, target.model),
       ["Mean time of an answer", target.mean_service_seconds > 0 ? latency(target.mean_service_seconds) : "not known yet"],
       ["max_tokens that callers ask for", tokens.mean_asked > 0 ? `${count(tokens.mean_asked)} on average${tokens.enough > 0 ? `; ${count(tokens.enough)} are enough` : ""}` : "not known yet"],
       ["Usable part of the token quota", percent(tokens.usable_share)],
@@ -143,6 +148,7 @@ class TargetView implements View {
 
   close(): void {
     this.charts.close();
+    this.requests.close();
   }
 }
 
@@ -152,25 +158,36 @@ class ClientView implements View {
   private charts: Charts;
   private limits: Rows<Limit>;
   private frame: Frame | null = null;
+  private state = el("span", {});
+  private actions: { node: HTMLElement; update(paused: boolean): void };
+  private requests: RequestList;
 
   constructor(
     private name: string,
     private past: Past,
+    orders: Orders,
     span: string,
   ) {
     const list = el("div", { class: "bars wide" });
     this.limits = bars(list, () => this.frame!, () => 0);
     this.charts = new Charts("client", name, kClient, span);
-    this.node = el("div", {}, list, this.facts.node, this.charts.node);
+    this.actions = orders.clientButtons(name);
+    this.requests = new RequestList({ client: name });
+    this.node = el("div", {}, this.state, list, this.actions.node, this.facts.node, this.charts.node, this.requests.node);
   }
 
   update(frame: Frame): void {
     this.frame = frame;
     const client = frame.clients.find((one) => one.name === this.name);
+    const paused = (frame.status.paused ?? []).filter((one) => one.client === this.name);
+    this.actions.update(paused.length > 0);
+    setText(this.state, paused.length > 0 ? "paused" : "served");
+    setClass(this.state, `state ${paused.length > 0 ? "warn" : "good"}`);
     this.limits.show(client?.limits ?? []);
     const rates = this.past.clientRates(this.name);
     const outcomes = Object.entries(client?.outcomes ?? {}).filter(([, calls]) => calls > 0);
     this.facts.show([
+      ...paused.map((one): [string, string] => ["Order", `paused by ${one.by}, ${duration(one.seconds_left)} left${one.reason ? `: ${one.reason}` : ""}`]),
       ["Class", client?.priority ?? "not configured"],
       ["Share", client?.share === undefined ? "not configured" : String(client.share)],
       ["Waiting calls", count(client?.waiting ?? 0)],
@@ -194,23 +211,50 @@ class ClientView implements View {
 /** Targets that have something in common; of a model its latencies too. */
 class GroupView implements View {
   readonly node: HTMLElement;
+  private facts = new Facts();
   private list: TargetList;
   private charts: Charts | null;
+  private parts: GroupTable[];
+  private requests: RequestList;
 
   constructor(
     private route: Route,
-    past: Past,
+    private past: Past,
     span: string,
   ) {
+    const kind = route.kind as Member;
     this.list = new TargetList(past);
-    this.charts = route.kind === "model" ? new Charts("model", route.name, kModel, span) : null;
-    this.node = el("div", {}, this.list.node, ...(this.charts ? [this.charts.node] : []));
+    this.charts = kind === "model" ? new Charts("model", route.name, kModel, span) : null;
+    this.parts = kDown[kind].map((member) => new GroupTable(member, past));
+    this.requests = new RequestList({ [kind]: route.name });
+    this.node = el(
+      "div",
+      {},
+      this.facts.node,
+      this.list.node,
+      ...this.parts.map((part) => part.node),
+      ...(this.charts ? [this.charts.node] : []),
+      this.requests.node,
+    );
   }
 
   update(frame: Frame): void {
     const { kind, name } = this.route;
-    const member = kind as "account" | "region" | "model";
-    this.list.update(frame, frame.status.targets.filter((target) => target[member] === name));
+    const targets = frame.status.targets.filter((target) => target[kind as Member] === name);
+    this.list.update(frame, targets);
+    this.parts.forEach((part) => part.update(targets));
+    const sums = sumsOf(targets, this.past);
+    const waiting = frame.status.waiting.filter((one) => kind === "model" && one.model === name);
+    this.facts.show([
+      ["Targets", `${count(sums.targets)}, ${stateText(sums)}`],
+      ["Calls in flight", count(sums.inFlight)],
+      ...(kind === "model" ? [["Waiting calls", waiting.map((one) => `${one.priority} ${count(one.calls)}`).join(", ") || "none"] as [string, string]] : []),
+      ["Answered", `${perSecond(sums.answered)} a second`],
+      ["429", `${perSecond(sums.throttled)} a second`],
+      ["503 and overload", `${perSecond(sums.unavailable)} a second`],
+      ["Other failures", `${perSecond(sums.failed)} a second`],
+      ...(kind === "model" ? latencyFacts(frame, name) : []),
+    ]);
   }
 
   span(span: string): void {
@@ -219,7 +263,28 @@ class GroupView implements View {
 
   close(): void {
     this.charts?.close();
+    this.requests.close();
   }
+}
+
+/** What a click leads down to. */
+const kDown: Record<Member, Member[]> = { account: ["region", "model"], region: ["account", "model"], model: ["account", "region"] };
+
+/** Of a target's name, which may have an endpoint and a tier behind its model. */
+function partsOf(name: string): Record<string, string> {
+  const [account = "", region = "", ...rest] = name.split("/");
+  const more = rest.findIndex((part, i) => i > 0 && /^(mantle|default|flex|priority|reserved)$/.test(part));
+  return { account, region, model: (more < 0 ? rest : rest.slice(0, more)).join("/") };
+}
+
+function latencyFacts(frame: Frame, model: string): [string, string][] {
+  const found = frame.latency.find((one) => one.model === model);
+  const words = (value: Quantiles | null): string =>
+    value === null ? "none in the last minute" : `half within ${latency(value.half)}, 95 % within ${value.beyond ? "more than " : ""}${latency(value.most)}`;
+  return [
+    ["Time of an answer, this model", words(found?.request ?? null)],
+    ["Time to the first token, this model", words(found?.first_token ?? null)],
+  ];
 }
 
 export function viewOf(route: Route, past: Past, orders: Orders, span: string): View {
@@ -227,7 +292,9 @@ export function viewOf(route: Route, past: Past, orders: Orders, span: string): 
     case "target":
       return new TargetView(route.name, past, orders, span);
     case "client":
-      return new ClientView(route.name, past, span);
+      return new ClientView(route.name, past, orders, span);
+    case "request":
+      return new RequestView(route.name);
     default:
       return new GroupView(route, past, span);
   }

@@ -32,6 +32,8 @@ export interface Target {
     for_all_clients: boolean;
     seconds_left: number;
   };
+  /** Of a route, and no call has had to do with it so far. */
+  unused?: boolean;
   limits: Limit[];
   max_tokens: {
     mean_asked: number;
@@ -91,6 +93,13 @@ export interface Incident {
   resolved: number;
 }
 
+export interface Paused {
+  client: string;
+  by: string;
+  reason: string;
+  seconds_left: number;
+}
+
 export interface Frame {
   time_ms: number;
   instance: string;
@@ -98,8 +107,10 @@ export interface Frame {
   quota_window_seconds: number;
   reload: boolean;
   connections: { active: number; idle: number };
+  streams: number;
   store: { joined: boolean; instances: number } | null;
   clients: Client[];
+  unused: Pick<Target, "account" | "region" | "model" | "endpoint" | "tier" | "limits">[];
   counts: {
     outcomes: Counts;
     refusals: Counts;
@@ -116,7 +127,9 @@ export interface Frame {
     in_flight: number;
     targets: Target[];
     waiting: { model: string; priority: string; calls: number }[];
+    overrides?: { account: string | null; region: string | null; model: string | null; state: string; by: string; reason: string; seconds_left: number }[];
     shedding?: { priority: string; by: string; reason: string; seconds_left: number }[];
+    paused?: Paused[];
     shared: { quota: string; mode: string; instances: number }[];
   };
 }
@@ -141,4 +154,64 @@ export function targetName(target: Target): string {
     parts.push(target.tier);
   }
   return parts.join("/");
+}
+
+/** One of GET /requests. */
+export interface Brief {
+  id: string;
+  arrived_unix_ms: number;
+  client: string | null;
+  operation: string | null;
+  model: string | null;
+  target_account: string | null;
+  target_region: string | null;
+  target_model: string | null;
+  outcome: string | null;
+  status: number | null;
+  error: string | null;
+  reason: string | null;
+  attempts: number;
+  queued_ms: number | null;
+  first_content_ms: number | null;
+  total_ms: number | null;
+}
+
+export interface Recent {
+  requests: Brief[];
+  complete: boolean;
+  looked_at: number;
+}
+
+/** GET /explain/ID, what of it is shown. */
+export interface Explanation {
+  id: string;
+  state: string;
+  sentences: string[];
+  faster: { text: string }[];
+  request: { arrived_unix_ms: number; client: string | null; operation: string | null; model: string | null; priority: string };
+  steps: { step: string; from_ms: number | null; to_ms?: number | null; because?: string; account?: string | null; region: string | null; model: string | null; result?: string | null; choice?: string }[];
+  answer: { status: number | null; outcome: string | null; reason: string | null };
+  times: { total_ms: number | null; queued_ms: number | null; first_content_ms: number | null };
+}
+
+/** The targets of routes, those that nobody has called yet included. */
+export function withUnused(frame: Frame): Frame {
+  const orders = frame.status.overrides ?? [];
+  const means = (part: string | null, value: string): boolean => part === null || part === value;
+  for (const one of frame.unused) {
+    const held = orders.find((order) => means(order.account, one.account) && means(order.region, one.region) && means(order.model, one.model));
+    frame.status.targets.push({
+      ...one,
+      unused: true,
+      breaker: "closed",
+      held: held ?? null,
+      in_flight: 0,
+      daily_closed: false,
+      misconfigured: false,
+      max_tokens: { mean_asked: 0, mean_settled_cost: 0, usable_share: 1, enough: 0, right_sized: 0, truncated: 0 },
+      mean_service_seconds: 0,
+    });
+  }
+  frame.unused = [];
+  return frame;
 }

@@ -2,7 +2,7 @@
 import "./style.css";
 import { routeOf, viewOf, type Route, type View } from "./detail";
 import { el, Rows, setAttribute, setClass, setHidden, setText } from "./dom";
-import type { Frame } from "./frame";
+import { withUnused, type Frame } from "./frame";
 import { Orders } from "./orders";
 import { Overview } from "./overview";
 import { Past } from "./past";
@@ -123,7 +123,7 @@ function render(): void {
   const { status, connections, mode } = frame;
   setText(
     facts,
-    `${plural(status.in_flight, "call")} in flight · ${count(status.waiting_calls)} waiting · ${plural(connections.active + connections.idle, "open connection")}${mode === "observe" ? " · mode: observe, nothing is held back" : ""}`,
+    `${plural(status.in_flight, "call")} in flight · ${count(status.waiting_calls)} waiting · ${plural(frame.streams, "open stream")} · ${plural(connections.active + connections.idle, "open connection")}${mode === "observe" ? " · mode: observe, nothing is held back" : ""}`,
   );
   setHidden(reload, !frame.reload);
   setText(
@@ -162,7 +162,7 @@ let lostSince = 0;
 function start(): void {
   void listen({
     frame(next) {
-      frame = next;
+      frame = withUnused(next);
       past.add(next);
       lostSince = 0;
       setText(live, `Live, ${clock(next.time_ms)}`);

@@ -1,4 +1,4 @@
-// What an operator can do from here: close, drain or open a target for a time; reload.
+// What an operator can do from here: close, drain or open a target, pause a client for a time; reload.
 import { el, setHidden, setText } from "./dom";
 import type { Target } from "./frame";
 import { targetName } from "./frame";
@@ -24,6 +24,14 @@ const kOrders: Order[] = [
   { verb: "drain", label: "Drain", title: "Drain", effect: "Calls go to their other targets. Those that have none still go there." },
   { verb: "open", label: "Open", title: "Open", effect: "Takes back close and drain, and keeps the target in use for this time, whatever the breaker finds." },
 ];
+
+const reasonField = (): HTMLInputElement => el("input", { id: "order-reason", required: true, maxlength: "200", autocomplete: "off" });
+
+function timeAndReason(): { fields: Node[]; time: HTMLSelectElement; reason: HTMLInputElement } {
+  const time = el("select", { id: "order-time" }, ...kTimes.map(([value, words]) => el("option", { value, selected: value === "15m" }, words)));
+  const reason = reasonField();
+  return { fields: [el("label", { for: "order-time" }, "For"), time, el("label", { for: "order-reason" }, "Reason"), reason], time, reason };
+}
 
 /** A dialog that asks once and says what came of it. */
 class Asking {
@@ -98,16 +106,51 @@ export class Orders {
     );
   }
 
+  /** Pause and resume; of these the one that fits is shown. */
+  clientButtons(client: string): { node: HTMLElement; update(paused: boolean): void } {
+    const pause = el("button", { type: "button", click: () => this.pause(client) }, "Pause …");
+    const resume = el("button", { type: "button", click: () => this.resume(client) }, "Resume …");
+    return {
+      node: el("div", { class: "buttons" }, pause, resume),
+      update(paused) {
+        setHidden(pause, paused);
+        setHidden(resume, !paused);
+      },
+    };
+  }
+
+  private pause(client: string): void {
+    const { fields, time, reason } = timeAndReason();
+    this.asking.ask(
+      `Pause client ${client}`,
+      "Weir refuses its calls with 429, those that wait included. Calls under way are not touched. The order is logged with its reason, and is gone after a restart.",
+      fields,
+      async () => {
+        await post("/clients/pause", { client, for: time.value, reason: reason.value.trim() });
+        return `Client ${client}: order given to pause it.`;
+      },
+    );
+  }
+
+  private resume(client: string): void {
+    const reason = reasonField();
+    this.asking.ask(
+      `Resume client ${client}`,
+      "Weir takes its calls again at once. The order is logged with its reason.",
+      [el("label", { for: "order-reason" }, "Reason"), reason],
+      async () => {
+        await post("/clients/resume", { client, reason: reason.value.trim() });
+        return `Client ${client}: order given to resume it.`;
+      },
+    );
+  }
+
   private order(order: Order, target: Target): void {
-    const time = el("select", { id: "order-time" }, ...kTimes.map(([value, words]) => el("option", { value, selected: value === "15m" }, words)));
-    const reason = el("input", { id: "order-reason", required: true, maxlength: "200", autocomplete: "off" });
+    const { fields, time, reason } = timeAndReason();
     this.asking.ask(
       `${order.title} ${target.region} · ${target.model}`,
       `${order.effect} The order is logged with its reason, and is gone after a restart.`,
-      [
-        el("label", { for: "order-time" }, "For"), time,
-        el("label", { for: "order-reason" }, "Reason"), reason,
-      ],
+      fields,
       async () => {
         await post(`/targets/${order.verb}`, {
           account: target.account,

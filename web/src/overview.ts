@@ -2,11 +2,14 @@
 import { Charts, kTotals } from "./charts";
 import { ClientList } from "./clients";
 import { linkOf, type View } from "./detail";
-import { el, setText } from "./dom";
+import { el, setHidden, setText } from "./dom";
 import type { Frame, Quantiles } from "./frame";
 import { flowKey, type Past } from "./past";
+import { GroupTable } from "./groups";
+import { idForm, RequestList } from "./requests";
 import { Table } from "./table";
 import { TargetList } from "./targets";
+import { severalAccounts } from "./trouble";
 import { count, dateAndClock, latency, plural, shortModel } from "./words";
 
 const section = (title: string, ...content: Node[]): HTMLElement => el("section", {}, el("h2", {}, title), ...content);
@@ -33,11 +36,20 @@ export class Overview implements View {
   private incidents = new Table("Incidents", ["Incident", "~State", "~Since", "~What weir knows and did"], "No incident.");
   private unwatched = el("p", { class: "soft" });
   private instances = el("p", {});
+  private shared = new Table("Shared quotas", ["Quota", "~Books", "Instances"], "No quota is shared so far.");
+  private accounts: GroupTable;
+  private accountsSection: HTMLElement;
+  private regions: GroupTable;
+  private requests = new RequestList({});
 
   constructor(private past: Past, span: string) {
     this.targets = new TargetList(past);
     this.clients = new ClientList(past);
     this.charts = new Charts("total", "all", kTotals, span);
+    this.accounts = new GroupTable("account", past);
+    this.accountsSection = section("Accounts", this.accounts.node);
+    this.regions = new GroupTable("region", past);
+    this.requests.node.append(idForm());
     this.node = el(
       "div",
       {},
@@ -49,15 +61,20 @@ export class Overview implements View {
         section("Waiting", this.waiting.node),
         section("Answered by another target", this.flows.node),
       ),
+      el("div", { class: "columns" }, this.accountsSection, section("Regions", this.regions.node)),
       section("Latency, last minute", this.latencies.node),
       section("Clients", this.clients.node),
+      this.requests.node,
       section("Incidents", this.incidents.node, this.unwatched),
-      section("Instances and store", this.instances),
+      section("Instances and store", this.instances, this.shared.node),
     );
   }
 
   update(frame: Frame): void {
     this.targets.update(frame, frame.status.targets);
+    this.accounts.update(frame.status.targets);
+    setHidden(this.accountsSection, !severalAccounts(frame));
+    this.regions.update(frame.status.targets);
     this.clients.update(frame);
     this.waiting.show(
       frame.status.waiting.map((one) => ({
@@ -113,6 +130,20 @@ export class Overview implements View {
       frame.incidents.watched ? "" : "Nobody is to be told of incidents, so weir records none. aws.incidents in the configuration names a topic or a webhook.",
     );
     setText(this.instances, instancesText(frame));
+    setHidden(this.shared.node, frame.store === null);
+    this.shared.show(
+      [...frame.status.shared]
+        .sort((a, b) => Number(a.mode === "joined") - Number(b.mode === "joined") || a.quota.localeCompare(b.quota))
+        .slice(0, 30)
+        .map((one) => ({
+          key: one.quota,
+          cells: [
+            { text: one.quota },
+            { text: one.mode === "joined" ? "in the store" : "this instance counts alone", severity: one.mode === "joined" ? undefined : ("bad" as const) },
+            { text: count(one.instances) },
+          ],
+        })),
+    );
   }
 
   span(span: string): void {
@@ -121,6 +152,7 @@ export class Overview implements View {
 
   close(): void {
     this.charts.close();
+    this.requests.close();
   }
 }
 

@@ -1,5 +1,5 @@
 // GET /events, /history and POST, with the admin key where one is needed.
-import type { Frame, History } from "./frame";
+import type { Explanation, Frame, History, Recent } from "./frame";
 
 const kKey = "weir-admin-key"; // of this tab's session storage: gone with the tab
 const kSilence = 8_000; // ms without a frame after which the connection counts as lost
@@ -46,6 +46,14 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
 export async function history(kind: string, name: string, span: string): Promise<History> {
   const query = new URLSearchParams({ kind, name, span });
   return (await (await ask(`/history?${query}`)).json()) as History;
+}
+
+export async function recent(query: Record<string, string>): Promise<Recent> {
+  return (await (await ask(`/requests?${new URLSearchParams(query)}`)).json()) as Recent;
+}
+
+export async function explanation(id: string): Promise<Explanation> {
+  return (await (await ask(`/explain/${encodeURIComponent(id)}`)).json()) as Explanation;
 }
 
 export async function post(path: string, body?: unknown): Promise<unknown> {

@@ -24,6 +24,9 @@ export function stateOf(target: Target): State {
   if (target.daily_closed) {
     return { word: "day used up", severity: "bad" };
   }
+  if (target.unused) {
+    return { word: "not used yet", severity: "good" };
+  }
   switch (target.breaker) {
     case "open":
       return { word: "down", severity: "bad" };
@@ -103,10 +106,11 @@ class TargetRow implements Row<Target> {
 export class TargetList {
   readonly node: HTMLElement;
   frame: Frame | null = null;
+  private targets: readonly Target[] = [];
   private rows: Rows<Target>;
   private more = el("button", { type: "button", class: "more", click: () => this.showMore() });
   private shown = kShown;
-  private none = el("p", { class: "empty" }, "No target has been used yet. Targets appear with their first call.");
+  private none = el("p", { class: "empty" }, "No route names a target, and none has been used yet. A target appears with its first call.");
 
   constructor(readonly past: Past) {
     const list = el("ul", { class: "targets" });
@@ -133,6 +137,7 @@ export class TargetList {
 
   update(frame: Frame, targets: readonly Target[]): void {
     this.frame = frame;
+    this.targets = targets;
     const ranked = targets.map((target, place) => ({ target, place, rank: rank(target, this.past) }));
     ranked.sort((a, b) => b.rank - a.rank || a.place - b.place);
     this.rows.show(ranked.slice(0, this.shown).map((one) => one.target));
@@ -145,7 +150,7 @@ export class TargetList {
   private showMore(): void {
     this.shown = Infinity;
     if (this.frame) {
-      this.update(this.frame, this.frame.status.targets);
+      this.update(this.frame, this.targets);
     }
   }
 }

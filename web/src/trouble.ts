@@ -173,6 +173,15 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
       link: null,
     });
   }
+  for (const order of frame.status.paused ?? []) {
+    out.push({
+      key: `paused/${order.client}/${order.by}`,
+      severity: "warn",
+      what: `Client ${order.client} is paused by order of ${order.by === "operator" ? "an operator" : order.by}.`,
+      doing: `Its calls are refused for ${duration(order.seconds_left)} more.${order.reason === "" ? "" : ` Reason: ${order.reason}.`}`,
+      link: `#/client/${encodeURIComponent(order.client)}`,
+    });
+  }
   const refusals = past.refusalsMinute();
   if (refusals.length > 0) {
     const all = refusals.reduce((total, [, calls]) => total + calls, 0);
@@ -215,6 +224,9 @@ export function rank(target: Target, past: Past): number {
   }
   if (target.breaker === "half-open" || target.held?.state === "drain") {
     return 3;
+  }
+  if (target.unused) {
+    return -1;
   }
   const full = fullest(target);
   const minute = past.targetMinute(target);

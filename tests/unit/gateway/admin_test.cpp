@@ -27,6 +27,14 @@ struct Admin {
             asked_for = std::move(id);
             done({asked_for == "known", asked_for == "known" ? "{}" : "weir: nothing is kept"});
         };
+        parts.requests = [](std::string_view target,
+                            std::function<void(std::string)> done) -> Result<void> {
+            if (target != "/requests?limit=1") {
+                return failure("weir: no such query");
+            }
+            done("{}");
+            return {};
+        };
         parts.reload = [this](std::string_view peer, std::function<void(ReloadAnswer)> done) {
             asked_by = peer;
             done(answer);
@@ -50,6 +58,15 @@ struct Admin {
     std::string asked_for;
     std::optional<ScriptedClient> client;
 };
+
+TEST(Admin, RequestsAreListedWithGet) {
+    Admin admin;
+    EXPECT_EQ(admin.ask(get("/requests?limit=1")).body, "{}");
+    EXPECT_EQ(admin.status(get("/requests?limit=x")), 400);
+    EXPECT_EQ(admin.status(post("/requests?limit=1", "")), 405);
+    admin.config.admin_key_sha256 = codec::to_hex(codec::sha256("key"));
+    EXPECT_EQ(admin.status(get("/requests?limit=1")), 401);
+}
 
 TEST(Admin, HealthNeedsNoKeyAndSaysWhetherToComeHere) {
     Admin admin;

@@ -288,6 +288,43 @@ TEST(Inquiry, AsksEveryWorkerAndSaysWhatIsKept) {
     EXPECT_NE(unknown.text.find("Kept are 1 requests"), std::string::npos) << unknown.text;
 }
 
+TEST(Inquiry, ListsRequestsOfEveryWorker) {
+    World world(two_regions());
+    Asked asked(world);
+    observe::Life life;
+    life.ended = 5;
+    for (const std::size_t i : {0U, 1U}) {
+        const std::string id = "r" + std::to_string(i);
+        life.id = id;
+        life.unix_ms = static_cast<std::int64_t>(i);
+        asked.workers[i]->lives.remember(life, true);
+    }
+    std::string answer;
+    auto survey = std::make_unique<Survey>(
+        Survey{observe::RecentRequests({}), [&](std::string text) { answer = std::move(text); }});
+    list_requests(asked.workers, 0, std::move(survey));
+    while (world.loop.poll() > 0) {
+    }
+    const auto json = nlohmann::json::parse(answer);
+    ASSERT_EQ(json["requests"].size(), 2U);
+    EXPECT_EQ(json["requests"][0]["id"], "r1");
+}
+
+TEST(Inquiry, TheQueryOfAListIsStrict) {
+    const auto query = recent_query("/requests?client=a%2Eb&region=us-east-1&outcome=ok&limit=7");
+    ASSERT_TRUE(query) << query.error().message;
+    EXPECT_EQ(query->client, "a.b");
+    EXPECT_EQ(query->region, "us-east-1");
+    EXPECT_EQ(query->outcome, "ok");
+    EXPECT_EQ(query->limit, 7U);
+    EXPECT_EQ(recent_query("/requests")->limit, 50U);
+    for (const char* bad :
+         {"?limit=0", "?limit=201", "?limit=7x", "?limit=", "?limit=-1", "?clients=a", "?client"}) {
+        const std::string target = std::string("/requests") + bad;
+        EXPECT_FALSE(recent_query(target)) << bad;
+    }
+}
+
 TEST(Inquiry, OtherRegionsAreThoseThatTheRouteDoesNotUse) {
     Config config = two_regions();
     EXPECT_EQ(other_regions(config, kModel, "us-east-1"), std::vector<std::string>{"us-west-2"});

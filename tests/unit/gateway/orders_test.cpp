@@ -42,13 +42,25 @@ TEST(Orders, AreReadFromQueryAndBody) {
     EXPECT_EQ(order->lasts, std::nullopt) << "takes back";
     order = read("/shed", "", R"({"priority":"standard","for":"2h"})");
     ASSERT_TRUE(order);
-    EXPECT_FALSE(order->hold);
+    EXPECT_EQ(order->kind, OrderKind::shed);
     EXPECT_EQ(order->from, Priority::standard);
     EXPECT_EQ(order->lasts, 2h);
     order = read("/shed", "for=0s");
     ASSERT_TRUE(order);
     EXPECT_EQ(order->lasts, Duration::zero());
     EXPECT_EQ(order->from, Priority::batch);
+    order = read("/clients/pause", "client=etl&for=1h&reason=runs+away");
+    ASSERT_TRUE(order);
+    EXPECT_EQ(order->kind, OrderKind::pause);
+    EXPECT_EQ(order->client, "etl");
+    EXPECT_EQ(order->lasts, 1h);
+    order = read("/clients/pause", "", R"({"client":"etl"})");
+    ASSERT_TRUE(order);
+    EXPECT_EQ(order->lasts, kOrderLasts) << "never for ever by mistake";
+    order = read("/clients/resume", "client=etl");
+    ASSERT_TRUE(order);
+    EXPECT_EQ(order->kind, OrderKind::resume);
+    EXPECT_EQ(order->lasts, std::nullopt);
 }
 
 TEST(Orders, BadOnesAreNamed) {
@@ -69,6 +81,18 @@ TEST(Orders, BadOnesAreNamed) {
               std::string::npos);
     EXPECT_NE(error("/targets/close", "region=a&priority=batch").find("/shed"), std::string::npos);
     EXPECT_NE(error("/shed", "region=a").find("all targets"), std::string::npos);
+    EXPECT_NE(error("/targets/close", "region=a&client=b").find("/clients/"), std::string::npos);
+    EXPECT_NE(error("/shed", "client=b").find("/clients/"), std::string::npos);
+    EXPECT_NE(error("/clients/pause", "").find("name the client"), std::string::npos);
+    EXPECT_NE(error("/clients/pause", "client=a%0Ab").find("name the client"), std::string::npos);
+    EXPECT_NE(error("/clients/pause", "client=" + std::string(65, 'a')).find("1 to 64"),
+              std::string::npos);
+    EXPECT_NE(error("/clients/pause", "client=a&for=0s").find("with its unit"), std::string::npos);
+    EXPECT_NE(error("/clients/pause", "client=a&region=b").find("/targets/"), std::string::npos);
+    EXPECT_NE(error("/clients/pause", "client=a&priority=batch").find("/shed"), std::string::npos);
+    EXPECT_NE(error("/clients/resume", "client=a&for=1m").find("does not belong"),
+              std::string::npos);
+    EXPECT_NE(error("/clients", "client=a").find("/clients/pause"), std::string::npos);
     EXPECT_NE(error("/shed", "priority=low").find("interactive"), std::string::npos);
 }
 
@@ -113,6 +137,25 @@ TEST_F(Known, TargetsAreThoseOfRoutesAndOfCalls) {
     EXPECT_EQ(check({"us-west-2", "a", ""}), "no such target; no target is known so far");
 }
 
+TEST_F(Known, ClientsAreThoseWithAKeyOrAnybody) {
+    Order order;
+    order.kind = OrderKind::pause;
+    order.client = "etl";
+    EXPECT_TRUE(check_order(order, config, status)) << "clients name themselves";
+    config.clients.push_back({.name = "chat"});
+    EXPECT_TRUE(check_order(order, config, status)) << "still, for none has a key";
+    config.clients.front().key_sha256 = {std::string(64, 'a')};
+    ASSERT_FALSE(check_order(order, config, status));
+    EXPECT_EQ(check_order(order, config, status).error().message,
+              "no client `etl` is configured; configured are chat");
+    order.client = "chat";
+    EXPECT_TRUE(check_order(order, config, status));
+    order.kind = OrderKind::resume;
+    order.client = "gone";
+    status.paused.push_back({.client = "gone"});
+    EXPECT_TRUE(check_order(order, config, status)) << "a reload took it away while paused";
+}
+
 TEST_F(Known, TheAnswerNamesWhatIsMeant) {
     auto order = read("/targets/close", "region=us-east-1&for=90s&reason=x");
     ASSERT_TRUE(order);
@@ -127,6 +170,15 @@ TEST_F(Known, TheAnswerNamesWhatIsMeant) {
     ASSERT_TRUE(order);
     EXPECT_EQ(describe(*order),
               "shed calls of the class batch and lower for 60 s, no reason given");
+    order = read("/clients/pause", "client=etl&for=1m&reason=x");
+    ASSERT_TRUE(order);
+    EXPECT_EQ(describe(*order), "pause client etl for 60 s, because: x");
+    EXPECT_EQ(nlohmann::json::parse(order_json(*order, {})),
+              (nlohmann::json{
+                  {"order", "pause"}, {"client", "etl"}, {"seconds", 60.0}, {"reason", "x"}}));
+    order = read("/clients/resume", "client=etl");
+    ASSERT_TRUE(order);
+    EXPECT_EQ(describe(*order), "resume client etl, no reason given");
 }
 
 }  // namespace

@@ -215,6 +215,40 @@ TEST(LiveFrame, JoinsWhatIsConfiguredWithWhatHappens) {
     EXPECT_TRUE(out["latency"][0]["first_token"].is_null());
 }
 
+TEST(LiveFrame, TargetsOfRoutesAreThereBeforeTheirFirstCall) {
+    World world;
+    Config config;
+    config.quota_share = 0.5;
+    RouteConfig route;
+    route.model = "m";
+    route.targets.resize(3);
+    route.targets[0].region = "us-east-1";
+    route.targets[1].region = "us-west-2";
+    route.targets[2].region = "us-west-2";
+    route.targets[2].model = "small";
+    config.routes = {route, route};
+    QuotaConfig quota;
+    quota.models = {"m"};
+    quota.tokens_per_minute = 1'000;
+    config.quotas.push_back(quota);
+    Status status;
+    TargetStatus used;
+    used.region = "us-east-1";
+    used.model = "m";
+    status.targets.push_back(used);
+    LiveFrame frame;
+    frame.config = &config;
+    frame.incidents = "{}";
+    const json out = json::parse(live_frame_json(frame, status, world.counts(), {}));
+    ASSERT_EQ(out["unused"].size(), 2) << "each once, and none that has been used";
+    EXPECT_EQ(out["unused"][0]["region"], "us-west-2");
+    EXPECT_EQ(out["unused"][0]["account"], "default");
+    ASSERT_EQ(out["unused"][0]["limits"].size(), 1);
+    EXPECT_EQ(out["unused"][0]["limits"][0]["limit"], 500);
+    EXPECT_EQ(out["unused"][1]["model"], "small");
+    EXPECT_TRUE(out["unused"][1]["limits"].empty());
+}
+
 TEST(LiveName, NamesEndpointAndTierOnlyWhereTheyAreNotTheUsualOnes) {
     TargetStatus target;
     target.region = "us-east-1";
