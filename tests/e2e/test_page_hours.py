@@ -1,56 +1,9 @@
 """The page over an hour, from a scripted stream of frames: what a real gateway would take an hour for."""
 
-from pathlib import Path
-
 import pytest
-from browser import PATIENCE
+from fed_page import Fed
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
-
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-
-
-class Fed:
-    """The page, fed by js/page_feed.js."""
-
-    def __init__(self, browser, targets, clients):
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900})
-        self.context.add_init_script((HERE / "js/page_feed.js").read_text())
-        self.context.add_init_script(f"feed.world({targets}, {clients})")
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE * 10 * 1000)
-        self.complaints = []
-        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        html = (ROOT / "web/page.html").read_text()
-        self.page.route("**/*", lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"))
-        self.page.goto("http://127.0.0.1:7071/", wait_until="domcontentloaded")
-        self.session = self.context.new_cdp_session(self.page)
-        self.session.send("Performance.enable", {"timeDomain": "threadTicks"})
-        self.page.wait_for_function("feed.listening()")
-        self.next(3)
-
-    def next(self, seconds=1):
-        """So many frames, each drawn before the next one comes."""
-        return self.page.evaluate("n => feed.next(n)", seconds)
-
-    def until(self, second):
-        while (seen := self.page.evaluate("feed.seconds")) < second:
-            self.next(min(100, second - seen))
-
-    def figures(self):
-        return {m["name"]: m["value"] for m in self.session.send("Performance.getMetrics")["metrics"]}
-
-    def heap(self):
-        for _ in range(2):
-            self.session.send("HeapProfiler.collectGarbage")
-        return self.figures()["JSHeapUsedSize"]
-
-    def show_all(self):
-        more = self.page.get_by_role("button", name="more targets")
-        if more.count():
-            more.click()
-        return self
 
 
 @pytest.fixture

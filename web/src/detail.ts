@@ -263,6 +263,7 @@ class GroupView implements View {
 
   close(): void {
     this.charts?.close();
+    this.list.close();
     this.requests.close();
   }
 }

@@ -47,6 +47,44 @@ export function setAttribute(node: Element, name: string, value: string): void {
 export interface Row<T> {
   node: HTMLElement;
   update(item: T): void;
+  /** Of a row that leaves the page. */
+  close?(): void;
+}
+
+const kNear = "400px"; // what is so near to the screen counts as on it
+
+const sights = new WeakMap<Element, (near: boolean) => void>();
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) {
+      sights.get(entry.target)?.(entry.isIntersecting);
+    }
+  },
+  { rootMargin: kNear },
+);
+
+/** Whether a node is on the screen or near it. */
+export class Sight {
+  near = true;
+
+  /** `comes`: it has come near again. */
+  constructor(
+    private node: Element,
+    comes: () => void,
+  ) {
+    sights.set(node, (near) => {
+      const before = this.near;
+      this.near = near;
+      if (near && !before) {
+        comes();
+      }
+    });
+    watcher.observe(node);
+  }
+
+  close(): void {
+    watcher.unobserve(this.node);
+  }
 }
 
 /** A list whose items keep their elements. */
@@ -73,16 +111,31 @@ export class Rows<T> {
       row.update(item);
       if (row.node === place) {
         place = place.nextElementSibling;
+      } else if (place !== null && row.node === place.nextElementSibling) {
+        // The one that stood here comes later: it is moved, and not all that stand behind it.
+        const later = place;
+        place = row.node.nextElementSibling;
+        this.move(later, null);
       } else {
-        // Moving a node takes the focus from within it.
-        const focused = row.node.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
-        this.container.insertBefore(row.node, place);
-        focused?.focus({ preventScroll: true });
+        this.move(row.node, place);
       }
     }
     for (const key of unused) {
-      this.rows.get(key)!.node.remove();
+      const row = this.rows.get(key)!;
+      row.node.remove();
+      row.close?.();
       this.rows.delete(key);
     }
+  }
+
+  /** Moving a node takes the focus from within it. */
+  private move(node: Element, before: Element | null): void {
+    const focused = node.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
+    this.container.insertBefore(node, before);
+    focused?.focus({ preventScroll: true });
+  }
+
+  close(): void {
+    this.show([]);
   }
 }

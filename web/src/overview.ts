@@ -12,7 +12,7 @@ import { TargetList } from "./targets";
 import { severalAccounts } from "./trouble";
 import { count, dateAndClock, latency, plural, shortModel } from "./words";
 
-const section = (title: string, ...content: Node[]): HTMLElement => el("section", {}, el("h2", {}, title), ...content);
+const section = (title: string, ...content: Node[]): HTMLElement => el("section", { class: "apart" }, el("h2", {}, title), ...content);
 
 const quantile = (value: Quantiles | null, read: "half" | "most"): string =>
   value === null ? "–" : `${read === "most" && value.beyond ? "> " : ""}${latency(value[read])}`;
@@ -53,7 +53,7 @@ export class Overview implements View {
     this.node = el(
       "div",
       {},
-      section("Targets", this.targets.node),
+      el("section", {}, el("h2", {}, "Targets"), this.targets.node),
       section("The whole instance", this.charts.node),
       el(
         "div",
@@ -152,6 +152,7 @@ export class Overview implements View {
 
   close(): void {
     this.charts.close();
+    this.targets.close();
     this.requests.close();
   }
 }

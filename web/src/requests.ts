@@ -73,7 +73,7 @@ export class RequestList {
   constructor(private query: Record<string, string>) {
     this.node = el(
       "section",
-      { class: "requests" },
+      { class: "requests apart" },
       el("h2", {}, "Recent requests"),
       el("p", { class: "filter" }, el("label", { for: "request-kind" }, "Requests "), this.which),
       this.table.node,

@@ -1,6 +1,6 @@
 // The list of targets: state, quota bars, rates.
 import { Bar } from "./bar";
-import { el, Rows, setAttribute, setClass, setHidden, setText, type Row } from "./dom";
+import { el, Rows, Sight, setAttribute, setClass, setHidden, setText, type Row } from "./dom";
 import type { Frame, Limit, Target } from "./frame";
 import { targetName } from "./frame";
 import type { Past } from "./past";
@@ -71,13 +71,28 @@ class TargetRow implements Row<Target> {
   }
 
   private target: Target | null = null;
+  private sight: Sight | null = null;
 
+  /** Out of sight a row keeps its old figures until it is scrolled to: there may be hundreds. */
   update(target: Target): void {
     this.target = target;
-    const { frame, past } = this.list;
+    if (this.sight === null) {
+      this.draw(target);
+      this.sight = new Sight(this.node, () => this.draw(this.target!));
+    } else if (this.sight.near) {
+      this.draw(target);
+    }
+  }
+
+  close(): void {
+    this.sight?.close();
+  }
+
+  private draw(target: Target): void {
+    const { accounts, past } = this.list;
     const { account, region, model, tier, endpoint } = target;
     const more = [...(tier ? [tier] : []), ...(endpoint === "runtime" ? [] : [endpoint])];
-    setText(this.link, [...(severalAccounts(frame!) ? [account] : []), region, ...more].join(" · "));
+    setText(this.link, [...(accounts ? [account] : []), region, ...more].join(" · "));
     setText(this.model, shortModel(model));
     setAttribute(this.link, "aria-label", targetName(target));
     setAttribute(this.link, "href", linkTo(target));
@@ -106,6 +121,7 @@ class TargetRow implements Row<Target> {
 export class TargetList {
   readonly node: HTMLElement;
   frame: Frame | null = null;
+  accounts = false;
   private targets: readonly Target[] = [];
   private rows: Rows<Target>;
   private more = el("button", { type: "button", class: "more", click: () => this.showMore() });
@@ -138,6 +154,7 @@ export class TargetList {
   update(frame: Frame, targets: readonly Target[]): void {
     this.frame = frame;
     this.targets = targets;
+    this.accounts = severalAccounts(frame);
     const ranked = targets.map((target, place) => ({ target, place, rank: rank(target, this.past) }));
     ranked.sort((a, b) => b.rank - a.rank || a.place - b.place);
     this.rows.show(ranked.slice(0, this.shown).map((one) => one.target));
@@ -145,6 +162,10 @@ export class TargetList {
     setHidden(this.more, left <= 0);
     setText(this.more, `Show ${count(Math.max(0, left))} more targets`);
     setHidden(this.none, ranked.length > 0);
+  }
+
+  close(): void {
+    this.rows.close();
   }
 
   private showMore(): void {

@@ -4,6 +4,7 @@
   const encoder = new TextEncoder();
   let control = null;
   let frame = null;
+  let prepared = encoder.encode("\n");
   const json = (body) => new Response(JSON.stringify(body), { status: 200, headers: { "Content-Type": "application/json" } });
 
   // Figures that move as under load: the same ones in each run.
@@ -93,9 +94,9 @@
       }
       const results = frame.counts.attempts[n].results;
       results.ok += some(50);
-      results.throttled_tokens += some(20) === 0 ? 1 : 0;
+      results.throttled_tokens += some(600) === 0 ? 1 : 0;
       results.unavailable += one.breaker === "open" ? 5 : 0;
-      if (some(60) === 0) {
+      if (some(900) === 0) {
         one.breaker = one.breaker === "closed" ? "open" : "closed";
       }
     });
@@ -159,6 +160,16 @@
         await settled();
       }
       return feed.seconds;
+    },
+    /** The same, prepared beforehand; or, without `send`, only what waiting for it costs. */
+    async draw(send) {
+      if (send) {
+        control.enqueue(prepared);
+      }
+      await settled();
+      await settled();
+      move();
+      prepared = encoder.encode(`data: ${JSON.stringify(frame)}\n\n`);
     },
     listening: () => control !== null,
   };

@@ -1,0 +1,48 @@
+"""The admin port's page without weir: a scripted stream of frames feeds it, as fast as it can draw them."""
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+class Fed:
+    """The page, fed by js/page_feed.js."""
+
+    def __init__(self, browser, targets, clients):
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900})
+        self.context.add_init_script((HERE / "js/page_feed.js").read_text())
+        self.context.add_init_script(f"feed.world({targets}, {clients})")
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(600_000)
+        self.complaints = []
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        html = (ROOT / "web/page.html").read_text()
+        self.page.route("**/*", lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"))
+        self.page.goto("http://127.0.0.1:7071/", wait_until="domcontentloaded")
+        self.session = self.context.new_cdp_session(self.page)
+        self.session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self.page.wait_for_function("feed.listening()")
+        self.next(3)
+
+    def next(self, seconds=1):
+        """So many frames, each drawn before the next one comes."""
+        return self.page.evaluate("n => feed.next(n)", seconds)
+
+    def until(self, second):
+        while (seen := self.page.evaluate("feed.seconds")) < second:
+            self.next(min(100, second - seen))
+
+    def figures(self):
+        return {m["name"]: m["value"] for m in self.session.send("Performance.getMetrics")["metrics"]}
+
+    def heap(self):
+        for _ in range(2):
+            self.session.send("HeapProfiler.collectGarbage")
+        return self.figures()["JSHeapUsedSize"]
+
+    def show_all(self):
+        more = self.page.get_by_role("button", name="more targets")
+        if more.count():
+            more.click()
+        return self
