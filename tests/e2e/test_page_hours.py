@@ -20,7 +20,7 @@ def fed(chromium):
 
 
 def test_an_hour_open_does_not_grow(fed):
-    page = fed(40, 200).show_all()
+    page = fed(20, 50).show_all()
     page.until(600)
     heap, nodes = page.heap(), page.figures()["Nodes"]
     page.until(3600)

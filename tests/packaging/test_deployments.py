@@ -260,9 +260,9 @@ def reads_what_there_is(expression):
 
 
 def test_the_rules_read_metrics_that_there_are():
-    deploying = (ROOT / "docs/deploying.md").read_text()
+    handbook = (ROOT / "docs/operations.md").read_text()
     for rule in rules("alert"):
-        assert f"`{rule['alert']}`" in deploying, rule["alert"]
+        assert f"`{rule['alert']}`" in handbook, rule["alert"]
     for rule in rules("expr"):
         assert reads_what_there_is(rule["expr"]) or "up{" in rule["expr"]
 

@@ -157,7 +157,6 @@
         feed.seconds += 1;
         control.enqueue(encoder.encode(`data: ${JSON.stringify(frame)}\n\n`));
         await settled();
-        await settled();
       }
       return feed.seconds;
     },
