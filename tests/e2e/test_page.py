@@ -193,6 +193,7 @@ def test_a_quota_fills_and_calls_wait(start, look):
         waiting = seen.page.get_by_role("region", name="Waiting calls").locator("tbody tr")
         waiting.first.wait_for()
         assert "interactive" in waiting.first.inner_text()
+        seen.page.get_by_role("heading", name="Clients").scroll_into_view_if_needed()
         chat = seen.page.get_by_role("region", name="Clients").locator("tr", has_text="chat")
         seen.until("() => +[...document.querySelectorAll('tr')].find(r => /^chat/.test(r.textContent)).children[3].textContent > 0")
         assert chat.locator("td").nth(0).inner_text() == "interactive" and chat.locator("td").nth(1).inner_text() == "3"
@@ -300,6 +301,7 @@ def test_a_client_is_paused_and_resumed_on_the_page(start, look):
     paused = {"x-weir-client": "chat"}
     assert s.weir.converse(headers=paused).status == 200
     seen = look(s).live()
+    seen.page.get_by_role("heading", name="Clients").scroll_into_view_if_needed()
     seen.page.get_by_role("region", name="Clients").get_by_role("link", name="chat").click()
     seen.page.locator("main .state", has_text="served").wait_for()
     seen.page.get_by_role("button", name="Pause …").click()
@@ -495,8 +497,10 @@ def test_the_demo_shows_the_page_and_the_picture_for_the_readme(chromium):
             seen = Watched(chromium, port, viewport={"width": 1280, "height": 960}).open().live()
             seen.until("() => +document.querySelector('.target dd')?.textContent > 0")
             seen.until("() => [...document.querySelectorAll('.bar-text')].some(t => /of [0-9,]+ tokens a minute/.test(t.textContent))")
+            seen.page.get_by_role("heading", name="Clients").scroll_into_view_if_needed()
             chat = seen.page.get_by_role("region", name="Clients").locator("tr", has_text="chat")
             chat.get_by_text("interactive").wait_for()
+            seen.page.evaluate("scrollTo(0, 0)")
             if folder:
                 down = seen.page.locator(".target.bad", has_text=EAST)
                 down.wait_for(timeout=180_000)

@@ -1,5 +1,5 @@
 // The clients: their class, share, waits and what they take of the quota.
-import { el, setHidden, setText } from "./dom";
+import { el, setHidden, setText, Sight } from "./dom";
 import type { Client, Frame } from "./frame";
 import type { Past } from "./past";
 import { Table } from "./table";
@@ -19,6 +19,7 @@ export class ClientList {
   private filter = el("input", { type: "search", id: "client-filter", autocomplete: "off", spellcheck: "false", input: () => this.show() });
   private note = el("p", { class: "soft" });
   private frame: Frame | null = null;
+  private sight: Sight | null = null;
 
   constructor(private past: Past) {
     this.node = el(
@@ -30,9 +31,19 @@ export class ClientList {
     );
   }
 
+  /** Thousands of clients are not added up and sorted while nobody looks at them. */
   update(frame: Frame): void {
     this.frame = frame;
-    this.show();
+    if (this.sight === null) {
+      this.show();
+      this.sight = new Sight(this.node, () => this.show());
+    } else if (this.sight.near) {
+      this.show();
+    }
+  }
+
+  close(): void {
+    this.sight?.close();
   }
 
   private show(): void {

@@ -153,6 +153,7 @@ export class Overview implements View {
   close(): void {
     this.charts.close();
     this.targets.close();
+    this.clients.close();
     this.requests.close();
   }
 }

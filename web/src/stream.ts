@@ -85,11 +85,12 @@ export async function listen(to: Listener): Promise<void> {
         if (done) {
           break;
         }
+        const ends = value.includes("\n\n") || (text.endsWith("\n") && value.startsWith("\n"));
         text += value;
-        const end = text.lastIndexOf("\n\n");
-        if (end < 0) {
+        if (!ends) {
           continue;
         }
+        const end = text.lastIndexOf("\n\n");
         // Only the newest of several counts.
         const event = text.slice(text.lastIndexOf("\n\n", end - 1) + 1, end).trim();
         text = text.slice(end + 2);
