@@ -206,6 +206,7 @@ std::string AlarmActions::follow(const ActionConfig& action, const aws::AlarmNew
     const std::string by = "alarm " + news.alarm;
     EngineGate& gate = *parts_.gate;
     Order order;
+    order.kind = action.act == AlarmAction::shed ? OrderKind::shed : OrderKind::hold;
     order.targets = {action.region, action.model, action.account};
     order.from = action.priority;
     order.lasts = action.lasts;
@@ -217,7 +218,7 @@ std::string AlarmActions::follow(const ActionConfig& action, const aws::AlarmNew
             order.hold = action.act == AlarmAction::close ? Hold::closed : Hold::drain;
             if (!rings) {
                 gate.release(order.targets, by);
-            } else if (!gate.hold({.hold = *order.hold,
+            } else if (!gate.hold({.hold = order.hold,
                                    .targets = order.targets,
                                    .lasts = action.lasts,
                                    .reason = order.reason,
