@@ -330,7 +330,7 @@ def test_a_client_is_paused_and_resumed_on_the_page(start, look):
 def test_the_way_down_to_one_request(start, look):
     s = start(weir={**CALM, "routes": [{"model": SONNET, "targets": [{"region": EAST}]}], "retry": {"max_attempts": 1}})
     assert s.weir.converse(headers={"x-weir-client": "chat"}).status == 200
-    s.sim.fault("server_error", EAST)
+    s.sim.fault("internal", EAST)
     failed = s.weir.converse(headers={"x-weir-client": "chat"})
     assert failed.status >= 500
     s.sim.heal()
