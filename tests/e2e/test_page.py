@@ -347,7 +347,7 @@ def test_the_way_down_to_one_request(start, look):
     row = seen.page.get_by_role("region", name="Recent requests").locator("tbody tr")
     row.first.wait_for()
     assert row.count() == 1 and "server error" in row.first.inner_text() and "chat" in row.first.inner_text()
-    seen.page.get_by_label("Requests").select_option("all")
+    seen.page.get_by_label("Requests", exact=True).select_option("all")
     seen.until("() => document.querySelectorAll('.requests tbody tr').length === 2")
     seen.page.get_by_role("region", name="Recent requests").get_by_role("link", name=identity[:10]).click()
     seen.page.get_by_role("heading", name=f"Request {identity}").wait_for()
