@@ -352,7 +352,7 @@ def test_the_way_down_to_one_request(start, look):
     seen.page.get_by_role("region", name="Recent requests").get_by_role("link", name=identity[:10]).click()
     seen.page.get_by_role("heading", name=f"Request {identity}").wait_for()
     seen.page.locator(".sentences li", has_text="Client chat sent Converse").wait_for()
-    assert seen.page.get_by_role("region", name="Steps").locator("tbody tr").count() == 1
+    assert seen.page.get_by_role("region", name="Steps").locator("tbody tr").count() == 2, "an attempt and a refusal"
     assert seen.axe() == []
     seen.picture("request")
     seen.page.locator(".path").get_by_role("link", name="Client chat").click()
