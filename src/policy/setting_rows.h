@@ -7,7 +7,7 @@
 #pragma once
 
 #include "policy/aws_rows.h"
-#include "policy/cost_rows.h"
+#include "policy/observe_rows.h"
 #include "policy/setting_row.h"
 
 #include <weir/config.h>
@@ -328,31 +328,6 @@ void visit(V& v, C& c) {
        {.least = 4 << 10, .most = 16 << 20, .otherwise = "must be between 4KiB and 16MiB"},
        Effect::new_connections,
        kSize});
-}
-
-template <class V, Of<LogConfig> C>
-void visit(V& v, C& c) {
-    v(c.level, {"level", "debug, info, warn, error"});
-    v(c.format, {.key = "format",
-                 .comment = "auto (text on a terminal), text, json",
-                 .effect = Effect::restart,
-                 .traits = kShowEmpty,
-                 .words = "auto, text, json"});
-    v(c.sample,
-      {"sample", "share of requests with a line; those that waited or failed have one", kSampled});
-}
-
-template <class V, Of<ExplainConfig> C>
-void visit(V& v, C& c) {
-    v(c.memory, {"memory",
-                 "of recent requests, for GET /explain/ID; 0: none",
-                 {.most = 1 << 30, .otherwise = "is above 1GiB, the largest allowed"},
-                 Effect::restart,
-                 kSize});
-    v(c.requests, {"requests",
-                   "at most so many of them",
-                   {.most = 10'000'000, .otherwise = "is above 10,000,000, the largest allowed"},
-                   Effect::restart});
 }
 
 template <class V, Of<Config> C>

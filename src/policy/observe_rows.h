@@ -1,4 +1,5 @@
-// The settings of prices, budgets and costs, and of what goes to OpenTelemetry, one row each.
+// The settings of what is told of the calls, one row each: log, explanations, what they cost and
+// may cost, OpenTelemetry.
 #pragma once
 
 #include "policy/setting_row.h"
@@ -14,6 +15,31 @@ constexpr Range kBudget{.least = 0,
                         .most = 1e9,
                         .least_excluded = true,
                         .otherwise = "must be above 0, at most 1000000000 US dollars"};
+
+template <class V, Of<LogConfig> C>
+void visit(V& v, C& c) {
+    v(c.level, {"level", "debug, info, warn, error"});
+    v(c.format, {.key = "format",
+                 .comment = "auto (text on a terminal), text, json",
+                 .effect = Effect::restart,
+                 .traits = kShowEmpty,
+                 .words = "auto, text, json"});
+    v(c.sample,
+      {"sample", "share of requests with a line; those that waited or failed have one", kSampled});
+}
+
+template <class V, Of<ExplainConfig> C>
+void visit(V& v, C& c) {
+    v(c.memory, {"memory",
+                 "of recent requests, for GET /explain/ID; 0: none",
+                 {.most = 1 << 30, .otherwise = "is above 1GiB, the largest allowed"},
+                 Effect::restart,
+                 kSize});
+    v(c.requests, {"requests",
+                   "at most so many of them",
+                   {.most = 10'000'000, .otherwise = "is above 10,000,000, the largest allowed"},
+                   Effect::restart});
+}
 
 template <class V, Of<PriceConfig> C>
 void visit(V& v, C& c) {
