@@ -52,7 +52,8 @@ double Exchange::expected_cost(const Target& at) const {
             record_.usage.output,  // of an answer that has broken off
             worker_.shared.budgets->expected_output(request_.identity.name, at.model, most));
     }
-    return static_cast<double>(bill_of(config, at, asked_tier(request_), usage).cost) / 1e9;
+    return static_cast<double>(bill_of(config, at, asked_tier(request_), usage).cost) /
+           observe::kNanoOfDollar;
 }
 
 /// Nullopt: the call goes on, in the class that is left to it. `asked` null: it is passed on.

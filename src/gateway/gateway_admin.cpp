@@ -95,6 +95,9 @@ void Gateway::Impl::feed_page() {
     parts.scrape = [this] { return scrape(); };
     parts.incidents = [this] { return incidents(); };
     parts.budgets = [this] { return budgets(); };
+    parts.spent = [this](std::string_view client, std::int64_t unix_seconds) {
+        return kept.ledger.spent(client, unix_seconds);
+    };
     parts.instance = shared.instance;
     parts.reload_offered = listeners.admin_parts.reload != nullptr;
     listeners.feed = std::make_unique<LiveFeed>(std::move(parts), *loops.front());

@@ -8,16 +8,14 @@ namespace {
 
 constexpr Duration kFarewellPoll = std::chrono::milliseconds(5);
 
-constexpr double kNanoOfDollar = 1e9;
-
 }  // namespace
 
 /// Behind the ledger, and before the loops run.
 void Gateway::Impl::keep_budgets(const Config& config) {
     auto counted = [this](std::string_view client, std::int64_t now) {
         const observe::Spent spent = kept.ledger.spent(client, now);
-        return policy::Spending{static_cast<double>(spent.day) / kNanoOfDollar,
-                                static_cast<double>(spent.month) / kNanoOfDollar};
+        return policy::Spending{static_cast<double>(spent.day) / observe::kNanoOfDollar,
+                                static_cast<double>(spent.month) / observe::kNanoOfDollar};
     };
     books.budgets = std::make_unique<ClientBudgets>(std::move(counted), options.log);
     books.budgets->configure(config.clients, unix_ms() / 1000);

@@ -111,6 +111,7 @@ Duration LiveFeed::once() {
     frame.reload_offered = parts_.reload_offered;
     frame.incidents = parts_.incidents();
     frame.budgets = parts_.budgets();
+    frame.spent_today = [&](std::string_view client) { return parts_.spent(client, now).day; };
     // Only this thread writes the history: it reads without the lock.
     auto text = std::make_shared<const std::string>(
         observe::live_frame_json(frame, std::move(status), counts, history_.latencies()));

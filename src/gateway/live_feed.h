@@ -7,6 +7,7 @@
 #include "gateway/periodic_thread.h"
 #include "gateway/snapshot.h"
 #include "net/loop.h"
+#include "observe/ledger.h"
 #include "observe/live_frame.h"
 #include "observe/live_history.h"
 
@@ -35,6 +36,7 @@ public:
         std::function<std::vector<prometheus::MetricFamily>()> scrape;
         std::function<std::string()> incidents;
         std::function<std::vector<policy::BudgetStatus>()> budgets;
+        std::function<observe::Spent(std::string_view client, std::int64_t unix_seconds)> spent;
         std::string instance;
         bool reload_offered = false;
     };

@@ -11,6 +11,7 @@ namespace weir::observe {
 
 /// Billionths of a US dollar, so that sums of calls are exact. 2^64 of them are 18 billion dollars.
 using NanoDollars = std::uint64_t;
+inline constexpr double kNanoOfDollar = 1e9;
 
 /// Of one call, or of many. Sums stay at the largest number instead of beginning anew.
 struct Costs {

@@ -59,6 +59,9 @@ ordered_json clients_json(const LiveFrame& frame, const Status& status, const Li
             one["quota_tokens"] = client.counts->quota_tokens;
             one["unused_tokens"] = client.counts->unused_tokens;
         }
+        if (frame.spent_today) {
+            one["spent_today_usd"] = static_cast<double>(frame.spent_today(name)) / kNanoOfDollar;
+        }
         if (client.budget != nullptr) {
             one["budget"] = budget_json(*client.budget);
         }

@@ -1,6 +1,7 @@
 // One second of GET /events. Pure.
 #pragma once
 
+#include "observe/costs.h"
 #include "observe/live_history.h"
 #include "observe/status_json.h"
 
@@ -8,6 +9,7 @@
 #include <weir/engine.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,8 @@ struct LiveFrame {
     bool reload_offered = false;
     std::string incidents;  ///< as GET /incidents has them
     std::vector<policy::BudgetStatus> budgets = {};
+    /// What a client's calls have cost here on this UTC day; empty: not told.
+    std::function<NanoDollars(std::string_view client)> spent_today = {};
 };
 
 /// {"time_ms", "status", "clients", "counts", "latency", "incidents", ...}; members as in

@@ -327,6 +327,25 @@ def test_a_client_is_paused_and_resumed_on_the_page(start, look):
     seen.check()
 
 
+def test_a_clients_money_is_on_the_page(start, look):
+    s = start(weir={**CALM, "prices": [{"models": ["*"], "input": 1000, "output": 1000}],
+                    "clients": [{"name": "chat", "budget": {"per_day": 0.01, "per_month": 500, "then": "warn"}}, {"name": "free"}]})
+    spent = {"chat": 0.0, "free": 0.0}
+    for name in spent:
+        usage = s.weir.converse(headers={"x-weir-client": name}).json()["usage"]
+        spent[name] = 0.001 * (usage["inputTokens"] + usage["outputTokens"])
+    assert spent["chat"] > 0.01
+    seen = look(s).live()
+    seen.page.get_by_role("heading", name="Clients").scroll_into_view_if_needed()
+    table = seen.page.get_by_role("region", name="Clients")
+    table.get_by_text(f"${spent['chat']:.4f} of $0.0100").wait_for()
+    table.get_by_text(f"${spent['free']:.4f}", exact=True).wait_for()
+    table.get_by_role("link", name="chat").click()
+    seen.says("Budget of the month")
+    seen.says("its calls go on")
+    seen.check()
+
+
 def test_the_way_down_to_one_request(start, look):
     s = start(weir={**CALM, "routes": [{"model": SONNET, "targets": [{"region": EAST}]}], "retry": {"max_attempts": 1}})
     assert s.weir.converse(headers={"x-weir-client": "chat"}).status == 200

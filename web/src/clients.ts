@@ -1,9 +1,9 @@
 // The clients: their class, share, waits and what they take of the quota.
 import { el, setHidden, setText, Sight } from "./dom";
-import type { Client, Frame } from "./frame";
+import type { BudgetStanding, Client, Frame } from "./frame";
 import type { Past } from "./past";
 import { Table } from "./table";
-import { count, percent, perSecond } from "./words";
+import { count, dollars, percent, perSecond } from "./words";
 
 const kShown = 30;
 
@@ -13,7 +13,7 @@ export class ClientList {
   readonly node: HTMLElement;
   private table = new Table(
     "Clients",
-    ["Client", "~Class", "Share", "Waiting", "Answered/s", "Refused/s", "Tokens/min", "Of all", "Held in vain"],
+    ["Client", "~Class", "Share", "Waiting", "Answered/s", "Refused/s", "Tokens/min", "Of all", "Held in vain", "Spent today"],
     "No client has called yet.",
   );
   private filter = el("input", { type: "search", id: "client-filter", autocomplete: "off", spellcheck: "false", input: () => this.show() });
@@ -75,6 +75,7 @@ export class ClientList {
           { text: seconds > 0 ? count((60 * rates.tokens) / seconds) : "–" },
           { text: all > 0 ? percent(rates.tokens / all) : "–" },
           { text: heldInVainShare(client) },
+          { text: spentToday(client), severity: budgetSeverity(client) },
         ],
       })),
     );
@@ -88,4 +89,32 @@ export function heldInVainShare(client: Client): string {
   const used = client.quota_tokens ?? 0;
   const unused = client.unused_tokens ?? 0;
   return used + unused > 0 ? percent(unused / (used + unused)) : "–";
+}
+
+function budgetSeverity(client: Client): "bad" | "warn" | undefined {
+  switch (client.budget?.state) {
+    case "spent":
+      return "bad";
+    case "warned":
+      return "warn";
+    default:
+      return undefined;
+  }
+}
+
+/** With the budget that is the nearer to its end. */
+function spentToday(client: Client): string {
+  const spent = client.spent_today_usd === undefined ? "–" : dollars(client.spent_today_usd);
+  const { day, month } = client.budget ?? { day: null, month: null };
+  const share = (one: BudgetStanding | null): number => (one === null ? -1 : one.spent_usd / one.usd);
+  if (share(month) > share(day)) {
+    return month === null ? spent : `${spent}; ${dollars(month.spent_usd)} of ${dollars(month.usd)} this month`;
+  }
+  return day === null ? spent : `${dollars(day.spent_usd)} of ${dollars(day.usd)}`;
+}
+
+/** "$3.20 of $20.00 spent, $0.0200 under way; renews 2026-12-01 00:00:00". */
+export function budgetText(one: BudgetStanding): string {
+  const underWay = one.under_way_usd > 0 ? `, ${dollars(one.under_way_usd)} under way` : "";
+  return `${dollars(one.spent_usd)} of ${dollars(one.usd)} spent${underWay}; renews ${one.renews_at.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC")}`;
 }

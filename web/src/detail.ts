@@ -2,16 +2,16 @@
 import { Bar } from "./bar";
 import { Charts, kClient, kModel, kTarget } from "./charts";
 import { el, Rows, setClass, setHidden, setText } from "./dom";
-import type { Frame, Limit, Quantiles, Target } from "./frame";
+import type { Budget, Frame, Limit, Quantiles, Target } from "./frame";
 import { targetName } from "./frame";
 import { GroupTable, stateText, sumsOf, type Member } from "./groups";
 import type { Orders } from "./orders";
 import type { Past } from "./past";
-import { heldInVainShare } from "./clients";
+import { budgetText, heldInVainShare } from "./clients";
 import { RequestList, RequestView } from "./requests";
 import { stateOf, TargetList } from "./targets";
 import { heldInVain } from "./trouble";
-import { count, duration, percent, perSecond, latency } from "./words";
+import { count, dollars, duration, percent, perSecond, latency } from "./words";
 
 export interface Route {
   kind: string;
@@ -195,6 +195,8 @@ class ClientView implements View {
       ["Refused", `${perSecond(rates.refused)} a second`],
       ["Quota tokens since weir's start", count(client?.quota_tokens ?? 0)],
       ["Held in vain by max_tokens since then", `${count(client?.unused_tokens ?? 0)} tokens${client ? `, ${heldInVainShare(client)} of what was held` : ""}`],
+      ["Spent today, as far as prices are known", client?.spent_today_usd === undefined ? "–" : dollars(client.spent_today_usd)],
+      ...budgetFacts(client?.budget),
       ["Requests since then", outcomes.length > 0 ? outcomes.map(([name, calls]) => `${name.replaceAll("_", " ")} ${count(calls)}`).join(", ") : "none"],
     ]);
   }
@@ -206,6 +208,21 @@ class ClientView implements View {
   close(): void {
     this.charts.close();
   }
+}
+
+function budgetFacts(budget: Budget | undefined): [string, string][] {
+  const facts: [string, string][] = [];
+  if (budget?.day) {
+    facts.push(["Budget of the day", budgetText(budget.day)]);
+  }
+  if (budget?.month) {
+    facts.push(["Budget of the month", budgetText(budget.month)]);
+  }
+  if (budget?.state === "spent") {
+    const then: Record<string, string> = { warn: "its calls go on", lower: "its calls go on in the class batch", refuse: "its calls are refused" };
+    facts.push(["Budget spent", then[budget.then] ?? budget.then]);
+  }
+  return facts;
 }
 
 /** Targets that have something in common; of a model its latencies too. */

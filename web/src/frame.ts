@@ -58,6 +58,24 @@ export interface Client {
   outcomes?: Counts;
   quota_tokens?: number;
   unused_tokens?: number;
+  spent_today_usd?: number;
+  budget?: Budget;
+}
+
+export interface BudgetStanding {
+  usd: number;
+  spent_usd: number;
+  under_way_usd: number;
+  state: string;
+  renews_at: string;
+}
+
+export interface Budget {
+  state: string;
+  then: string;
+  day: BudgetStanding | null;
+  month: BudgetStanding | null;
+  shared: boolean;
 }
 
 export interface Quantiles {

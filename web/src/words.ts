@@ -22,6 +22,12 @@ export function percent(share: number): string {
   return value > 0 && value < 1 ? "< 1 %" : `${Math.round(value)} %`;
 }
 
+/** US dollars: cents, but never a small amount as nothing. */
+export function dollars(amount: number): string {
+  const digits = amount === 0 || amount >= 1 ? 2 : amount >= 0.01 ? 4 : 6;
+  return `$${amount.toFixed(digits)}`;
+}
+
 /** A latency. */
 export function latency(seconds: number): string {
   if (seconds < 0.0995) {
