@@ -80,7 +80,7 @@ TEST_F(CostFileTest, IsWrittenWhileCostsComeIn) {
 
 TEST_F(CostFileTest, ABrokenFileIsSetAside) {
     for (
-        const std::string broken :
+        const std::string& broken :
         {std::string(), std::string("{"), std::string("[]"), std::string(R"({"version":2})"),
          std::string(R"({"version":1,"fields":["requests"],"days":{"2026-11-31":[]}})"),
          std::string(R"({"version":1,"fields":["requests"],"days":{"2026-11-30":[["a"]]}})"),

@@ -142,7 +142,7 @@ TEST_F(Known, ClientsAreThoseWithAKeyOrAnybody) {
     order.kind = OrderKind::pause;
     order.client = "etl";
     EXPECT_TRUE(check_order(order, config, status)) << "clients name themselves";
-    config.clients.push_back({.name = "chat"});
+    config.clients.emplace_back().name = "chat";
     EXPECT_TRUE(check_order(order, config, status)) << "still, for none has a key";
     config.clients.front().key_sha256 = {std::string(64, 'a')};
     ASSERT_FALSE(check_order(order, config, status));
@@ -152,7 +152,7 @@ TEST_F(Known, ClientsAreThoseWithAKeyOrAnybody) {
     EXPECT_TRUE(check_order(order, config, status));
     order.kind = OrderKind::resume;
     order.client = "gone";
-    status.paused.push_back({.client = "gone"});
+    status.paused.emplace_back().client = "gone";
     EXPECT_TRUE(check_order(order, config, status)) << "a reload took it away while paused";
 }
 

@@ -45,8 +45,8 @@ TEST(Settings, TheTableHasEveryMemberOfConfig) {
 }
 
 TEST(Settings, TheTableHasEveryKeyOfTheFile) {
-    const std::set<std::string> sections{"queue",  "retry", "breaker", "timeouts", "pool",
-                                         "limits", "log",   "tls",     "explain"};
+    const std::set<std::string> sections{"queue", "retry", "breaker", "timeouts", "pool", "limits",
+                                         "log",   "tls",   "explain", "costs",    "otlp"};
     std::set<std::string> printed;
     std::istringstream lines(cli::print_config(sample()));
     std::string section;

@@ -93,7 +93,8 @@ TEST(Recent, WhatWasNeverSentIsAtHome) {
 
 std::vector<std::string> ids(const RecentRequests& requests) {
     std::vector<std::string> out;
-    for (const auto& one : nlohmann::json::parse(requests.json())["requests"]) {
+    const auto json = nlohmann::json::parse(requests.json());
+    for (const auto& one : json["requests"]) {
         out.push_back(one["id"]);
     }
     return out;
