@@ -341,8 +341,8 @@ def test_a_clients_money_is_on_the_page(start, look):
     table.get_by_text(f"${spent['chat']:.4f} of $0.0100").wait_for()
     table.get_by_text(f"${spent['free']:.4f}", exact=True).wait_for()
     table.get_by_role("link", name="chat").click()
-    seen.says("Budget of the month")
-    seen.says("its calls go on")
+    seen.page.get_by_text("Budget of the month").wait_for()
+    seen.page.get_by_text("its calls go on").wait_for()
     seen.check()
 
 

@@ -146,7 +146,8 @@ def test_calls_that_wait_and_requests_that_are_passed_on_are_paused_too(start):
         weir={
             "quotas": [{"model": SONNET, "region": EAST, "tokens_per_minute": 3000}],
             "routes": [{"model": SONNET, "targets": [{"region": EAST}]}],
-        }
+        },
+        sim={"models": {"*": {"requests_per_minute": 1000, "tokens_per_minute": 1_000_000, "time_to_first_token": "2s"}}},
     )
     runaway = {"x-weir-client": "etl"}
     guarded = lambda: ask(  # noqa: E731
@@ -154,7 +155,7 @@ def test_calls_that_wait_and_requests_that_are_passed_on_are_paused_too(start):
     )
     before = guarded()
     with ThreadPoolExecutor(6) as crowd:
-        calls = [crowd.submit(s.weir.converse, max_tokens=250, headers=runaway, timeout=60) for _ in range(6)]
+        calls = [crowd.submit(s.weir.converse, max_tokens=1000, headers=runaway, timeout=60) for _ in range(6)]
         wait_until(lambda: s.weir.status()["waiting_calls"] > 0, what="waiting calls")
         assert client(s, "pause", "etl")[0] == 0
         seen = {call.result(10).status for call in calls}
