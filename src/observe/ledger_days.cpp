@@ -248,9 +248,10 @@ std::vector<CostRow> rows_of(const LedgerDays& days, Day from, Day to,
     }
     const bool in_order = !by.empty() && by.front().day;
     if (!in_order) {
-        std::stable_sort(rows.begin(), rows.end(), [](const CostRow& a, const CostRow& b) {
-            return a.costs.cost != b.costs.cost ? a.costs.cost > b.costs.cost
-                                                : a.costs.requests > b.costs.requests;
+        std::ranges::sort(rows, [](const CostRow& a, const CostRow& b) {
+            return a.costs.cost != b.costs.cost           ? a.costs.cost > b.costs.cost
+                   : a.costs.requests != b.costs.requests ? a.costs.requests > b.costs.requests
+                                                          : a.names < b.names;
         });
     }
     return rows;
