@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weir::observe {
@@ -12,7 +13,7 @@ namespace {
 
 /// A request that waited in one Region and was answered in another.
 struct Told {
-    explicit Told(std::string_view id, std::int64_t unix_ms = 1'000) {
+    explicit Told(std::string name, std::int64_t unix_ms = 1'000) : id(std::move(name)) {
         life.id = id;
         life.unix_ms = unix_ms;
         life.ended = 3'000'000;
@@ -41,6 +42,7 @@ struct Told {
         pack(out, life);
         return out;
     }
+    std::string id;
     Life life;
     Trail trail;
 };
