@@ -77,10 +77,7 @@ AwsCommands::AwsCommands(CLI::App& app)
     add_alarms(*alarms_, alarms_options_);
     add_dashboard(*dashboard_, dashboard_options_);
     add_queries(*queries_, queries_options_);
-    incidents_->add_option("-c,--config", incidents_options_.config,
-                           "weir.yaml that the gateway runs with");
-    incidents_->add_option("--url", incidents_options_.url,
-                           "Address of its admin port, instead of the configured one");
+    add_admin_options(*incidents_, incidents_options_.admin);
     incidents_->add_flag("--json", incidents_options_.json, "Print JSON");
 }
 

@@ -45,10 +45,7 @@ ClientCommand::ClientCommand(CLI::App& app)
     command_->require_subcommand(1);
     const auto add = [&](const char* name, const char* what) {
         CLI::App* one = command_->add_subcommand(name, what);
-        one->add_option("-c,--config", options_.port.config,
-                        "weir.yaml that the gateway runs with");
-        one->add_option("--url", options_.port.url,
-                        "Address of its admin port, instead of the configured one");
+        add_admin_options(*one, options_.port);
         one->add_flag("--json", options_.json, "Print JSON");
         return one;
     };
@@ -64,10 +61,7 @@ ClientCommand::ClientCommand(CLI::App& app)
         ->add_option("--for", options_.lasts, "For how long, 1s to 168h; default: 15m");
     add_order("resume", "Take back pause");
     add("list", "List the clients and the pauses in force");
-    command_->footer(
-        "Calls under way are not touched. Orders are gone when the gateway restarts; each of "
-        "several instances\nhas its own. WEIR_ADMIN_KEY is sent if it is set.\n"
-        "Exit code: 0 done; 1 refused, or no answer; 2 wrong usage.");
+    command_->footer(kOrdersFooter);
 }
 
 std::optional<int> ClientCommand::run(const Getenv& getenv, std::ostream& out,
@@ -77,19 +71,11 @@ std::optional<int> ClientCommand::run(const Getenv& getenv, std::ostream& out,
     }
     const std::string verb = command_->get_subcommands().front()->get_name();
     const bool list = verb == "list";
-    AdminRequest request{.path = list ? "/clients" : "/clients/" + verb};
-    if (!list) {
-        Json body;
-        for (const auto& [member, value] :
-             {std::pair("client", options_.name), std::pair("for", options_.lasts),
-              std::pair("reason", options_.reason)}) {
-            if (!value.empty()) {
-                body[member] = value;
-            }
-        }
-        request.method = "POST";
-        request.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
-    }
+    const AdminRequest request =
+        list ? AdminRequest{.path = "/clients"}
+             : admin_order("/clients/" + verb, {{"client", options_.name},
+                                                {"for", options_.lasts},
+                                                {"reason", options_.reason}});
     const auto answer = read_admin(options_.port, request, "weir client " + verb, getenv, err);
     if (!answer) {
         return answer.error();

@@ -4,6 +4,7 @@
 #include "cli/health_command.h"
 #include "policy/address.h"
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <atomic>
@@ -11,6 +12,25 @@
 #include <utility>
 
 namespace weir::cli {
+
+void add_admin_options(CLI::App& command, AdminAddress& address) {
+    command.add_option("-c,--config", address.config, "weir.yaml that the gateway runs with");
+    command.add_option("--url", address.url,
+                       "Address of its admin port, instead of the configured one");
+}
+
+AdminRequest admin_order(std::string path,
+                         std::initializer_list<std::pair<const char*, std::string>> members) {
+    nlohmann::ordered_json body;
+    for (const auto& [member, value] : members) {
+        if (!value.empty()) {
+            body[member] = value;
+        }
+    }
+    return {.path = std::move(path),
+            .method = "POST",
+            .body = body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)};
+}
 
 Result<std::string> admin_url(const AdminAddress& options, const Getenv& getenv) {
     std::string url = options.url;

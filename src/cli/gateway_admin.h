@@ -8,8 +8,14 @@
 #include <nlohmann/json.hpp>
 
 #include <expected>
+#include <initializer_list>
 #include <iosfwd>
 #include <string>
+#include <utility>
+
+namespace CLI {
+class App;
+}
 
 namespace weir::cli {
 
@@ -17,6 +23,9 @@ struct AdminAddress {
     std::string config;  // weir.yaml that the gateway runs with
     std::string url;     // of its admin port, instead of what is configured
 };
+
+/// Adds --config and --url.
+void add_admin_options(CLI::App& command, AdminAddress& address);
 
 /// The admin port's URL, without a slash at its end. An error is wrong use: there is no such port.
 Result<std::string> admin_url(const AdminAddress& options, const Getenv& getenv);
@@ -26,6 +35,14 @@ struct AdminRequest {
     std::string method = "GET";
     std::string body = {};  // JSON; empty: none
 };
+
+/// An order with those of its members that are not empty.
+AdminRequest admin_order(std::string path,
+                         std::initializer_list<std::pair<const char*, std::string>> members);
+inline constexpr const char* kOrdersFooter =
+    "Calls under way are not touched. Orders are gone when the gateway restarts; each of "
+    "several instances\nhas its own. WEIR_ADMIN_KEY is sent if it is set.\n"
+    "Exit code: 0 done; 1 refused, or no answer; 2 wrong usage.";
 
 struct AdminAnswer {
     long status = 0;

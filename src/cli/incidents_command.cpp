@@ -42,8 +42,8 @@ void print(const Json& answer, std::ostream& out) {
 
 int run_incidents(const IncidentsOptions& options, const Getenv& getenv, std::ostream& out,
                   std::ostream& err) {
-    const auto answer = read_admin({options.config, options.url}, {.path = "/incidents"},
-                                   "weir incidents", getenv, err);
+    const auto answer =
+        read_admin(options.admin, {.path = "/incidents"}, "weir incidents", getenv, err);
     if (!answer) {
         return answer.error();
     }

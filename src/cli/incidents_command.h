@@ -1,16 +1,14 @@
 // `weir incidents`: what the running gateway has opened and resolved.
 #pragma once
 
-#include "cli/config_file.h"
+#include "cli/gateway_admin.h"
 
 #include <iosfwd>
-#include <string>
 
 namespace weir::cli {
 
 struct IncidentsOptions {
-    std::string config;  // weir.yaml that the gateway runs with
-    std::string url;     // of its admin port, instead of what is configured
+    AdminAddress admin;
     bool json = false;
 };
 

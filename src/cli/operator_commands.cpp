@@ -3,15 +3,6 @@
 #include <CLI/CLI.hpp>
 
 namespace weir::cli {
-namespace {
-
-void add_admin(CLI::App& command, AdminAddress& options) {
-    command.add_option("-c,--config", options.config, "weir.yaml that the gateway runs with");
-    command.add_option("--url", options.url,
-                       "Address of its admin port, instead of the configured one");
-}
-
-}  // namespace
 
 OperatorCommands::OperatorCommands(CLI::App& app)
     : status_(app.add_subcommand(
@@ -21,19 +12,19 @@ OperatorCommands::OperatorCommands(CLI::App& app)
           "explain", "Tell the life of one request: waits, attempts, and what would be faster")),
       costs_(app.add_subcommand(
           "costs", "Tell what calls cost, by client, model, Region, account, tag or day")) {
-    add_admin(*status_, status_options_.admin);
+    add_admin_options(*status_, status_options_.admin);
     status_->add_flag("--json", status_options_.json, "Print JSON, one line an answer");
     status_->add_flag("--watch", status_options_.watch, "Ask again and again");
     status_->add_option("--every", status_options_.every, "With --watch: how often")
         ->capture_default_str();
     status_->footer("Exit code: 0 healthy; 1 degraded; 2 down, not reachable, or wrong usage.");
-    add_admin(*top_, top_options_.admin);
+    add_admin_options(*top_, top_options_.admin);
     top_->add_option("--every", top_options_.every, "How often the gateway is asked")
         ->capture_default_str();
     top_->footer(
         "Keys: q quit, s sort, Tab targets or clients, arrows, PgUp, PgDn and Home scroll.\n"
         "Colour only where the terminal has it and NO_COLOR is not set.");
-    add_admin(*explain_, explain_options_.admin);
+    add_admin_options(*explain_, explain_options_.admin);
     explain_
         ->add_option("id", explain_options_.id,
                      "x-weir-request-id or x-amzn-RequestId of the answer, or id in the access log")
@@ -43,7 +34,7 @@ OperatorCommands::OperatorCommands(CLI::App& app)
 }
 
 void OperatorCommands::add_costs() {
-    add_admin(*costs_, costs_options_.admin);
+    add_admin_options(*costs_, costs_options_.admin);
     costs_
         ->add_option("--since", costs_options_.since,
                      "Days with today (7d), a day (2026-11-01), or month")

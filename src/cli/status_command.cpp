@@ -1,5 +1,6 @@
 #include "cli/status_command.h"
 
+#include "cli/text_table.h"
 #include "observe/figures.h"
 
 #include <fmt/chrono.h>
@@ -34,27 +35,6 @@ std::string limit_text(const LimitView* limit) {
                         : figure(limit->used) + " of ?";
 }
 
-/// Columns as wide as their widest cell, two spaces apart.
-std::string table(const std::vector<std::vector<std::string>>& rows) {
-    std::vector<std::size_t> widths;
-    for (const auto& row : rows) {
-        widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            widths[i] = std::max(widths[i], row[i].size());
-        }
-    }
-    std::string text;
-    for (const auto& row : rows) {
-        std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
-        }
-        line.erase(line.find_last_not_of(' ') + 1);
-        text += line + "\n";
-    }
-    return text;
-}
-
 const LimitView* first_of(const TargetView& target, std::string_view kind,
                           std::string_view otherwise) {
     const LimitView* limit = target.limit(kind);
@@ -69,7 +49,7 @@ std::string targets_table(const GatewayView& view) {
                         limit_text(target.limit("requests")),
                         limit_text(first_of(target, "tokens", "input_tokens"))});
     }
-    return rows.size() > 1 ? table(rows) : "No target is in use yet.\n";
+    return rows.size() > 1 ? text_table(rows, rows.front().size()) : "No target is in use yet.\n";
 }
 
 std::string clients_table(const GatewayView& view) {
@@ -83,7 +63,7 @@ std::string clients_table(const GatewayView& view) {
                         limits.empty() ? "-" : limits,
                         client.budget.empty() ? "-" : client.budget});
     }
-    return rows.size() > 1 ? table(rows) : "";
+    return rows.size() > 1 ? text_table(rows, rows.front().size()) : "";
 }
 
 std::atomic<int> stopped_by{0};
@@ -172,7 +152,7 @@ std::string status_text(const Reading& reading) {
         for (const WaitingView& one : view.waiting) {
             rows.push_back({one.model, one.priority, figure(one.calls)});
         }
-        text += "\n" + table(rows);
+        text += "\n" + text_table(rows, rows.front().size());
     }
     return text;
 }

@@ -97,10 +97,7 @@ TargetCommand::TargetCommand(CLI::App& app)
     command_->require_subcommand(1);
     const auto add = [&](const char* name, const char* what) {
         CLI::App* one = command_->add_subcommand(name, what);
-        one->add_option("-c,--config", options_.port.config,
-                        "weir.yaml that the gateway runs with");
-        one->add_option("--url", options_.port.url,
-                        "Address of its admin port, instead of the configured one");
+        add_admin_options(*one, options_.port);
         one->add_flag("--json", options_.json, "Print JSON");
         return one;
     };
@@ -121,10 +118,7 @@ TargetCommand::TargetCommand(CLI::App& app)
     add_order("open", "Take back close and drain",
               "Also keep it in use for so long, whatever its breaker finds");
     add("list", "List the targets and the orders in force");
-    command_->footer(
-        "Calls under way are not touched. Orders are gone when the gateway restarts; each of "
-        "several instances\nhas its own. WEIR_ADMIN_KEY is sent if it is set.\n"
-        "Exit code: 0 done; 1 refused, or no answer; 2 wrong usage.");
+    command_->footer(kOrdersFooter);
 }
 
 std::optional<int> TargetCommand::run(const Getenv& getenv, std::ostream& out,
@@ -135,7 +129,7 @@ std::optional<int> TargetCommand::run(const Getenv& getenv, std::ostream& out,
     const std::string verb = command_->get_subcommands().front()->get_name();
     const std::string command = "weir target " + verb;
     const bool list = verb == "list";
-    AdminRequest request{.path = list ? "/targets" : "/targets/" + verb};
+    AdminRequest request{.path = "/targets"};
     if (!list) {
         TargetName name = target_name(options_.place);
         for (const auto& [given, part, option] :
@@ -147,17 +141,11 @@ std::optional<int> TargetCommand::run(const Getenv& getenv, std::ostream& out,
             }
             *part += *given;
         }
-        Json body;
-        for (const auto& [member, value] :
-             {std::pair("region", name.region), std::pair("model", name.model),
-              std::pair("account", name.account), std::pair("for", options_.lasts),
-              std::pair("reason", options_.reason)}) {
-            if (!value.empty()) {
-                body[member] = value;
-            }
-        }
-        request.method = "POST";
-        request.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+        request = admin_order("/targets/" + verb, {{"region", name.region},
+                                                   {"model", name.model},
+                                                   {"account", name.account},
+                                                   {"for", options_.lasts},
+                                                   {"reason", options_.reason}});
     }
     const auto answer = read_admin(options_.port, request, command, getenv, err);
     if (!answer) {

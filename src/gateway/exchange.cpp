@@ -1,11 +1,9 @@
 #include "gateway/exchange.h"
 
-#include "gateway/call_costs.h"
 #include "gateway/clock.h"
 #include "gateway/deciders.h"
 #include "gateway/life_record.h"
 #include "gateway/models_list.h"
-#include "gateway/tracing.h"
 
 #include <chrono>
 #include <utility>
@@ -23,31 +21,7 @@ net::Task<void> Exchange::run() {
         co_await fail_internally(std::move(failure));
     }
     client_.unwatch();
-    if (cut_short_) {  // paid for as well
-        record_.costs.paid_again = record_.usage.known ? total_of(cut_short_->usage) : 0;
-        record_.add(cut_short_->usage);
-    }
-    const Instant end = now();
-    const std::int64_t wall = unix_ms();
-    record_.costs = costs_of(record_, request_, end);
-    if (record_.trace) {
-        record_.trace->kept = is_kept(record_, request_, worker_, end);
-    }
-    const RecordSinks sinks{.metrics = *worker_.shared.metrics,
-                            .ledger = worker_.shared.ledger,
-                            .log = worker_.shared.access_log};
-    write_record(record_, request_, end, wall, sinks);
-    settle_budget();
-    if (worker_.lives.on()) {
-        worker_.lives.remember(life_of(record_, request_, end, wall), eventful(record_));
-    }
-    if (record_.trace && record_.trace->kept) {
-        observe::TracedLife traced{*record_.trace, {}};
-        observe::pack(traced.packed, life_of(record_, request_, end, wall));
-        worker_.shared.spans.push(std::move(traced));
-    }
-    worker_.texts.give_back(record_.trail.take());
-    worker_.texts.give_back(std::move(request_.body.text));
+    put_on_record();
 }
 
 net::Task<void> Exchange::path() {

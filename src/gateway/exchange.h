@@ -85,6 +85,7 @@ private:
     void tell_others(const Refusal& refusal);
 
     // exchange_stop.cpp
+    void put_on_record();
     Action failed(CallFlow& flow, const Failure& failure);
     void count(observe::AttemptResult result);
     void note_attempt(const Failure* failure);

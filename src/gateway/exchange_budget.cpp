@@ -100,9 +100,7 @@ void Exchange::settle_budget() {
     const std::string_view client = request_.identity.name;
     const Usage& usage = record_.usage;
     if (request_.is_inference() && usage.known) {
-        const Bill bill =
-            bill_of(request_.snapshot->config, record_.at, asked_tier(request_), usage);
-        budgets.ended(client, record_.at.model, usage.output, bill.unpriced_tokens == 0);
+        budgets.ended(client, record_.at.model, usage.output, record_.costs.unpriced_tokens == 0);
     } else if (request_.is_inference() && (record_.begun || budget_.cut_off)) {
         budgets.estimate(client, expected_cost(record_.at), unix_ms() / 1000);
     }

@@ -1,5 +1,6 @@
-// Beside the path: how an exchange is set up, and the ends that no answer brings: the client's
-// leaving, a drain, weir's own word, an exception.
+// Beside the path: how an exchange is set up, what is kept of it, and the ends that no answer
+// brings: the client's leaving, a drain, weir's own word, an exception.
+#include "gateway/call_costs.h"
 #include "gateway/clock.h"
 #include "gateway/exchange.h"
 #include "gateway/life_record.h"
@@ -29,6 +30,40 @@ Exchange::Exchange(Worker& worker, net::Downstream& client)
 
 Exchange::~Exchange() {
     worker_.leave(id_);
+}
+
+/// It has ended: what it cost, one line in the log, one count in the metrics, and what is told of
+/// it later.
+void Exchange::put_on_record() {
+    if (cut_short_) {  // paid for as well
+        record_.costs.paid_again = record_.usage.known ? total_of(cut_short_->usage) : 0;
+        record_.add(cut_short_->usage);
+    }
+    const Instant end = now();
+    const std::int64_t wall = unix_ms();
+    record_.costs = costs_of(record_, request_, end);
+    if (record_.trace) {
+        record_.trace->kept = is_kept(record_, request_, worker_, end);
+    }
+    const RecordSinks sinks{.metrics = *worker_.shared.metrics,
+                            .ledger = worker_.shared.ledger,
+                            .log = worker_.shared.access_log};
+    write_record(record_, request_, end, wall, sinks);
+    settle_budget();
+    const bool traced = record_.trace && record_.trace->kept;
+    if (worker_.lives.on() || traced) {
+        const observe::Life life = life_of(record_, request_, end, wall);
+        if (worker_.lives.on()) {
+            worker_.lives.remember(life, eventful(record_));
+        }
+        if (traced) {
+            observe::TracedLife one{*record_.trace, {}};
+            observe::pack(one.packed, life);
+            worker_.shared.spans.push(std::move(one));
+        }
+    }
+    worker_.texts.give_back(record_.trail.take());
+    worker_.texts.give_back(std::move(request_.body.text));
 }
 
 /// The attempt failed; what next is the engine's to say.

@@ -1,6 +1,7 @@
 #include "gateway/orders.h"
 
 #include "codec/hex.h"
+#include "observe/or_null.h"
 #include "policy/eligibility.h"
 #include "policy/validate.h"
 
@@ -101,10 +102,6 @@ std::optional<Priority> priority_of(std::string_view name) {
         }
     }
     return std::nullopt;
-}
-
-ordered_json or_null(std::string_view text) {
-    return text.empty() ? ordered_json() : ordered_json(text);
 }
 
 std::string listed(const std::set<std::string>& names) {
@@ -326,9 +323,9 @@ std::string order_json(const Order& order, const std::vector<Target>& targets) {
     ordered_json out{{"order", verb(order)}};
     const bool holds = order.kind == OrderKind::hold;
     if (holds) {
-        out["region"] = or_null(order.targets.region);
-        out["model"] = or_null(order.targets.model);
-        out["account"] = or_null(order.targets.account);
+        out["region"] = observe::or_null(order.targets.region);
+        out["model"] = observe::or_null(order.targets.model);
+        out["account"] = observe::or_null(order.targets.account);
     } else if (order.kind == OrderKind::shed) {
         out["priority"] = to_string(order.from);
     } else {

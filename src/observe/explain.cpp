@@ -1,6 +1,8 @@
 #include "observe/explain.h"
 
+#include "observe/costs.h"
 #include "observe/faster.h"
+#include "observe/or_null.h"
 
 #include <nlohmann/json.hpp>
 
@@ -10,14 +12,6 @@ namespace weir::observe {
 namespace {
 
 using nlohmann::ordered_json;
-
-ordered_json ms_or_null(Moment micros) {
-    return micros == kNever ? ordered_json() : ordered_json(static_cast<double>(micros) / 1000);
-}
-
-ordered_json text_or_null(std::string_view text) {
-    return text.empty() ? ordered_json() : ordered_json(text);
-}
 
 ordered_json limit_json(LimitKind kind, std::uint64_t limit, std::uint64_t used,
                         std::uint64_t cost) {
@@ -35,8 +29,8 @@ ordered_json step_json(const WaitStep& wait) {
             {"from_ms", ms_or_null(wait.from)},
             {"to_ms", ms_or_null(wait.to)},
             {"because", to_string(wait.cause)},
-            {"region", text_or_null(wait.region)},
-            {"model", text_or_null(wait.model)},
+            {"region", or_null(wait.region)},
+            {"model", or_null(wait.model)},
             {"limit", limit_json(wait.limit_kind, wait.limit, wait.used, wait.cost)},
             {"calls_before", wait.calls_before},
             {"tokens_before", wait.tokens_before},
@@ -50,11 +44,11 @@ ordered_json step_json(const AttemptStep& attempt) {
             {"sent_ms", ms_or_null(attempt.sent)},
             {"head_ms", ms_or_null(attempt.head)},
             {"to_ms", ms_or_null(attempt.to)},
-            {"account", text_or_null(attempt.account)},
-            {"region", text_or_null(attempt.region)},
-            {"model", text_or_null(attempt.model)},
-            {"endpoint", text_or_null(attempt.endpoint)},
-            {"tier", text_or_null(attempt.tier)},
+            {"account", or_null(attempt.account)},
+            {"region", or_null(attempt.region)},
+            {"model", or_null(attempt.model)},
+            {"endpoint", or_null(attempt.endpoint)},
+            {"tier", or_null(attempt.tier)},
             {"choice", to_string(attempt.why.choice)},
             {"first_hindered_by", attempt.why.choice == Choice::spilled
                                       ? ordered_json(to_string(attempt.why.first_hindered))
@@ -62,31 +56,28 @@ ordered_json step_json(const AttemptStep& attempt) {
             {"reserved", attempt.reservation},
             {"max_tokens", attempt.why.output},
             {"right_sized", attempt.right_sized},
-            {"result", text_or_null(attempt.result)},
+            {"result", or_null(attempt.result)},
             {"status", attempt.status == 0 ? ordered_json() : ordered_json(attempt.status)},
-            {"error", text_or_null(attempt.error)}};
+            {"error", or_null(attempt.error)}};
 }
 
 ordered_json step_json(const RefusalStep& refusal) {
     return {{"step", "refusal"},
             {"from_ms", ms_or_null(refusal.at)},
             {"because", to_string(refusal.reason)},
-            {"region", text_or_null(refusal.region)},
-            {"model", text_or_null(refusal.model)},
+            {"region", or_null(refusal.region)},
+            {"model", or_null(refusal.model)},
             {"limit", limit_json(refusal.limit_kind, refusal.limit, refusal.used, refusal.cost)},
             {"retry_after_ms", ms_or_null(refusal.retry_after)},
             {"repeated", refusal.repeated}};
 }
 
 ordered_json faster_json(const Faster& one) {
-    const auto or_null = [](const std::optional<std::uint64_t>& value) {
-        return value ? ordered_json(*value) : ordered_json();
-    };
     return {
         {"what", one.what},
         {"text", one.text},
-        {"region", text_or_null(one.region)},
-        {"model", text_or_null(one.model)},
+        {"region", or_null(one.region)},
+        {"model", or_null(one.model)},
         {"limit_kind", one.limit_kind == LimitKind::none ? ordered_json()
                                                          : ordered_json(to_string(one.limit_kind))},
         {"from", or_null(one.from)},
@@ -98,10 +89,9 @@ ordered_json estimate_json(const Life& life, const AttemptStep* first) {
     if (!life.limited) {
         return {};
     }
-    ordered_json out = {
-        {"body_bytes", life.bytes},
-        {"input_counted", life.input_estimate},
-        {"max_tokens_asked", life.max_tokens ? ordered_json(*life.max_tokens) : ordered_json()}};
+    ordered_json out = {{"body_bytes", life.bytes},
+                        {"input_counted", life.input_estimate},
+                        {"max_tokens_asked", or_null(life.max_tokens)}};
     if (first != nullptr) {
         out["input_known"] = first->why.input_known;
         out["input_expected"] = first->why.input_expected;
@@ -120,16 +110,17 @@ ordered_json settlement_json(const Life& life, const AttemptStep* last) {
     const Usage& usage = life.usage;
     const std::uint64_t settled =
         usage.input + usage.cache_write + usage.output * life.output_burndown;
-    return {{"input", usage.input},
-            {"output", usage.output},
-            {"cache_read", usage.cache_read},
-            {"cache_write", usage.cache_write},
-            {"output_burndown", life.output_burndown},
-            {"quota_tokens", life.output_burndown == 0 ? ordered_json() : ordered_json(settled)},
-            {"reserved", last->reservation},
-            {"cost_usd", life.cost_nanodollars
-                             ? ordered_json(static_cast<double>(*life.cost_nanodollars) / 1e9)
-                             : ordered_json()}};
+    return {
+        {"input", usage.input},
+        {"output", usage.output},
+        {"cache_read", usage.cache_read},
+        {"cache_write", usage.cache_write},
+        {"output_burndown", life.output_burndown},
+        {"quota_tokens", life.output_burndown == 0 ? ordered_json() : ordered_json(settled)},
+        {"reserved", last->reservation},
+        {"cost_usd", life.cost_nanodollars
+                         ? ordered_json(static_cast<double>(*life.cost_nanodollars) / kNanoOfDollar)
+                         : ordered_json()}};
 }
 
 std::string_view state_of(const Life& life, std::span<const Step> steps) {
@@ -175,25 +166,25 @@ std::string explain_json(const Life& life, std::span<const std::string> other_re
     }
     out["request"] = {
         {"arrived_unix_ms", life.unix_ms},
-        {"client", text_or_null(life.client)},
-        {"operation", text_or_null(life.operation)},
-        {"model", text_or_null(life.model)},
-        {"tag", text_or_null(life.tag)},
-        {"home_region", text_or_null(life.home_region)},
+        {"client", or_null(life.client)},
+        {"operation", or_null(life.operation)},
+        {"model", or_null(life.model)},
+        {"tag", or_null(life.tag)},
+        {"home_region", or_null(life.home_region)},
         {"priority", to_string(life.priority)},
         {"stream", life.stream},
         {"deadline_ms", ms_or_null(life.deadline)},
-        {"sdk_invocation_id", text_or_null(life.sdk_invocation)},
+        {"sdk_invocation_id", or_null(life.sdk_invocation)},
         {"sdk_attempt", life.sdk_attempt == 0 ? ordered_json() : ordered_json(life.sdk_attempt)}};
     out["estimate"] = estimate_json(life, first);
     out["steps"] = std::move(told);
     out["steps_left_out"] = life.left_out;
     out["settlement"] = settlement_json(life, last);
     out["answer"] = {{"status", life.status == 0 ? ordered_json() : ordered_json(life.status)},
-                     {"outcome", text_or_null(life.outcome)},
-                     {"error", text_or_null(life.error)},
-                     {"reason", text_or_null(life.reason)},
-                     {"upstream_request_id", text_or_null(life.upstream_id)}};
+                     {"outcome", or_null(life.outcome)},
+                     {"error", or_null(life.error)},
+                     {"reason", or_null(life.reason)},
+                     {"upstream_request_id", or_null(life.upstream_id)}};
     out["times"] = {{"total_ms", ms_or_null(life.ended)},
                     {"queued_ms", ms_or_null(queued)},
                     {"first_content_ms", ms_or_null(life.first_content)}};

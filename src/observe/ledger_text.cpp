@@ -12,7 +12,6 @@ constexpr int kVersion = 1;
 constexpr std::size_t kLongestName = 512;
 constexpr std::size_t kMostDays = 4'000;
 constexpr Day kLongestSince = 3'660;
-constexpr double kNanoOfDollar = 1e9;
 
 std::string dump(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -1,5 +1,7 @@
 #include "observe/recent.h"
 
+#include "observe/or_null.h"
+
 #include <weir/models.h>
 
 #include <nlohmann/json.hpp>
@@ -11,14 +13,6 @@ namespace weir::observe {
 namespace {
 
 using nlohmann::ordered_json;
-
-ordered_json ms_or_null(Moment micros) {
-    return micros == kNever ? ordered_json() : ordered_json(static_cast<double>(micros) / 1000);
-}
-
-ordered_json text_or_null(std::string_view text) {
-    return text.empty() ? ordered_json() : ordered_json(text);
-}
 
 bool is_client(std::string_view asked, std::string_view client) {
     return asked.empty() || asked == (client.empty() ? "none" : client);
@@ -61,17 +55,17 @@ bool touches(const RecentQuery& query, const Place& place, std::string_view mode
 ordered_json one_json(const RecentRequest& one) {
     return {{"id", one.id},
             {"arrived_unix_ms", one.unix_ms},
-            {"client", text_or_null(one.client)},
-            {"operation", text_or_null(one.operation)},
-            {"model", text_or_null(one.model)},
-            {"target_account", text_or_null(one.account)},
-            {"target_region", text_or_null(one.region)},
-            {"target_model", text_or_null(one.target_model)},
+            {"client", or_null(one.client)},
+            {"operation", or_null(one.operation)},
+            {"model", or_null(one.model)},
+            {"target_account", or_null(one.account)},
+            {"target_region", or_null(one.region)},
+            {"target_model", or_null(one.target_model)},
             {"stream", one.stream},
-            {"outcome", text_or_null(one.outcome)},
+            {"outcome", or_null(one.outcome)},
             {"status", one.status == 0 ? ordered_json() : ordered_json(one.status)},
-            {"error", text_or_null(one.error)},
-            {"reason", text_or_null(one.reason)},
+            {"error", or_null(one.error)},
+            {"reason", or_null(one.reason)},
             {"attempts", one.attempts},
             {"queued_ms", ms_or_null(one.queued)},
             {"first_content_ms", ms_or_null(one.first_content)},

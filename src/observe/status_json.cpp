@@ -2,6 +2,7 @@
 
 #include "observe/budget_json.h"
 #include "observe/limits_json.h"
+#include "observe/or_null.h"
 
 #include <nlohmann/json.hpp>
 
@@ -25,10 +26,6 @@ const char* breaker_name(BreakerState state) {
             return "open";
     }
     return "closed";
-}
-
-ordered_json or_null(const std::string& text) {
-    return text.empty() ? ordered_json() : ordered_json(text);
 }
 
 ordered_json override_json(const Override& order) {
@@ -264,9 +261,6 @@ std::string status_json(const Status& status, const std::vector<policy::Observed
     }
     out["advice"] = ordered_json::array();
     for (const policy::ObservedAdvice& one : advice) {
-        const auto or_null = [](const std::optional<std::uint64_t>& value) {
-            return value ? ordered_json(*value) : ordered_json();
-        };
         out["advice"].push_back({{"model", one.model},
                                  {"text", one.text},
                                  {"raise_requests_to", or_null(one.raise_requests_to)},

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import boto3
@@ -493,3 +493,32 @@ def raw(port, data, timeout=5, until_close=True):
 
 
 TERM, HUP = signal.SIGTERM, signal.SIGHUP
+
+
+# A second call beside one that holds most of it has to wait.
+ROOM_FOR_ONE = {
+    "quota_window": "3s",
+    "quotas": [{"model": SONNET, "tokens_per_minute": 2000}],
+    "routes": [{"model": SONNET, "targets": [{"region": EAST}]}],
+}
+
+
+def reply_that_waited(stack):
+    """With ROOM_FOR_ONE: of a call that waits for the room of another one, whose client leaves it."""
+    stack.sim.fault("hang")
+    replies = []
+
+    def first():
+        with suppress(OSError):  # it leaves
+            stack.weir.converse(max_tokens=1500, timeout=3)
+
+    holding = threading.Thread(target=first)
+    waiting = threading.Thread(target=lambda: replies.append(stack.weir.converse(max_tokens=1400)))
+    holding.start()
+    wait_until(lambda: stack.weir.status()["in_flight"] == 1)
+    stack.sim.heal()
+    waiting.start()
+    wait_until(lambda: stack.weir.status()["waiting_calls"] == 1)
+    holding.join(30)
+    waiting.join(30)
+    return replies[0]

@@ -1,12 +1,10 @@
 """GET /explain/ID and `weir explain`: the life of one request."""
 
-import contextlib
 import hashlib
 import json
-import threading
 
 import pytest
-from harness import EAST, SONNET, WEST, ask, command, converse, headers_of, say, stream, wait_until
+from harness import EAST, ROOM_FOR_ONE, SONNET, WEST, ask, command, converse, headers_of, reply_that_waited, say, stream, wait_until
 
 ROUTE = [{"model": SONNET, "targets": [{"region": EAST}, {"region": WEST}]}]
 OPENAI = "openai.gpt-oss-120b-1:0"
@@ -78,25 +76,8 @@ def test_a_call_that_fell_back(start):
 
 
 def test_a_call_that_waits_and_what_would_have_been_faster(start):
-    s = start(weir={"quota_window": "3s", "quotas": [{"model": SONNET, "tokens_per_minute": 2000}],
-                    "routes": [{"model": SONNET, "targets": [{"region": EAST}]}]})
-    s.sim.fault("hang")
-    replies = []
-
-    def first():
-        with contextlib.suppress(OSError):  # it leaves
-            s.weir.converse(max_tokens=1500, timeout=3)
-
-    holding = threading.Thread(target=first)
-    waiting = threading.Thread(target=lambda: replies.append(s.weir.converse(max_tokens=1400)))
-    holding.start()
-    wait_until(lambda: s.weir.status()["in_flight"] == 1)
-    s.sim.heal()
-    waiting.start()
-    wait_until(lambda: s.weir.status()["waiting_calls"] == 1)
-    holding.join(30)
-    waiting.join(30)
-    reply, = replies
+    s = start(weir=ROOM_FOR_ONE)
+    reply = reply_that_waited(s)
     assert reply.status == 200
     life = told(s.weir, reply.headers["x-weir-request-id"])
     wait = life["steps"][0]

@@ -1,12 +1,10 @@
 """OpenTelemetry: traces and metrics over OTLP/HTTP, trace context, exemplars."""
 
-import contextlib
 import json
-import threading
 import time
 
 import pytest
-from harness import EAST, HAIKU, SONNET, WEST, ask, command, free_port, say, wait_until
+from harness import EAST, ROOM_FOR_ONE, SONNET, WEST, ask, command, free_port, reply_that_waited, say, wait_until
 from otlp_receiver import CLIENT, ERROR, SERVER, Receiver, attributes
 from prometheus_client.openmetrics import parser as openmetrics
 from scripted import OK, answer, reset
@@ -97,24 +95,9 @@ def of_version():
 
 
 def test_a_call_that_waited(start, receiver):
-    s = start(weir={"quota_window": "3s", "quotas": [{"model": SONNET, "tokens_per_minute": 2000}],
-                    "routes": [{"model": SONNET, "targets": [{"region": EAST}]}], **otlp(receiver)})
-    s.sim.fault("hang")
-    replies = []
-
-    def first():
-        with contextlib.suppress(OSError):  # it leaves
-            s.weir.converse(max_tokens=1500, timeout=3)
-
-    holding = threading.Thread(target=first)
-    waiting = threading.Thread(target=lambda: replies.append(s.weir.converse(max_tokens=1400)))
-    holding.start()
-    wait_until(lambda: s.weir.status()["in_flight"] == 1)
-    s.sim.heal()
-    waiting.start()
-    holding.join(30)
-    waiting.join(30)
-    trace = receiver.trace(id_of(replies[0]))
+    s = start(weir={**ROOM_FOR_ONE, **otlp(receiver)})
+    reply = reply_that_waited(s)
+    trace = receiver.trace(id_of(reply))
     wait, = trace.events("weir.wait")
     assert wait["weir.wait.cause"] == "quota" and wait["cloud.region"] == EAST
     assert wait["weir.limit.kind"] == "tokens" and wait["weir.limit.value"] == 2000
