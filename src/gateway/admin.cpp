@@ -4,6 +4,7 @@
 #include "gateway/admin_page.h"
 #include "gateway/answer.h"
 #include "gateway/identity.h"
+#include "gateway/query.h"
 #include "gateway/sns_endpoint.h"
 #include "net/signal.h"
 #include "observe/open_metrics.h"
@@ -123,9 +124,7 @@ net::Task<void> answer_metrics(net::Downstream& downstream, const AdminParts& pa
 }
 
 net::Task<void> answer_costs(net::Downstream& downstream, const AdminParts& parts) {
-    const std::string_view target = downstream.head().target;
-    const std::size_t mark = std::min(target.find('?'), target.size() - 1);
-    std::string query(target.substr(mark + 1));
+    std::string query(query_of(downstream.head().target));
     const auto pending = std::make_shared<Pending<CostsReply>>(downstream.loop());
     auto done = answer_to(pending, downstream.loop());
     parts.costs(std::move(query), std::move(done));
@@ -192,11 +191,10 @@ net::Task<void> answer_order(net::Downstream& downstream, std::string_view path,
         }
         body.append(*piece);
     }
-    const std::string_view target = head.target;
     OrderText text;
     text.post = !list;
     text.path = path;
-    text.query = target.substr(std::min(target.size(), path.size() + 1));
+    text.query = query_of(head.target);
     text.body = body;
     text.peer = downstream.peer();
     const OrderReply reply = parts.order(text);

@@ -2,9 +2,9 @@
 
 #include "bedrock/prices.h"
 #include "codec/hex.h"
+#include "gateway/query.h"
 #include "observe/ledger_text.h"
 
-#include <algorithm>
 #include <string>
 
 namespace weir::gateway {
@@ -13,12 +13,9 @@ CostsReply costs_reply(const observe::LedgerDays& days, std::string_view query,
                        std::int64_t unix_seconds) {
     std::string since;
     std::string by;
-    while (!query.empty()) {
-        const std::string_view pair = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(query.size(), pair.size() + 1));
-        const std::size_t equals = std::min(pair.find('='), pair.size());
-        const std::string name = codec::percent_decoded(pair.substr(0, equals));
-        std::string value = codec::percent_decoded(pair.substr(std::min(pair.size(), equals + 1)));
+    for (const QueryPair& pair : query_pairs(query)) {
+        const std::string name = codec::percent_decoded(pair.name);
+        std::string value = codec::percent_decoded(pair.value.value_or(std::string_view()));
         if (name != "since" && name != "by") {
             return {.text = "weir: GET /costs takes since and by"};
         }

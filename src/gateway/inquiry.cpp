@@ -1,6 +1,6 @@
 #include "gateway/inquiry.h"
 
-#include "gateway/live_feed.h"
+#include "gateway/query.h"
 #include "observe/explain.h"
 
 #include <algorithm>

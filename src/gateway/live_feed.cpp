@@ -1,11 +1,10 @@
 #include "gateway/live_feed.h"
 
-#include "codec/hex.h"
 #include "gateway/admin.h"
 #include "gateway/clock.h"
+#include "gateway/query.h"
 #include "net/signal.h"
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -58,27 +57,6 @@ struct PendingText {
 };
 
 }  // namespace
-
-std::optional<std::map<std::string, std::string>> query_values(std::string_view target) {
-    std::map<std::string, std::string> values;
-    const auto mark = target.find('?');
-    if (mark == std::string_view::npos) {
-        return values;
-    }
-    std::string_view rest = target.substr(mark + 1);
-    while (!rest.empty()) {
-        const auto end = std::min(rest.find('&'), rest.size());
-        const auto pair = rest.substr(0, end);
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-        const auto equals = pair.find('=');
-        if (equals == std::string_view::npos) {
-            return std::nullopt;
-        }
-        values[codec::percent_decoded(pair.substr(0, equals))] =
-            codec::percent_decoded(pair.substr(equals + 1));
-    }
-    return values;
-}
 
 LiveFeed::LiveFeed(Parts parts, net::Loop& loop) : parts_(std::move(parts)), loop_(loop) {
     thread_.emplace([this](bool) { return once(); });

@@ -17,7 +17,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -63,8 +62,5 @@ private:
     std::optional<BackgroundThread> answers_{std::in_place};
     std::optional<PeriodicThread> thread_;  // last: uses all
 };
-
-/// The values of a query: "kind=target&name=a%2Fb". Nullopt: it is malformed.
-std::optional<std::map<std::string, std::string>> query_values(std::string_view target);
 
 }  // namespace weir::gateway

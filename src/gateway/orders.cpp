@@ -1,6 +1,7 @@
 #include "gateway/orders.h"
 
 #include "codec/hex.h"
+#include "gateway/query.h"
 #include "observe/or_null.h"
 #include "policy/eligibility.h"
 #include "policy/validate.h"
@@ -39,18 +40,14 @@ Result<void> add(Members& members, std::string name, std::string value) {
 }
 
 Result<void> read_query(std::string_view query, Members& members) {
-    while (!query.empty()) {
-        const std::string_view pair = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(query.size(), pair.size() + 1));
-        if (pair.empty()) {
+    for (const QueryPair& pair : query_pairs(query)) {
+        if (pair.name.empty() && !pair.value) {
             continue;
         }
-        const std::size_t equals = pair.find('=');
-        std::string value(equals == std::string_view::npos ? std::string_view()
-                                                           : pair.substr(equals + 1));
+        std::string value(pair.value.value_or(std::string_view()));
         std::ranges::replace(value, '+', ' ');
-        if (auto added = add(members, codec::percent_decoded(pair.substr(0, equals)),
-                             codec::percent_decoded(value));
+        if (auto added =
+                add(members, codec::percent_decoded(pair.name), codec::percent_decoded(value));
             !added) {
             return added;
         }

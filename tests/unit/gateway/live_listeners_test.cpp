@@ -1,6 +1,7 @@
 // Who listens, how much waits for them, and how they end.
 #include "gateway/live_listeners.h"
 #include "gateway/live_feed.h"
+#include "gateway/query.h"
 #include "requests.h"
 
 #include <gtest/gtest.h>
