@@ -3,7 +3,7 @@ import http.client
 import pathlib
 import threading
 
-from rig import ANSWER, FIELDS, MODEL, REQUEST, UPSTREAM, WEIR, Unavailable, free_port, pace, resident, wait_for
+from rig import ANSWER, FIELDS, REQUEST, UPSTREAM, Unavailable, free_port, pace, resident, start_weir, wait_for
 
 # Every service of AWS in one: no quota, no profile, and thanks for the data.
 AWS = """
@@ -29,14 +29,6 @@ def thread_seconds(pid):
         except OSError:
             continue
     return found
-
-
-def _start(run, weir, name, to, aws):
-    port, admin = free_port(), free_port()
-    text = WEIR.format(weir=port, admin=admin, workers=1, weir_listen="", weir_tls="", scheme="http", to=to, model=MODEL)
-    child = run.start(weir, "serve", "-c", run.write(f"{name}.yaml", text + aws))
-    wait_for(port)
-    return port, admin, child
 
 
 def _vary(port):
@@ -66,7 +58,7 @@ def aws_half(run, build, weir, rate, seconds):
     to, aws = free_port(), free_port()
     run.nginx("up", UPSTREAM + AWS, upstream=to, aws=aws, also_secure="", answer=ANSWER)
     wait_for(to)
-    gateways = {"off": _start(run, weir, "off", to, ""), "on": _start(run, weir, "on", to, ON.format(aws=aws))}
+    gateways = {"off": start_weir(run, weir, "off", to, ""), "on": start_weir(run, weir, "on", to, ON.format(aws=aws))}
     for port, _, _ in gateways.values():
         _vary(port)
     body = run.write("body.json", REQUEST)

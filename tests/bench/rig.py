@@ -236,6 +236,15 @@ def h2load(port, body, seconds):
     return good, good / seconds, {}
 
 
+def start_weir(run, weir, name, to, more=""):
+    """(port, admin port, process) of a weir with one worker before the plain upstream at port `to`; `more`: of its configuration."""
+    port, admin = free_port(), free_port()
+    text = WEIR.format(weir=port, admin=admin, workers=1, weir_listen="", weir_tls="", scheme="http", to=to, model=MODEL)
+    child = run.start(weir, "serve", "-c", run.write(f"{name}.yaml", text + more))
+    wait_for(port)
+    return port, admin, child
+
+
 def pace(build, port, body, rate, seconds):
     """At a constant rate."""
     fields = [f"{name}: {value}" for name, value in FIELDS.items()]

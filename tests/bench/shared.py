@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import threading
 
-from rig import ANSWER, MODEL, REQUEST, UPSTREAM, WEIR, Unavailable, free_port, pace, processor_seconds, wait_for
+from rig import ANSWER, REQUEST, UPSTREAM, Unavailable, free_port, pace, processor_seconds, start_weir, wait_for
 
 INSTANCES = 4
 
@@ -26,14 +26,6 @@ def commands(port):
     return sum(int(calls) for calls in re.findall(r"cmdstat_eval(?:sha)?:calls=(\d+)", said))
 
 
-def _start(run, weir, name, to, more):
-    port = free_port()
-    text = WEIR.format(weir=port, admin=free_port(), workers=1, weir_listen="", weir_tls="", scheme="http", to=to, model=MODEL)
-    child = run.start(weir, "serve", "-c", run.write(f"{name}.yaml", text + more))
-    wait_for(port)
-    return port, child
-
-
 def _load(build, gateways, body, rate, seconds):
     """So many requests a second in all: (processor seconds, requests, p50 and p99 in microseconds, each the mean over the gateways)."""
     results, failed = [], []
@@ -44,15 +36,15 @@ def _load(build, gateways, body, rate, seconds):
         except (SystemExit, OSError) as why:
             failed.append(str(why))
 
-    before = sum(processor_seconds(child.pid) for _, child in gateways)
-    threads = [threading.Thread(target=one, args=(port,)) for port, _ in gateways]
+    before = sum(processor_seconds(child.pid) for _, _, child in gateways)
+    threads = [threading.Thread(target=one, args=(port,)) for port, _, _ in gateways]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if failed:
         raise Unavailable("; ".join(failed))
-    used = sum(processor_seconds(child.pid) for _, child in gateways) - before
+    used = sum(processor_seconds(child.pid) for _, _, child in gateways) - before
     return used, sum(r[0] for r in results), *(statistics.mean(r[2][p] for r in results) for p in ("50", "99"))
 
 
@@ -62,7 +54,7 @@ def shared(run, build, weir, rate, seconds, rounds):
     wait_for(to)
     store, store_child = redis(run)
     books = f'shared: {{url: "redis://127.0.0.1:{store}"}}\n'
-    gateways = {name: [_start(run, weir, f"{name}{i}", to, more) for i in range(INSTANCES)] for name, more in (("alone", ""), ("shared", books))}
+    gateways = {name: [start_weir(run, weir, f"{name}{i}", to, more) for i in range(INSTANCES)] for name, more in (("alone", ""), ("shared", books))}
     body = run.write("body.json", REQUEST)
     cost = {name: [] for name in gateways}
     at = {name: {"50": [], "99": []} for name in gateways}
