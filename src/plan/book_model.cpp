@@ -188,7 +188,7 @@ void BookModel::grant(const std::string& name, Instance& self, const BookExchang
             fits = fits && (head.need[b] <= 0 || head.need[b] <= room[b]);
         }
         if (!fits) {
-            if (const auto part = may_probe(asked, mine, room, now)) {
+            if (const auto part = may_probe(asked, mine, room, given, now)) {
                 fits = true;
                 learned_.probes(*part, now, us(asked.window));
             }
@@ -232,13 +232,14 @@ void BookModel::grant(const std::string& name, Instance& self, const BookExchang
 }
 
 std::optional<double> BookModel::may_probe(const BookExchange& asked, const Claim& head,
-                                           const BookAmounts& room, Time now) const {
+                                           const BookAmounts& room, const BookAmounts& given,
+                                           Time now) const {
     double part = 0;
     for (std::size_t b = 0; b < kBooks; ++b) {
         if (head.need[b] <= 0 || head.need[b] <= room[b]) {
             continue;
         }
-        const bool beyond = head.need[b] + used_[b] + held_[b] > asked.limits[b];
+        const bool beyond = head.need[b] + used_[b] + held_[b] + given[b] > asked.limits[b];
         if (b >= kLearned || !asked.learned[b].probes || !beyond) {
             return std::nullopt;
         }

@@ -164,7 +164,8 @@ private:
     /// Of a head that does not fit: it is the first of all, and goes beyond learned limits alone;
     /// by how much of them.
     std::optional<double> may_probe(const BookExchange& asked, const Claim& head,
-                                    const BookAmounts& room, Time now) const;
+                                    const BookAmounts& room, const BookAmounts& given,
+                                    Time now) const;
     Time frees_at(const BookExchange& asked, const BookAmounts& need, const BookAmounts& claimed,
                   Time now, Time window) const;
 

@@ -14,7 +14,7 @@ constexpr std::int64_t kFirstPause = 30;  // parts of a window
 constexpr std::int64_t kLongestPause = 2;
 constexpr std::int64_t kBetween = 300;  // parts of a window, in a round
 constexpr Time kLeastBetween = 200'000;
-constexpr double kLargestStep = 0.02;  // of the limit
+constexpr double kLargestStep = 0.125;  // of the limit
 constexpr std::int64_t kRisen = 50;    // parts of it
 }  // namespace
 

@@ -17,6 +17,8 @@ constexpr std::uint32_t kSparedPerProbe = 30;
 constexpr Duration kAnyProbeAfter = std::chrono::seconds(1);
 // Another client that succeeded within this time is expected to send the probe.
 constexpr Duration kOthersExpected = std::chrono::seconds(60);
+// An instance that looks after a target says so again long before the time that it told has passed.
+constexpr Duration kLapsed = std::chrono::milliseconds(250);
 }  // namespace
 
 Evidence::Rule Breaker::rule() const {
@@ -127,8 +129,7 @@ void Breaker::success(Permit permit, Instant now, Witness who) {
         --probes_.out;
         ++probes_.passed;
         if (probes_.passed >= std::max(config_.probes, 1U)) {
-            close();
-            ramp_ = {true, now, now, 1, ramp_.rate_before};
+            close_and_ramp(now);
         }
     }
     evidence_.good(who, config_.window, now);
@@ -178,6 +179,11 @@ void Breaker::close() {
     failed_probe_of_.reset();
     sole_accuser_.reset();
     tripped_by_ = 0;
+}
+
+void Breaker::close_and_ramp(Instant now) {
+    close();
+    ramp_ = {true, now, now, 1, ramp_.rate_before};
 }
 
 void Breaker::judge(Random& random, Instant now) {
@@ -270,26 +276,39 @@ void Breaker::trip(Random& random, Instant now) {
     ramp_.on = false;
 }
 
-void Breaker::open_for_another(Instant until, Instant now) {
+void Breaker::open_for_another(Instant until, bool probes, Instant now) {
     if (now < kept_closed_until_) {
         return;
     }
-    if (state_ != BreakerState::open) {
-        state_ = BreakerState::open;
-        ++epoch_;
-        opened_ = now;
-        until_ = until;
-        probes_ = {};
-        ramp_.on = false;
-        by_another_ = true;
+    const BreakerState at_present = state(now);
+    if (at_present == BreakerState::open) {
+        until_ = by_another_ ? until : until_;
+        return;
     }
-    if (by_another_) {
-        until_ = until;
+    const bool serves = at_present == BreakerState::closed;
+    if (serves ? probes : probes_.out + probes_.passed > 0) {
+        return;
     }
+    if (serves) {
+        ramp_.rate_before = rate(now);
+    }
+    state_ = BreakerState::open;
+    ++epoch_;
+    opened_ = now;
+    until_ = until;
+    probes_ = {};
+    ramp_.on = false;
+    by_another_ = true;
+    served_before_ = serves;
 }
 
 void Breaker::release(Instant now) {
-    if (std::exchange(by_another_, false) && state_ == BreakerState::open) {
+    if (!std::exchange(by_another_, false) || state_ != BreakerState::open) {
+        return;
+    }
+    if (served_before_ && until_ - now > kLapsed) {
+        close_and_ramp(now);
+    } else {
         force_half_open(now);
     }
 }

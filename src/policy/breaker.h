@@ -95,9 +95,12 @@ public:
     void lift_gate() { gate_.on = false; }
 
     /// Another instance that shares the quota has found the target failing and looks after it: open
-    /// until then, unless that instance says otherwise.
-    void open_for_another(Instant until, Instant now);
-    /// It says nothing any more: the target is well again, or that instance is gone.
+    /// until then, unless that instance says otherwise. `probes`: it sends probes by now, which is
+    /// no reason to close what serves here; nor does it end probes that are under way here. Else
+    /// instances that recover would close each other's in turn.
+    void open_for_another(Instant until, bool probes, Instant now);
+    /// It says nothing any more: the target is well again, or, where the time that it told has
+    /// passed, that instance is gone.
     void release(Instant now);
     bool opened_by_another() const { return by_another_; }
 
@@ -132,6 +135,7 @@ private:
 
     Evidence::Rule rule() const;
     void close();
+    void close_and_ramp(Instant now);
     void judge(Random& random, Instant now);
     void trip(Random& random, Instant now);
     double rate(Instant now);
@@ -152,6 +156,7 @@ private:
     Probes probes_;
     Gate gate_;
     bool by_another_ = false;
+    bool served_before_ = false;  ///< closed, when another one opened it
     Instant kept_closed_until_ = Instant::min();
     Ramp ramp_;
 };

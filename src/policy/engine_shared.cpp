@@ -136,13 +136,14 @@ void Engine::Impl::heed(const BookAnswer& answer, TargetState* target, Instant n
     }
     const bool was_open = target->breaker.state(now) == BreakerState::open;
     if (breaker > Duration::zero()) {
-        target->breaker.open_for_another(now + breaker, now);
+        target->breaker.open_for_another(now + breaker, breaker <= kLookedAfter, now);
     } else {
         target->breaker.release(now);
     }
     bool changed = was_open != (target->breaker.state(now) == BreakerState::open);
     DayClosure& closure = target->day;
-    if (day > Duration::zero() && (closure.by_another || !closure.probing)) {
+    if (day > Duration::zero() &&
+        (closure.by_another || (!closure.probing && day > kLookedAfter))) {
         changed = changed || !closure.by_another;
         closure.by_another = closure.probing = true;
         closure.until = now + day;

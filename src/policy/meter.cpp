@@ -24,6 +24,8 @@ constexpr int kCoarse = 10;
 // given back since then is told later. A learned limit that is too high costs every instance a
 // refusal.
 constexpr int kCoarsest = 24;
+// The part of others' use that is certain.
+constexpr double kSure = 0.98;
 
 Book book_of(LimitKind kind) {
     switch (kind) {
@@ -88,14 +90,18 @@ std::uint64_t Meter::by_others() const {
     return shared_->others(book).used() + static_cast<std::uint64_t>(shared_->held_by_others(book));
 }
 
-/// What the service counts of theirs for certain: their log keeps things longer, and what they were
-/// granted they may not have sent.
+/// What the service counts of theirs for certain: their log keeps things longer, what they were
+/// granted they may not have sent, and what they gave back is told before it is known of when.
 std::uint64_t Meter::surely_by_others(Instant now) const {
     if (shared_ == nullptr) {
         return 0;
     }
-    const SlidingLog& others = shared_->others(book_of(kind_));
-    return others.used() - others.freed_by(now + log_.window() / kCoarsest);
+    const Book book = book_of(kind_);
+    const SlidingLog& others = shared_->others(book);
+    const std::uint64_t gone =
+        others.freed_by(now + log_.window() / kCoarsest) + shared_->given_back_by_others(book);
+    return static_cast<std::uint64_t>(
+        kSure * static_cast<double>(others.used() - std::min(others.used(), gone)));
 }
 
 std::uint64_t Meter::freed_by(Instant at) const {

@@ -102,6 +102,8 @@ public:
     /// Logged by others, or granted to them.
     const SlidingLog& others(Book book) const { return view_.others[index(book)]; }
     std::int64_t held_by_others(Book book) const { return view_.held[index(book)]; }
+    /// Of others(): what they have given back since, by the sum that was told last.
+    std::uint64_t given_back_by_others(Book book) const { return view_.given_back[index(book)]; }
     /// Of a limit, by any instance.
     struct Learned {
         std::int64_t limit = 0;  ///< 0: nothing
@@ -173,6 +175,7 @@ private:
         /// granted to somebody. Beside that, how much was put down here.
         Logs pending;
         BookAmounts pended{};
+        std::array<std::uint64_t, kBooks> given_back{};  // part of `others`
         BookAmounts held{};
         std::int64_t alone_epoch = 0;  ///< of the books that offered it
         BookAmounts alone_left{};

@@ -344,6 +344,7 @@ void SharedQuota::read_profile(const BookAnswer& answer, Instant now) {
     view_.others = logs(window_, slack_);
     view_.pending = logs(window_, slack_);
     view_.pended = {};
+    view_.given_back = {};
     for (std::size_t b = 0; b < kBooks; ++b) {
         view_.others[b].expire(now);
         view_.pending[b].expire(now);
@@ -359,12 +360,13 @@ void SharedQuota::read_profile(const BookAnswer& answer, Instant now) {
     }
 }
 
-/// Between two profiles the others' use may have grown: the sum is told with each answer.
+/// Between two profiles the others' use may have grown or shrunk: the sum is told with each answer.
 void SharedQuota::catch_up(const BookAnswer& answer, Instant now) {
     for (std::size_t b = 0; b < kBooks; ++b) {
         const std::int64_t own = told_.since(b, answer.buckets[b] - kBuckets + 1);
         const std::int64_t more =
             answer.used[b] - own - static_cast<std::int64_t>(view_.others[b].used());
+        view_.given_back[b] = static_cast<std::uint64_t>(std::max<std::int64_t>(0, -more));
         if (more > 0) {
             view_.others[b].add(now, static_cast<std::uint64_t>(more));
             add_pending(b, now, more);

@@ -141,7 +141,7 @@ if seq > self.q and not left then
                     for b = 1, 4 do
                         if head.need[b] > 0 and head.need[b] > room[b] then
                             probes = probes and b <= 2 and learned[b][4] == 1 and
-                                     head.need[b] + used[b] + held[b] > limits[b]
+                                     head.need[b] + used[b] + held[b] + self.g[b] > limits[b]
                             beyond = math.max(beyond, head.need[b] / math.max(1, limits[b]))
                         end
                     end
@@ -151,7 +151,7 @@ if seq > self.q and not left then
                     if probes and (L.n <= now or L.g == 1 and L.k + beyond <= L.a) then
                         fits, has_learned = true, true
                         if L.n <= now then
-                            L.a = L.g == 1 and math.min(2 * L.k, 0.02) or 0
+                            L.a = L.g == 1 and math.min(2 * L.k, 0.125) or 0
                             L.k, L.g, L.n = 0, 1, now + math.max(200000, math.floor(window / 300))
                         end
                         L.k = L.k + beyond

@@ -83,8 +83,18 @@ class Process:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "WEIR_"))}
         clean["AWS_EC2_METADATA_DISABLED"] = "true"
         clean.update(env or {})
-        with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.popen = self.start(args, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=clean)
+        self.args, self.env = args, clean
+        self._launch("wb")
+
+    def _launch(self, mode):
+        with open(self.out, mode) as out, open(self.err, mode) as err:
+            self.popen = self.start(self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=self.env)
+
+    def relaunch(self):
+        """Killed, and started again as it was."""
+        self.popen.kill()
+        self.popen.wait(10)
+        self._launch("ab")
 
     def start(self, args, **more):
         return subprocess.Popen([WEIR, *args], **more)
@@ -167,9 +177,16 @@ class Sim(Process):
             "models": {"*": ROOMY},
         }
         config.update(settings or {})
-        file = Path(folder) / "sim.yaml"
-        file.write_text(json.dumps(config, indent=1))
-        super().__init__(folder, "sim", ["sim", "-c", str(file)])
+        self.config, self.file = config, Path(folder) / "sim.yaml"
+        self.file.write_text(json.dumps(config, indent=1))
+        super().__init__(folder, "sim", ["sim", "-c", str(self.file)])
+
+    def change(self, settings):
+        """With these settings on the same ports. What it has counted is forgotten, and calls under way are cut."""
+        self.config.update(settings)
+        self.file.write_text(json.dumps(self.config, indent=1))
+        self.relaunch()
+        wait_until(lambda: self._ready(self.admin), what="the simulator's start")
 
     def __enter__(self):
         try:

@@ -7,7 +7,7 @@ import time
 from hashlib import sha256
 
 import pytest
-from fleet import FIT, LIMIT, PATIENT, PROMPT, SIM, WINDOW, Callers, Fleet, Redis, settings
+from fleet import FIT, LIMIT, PATIENT, PROMPT, SIM, WINDOW, Callers, Fleet, Redis, service, settings
 from harness import EAST, SONNET, ask, free_port, say, wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server here")
@@ -143,6 +143,28 @@ def test_a_clients_own_limit_is_one_for_all_instances(start, redis):
         for thread in threads:
             thread.join(20)
         assert replies.count(200) == 1, replies  # the others' turn comes too late for their deadline
+
+
+def test_a_learned_limit_that_is_raised_is_followed_by_all(start, redis):
+    """Nobody is told the quota; the service is given a larger one while calls go on."""
+    def limits(fleet):
+        of_each = [target["limits"] for weir in fleet.all for target in weir.status()["targets"]]
+        return [limit["limit"] or 0 for limits in of_each for limit in limits if limit["kind"] == "tokens"]
+
+    unknown = {"quotas": [{"model": SONNET, "output_burndown": 1, "requests_per_minute": 100_000}]}
+    with Fleet(start, redis, 3, settings_of=lambda _: unknown) as fleet:
+        with Callers(fleet.all, 30) as callers:
+            wait_until(lambda: min(limits(fleet), default=0) > 0.8 * LIMIT, 60, "every instance to learn the limit")
+            assert max(limits(fleet)) < 1.4 * LIMIT
+            time.sleep(2 * WINDOW)
+            fleet.sim.change(service(2 * LIMIT))
+            wait_until(lambda: min(limits(fleet)) > 1.5 * LIMIT, 90, "every instance to know of the larger one")
+            before, refused = fleet.accepted(), fleet.refusals()
+            time.sleep(3 * WINDOW)
+            served = fleet.accepted() - before
+            print("refusals a success:", (fleet.refusals() - refused) / served, "a window:", served / 3, "limits:", limits(fleet))
+            assert fleet.refusals() - refused <= 0.02 * served
+            assert served / 3 > 1.3 * FIT
 
 
 def test_a_script_that_was_flushed_is_sent_again(start, redis):

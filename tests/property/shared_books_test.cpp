@@ -385,7 +385,7 @@ private:
 
 void play(Faults faults, double least_use, Shape shape = {}) {
     const std::uint64_t base = test::seed_for("shared books", 1);
-    for (std::uint64_t round = 0; round < 6; ++round) {
+    for (std::uint64_t round = 0; round < test::draws(6); ++round) {
         const std::uint64_t seed = base + round;
         SCOPED_TRACE("seed " + std::to_string(seed));
         World world(seed, 2 + seed % 4, faults, shape);

@@ -180,5 +180,46 @@ TEST_F(BreakerTest, AnswersThatBreakAfterTheyBeganOpenIt) {
     EXPECT_EQ(breaker.state(now), BreakerState::open);
 }
 
+TEST_F(BreakerTest, OpenForAnotherInstanceUntilThatOneSaysThatItIsWell) {
+    breaker.open_for_another(now + 5s, false, now);
+    EXPECT_FALSE(breaker.allows(now));
+    now += 3s;
+    breaker.open_for_another(now + 1500ms, true, now);  // it probes by now
+    EXPECT_TRUE(breaker.opened_by_another());
+    EXPECT_EQ(breaker.opens_until(), now + 1500ms);
+    breaker.release(now);
+    EXPECT_EQ(breaker.state(now), BreakerState::closed);
+    EXPECT_TRUE(breaker.ramping(now));
+}
+
+TEST_F(BreakerTest, ProbesItselfIfTheOtherInstanceIsHeardNoMore) {
+    breaker.open_for_another(now + 5s, false, now);
+    now += 4900ms;
+    breaker.release(now);
+    EXPECT_EQ(breaker.state(now), BreakerState::half_open);
+}
+
+TEST_F(BreakerTest, AnothersProbesDoNotCloseWhatServesNorEndOwnProbes) {
+    breaker.open_for_another(now + 1500ms, true, now);
+    EXPECT_EQ(breaker.state(now), BreakerState::closed);
+    fail(5);
+    now += 7s;
+    ASSERT_EQ(breaker.state(now), BreakerState::half_open);
+    const Breaker::Permit probe = breaker.take(now);
+    breaker.open_for_another(now + 5s, false, now);
+    EXPECT_EQ(breaker.state(now), BreakerState::half_open);
+    breaker.success(probe, now);
+    EXPECT_EQ(breaker.state(now), BreakerState::closed);
+}
+
+TEST_F(BreakerTest, WhoDidNotServeBeforeTheOtherOneProbedProbesAfterIt) {
+    fail(5);
+    now += 7s;
+    breaker.open_for_another(now + 5s, false, now);
+    EXPECT_TRUE(breaker.opened_by_another());
+    breaker.release(now);
+    EXPECT_EQ(breaker.state(now), BreakerState::half_open);
+}
+
 }  // namespace
 }  // namespace weir::policy
