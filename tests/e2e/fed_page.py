@@ -46,3 +46,7 @@ class Fed:
         if more.count():
             more.click()
         return self
+
+    def scroll_to(self, heading):
+        self.page.get_by_role("heading", name=heading, exact=True).evaluate("node => node.scrollIntoView()")
+        return self

@@ -146,7 +146,25 @@
     return new Response("{}", { status: 404 });
   };
 
-  const settled = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  // The page has drawn a frame once it waits for no animation frame of its own.
+  const nextFrame = window.requestAnimationFrame.bind(window);
+  let awaited = 0;
+  window.requestAnimationFrame = (work) => {
+    awaited += 1;
+    return nextFrame((at) => {
+      awaited -= 1;
+      work(at);
+    });
+  };
+  const task = () => new Promise((done) => setTimeout(done, 0));
+  async function settled(frames) {
+    for (let quiet = 0; quiet < frames; ) {
+      await new Promise(nextFrame);
+      await task();
+      quiet = awaited === 0 ? quiet + 1 : 0;
+    }
+  }
+
   window.feed = {
     seconds: 0,
     world,
@@ -156,19 +174,27 @@
         move();
         feed.seconds += 1;
         control.enqueue(encoder.encode(`data: ${JSON.stringify(frame)}\n\n`));
-        await settled();
+        await settled(1);
       }
       return feed.seconds;
     },
-    /** The same, prepared beforehand; or, without `send`, only what waiting for it costs. */
-    async draw(send) {
+    /** What `draw` sends. */
+    prepare() {
+      move();
+      prepared = encoder.encode(`data: ${JSON.stringify(frame)}\n\n`);
+    },
+    /** The frame that was prepared, between two marks for a trace; or, without `send`, only what waiting for it costs. `charts`: they ask for their history too. */
+    async draw(send, charts) {
+      performance.mark("update begins");
       if (send) {
         control.enqueue(prepared);
       }
-      await settled();
-      await settled();
-      move();
-      prepared = encoder.encode(`data: ${JSON.stringify(frame)}\n\n`);
+      if (charts) {
+        document.querySelector(".spans [aria-pressed=true]").click();
+      }
+      await settled(2);
+      performance.mark("update ends");
+      await task(); // what comes of this in the tester is not part of the update
     },
     listening: () => control !== null,
   };
