@@ -8,6 +8,7 @@ export class Bar {
   private text = el("span", { class: "bar-text" });
   private note = el("span", { class: "bar-note" });
   private parts = ["settled", "held", "vain", "instances", "foreign"].map((name) => el("i", { class: `part ${name}` }));
+  private widths = this.parts.map(() => "");
   private track = el("div", { class: "track", role: "img" }, ...this.parts);
 
   constructor() {
@@ -25,17 +26,15 @@ export class Bar {
     const known = limit.limit !== null;
     [settled, held, vain, instances, foreign].forEach((value, i) => {
       const width = known ? `${Math.min(100, (100 * value) / end).toFixed(1)}%` : "0";
-      const style = this.parts[i]!.style;
-      if (style.width !== width) {
-        style.width = width;
+      if (this.widths[i] !== width) {
+        this.widths[i] = width;
+        this.parts[i]!.style.width = width;
       }
     });
     const share = known ? limit.used / limit.limit! : 0;
     setClass(this.track, `track${known ? "" : " open"}${share >= 0.95 ? " full" : ""}`);
-    setText(
-      this.text,
-      known ? `${count(limit.used)} of ${count(limit.limit!)} ${unit} · ${percent(share)}` : `${count(limit.used)} ${unit}, limit not known yet`,
-    );
+    const text = known ? `${count(limit.used)} of ${count(limit.limit!)} ${unit} · ${percent(share)}` : `${count(limit.used)} ${unit}, limit not known yet`;
+    setText(this.text, text);
     const notes: string[] = [];
     if (limit.reserved > 0 && limit.kind !== "in_flight") {
       notes.push(`${count(limit.reserved)} held${vain > 0 ? `, ${count(vain)} of it in vain` : ""}`);
@@ -52,6 +51,6 @@ export class Bar {
     }
     setText(this.note, notes.join(" · "));
     setHidden(this.note, notes.length === 0);
-    setAttribute(this.track, "aria-label", `${this.text.textContent}${notes.length > 0 ? `, ${notes.join(", ")}` : ""}`);
+    setAttribute(this.track, "aria-label", [text, ...notes].join(", "));
   }
 }

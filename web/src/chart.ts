@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { el, setHidden, setText } from "./dom";
 import type { History } from "./frame";
+import { Part } from "./slices";
 import { clock } from "./words";
 
 export interface Line {
@@ -25,12 +26,24 @@ export interface ChartOptions {
   words?: [number, string][];
 }
 
+const kHeight = 132; // pixels, as in the style
 const kShortest = 60; // points: five minutes or five hours
 const kWhole = Array.from({ length: 15 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
-const color = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colors = new Map<string, string>();
+dark.addEventListener("change", () => colors.clear());
+
+/** Read once: each reading has the browser work out the styles of what has changed. */
+function color(name: string): string {
+  let value = colors.get(name);
+  if (value === undefined) {
+    value = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    colors.set(name, value);
+  }
+  return value;
+}
 
 export class Chart {
   readonly node: HTMLElement;
@@ -40,8 +53,10 @@ export class Chart {
   private empty = el("p", { class: "empty" }, "No data yet.");
   private plot: uPlot | null = null;
   private history: History | null = null;
-  private resized = new ResizeObserver(() => this.resize());
-  private redraw = () => this.draw();
+  private width = 0; // of the body, once it has been laid out
+  private resized = new ResizeObserver((entries) => this.resize(entries.at(-1)!.contentRect.width));
+  private redraw = () => this.recolor();
+  private part: Part;
 
   constructor(private options: ChartOptions) {
     for (const line of options.lines) {
@@ -52,6 +67,7 @@ export class Chart {
       this.legend.append(el("span", { class: "key" }, swatch, `${line.label} `, value));
     }
     this.node = el("figure", { class: "chart" }, el("figcaption", {}, options.title), this.legend, this.body, this.empty);
+    this.part = new Part(this.node, () => this.draw());
     this.resized.observe(this.body);
     dark.addEventListener("change", this.redraw);
   }
@@ -60,12 +76,34 @@ export class Chart {
   close(): void {
     this.resized.disconnect();
     dark.removeEventListener("change", this.redraw);
+    this.part.close();
     this.plot?.destroy();
     this.plot = null;
   }
 
   show(history: History): void {
     this.history = history;
+    this.part.update();
+  }
+
+  private resize(width: number): void {
+    if (width > 0 && Math.abs(width - this.width) > 1) {
+      this.width = width;
+      this.part.update();
+    }
+  }
+
+  private recolor(): void {
+    this.plot?.destroy();
+    this.plot = null;
+    this.part.update();
+  }
+
+  private draw(): void {
+    const { history } = this;
+    if (history === null) {
+      return;
+    }
     const lines = this.options.lines;
     const columns = lines.map((line) => history.values[history.columns.indexOf(line.column)] ?? []);
     const latest = columns.map((values) => values.at(-1) ?? values.at(-2) ?? null);
@@ -80,14 +118,18 @@ export class Chart {
       "aria-label",
       `${this.options.title}: now ${lines.map((line, i) => `${line.label} ${latest[i] == null ? "not known" : this.words(latest[i]!)}`).join(", ")}`,
     );
-    if (!known) {
+    if (!known || this.width === 0) {
       return;
     }
+    const width = Math.max(120, this.width);
     if (this.plot === null) {
-      this.draw();
-    } else {
-      this.plot.setData(this.data());
+      this.plot = this.made(width);
+      return;
     }
+    if (width !== this.plot.width) {
+      this.plot.setSize({ width, height: kHeight });
+    }
+    this.plot.setData(this.data());
   }
 
   private words(value: number): string {
@@ -105,17 +147,13 @@ export class Chart {
     return [times, ...columns.map((values) => values.slice(from))] as uPlot.AlignedData;
   }
 
-  private draw(): void {
-    if (this.history === null) {
-      return;
-    }
-    this.plot?.destroy();
+  private made(width: number): uPlot {
     const axis = { stroke: color("--soft"), grid: { stroke: color("--rule"), width: 1 }, ticks: { stroke: color("--rule"), width: 1 }, font: "12px system-ui, sans-serif" };
     const { words } = this.options;
-    this.plot = new uPlot(
+    return new uPlot(
       {
-        width: Math.max(120, this.body.clientWidth),
-        height: 132,
+        width,
+        height: kHeight,
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         select: { show: false, left: 0, top: 0, width: 0, height: 0 },
@@ -163,12 +201,5 @@ export class Chart {
       this.data(),
       this.body,
     );
-  }
-
-  private resize(): void {
-    const width = this.body.clientWidth;
-    if (this.plot !== null && width > 0 && Math.abs(width - this.plot.width) > 1) {
-      this.plot.setSize({ width, height: 132 });
-    }
   }
 }

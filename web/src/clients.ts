@@ -1,9 +1,10 @@
 // The clients: their class, share, waits and what they take of the quota.
-import { el, setHidden, setText, Sight } from "./dom";
+import { el, setHidden, setText } from "./dom";
 import type { BudgetStanding, Client, Frame } from "./frame";
 import type { Past } from "./past";
+import { Part } from "./slices";
 import { Table } from "./table";
-import { count, dollars, percent, perSecond } from "./words";
+import { byName, count, dollars, percent, perSecond } from "./words";
 
 const kShown = 30;
 
@@ -16,10 +17,10 @@ export class ClientList {
     ["Client", "~Class", "Share", "Waiting", "Answered/s", "Refused/s", "Tokens/min", "Of all", "Held in vain", "Spent today"],
     "No client has called yet.",
   );
-  private filter = el("input", { type: "search", id: "client-filter", autocomplete: "off", spellcheck: "false", input: () => this.show() });
+  private filter = el("input", { type: "search", id: "client-filter", autocomplete: "off", spellcheck: "false", input: () => this.part.update() });
   private note = el("p", { class: "soft" });
   private frame: Frame | null = null;
-  private sight: Sight | null = null;
+  private part: Part;
 
   constructor(private past: Past) {
     this.node = el(
@@ -29,21 +30,17 @@ export class ClientList {
       this.table.node,
       this.note,
     );
+    this.part = new Part(this.node, () => this.show());
   }
 
   /** Thousands of clients are not added up and sorted while nobody looks at them. */
   update(frame: Frame): void {
     this.frame = frame;
-    if (this.sight === null) {
-      this.show();
-      this.sight = new Sight(this.node, () => this.show());
-    } else if (this.sight.near) {
-      this.show();
-    }
+    this.part.update();
   }
 
   close(): void {
-    this.sight?.close();
+    this.part.close();
   }
 
   private show(): void {
@@ -51,33 +48,35 @@ export class ClientList {
       return;
     }
     const wanted = this.filter.value.trim().toLowerCase();
-    const rows = this.frame.clients
-      .filter((client) => clientName(client.name).toLowerCase().includes(wanted))
-      .map((client) => ({ client, rates: this.past.clientRates(client.name) }));
-    const all = rows.reduce((total, one) => total + one.rates.tokens, 0);
+    const found = wanted === "" ? this.frame.clients : this.frame.clients.filter((client) => clientName(client.name).toLowerCase().includes(wanted));
+    const rows = found.map((client) => ({ client, tokens: this.past.clientTokens(client.name) }));
+    const all = rows.reduce((total, one) => total + one.tokens, 0);
     // Who waits comes first, then who takes the most.
     rows.sort(
-      (a, b) => (b.client.waiting ?? 0) - (a.client.waiting ?? 0) || b.rates.tokens - a.rates.tokens || a.client.name.localeCompare(b.client.name),
+      (a, b) => (b.client.waiting ?? 0) - (a.client.waiting ?? 0) || b.tokens - a.tokens || byName(a.client.name, b.client.name),
     );
     const paused = new Set((this.frame.status.paused ?? []).map((one) => one.client));
     const seconds = this.past.seconds();
     this.table.show(
-      rows.slice(0, kShown).map(({ client, rates }) => ({
-        key: client.name,
-        link: `#/client/${encodeURIComponent(client.name)}`,
-        cells: [
-          { text: clientName(client.name) },
+      rows.slice(0, kShown).map(({ client, tokens }) => {
+        const rates = this.past.clientRates(client.name);
+        return {
+          key: client.name,
+          link: `#/client/${encodeURIComponent(client.name)}`,
+          cells: [
+            { text: clientName(client.name) },
           paused.has(client.name) ? { text: `${client.priority ? `${client.priority}, ` : ""}paused`, severity: "warn" } : { text: client.priority ?? "–" },
-          { text: client.share === undefined ? "–" : String(client.share) },
-          { text: count(client.waiting ?? 0), severity: (client.waiting ?? 0) > 0 ? "warn" : undefined },
-          { text: perSecond(rates.answered) },
-          { text: perSecond(rates.refused), severity: rates.refused > 0 ? "bad" : undefined },
-          { text: seconds > 0 ? count((60 * rates.tokens) / seconds) : "–" },
-          { text: all > 0 ? percent(rates.tokens / all) : "–" },
-          { text: heldInVainShare(client) },
-          { text: spentToday(client), severity: budgetSeverity(client) },
-        ],
-      })),
+            { text: client.share === undefined ? "–" : String(client.share) },
+            { text: count(client.waiting ?? 0), severity: (client.waiting ?? 0) > 0 ? "warn" : undefined },
+            { text: perSecond(rates.answered) },
+            { text: perSecond(rates.refused), severity: rates.refused > 0 ? "bad" : undefined },
+            { text: seconds > 0 ? count((60 * tokens) / seconds) : "–" },
+            { text: all > 0 ? percent(tokens / all) : "–" },
+            { text: heldInVainShare(client) },
+            { text: spentToday(client), severity: budgetSeverity(client) },
+          ],
+        };
+      }),
     );
     setText(this.note, rows.length > kShown ? `${count(rows.length - kShown)} more: name a part of theirs to see them.` : "");
     setHidden(this.note, rows.length <= kShown);

@@ -281,6 +281,7 @@ class GroupView implements View {
   close(): void {
     this.charts?.close();
     this.list.close();
+    this.parts.forEach((part) => part.close());
     this.requests.close();
   }
 }

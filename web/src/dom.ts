@@ -20,9 +20,15 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
+/** Of a node that has text alone. Its text node stays: a new one would cost style and layout more. */
 export function setText(node: Node, text: string): void {
-  if (node.textContent !== text) {
-    node.textContent = text;
+  const held = node.firstChild;
+  if (held === null) {
+    if (text !== "") {
+      node.appendChild(document.createTextNode(text));
+    }
+  } else if ((held as Text).data !== text) {
+    (held as Text).data = text;
   }
 }
 
@@ -51,42 +57,6 @@ export interface Row<T> {
   close?(): void;
 }
 
-const kNear = "400px"; // what is so near to the screen counts as on it
-
-const sights = new WeakMap<Element, (near: boolean) => void>();
-const watcher = new IntersectionObserver(
-  (entries) => {
-    for (const entry of entries) {
-      sights.get(entry.target)?.(entry.isIntersecting);
-    }
-  },
-  { rootMargin: kNear },
-);
-
-/** Whether a node is on the screen or near it. */
-export class Sight {
-  near = true;
-
-  /** `comes`: it has come near again. */
-  constructor(
-    private node: Element,
-    comes: () => void,
-  ) {
-    sights.set(node, (near) => {
-      const before = this.near;
-      this.near = near;
-      if (near && !before) {
-        comes();
-      }
-    });
-    watcher.observe(node);
-  }
-
-  close(): void {
-    watcher.unobserve(this.node);
-  }
-}
-
 /** A list whose items keep their elements. */
 export class Rows<T> {
   private rows = new Map<string, Row<T>>();
@@ -97,13 +67,21 @@ export class Rows<T> {
     private create: (item: T) => Row<T>,
   ) {}
 
-  show(items: readonly T[]): void {
+  /** Whether all are there: once there is no time left, no new ones are made, but one in each call. */
+  show(items: readonly T[], timeLeft = (): boolean => true): boolean {
+    let missing = 0;
+    let made = 0;
     const unused = new Set(this.rows.keys());
     let place: Element | null = this.container.firstElementChild;
     for (const item of items) {
       const key = this.key(item);
       let row = this.rows.get(key);
       if (row === undefined) {
+        if (made > 0 && !timeLeft()) {
+          missing += 1;
+          continue;
+        }
+        made += 1;
         row = this.create(item);
         this.rows.set(key, row);
       }
@@ -126,6 +104,7 @@ export class Rows<T> {
       row.close?.();
       this.rows.delete(key);
     }
+    return missing === 0;
   }
 
   /** Moving a node takes the focus from within it. */

@@ -2,9 +2,10 @@
 import { linkOf } from "./detail";
 import type { Target } from "./frame";
 import type { Past, TargetRates } from "./past";
+import { Part } from "./slices";
 import { Table } from "./table";
 import { stateOf } from "./targets";
-import { count, perSecond, shortModel } from "./words";
+import { byName, count, perSecond, shortModel } from "./words";
 
 export type Member = "account" | "region" | "model";
 
@@ -51,6 +52,8 @@ export function stateText(sums: Sums): string {
 export class GroupTable {
   readonly node: HTMLElement;
   private table: Table;
+  private targets: readonly Target[] = [];
+  private part: Part;
 
   constructor(
     private member: Member,
@@ -58,11 +61,21 @@ export class GroupTable {
   ) {
     this.table = new Table(`${kHeads[member]}s`, [kHeads[member], "Targets", "In flight", "Answered/s", "429/s", "503/s", "~State"], "None.");
     this.node = this.table.node;
+    this.part = new Part(this.node, () => this.show());
   }
 
   update(targets: readonly Target[]): void {
+    this.targets = targets;
+    this.part.update();
+  }
+
+  close(): void {
+    this.part.close();
+  }
+
+  private show(): void {
     const groups = new Map<string, Target[]>();
-    for (const target of targets) {
+    for (const target of this.targets) {
       const name = target[this.member];
       const group = groups.get(name);
       if (group === undefined) {
@@ -72,7 +85,7 @@ export class GroupTable {
       }
     }
     const rows = [...groups].map(([name, members]) => ({ name, sums: sumsOf(members, this.past) }));
-    rows.sort((a, b) => b.sums.bad - a.sums.bad || b.sums.warn - a.sums.warn || a.name.localeCompare(b.name));
+    rows.sort((a, b) => b.sums.bad - a.sums.bad || b.sums.warn - a.sums.warn || byName(a.name, b.name));
     this.table.show(
       rows.slice(0, kShown).map(({ name, sums }) => ({
         key: name,

@@ -6,6 +6,7 @@ import { withUnused, type Frame } from "./frame";
 import { Orders } from "./orders";
 import { Overview } from "./overview";
 import { Past } from "./past";
+import { draw } from "./slices";
 import { listen, setKey } from "./stream";
 import { troubles, type Trouble } from "./trouble";
 import { clock, count, dateAndClock, plural } from "./words";
@@ -105,10 +106,16 @@ function verdictOf(list: Trouble[]): string {
   return warn > 0 ? plural(warn, "warning") : "All is well";
 }
 
+/** Everything that the page shows has new figures. */
 function render(): void {
   if (frame === null) {
     return;
   }
+  draw(verdict, () => showHead(frame!));
+  draw(body, () => view?.update(frame!));
+}
+
+function showHead(frame: Frame): void {
   const list = troubles(frame, past);
   const words = verdictOf(list);
   setText(verdict, words);
@@ -130,7 +137,6 @@ function render(): void {
     footer,
     `weir ${status.version} · instance ${frame.instance} · configuration ${status.configuration.hash} since ${dateAndClock(Date.parse(status.configuration.since))}`,
   );
-  view?.update(frame);
 }
 
 function show(): void {
@@ -156,7 +162,6 @@ function show(): void {
   render();
 }
 
-let pending = false;
 let lostSince = 0;
 
 function start(): void {
@@ -168,13 +173,7 @@ function start(): void {
       setText(live, `Live, ${clock(next.time_ms)}`);
       setClass(live, "live");
       document.body.classList.remove("stale");
-      if (!pending) {
-        pending = true;
-        requestAnimationFrame(() => {
-          pending = false;
-          render();
-        });
-      }
+      render();
     },
     lost(why) {
       lostSince ||= Date.now();

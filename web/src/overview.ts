@@ -7,10 +7,11 @@ import type { Frame, Quantiles } from "./frame";
 import { flowKey, type Past } from "./past";
 import { GroupTable } from "./groups";
 import { idForm, RequestList } from "./requests";
+import { Part } from "./slices";
 import { Table } from "./table";
 import { TargetList } from "./targets";
 import { severalAccounts } from "./trouble";
-import { count, dateAndClock, latency, plural, shortModel } from "./words";
+import { byName, count, dateAndClock, latency, plural, shortModel } from "./words";
 
 const section = (title: string, ...content: Node[]): HTMLElement => el("section", { class: "apart" }, el("h2", {}, title), ...content);
 
@@ -41,41 +42,55 @@ export class Overview implements View {
   private accountsSection: HTMLElement;
   private regions: GroupTable;
   private requests = new RequestList({});
+  private frame: Frame | null = null;
+  private parts: Part[];
 
   constructor(private past: Past, span: string) {
     this.targets = new TargetList(past);
     this.clients = new ClientList(past);
     this.charts = new Charts("total", "all", kTotals, span);
     this.accounts = new GroupTable("account", past);
-    this.accountsSection = section("Accounts", this.accounts.node);
     this.regions = new GroupTable("region", past);
     this.requests.node.append(idForm());
+    this.accountsSection = section("Accounts", this.accounts.node);
+    const waiting = section("Waiting", this.waiting.node);
+    const flows = section("Answered by another target", this.flows.node);
+    const latencies = section("Latency, last minute", this.latencies.node);
+    const incidents = section("Incidents", this.incidents.node, this.unwatched);
+    const instances = section("Instances and store", this.instances, this.shared.node);
+    this.parts = [
+      new Part(waiting, () => this.showWaiting(this.frame!)),
+      new Part(flows, () => this.showFlows(this.frame!)),
+      new Part(latencies, () => this.showLatencies(this.frame!)),
+      new Part(incidents, () => this.showIncidents(this.frame!)),
+      new Part(instances, () => this.showInstances(this.frame!)),
+    ];
     this.node = el(
       "div",
       {},
       el("section", {}, el("h2", {}, "Targets"), this.targets.node),
       section("The whole instance", this.charts.node),
-      el(
-        "div",
-        { class: "columns" },
-        section("Waiting", this.waiting.node),
-        section("Answered by another target", this.flows.node),
-      ),
+      el("div", { class: "columns" }, waiting, flows),
       el("div", { class: "columns" }, this.accountsSection, section("Regions", this.regions.node)),
-      section("Latency, last minute", this.latencies.node),
+      latencies,
       section("Clients", this.clients.node),
       this.requests.node,
-      section("Incidents", this.incidents.node, this.unwatched),
-      section("Instances and store", this.instances, this.shared.node),
+      incidents,
+      instances,
     );
   }
 
   update(frame: Frame): void {
+    this.frame = frame;
     this.targets.update(frame, frame.status.targets);
-    this.accounts.update(frame.status.targets);
     setHidden(this.accountsSection, !severalAccounts(frame));
+    this.accounts.update(frame.status.targets);
     this.regions.update(frame.status.targets);
     this.clients.update(frame);
+    this.parts.forEach((part) => part.update());
+  }
+
+  private showWaiting(frame: Frame): void {
     this.waiting.show(
       frame.status.waiting.map((one) => ({
         key: `${one.model}/${one.priority}`,
@@ -83,6 +98,9 @@ export class Overview implements View {
         cells: [{ text: shortModel(one.model) }, { text: one.priority }, { text: count(one.calls), severity: "warn" as const }],
       })),
     );
+  }
+
+  private showFlows(frame: Frame): void {
     const flows = frame.counts.flows.map((flow) => ({ flow, minute: this.past.flowMinute(flow) }));
     flows.sort((a, b) => b.minute - a.minute || b.flow.answers - a.flow.answers);
     this.flows.show(
@@ -96,6 +114,9 @@ export class Overview implements View {
         ],
       })),
     );
+  }
+
+  private showLatencies(frame: Frame): void {
     this.latencies.show(
       [...frame.latency]
         .sort((a, b) => (b.request?.count ?? 0) - (a.request?.count ?? 0))
@@ -114,6 +135,9 @@ export class Overview implements View {
           ],
         })),
     );
+  }
+
+  private showIncidents(frame: Frame): void {
     this.incidents.show(
       frame.incidents.incidents.slice(0, 20).map((one) => ({
         key: one.id,
@@ -129,11 +153,14 @@ export class Overview implements View {
       this.unwatched,
       frame.incidents.watched ? "" : "Nobody is to be told of incidents, so weir records none. aws.incidents in the configuration names a topic or a webhook.",
     );
+  }
+
+  private showInstances(frame: Frame): void {
     setText(this.instances, instancesText(frame));
     setHidden(this.shared.node, frame.store === null);
     this.shared.show(
       [...frame.status.shared]
-        .sort((a, b) => Number(a.mode === "joined") - Number(b.mode === "joined") || a.quota.localeCompare(b.quota))
+        .sort((a, b) => Number(a.mode === "joined") - Number(b.mode === "joined") || byName(a.quota, b.quota))
         .slice(0, 30)
         .map((one) => ({
           key: one.quota,
@@ -154,7 +181,10 @@ export class Overview implements View {
     this.charts.close();
     this.targets.close();
     this.clients.close();
+    this.accounts.close();
+    this.regions.close();
     this.requests.close();
+    this.parts.forEach((part) => part.close());
   }
 }
 

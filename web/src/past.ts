@@ -4,8 +4,10 @@ import type { Client, Counts, Flow, Frame, Target } from "./frame";
 const kSpacing = 9_500; // ms between frames that are kept
 const kLongest = 60_000;
 
+const answered = ["ok"];
 const throttled = ["throttled_requests", "throttled_tokens", "throttled_daily"];
 const unavailable = ["unavailable", "overloaded"];
+const failed = ["server_error", "timeout", "network", "broken"];
 const refused = ["throttled", "unavailable", "deadline", "drained"];
 
 export const sum = (counts: Counts | undefined, names: readonly string[]): number =>
@@ -24,23 +26,39 @@ const attemptKey = (one: { account: string; region: string; model: string }): st
 export const flowKey = (flow: Flow): string =>
   `${flow.from_region}/${flow.from_model}>${flow.to_region}/${flow.to_model}`;
 
-interface Kept {
-  frame: Frame;
-  attempts: Map<string, Counts>;
-  clients: Map<string, Client>;
-  flows: Map<string, number>;
+/** A frame, and what is looked up in it. Most frames are never asked for their clients, of which there may be thousands. */
+class Kept {
+  readonly attempts: Map<string, Counts>;
+  readonly flows: Map<string, number>;
+  private byName: Map<string, Client> | null = null;
+
+  constructor(readonly frame: Frame) {
+    this.attempts = new Map(frame.counts.attempts.map((one) => [attemptKey(one), one.results]));
+    this.flows = new Map(frame.counts.flows.map((one) => [flowKey(one), one.answers]));
+  }
+
+  client(name: string): Client | undefined {
+    this.byName ??= new Map(this.frame.clients.map((one) => [one.name, one]));
+    return this.byName.get(name);
+  }
 }
 
-const keep = (frame: Frame): Kept => ({
-  frame,
-  attempts: new Map(frame.counts.attempts.map((one) => [attemptKey(one), one.results])),
-  clients: new Map(frame.clients.map((one) => [one.name, one])),
-  flows: new Map(frame.counts.flows.map((one) => [flowKey(one), one.answers])),
+/** What was added from one count to another, divided by `by`; nothing if there was no time between them. */
+const growth = (now: Counts | undefined, then: Counts | undefined, names: readonly string[], by: number): number =>
+  by > 0 ? Math.max(0, sum(now, names) - sum(then, names)) / by : 0;
+
+const ratesOf = (now: Counts | undefined, then: Counts | undefined, by: number): TargetRates => ({
+  answered: growth(now, then, answered, by),
+  throttled: growth(now, then, throttled, by),
+  unavailable: growth(now, then, unavailable, by),
+  failed: growth(now, then, failed, by),
 });
 
 export class Past {
   private kept: Kept[] = [];
   private latest: Kept | null = null;
+  /** Of the latest frame: several parts of the page ask for the same. */
+  private targets = new Map<string, { second: TargetRates; minute: TargetRates }>();
 
   add(frame: Frame): void {
     const last = this.kept.at(-1);
@@ -51,7 +69,8 @@ export class Past {
     if (restarted) {
       this.kept = [];
     }
-    this.latest = keep(frame);
+    this.latest = new Kept(frame);
+    this.targets.clear();
     if (restarted || last === undefined || frame.time_ms - last.frame.time_ms >= kSpacing) {
       this.kept.push(this.latest);
     }
@@ -72,58 +91,43 @@ export class Past {
     return first && this.latest ? Math.max(0, read(this.latest) - read(first)) : 0;
   }
 
-  /** The same over the last ten seconds or so, a second. */
-  private rate(read: (kept: Kept) => number): number {
-    const latest = this.latest;
-    const recent = this.kept.findLast((one) => latest!.frame.time_ms - one.frame.time_ms >= 4_000) ?? this.kept[0];
-    if (!latest || !recent || recent === latest) {
-      return 0;
-    }
-    const seconds = (latest.frame.time_ms - recent.frame.time_ms) / 1000;
-    return seconds > 0 ? Math.max(0, read(latest) - read(recent)) / seconds : 0;
+  /** The frame of some ten seconds ago, with which rates are made, and the seconds since then. */
+  private recent(): { then: Kept | undefined; seconds: number } {
+    const now = this.latest?.frame.time_ms ?? 0;
+    const then = this.kept.findLast((one) => now - one.frame.time_ms >= 4_000) ?? this.kept[0];
+    return { then, seconds: then === undefined ? 0 : (now - then.frame.time_ms) / 1000 };
   }
 
-  private readers(target: Target) {
+  private ofTarget(target: Target): { second: TargetRates; minute: TargetRates } {
     const key = attemptKey(target);
-    const read = (names: readonly string[]) => (kept: Kept) => sum(kept.attempts.get(key), names);
-    return {
-      answered: read(["ok"]),
-      throttled: read(throttled),
-      unavailable: read(unavailable),
-      failed: read(["server_error", "timeout", "network", "broken"]),
-    };
+    let known = this.targets.get(key);
+    if (known === undefined) {
+      const { then, seconds } = this.recent();
+      const now = this.latest?.attempts.get(key);
+      known = { second: ratesOf(now, then?.attempts.get(key), seconds), minute: ratesOf(now, this.kept[0]?.attempts.get(key), 1) };
+      this.targets.set(key, known);
+    }
+    return known;
   }
 
   targetRates(target: Target): TargetRates {
-    const read = this.readers(target);
-    return {
-      answered: this.rate(read.answered),
-      throttled: this.rate(read.throttled),
-      unavailable: this.rate(read.unavailable),
-      failed: this.rate(read.failed),
-    };
+    return this.ofTarget(target).second;
   }
 
   targetMinute(target: Target): TargetRates {
-    const read = this.readers(target);
-    return {
-      answered: this.added(read.answered),
-      throttled: this.added(read.throttled),
-      unavailable: this.added(read.unavailable),
-      failed: this.added(read.failed),
-    };
+    return this.ofTarget(target).minute;
   }
 
-  clientRates(name: string): { answered: number; refused: number; tokens: number } {
-    const read = (value: (client: Client) => number) => (kept: Kept) => {
-      const client = kept.clients.get(name);
-      return client ? value(client) : 0;
-    };
-    return {
-      answered: this.rate(read((one) => sum(one.outcomes, ["ok"]))),
-      refused: this.rate(read((one) => sum(one.outcomes, refused))),
-      tokens: this.added(read((one) => one.quota_tokens ?? 0)),
-    };
+  clientRates(name: string): { answered: number; refused: number } {
+    const { then, seconds } = this.recent();
+    const now = this.latest?.client(name)?.outcomes;
+    const before = then?.client(name)?.outcomes;
+    return { answered: growth(now, before, answered, seconds), refused: growth(now, before, refused, seconds) };
+  }
+
+  /** Quota tokens of the last minute. */
+  clientTokens(name: string): number {
+    return this.added((kept) => kept.client(name)?.quota_tokens ?? 0);
   }
 
   flowMinute(flow: Flow): number {

@@ -1,8 +1,9 @@
 // Recent requests, of which each leads to its explanation, and the explanation of one.
 import { linkOf, type View } from "./detail";
 import { el, Rows, setAttribute, setClass, setHidden, setText } from "./dom";
-import type { Brief, Explanation } from "./frame";
+import type { Brief, Explanation, Recent } from "./frame";
 import { explanation, recent, Refused } from "./stream";
+import { Part, timeLeft } from "./slices";
 import { Table, type Cell } from "./table";
 import { clock, count, dateAndClock, latency, shortModel } from "./words";
 
@@ -67,6 +68,8 @@ export class RequestList {
     "None is kept.",
   );
   private note = el("p", { class: "soft", hidden: true });
+  private found: Recent | null = null;
+  private part: Part;
   private polled: Polled;
 
   /** `query`: client, account, region, model; empty: of the whole instance. */
@@ -79,6 +82,7 @@ export class RequestList {
       this.table.node,
       this.note,
     );
+    this.part = new Part(this.node, () => this.show(this.found!));
     this.polled = new Polled(() => this.refresh());
   }
 
@@ -89,25 +93,8 @@ export class RequestList {
       if (outcome !== this.which.value) {
         return kEvery; // the answer to an older question
       }
-      this.table.show(
-        found.requests.map((one) => ({
-          key: one.id,
-          link: linkOf("request", one.id),
-          cells: [
-            { text: one.id.slice(0, 10) },
-            { text: clock(one.arrived_unix_ms) },
-            { text: one.client ?? "(no name)" },
-            { text: one.model === null ? "–" : shortModel(one.model) },
-            { text: one.target_region === null ? "not sent" : one.target_region },
-            outcomeOf(one),
-            { text: count(one.attempts) },
-            { text: time(one.queued_ms) },
-            { text: time(one.total_ms) },
-          ],
-        })),
-      );
-      setText(this.note, `Of the newest ${count(found.looked_at)} that weir keeps; there are older ones.`);
-      setHidden(this.note, found.complete || found.requests.length >= 50);
+      this.found = found;
+      this.part.update();
     } catch (problem) {
       if (problem instanceof Refused && problem.status !== 401) {
         setText(this.note, problem.message);
@@ -117,7 +104,32 @@ export class RequestList {
     return kEvery;
   }
 
+  private show(found: Recent): boolean {
+    const complete = this.table.show(
+      found.requests.map((one) => ({
+        key: one.id,
+        link: linkOf("request", one.id),
+        cells: [
+          { text: one.id.slice(0, 10) },
+          { text: clock(one.arrived_unix_ms) },
+          { text: one.client ?? "(no name)" },
+          { text: one.model === null ? "–" : shortModel(one.model) },
+          { text: one.target_region === null ? "not sent" : one.target_region },
+          outcomeOf(one),
+          { text: count(one.attempts) },
+          { text: time(one.queued_ms) },
+          { text: time(one.total_ms) },
+        ],
+      })),
+      timeLeft,
+    );
+    setText(this.note, `Of the newest ${count(found.looked_at)} that weir keeps; there are older ones.`);
+    setHidden(this.note, found.complete || found.requests.length >= 50);
+    return complete;
+  }
+
   close(): void {
+    this.part.close();
     this.polled.close();
   }
 }

@@ -61,9 +61,11 @@ export class Table {
     this.node = el("div", {}, this.wrap, this.empty);
   }
 
-  show(rows: readonly TableRow[]): void {
-    this.rows.show(rows);
+  /** Whether all are there: see Rows.show(). */
+  show(rows: readonly TableRow[], timeLeft?: () => boolean): boolean {
+    const complete = this.rows.show(rows, timeLeft);
     setHidden(this.wrap, rows.length === 0);
     setHidden(this.empty, rows.length > 0);
+    return complete;
   }
 }

@@ -1,9 +1,10 @@
 // The list of targets: state, quota bars, rates.
 import { Bar } from "./bar";
-import { el, Rows, Sight, setAttribute, setClass, setHidden, setText, type Row } from "./dom";
+import { el, Rows, setAttribute, setClass, setHidden, setText, type Row } from "./dom";
 import type { Frame, Limit, Target } from "./frame";
 import { targetName } from "./frame";
 import type { Past } from "./past";
+import { Part, timeLeft } from "./slices";
 import { heldInVain, heldWord, linkTo, rank, severalAccounts } from "./trouble";
 import { count, latency, perSecond, shortModel } from "./words";
 
@@ -48,7 +49,12 @@ class TargetRow implements Row<Target> {
     return { value, node: el("div", {}, el("dt", {}, name), value) };
   });
 
-  constructor(private list: TargetList) {
+  private part: Part;
+
+  constructor(
+    private list: TargetList,
+    private target: Target,
+  ) {
     const bars = el("div", { class: "bars" });
     this.bars = new Rows(
       bars,
@@ -57,51 +63,47 @@ class TargetRow implements Row<Target> {
         const bar = new Bar();
         return {
           node: bar.node,
-          update: (limit) => bar.update(limit, this.list.frame!.quota_window_seconds, heldInVain(this.target!, limit)),
+          update: (limit) => bar.update(limit, this.list.frame!.quota_window_seconds, heldInVain(this.target, limit)),
         };
       },
     );
     this.node = el(
       "li",
-      { class: "target" },
+      { class: "target", "data-target": targetName(target) },
       el("div", { class: "target-name" }, this.state, this.link, this.model),
       bars,
       el("dl", { class: "facts" }, ...this.facts.map((one) => one.node)),
     );
+    // A target's row is always of this target.
+    setText(this.model, shortModel(target.model));
+    setAttribute(this.link, "aria-label", targetName(target));
+    setAttribute(this.link, "href", linkTo(target));
+    setAttribute(this.link, "title", targetName(target));
+    this.part = new Part(this.node, () => this.draw());
+    this.part.now();
   }
 
-  private target: Target | null = null;
-  private sight: Sight | null = null;
-
-  /** Out of sight a row keeps its old figures until it is scrolled to: there may be hundreds. */
   update(target: Target): void {
-    this.target = target;
-    if (this.sight === null) {
-      this.draw(target);
-      this.sight = new Sight(this.node, () => this.draw(this.target!));
-    } else if (this.sight.near) {
-      this.draw(target);
+    if (target !== this.target) {
+      this.target = target;
+      this.part.update();
     }
   }
 
   close(): void {
-    this.sight?.close();
+    this.part.close();
   }
 
-  private draw(target: Target): void {
+  private draw(): void {
+    const target = this.target;
     const { accounts, past } = this.list;
-    const { account, region, model, tier, endpoint } = target;
+    const { account, region, tier, endpoint } = target;
     const more = [...(tier ? [tier] : []), ...(endpoint === "runtime" ? [] : [endpoint])];
     setText(this.link, [...(accounts ? [account] : []), region, ...more].join(" · "));
-    setText(this.model, shortModel(model));
-    setAttribute(this.link, "aria-label", targetName(target));
-    setAttribute(this.link, "href", linkTo(target));
-    setAttribute(this.link, "title", targetName(target));
     const state = stateOf(target);
     setText(this.state, state.word);
     setClass(this.state, `state ${state.severity}`);
     setClass(this.node, `target ${state.severity}`);
-    setAttribute(this.node, "data-target", targetName(target));
     // Requests in flight have a fact of their own; an unlimited kind says nothing here.
     this.bars.show(target.limits.filter((limit) => limit.limit !== null || limit.used > 0));
     const rates = past.targetRates(target);
@@ -124,13 +126,14 @@ export class TargetList {
   accounts = false;
   private targets: readonly Target[] = [];
   private rows: Rows<Target>;
+  private part: Part;
   private more = el("button", { type: "button", class: "more", click: () => this.showMore() });
   private shown = kShown;
   private none = el("p", { class: "empty" }, "No route names a target, and none has been used yet. A target appears with its first call.");
 
   constructor(readonly past: Past) {
     const list = el("ul", { class: "targets" });
-    this.rows = new Rows(list, targetName, () => new TargetRow(this));
+    this.rows = new Rows(list, targetName, (target) => new TargetRow(this, target));
     this.node = el(
       "div",
       {},
@@ -149,29 +152,35 @@ export class TargetList {
       list,
       this.more,
     );
+    this.part = new Part(this.node, () => this.order());
   }
 
   update(frame: Frame, targets: readonly Target[]): void {
     this.frame = frame;
     this.targets = targets;
-    this.accounts = severalAccounts(frame);
-    const ranked = targets.map((target, place) => ({ target, place, rank: rank(target, this.past) }));
+    this.part.update();
+  }
+
+  close(): void {
+    this.part.close();
+    this.rows.close();
+  }
+
+  /** Puts the rows in their order; each that is there already is then drawn by itself. */
+  private order(): boolean {
+    this.accounts = severalAccounts(this.frame!);
+    const ranked = this.targets.map((target, place) => ({ target, place, rank: rank(target, this.past) }));
     ranked.sort((a, b) => b.rank - a.rank || a.place - b.place);
-    this.rows.show(ranked.slice(0, this.shown).map((one) => one.target));
+    const complete = this.rows.show(ranked.slice(0, this.shown).map((one) => one.target), timeLeft);
     const left = ranked.length - this.shown;
     setHidden(this.more, left <= 0);
     setText(this.more, `Show ${count(Math.max(0, left))} more targets`);
     setHidden(this.none, ranked.length > 0);
-  }
-
-  close(): void {
-    this.rows.close();
+    return complete;
   }
 
   private showMore(): void {
     this.shown = Infinity;
-    if (this.frame) {
-      this.update(this.frame, this.targets);
-    }
+    this.part.update();
   }
 }

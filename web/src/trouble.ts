@@ -51,100 +51,98 @@ export function heldInVain(target: Target, limit: Limit): number {
 export const heldWord = (state: string): string =>
   state === "drain" ? "drained" : state === "open" ? "kept open" : state;
 
-function ofTarget(frame: Frame, past: Past, target: Target, name: string): Trouble[] {
-  const out: Trouble[] = [];
-  const link = linkTo(target);
-  const key = targetName(target);
-  const minute = past.targetMinute(target);
-  const elsewhere = frame.counts.flows
+/** Who answers in the target's place. */
+function elsewhere(frame: Frame, past: Past, target: Target): string {
+  const by = frame.counts.flows
     .filter((flow) => flow.from_region === target.region && flow.from_model === target.model)
     .map((flow) => ({ flow, answers: past.flowMinute(flow) }))
     .filter((one) => one.answers > 0)
     .map(({ flow, answers }) => `${count(answers)} by ${flow.to_region}${flow.to_model === flow.from_model ? "" : ` · ${shortModel(flow.to_model)}`}`);
-  const flows = elsewhere.length > 0 ? ` In the last minute its calls were answered elsewhere: ${elsewhere.join(", ")}.` : "";
+  return by.length > 0 ? ` In the last minute its calls were answered elsewhere: ${by.join(", ")}.` : "";
+}
+
+function ofTarget(frame: Frame, past: Past, target: Target, accounts: boolean): Trouble[] {
+  const out: Trouble[] = [];
+  const minute = past.targetMinute(target);
+  /** `what` goes on after the target's name. Texts are made here alone: most of hundreds of targets have no trouble. */
+  const add = (kind: string, severity: Severity, what: string, doing: string): void => {
+    out.push({ key: `${kind}/${targetName(target)}`, severity, what: targetLabel(target, accounts) + what, doing, link: linkTo(target) });
+  };
+  const flows = (): string => elsewhere(frame, past, target);
   const held = target.held;
   if (held) {
     const reason = held.reason === "" ? "" : ` Reason: ${held.reason}.`;
-    out.push({
-      key: `held/${key}`,
-      severity: held.state === "open" ? "note" : "warn",
-      what: `${name} is ${heldWord(held.state)} by order of ${held.by === "operator" ? "an operator" : held.by}.`,
-      doing: `The order lasts ${duration(held.seconds_left)} more.${reason}${flows}`,
-      link,
-    });
+    add(
+      "held",
+      held.state === "open" ? "note" : "warn",
+      ` is ${heldWord(held.state)} by order of ${held.by === "operator" ? "an operator" : held.by}.`,
+      `The order lasts ${duration(held.seconds_left)} more.${reason}${flows()}`,
+    );
   }
   if (target.breaker !== "closed" && held?.state !== "open") {
     const left = target.breaker_seconds_left;
-    out.push({
-      key: `breaker/${key}`,
-      severity: target.breaker === "open" ? "bad" : "warn",
-      what: target.breaker === "open" ? `${name} does not answer.` : `${name} is being tried again.`,
-      doing:
-        (target.breaker === "open"
-          ? `The breaker is open: weir sends no calls there${left ? `, and tries it again in ${duration(left)}` : ""}.`
-          : "The breaker is half-open: a few calls go there as probes.") + flows,
-      link,
-    });
+    add(
+      "breaker",
+      target.breaker === "open" ? "bad" : "warn",
+      target.breaker === "open" ? " does not answer." : " is being tried again.",
+      (target.breaker === "open"
+        ? `The breaker is open: weir sends no calls there${left ? `, and tries it again in ${duration(left)}` : ""}.`
+        : "The breaker is half-open: a few calls go there as probes.") + flows(),
+    );
   }
   const because = target.misconfigured_because;
   if (target.misconfigured && because) {
-    out.push({
-      key: `misconfigured/${key}`,
-      severity: "bad",
-      what: `${name} refuses calls with ${because.error}${because.for_all_clients ? "" : ` for client ${because.client}`}.`,
-      doing: `Weir sends none there and tries again in ${duration(because.seconds_left)}. Check model access and permissions; the request was ${because.request_id}.`,
-      link,
-    });
+    add(
+      "misconfigured",
+      "bad",
+      ` refuses calls with ${because.error}${because.for_all_clients ? "" : ` for client ${because.client}`}.`,
+      `Weir sends none there and tries again in ${duration(because.seconds_left)}. Check model access and permissions; the request was ${because.request_id}.`,
+    );
   }
   if (target.daily_closed) {
-    out.push({
-      key: `daily/${key}`,
-      severity: "bad",
-      what: `${name} has used up the day's token quota.`,
-      doing: `Weir sends calls elsewhere where a route allows it, and probes until the quota is back.${flows}`,
-      link,
-    });
+    add(
+      "daily",
+      "bad",
+      " has used up the day's token quota.",
+      `Weir sends calls elsewhere where a route allows it, and probes until the quota is back.${flows()}`,
+    );
   }
   const full = fullest(target);
   if (full !== null && full.limit !== null && full.used >= kFull * full.limit && target.breaker === "closed") {
     const waiting = frame.status.waiting
       .filter((one) => one.model === target.model)
       .reduce((total, one) => total + one.calls, 0);
-    out.push({
-      key: `full/${key}`,
-      severity: "warn",
-      what: `${name} has used ${count(full.used)} of ${count(full.limit)} ${limitUnit(full.kind, frame.quota_window_seconds)}.`,
-      doing: (waiting > 0 ? `${plural(waiting, "call")} for this model wait for room.` : "The next calls wait for room.") + flows,
-      link,
-    });
+    add(
+      "full",
+      "warn",
+      ` has used ${count(full.used)} of ${count(full.limit)} ${limitUnit(full.kind, frame.quota_window_seconds)}.`,
+      (waiting > 0 ? `${plural(waiting, "call")} for this model wait for room.` : "The next calls wait for room.") + flows(),
+    );
   }
   if (minute.throttled > 0) {
-    out.push({
-      key: `throttled/${key}`,
-      severity: "warn",
-      what: `${name} answered 429 to ${plural(minute.throttled, "call")} in the last minute.`,
-      doing: "Weir learns from each where the limit is, and sends the call again or elsewhere.",
-      link,
-    });
+    add(
+      "throttled",
+      "warn",
+      ` answered 429 to ${plural(minute.throttled, "call")} in the last minute.`,
+      "Weir learns from each where the limit is, and sends the call again or elsewhere.",
+    );
   }
   if (minute.unavailable > 0 && target.breaker === "closed") {
-    out.push({
-      key: `unavailable/${key}`,
-      severity: "warn",
-      what: `${name} answered 503 to ${plural(minute.unavailable, "call")} in the last minute.`,
-      doing: `Weir sends the calls again or elsewhere; the breaker is closed.${flows}`,
-      link,
-    });
+    add(
+      "unavailable",
+      "warn",
+      ` answered 503 to ${plural(minute.unavailable, "call")} in the last minute.`,
+      `Weir sends the calls again or elsewhere; the breaker is closed.${flows()}`,
+    );
   }
   const tokens = target.max_tokens;
   if (tokens.usable_share < kIdleShare && tokens.enough > 0 && tokens.mean_asked > tokens.enough) {
-    out.push({
-      key: `max_tokens/${key}`,
-      severity: "note",
-      what: `${name}: max_tokens leaves ${percent(tokens.usable_share)} of the token quota usable.`,
-      doing: `Callers ask for ${count(tokens.mean_asked)} tokens on average; ${count(tokens.enough)} are enough for their answers.`,
-      link,
-    });
+    add(
+      "max_tokens",
+      "note",
+      `: max_tokens leaves ${percent(tokens.usable_share)} of the token quota usable.`,
+      `Callers ask for ${count(tokens.mean_asked)} tokens on average; ${count(tokens.enough)} are enough for their answers.`,
+    );
   }
   return out;
 }
@@ -153,7 +151,7 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
   const out: Trouble[] = [];
   const accounts = severalAccounts(frame);
   for (const target of frame.status.targets) {
-    out.push(...ofTarget(frame, past, target, targetLabel(target, accounts)));
+    out.push(...ofTarget(frame, past, target, accounts));
   }
   if (frame.store !== null && !frame.store.joined) {
     out.push({

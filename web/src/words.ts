@@ -1,5 +1,8 @@
 // Figures in words.
 
+/** The order of names in a list. */
+export const byName = new Intl.Collator().compare;
+
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 export const count = (value: number): string => whole.format(value);
