@@ -7,9 +7,9 @@ export class Bar {
   readonly node: HTMLElement;
   private text = el("span", { class: "bar-text" });
   private note = el("span", { class: "bar-note" });
-  private parts = ["settled", "held", "vain", "instances", "foreign"].map((name) => el("i", { class: `part ${name}` }));
-  private widths = this.parts.map(() => "");
-  private track = el("div", { class: "track", role: "img" }, ...this.parts);
+  // Its background has a layer for each part, the first one on top: elements would cost style and layout at each change.
+  private track = el("div", { class: "track", role: "img" });
+  private ends = "";
 
   constructor() {
     this.node = el("div", { class: "bar" }, this.track, el("div", { class: "bar-words" }, this.text, this.note));
@@ -24,13 +24,15 @@ export class Bar {
     // A limit that is not known yet has no end: the bar shows its parts only.
     const end = Math.max(limit.limit ?? 0, limit.used + foreign, 1);
     const known = limit.limit !== null;
-    [settled, held, vain, instances, foreign].forEach((value, i) => {
-      const width = known ? `${Math.min(100, (100 * value) / end).toFixed(1)}%` : "0";
-      if (this.widths[i] !== width) {
-        this.widths[i] = width;
-        this.parts[i]!.style.width = width;
-      }
+    let sum = 0;
+    const ends = [settled, held, vain, instances, foreign].map((value) => {
+      sum += value;
+      return known ? `${Math.min(100, (100 * sum) / end).toFixed(1)}% 100%` : "0 100%";
     });
+    if (this.ends !== ends.join()) {
+      this.ends = ends.join();
+      this.track.style.backgroundSize = this.ends;
+    }
     const share = known ? limit.used / limit.limit! : 0;
     setClass(this.track, `track${known ? "" : " open"}${share >= 0.95 ? " full" : ""}`);
     const text = known ? `${count(limit.used)} of ${count(limit.limit!)} ${unit} · ${percent(share)}` : `${count(limit.used)} ${unit}, limit not known yet`;

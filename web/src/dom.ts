@@ -67,21 +67,13 @@ export class Rows<T> {
     private create: (item: T) => Row<T>,
   ) {}
 
-  /** Whether all are there: once there is no time left, no new ones are made, but one in each call. */
-  show(items: readonly T[], timeLeft = (): boolean => true): boolean {
-    let missing = 0;
-    let made = 0;
+  show(items: readonly T[]): void {
     const unused = new Set(this.rows.keys());
     let place: Element | null = this.container.firstElementChild;
     for (const item of items) {
       const key = this.key(item);
       let row = this.rows.get(key);
       if (row === undefined) {
-        if (made > 0 && !timeLeft()) {
-          missing += 1;
-          continue;
-        }
-        made += 1;
         row = this.create(item);
         this.rows.set(key, row);
       }
@@ -104,7 +96,6 @@ export class Rows<T> {
       row.close?.();
       this.rows.delete(key);
     }
-    return missing === 0;
   }
 
   /** Moving a node takes the focus from within it. */
@@ -112,6 +103,50 @@ export class Rows<T> {
     const focused = node.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
     this.container.insertBefore(node, before);
     focused?.focus({ preventScroll: true });
+  }
+
+  close(): void {
+    this.show([]);
+  }
+}
+
+const kAtOnce = 8; // rows made in a slice: what takes time is their style and layout, which no clock shows before
+
+/** A long list: its elements stay where they are, and each shows the item that is due there. A changed order moves nothing; the focus goes with its item. */
+export class Places<T> {
+  private rows: Row<T>[] = [];
+  private keys: string[] = [];
+
+  constructor(
+    private container: HTMLElement,
+    private key: (item: T) => string,
+    private create: (item: T) => Row<T>,
+  ) {}
+
+  show(items: readonly T[]): void {
+    this.showSome(items, Infinity);
+  }
+
+  /** Makes at most so many rows, and says whether that was all. */
+  showSome(items: readonly T[], most = kAtOnce): boolean {
+    const focused = this.container.contains(document.activeElement)
+      ? this.rows.findIndex((row) => row.node.contains(document.activeElement))
+      : -1;
+    const wanted = this.keys[focused];
+    const end = Math.min(items.length, this.rows.length + most);
+    for (const row of this.rows.splice(end)) {
+      row.node.remove();
+      row.close?.();
+    }
+    this.rows.forEach((row, place) => row.update(items[place]!));
+    const made = items.slice(this.rows.length, end).map((item) => this.create(item));
+    this.container.append(...made.map((row) => row.node));
+    this.rows.push(...made);
+    this.keys = items.slice(0, end).map(this.key);
+    if (wanted !== undefined && this.keys[focused] !== wanted) {
+      this.rows[this.keys.indexOf(wanted)]?.node.querySelector("a")?.focus({ preventScroll: true });
+    }
+    return end === items.length;
   }
 
   close(): void {

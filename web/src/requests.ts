@@ -3,7 +3,7 @@ import { linkOf, type View } from "./detail";
 import { el, Rows, setAttribute, setClass, setHidden, setText } from "./dom";
 import type { Brief, Explanation, Recent } from "./frame";
 import { explanation, recent, Refused } from "./stream";
-import { Part, timeLeft } from "./slices";
+import { Part } from "./slices";
 import { Table, type Cell } from "./table";
 import { clock, count, dateAndClock, latency, shortModel } from "./words";
 
@@ -105,7 +105,7 @@ export class RequestList {
   }
 
   private show(found: Recent): boolean {
-    const complete = this.table.show(
+    const complete = this.table.showSome(
       found.requests.map((one) => ({
         key: one.id,
         link: linkOf("request", one.id),
@@ -121,7 +121,6 @@ export class RequestList {
           { text: time(one.total_ms) },
         ],
       })),
-      timeLeft,
     );
     setText(this.note, `Of the newest ${count(found.looked_at)} that weir keeps; there are older ones.`);
     setHidden(this.note, found.complete || found.requests.length >= 50);

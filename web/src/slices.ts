@@ -1,17 +1,16 @@
 // Drawing in slices: what an update changes is spread over animation frames, so that none of them takes long.
 
-const kBudget = 3; // ms of script in one frame; style, layout and paint come on top
+const kBudget = 0.5; // ms of script in one frame: style, layout and paint of what it changed take several times as long
+
+/** Returns false if the rest of it has to wait for the next frame. */
+type Work = () => boolean | void;
 
 // The newest work of each part, in the order in which the parts began to wait: newer work keeps the place of the older, so every part has its turn.
-const waiting = new Map<object, () => void>();
+const waiting = new Map<object, Work>();
 let requested = false;
-let end = 0; // of the slice, by performance.now()
-
-/** Whether work that can be put off should go on. */
-export const timeLeft = (): boolean => performance.now() < end;
 
 /** Does the work in one of the next frames. It replaces earlier work of the same part that has not been done. */
-export function draw(part: object, work: () => void): void {
+export function draw(part: object, work: Work): void {
   waiting.set(part, work);
   request();
 }
@@ -29,13 +28,16 @@ function request(): void {
 }
 
 function slice(): void {
-  end = performance.now() + kBudget;
+  const end = performance.now() + kBudget;
   requested = false;
   try {
     for (const [part, work] of waiting) {
       waiting.delete(part);
-      work();
-      if (!timeLeft()) {
+      if (work() === false) {
+        draw(part, work);
+        break;
+      }
+      if (performance.now() >= end) {
         break;
       }
     }
@@ -44,7 +46,7 @@ function slice(): void {
   }
 }
 
-const kNear = "400px"; // what is so near to the screen counts as on it
+const kNear = "200px"; // what is so near to the screen counts as on it
 
 const comes = new WeakMap<Element, (near: boolean) => void>();
 const watcher = new IntersectionObserver(
@@ -58,7 +60,8 @@ const watcher = new IntersectionObserver(
 
 /** A part of the page that is drawn once, and then anew only while it is on the screen or near it: there may be hundreds. */
 export class Part {
-  private near = true;
+  /** On the screen or near it, or not drawn yet. */
+  near = true;
   private due = false;
   private drawn = false;
   private closed = false;
@@ -66,7 +69,7 @@ export class Part {
   /** `paint` draws the newest figures, or a part of them and returns false. The node must not be one that `paint` hides. */
   constructor(
     private node: Element,
-    private paint: () => boolean | void,
+    private paint: Work,
   ) {}
 
   /** There are new figures. */
@@ -93,9 +96,9 @@ export class Part {
     }
   }
 
-  private draw(): void {
-    this.due = this.paint() === false;
-    this.queue();
+  private draw(): boolean | void {
+    const done = this.paint();
+    this.due = done === false;
     if (!this.drawn) {
       this.drawn = true;
       comes.set(this.node, (near) => {
@@ -104,5 +107,6 @@ export class Part {
       });
       watcher.observe(this.node);
     }
+    return done;
   }
 }

@@ -1,5 +1,5 @@
 // A table whose cells are texts; the first column may be a link.
-import { el, Rows, setAttribute, setClass, setHidden, setText } from "./dom";
+import { el, Places, setAttribute, setClass, setHidden, setText } from "./dom";
 
 export interface Cell {
   text: string;
@@ -14,7 +14,7 @@ export interface TableRow {
 
 export class Table {
   readonly node: HTMLElement;
-  private rows: Rows<TableRow>;
+  private rows: Places<TableRow>;
   private wrap: HTMLElement;
   private empty: HTMLElement;
 
@@ -22,29 +22,28 @@ export class Table {
   constructor(label: string, columns: string[], empty: string) {
     const text = columns.map((name, i) => i === 0 || name.startsWith("~"));
     const body = el("tbody", {});
-    this.rows = new Rows(
+    this.rows = new Places(
       body,
       (row) => row.key,
-      (row) => {
-        const link = row.link === undefined ? null : el("a", {});
+      (first) => {
+        const link = first.link === undefined ? null : el("a", {});
         const cells = columns.map((_, i) =>
           i === 0 ? el("th", { scope: "row" }, ...(link ? [link] : [])) : el("td", text[i] ? { class: "text" } : {}),
         );
-        return {
-          node: el("tr", {}, ...cells),
-          update: (now) => {
-            now.cells.forEach((cell, i) => {
-              const node = cells[i]!;
-              setText(i === 0 && link ? link : node, cell.text);
-              if (i > 0) {
-                setClass(node, `${text[i] ? "text " : ""}${cell.severity ?? ""}`.trim());
-              }
-            });
-            if (link && now.link !== undefined) {
-              setAttribute(link, "href", now.link);
+        const update = (now: TableRow): void => {
+          now.cells.forEach((cell, i) => {
+            const node = cells[i]!;
+            setText(i === 0 && link ? link : node, cell.text);
+            if (i > 0) {
+              setClass(node, `${text[i] ? "text " : ""}${cell.severity ?? ""}`.trim());
             }
-          },
+          });
+          if (link && now.link !== undefined) {
+            setAttribute(link, "href", now.link);
+          }
         };
+        update(first);
+        return { node: el("tr", {}, ...cells), update };
       },
     );
     this.wrap = el(
@@ -61,9 +60,13 @@ export class Table {
     this.node = el("div", {}, this.wrap, this.empty);
   }
 
-  /** Whether all are there: see Rows.show(). */
-  show(rows: readonly TableRow[], timeLeft?: () => boolean): boolean {
-    const complete = this.rows.show(rows, timeLeft);
+  show(rows: readonly TableRow[]): void {
+    this.showSome(rows, Infinity);
+  }
+
+  /** As Places.showSome(). */
+  showSome(rows: readonly TableRow[], most?: number): boolean {
+    const complete = this.rows.showSome(rows, most);
     setHidden(this.wrap, rows.length === 0);
     setHidden(this.empty, rows.length > 0);
     return complete;

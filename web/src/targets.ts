@@ -1,10 +1,10 @@
 // The list of targets: state, quota bars, rates.
 import { Bar } from "./bar";
-import { el, Rows, setAttribute, setClass, setHidden, setText, type Row } from "./dom";
+import { el, Places, Rows, setAttribute, setClass, setHidden, setText, type Row } from "./dom";
 import type { Frame, Limit, Target } from "./frame";
 import { targetName } from "./frame";
 import type { Past } from "./past";
-import { Part, timeLeft } from "./slices";
+import { Part } from "./slices";
 import { heldInVain, heldWord, linkTo, rank, severalAccounts } from "./trouble";
 import { count, latency, perSecond, shortModel } from "./words";
 
@@ -43,7 +43,9 @@ class TargetRow implements Row<Target> {
   private link = el("a", {});
   private state = el("span", {});
   private model = el("span", { class: "model" });
+  private name = "";
   private bars: Rows<Limit>;
+  private figures: HTMLElement[];
   private facts = ["in flight", "answered/s", "429/s", "503/s", "mean time"].map((name) => {
     const value = el("dd", {});
     return { value, node: el("div", {}, el("dt", {}, name), value) };
@@ -56,6 +58,7 @@ class TargetRow implements Row<Target> {
     private target: Target,
   ) {
     const bars = el("div", { class: "bars" });
+    const facts = el("dl", { class: "facts" }, ...this.facts.map((one) => one.node));
     this.bars = new Rows(
       bars,
       (limit) => limit.kind,
@@ -69,16 +72,12 @@ class TargetRow implements Row<Target> {
     );
     this.node = el(
       "li",
-      { class: "target", "data-target": targetName(target) },
+      { class: "target" },
       el("div", { class: "target-name" }, this.state, this.link, this.model),
       bars,
-      el("dl", { class: "facts" }, ...this.facts.map((one) => one.node)),
+      facts,
     );
-    // A target's row is always of this target.
-    setText(this.model, shortModel(target.model));
-    setAttribute(this.link, "aria-label", targetName(target));
-    setAttribute(this.link, "href", linkTo(target));
-    setAttribute(this.link, "title", targetName(target));
+    this.figures = [bars, facts];
     this.part = new Part(this.node, () => this.draw());
     this.part.now();
   }
@@ -87,6 +86,10 @@ class TargetRow implements Row<Target> {
     if (target !== this.target) {
       this.target = target;
       this.part.update();
+      if (!this.part.near && this.name !== targetName(target)) {
+        this.drawName();
+        this.figures.forEach((node) => node.classList.add("former"));
+      }
     }
   }
 
@@ -94,16 +97,31 @@ class TargetRow implements Row<Target> {
     this.part.close();
   }
 
-  private draw(): void {
-    const target = this.target;
-    const { accounts, past } = this.list;
+  /** And the state: enough for a row that is out of sight. */
+  private drawName(): void {
+    const { target } = this;
     const { account, region, tier, endpoint } = target;
+    const name = targetName(target);
+    if (this.name !== name) {
+      this.name = name;
+      setText(this.model, shortModel(target.model));
+      setAttribute(this.link, "aria-label", name);
+      setAttribute(this.link, "href", linkTo(target));
+      setAttribute(this.link, "title", name);
+      setAttribute(this.node, "data-target", name);
+    }
     const more = [...(tier ? [tier] : []), ...(endpoint === "runtime" ? [] : [endpoint])];
-    setText(this.link, [...(accounts ? [account] : []), region, ...more].join(" · "));
+    setText(this.link, [...(this.list.accounts ? [account] : []), region, ...more].join(" · "));
     const state = stateOf(target);
     setText(this.state, state.word);
     setClass(this.state, `state ${state.severity}`);
     setClass(this.node, `target ${state.severity}`);
+  }
+
+  private draw(): void {
+    const { target } = this;
+    const { past } = this.list;
+    this.drawName();
     // Requests in flight have a fact of their own; an unlimited kind says nothing here.
     this.bars.show(target.limits.filter((limit) => limit.limit !== null || limit.used > 0));
     const rates = past.targetRates(target);
@@ -117,6 +135,7 @@ class TargetRow implements Row<Target> {
     this.facts.forEach((fact, i) => setText(fact.value, values[i]!));
     setClass(this.facts[2]!.node, rates.throttled > 0 ? "warn" : "");
     setClass(this.facts[3]!.node, rates.unavailable > 0 ? "warn" : "");
+    this.figures.forEach((node) => node.classList.remove("former"));
   }
 }
 
@@ -125,7 +144,7 @@ export class TargetList {
   frame: Frame | null = null;
   accounts = false;
   private targets: readonly Target[] = [];
-  private rows: Rows<Target>;
+  private rows: Places<Target>;
   private part: Part;
   private more = el("button", { type: "button", class: "more", click: () => this.showMore() });
   private shown = kShown;
@@ -133,7 +152,7 @@ export class TargetList {
 
   constructor(readonly past: Past) {
     const list = el("ul", { class: "targets" });
-    this.rows = new Rows(list, targetName, (target) => new TargetRow(this, target));
+    this.rows = new Places(list, targetName, (target) => new TargetRow(this, target));
     this.node = el(
       "div",
       {},
@@ -166,12 +185,12 @@ export class TargetList {
     this.rows.close();
   }
 
-  /** Puts the rows in their order; each that is there already is then drawn by itself. */
+  /** Gives each row its target; it is then drawn by itself. */
   private order(): boolean {
     this.accounts = severalAccounts(this.frame!);
     const ranked = this.targets.map((target, place) => ({ target, place, rank: rank(target, this.past) }));
     ranked.sort((a, b) => b.rank - a.rank || a.place - b.place);
-    const complete = this.rows.show(ranked.slice(0, this.shown).map((one) => one.target), timeLeft);
+    const complete = this.rows.showSome(ranked.slice(0, this.shown).map((one) => one.target));
     const left = ranked.length - this.shown;
     setHidden(this.more, left <= 0);
     setText(this.more, `Show ${count(Math.max(0, left))} more targets`);
