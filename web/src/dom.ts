@@ -53,6 +53,8 @@ export function setAttribute(node: Element, name: string, value: string): void {
 export interface Row<T> {
   node: HTMLElement;
   update(item: T): void;
+  /** Draws what update() has put off. */
+  now?(): void;
   /** Of a row that leaves the page. */
   close?(): void;
 }
@@ -144,7 +146,9 @@ export class Places<T> {
     this.rows.push(...made);
     this.keys = items.slice(0, end).map(this.key);
     if (wanted !== undefined && this.keys[focused] !== wanted) {
-      this.rows[this.keys.indexOf(wanted)]?.node.querySelector("a")?.focus({ preventScroll: true });
+      const row = this.rows[this.keys.indexOf(wanted)];
+      row?.now?.();
+      row?.node.querySelector("a")?.focus({ preventScroll: true });
     }
     return end === items.length;
   }

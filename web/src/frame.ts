@@ -162,8 +162,19 @@ export interface History {
   values: (number | null)[][];
 }
 
+const names = new WeakMap<Target, string>();
+
 /** As histories name a target: observe::live_name(). */
 export function targetName(target: Target): string {
+  let name = names.get(target);
+  if (name === undefined) {
+    name = nameOf(target);
+    names.set(target, name);
+  }
+  return name;
+}
+
+function nameOf(target: Target): string {
   const parts = [target.account, target.region, target.model];
   if (target.endpoint !== "runtime") {
     parts.push(target.endpoint);

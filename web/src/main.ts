@@ -51,8 +51,9 @@ const troubleRows = new Rows<Trouble>(
       node,
       update: (now) => {
         setClass(node, now.severity);
-        setText(what, now.what);
-        setText(doing, now.doing);
+        const words = now.words();
+        setText(what, words[0]);
+        setText(doing, words[1]);
         if (now.link !== null) {
           setAttribute(what, "href", now.link);
         }

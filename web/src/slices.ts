@@ -1,6 +1,10 @@
 // Drawing in slices: what an update changes is spread over animation frames, so that none of them takes long.
 
-const kBudget = 0.5; // ms of script in one frame: style, layout and paint of what it changed take several times as long
+const kFrame = 6; // ms of the main thread that a slice may take with style, layout and paint of what it has changed
+const kLeast = 0.3; // ms of script of a slice
+const kMost = 3;
+
+let budget = 1; // ms of script, between those two: the style, layout and paint of the last slices tell how much fits into a frame
 
 /** Returns false if the rest of it has to wait for the next frame. */
 type Work = () => boolean | void;
@@ -28,7 +32,7 @@ function request(): void {
 }
 
 function slice(): void {
-  const end = performance.now() + kBudget;
+  const began = performance.now();
   requested = false;
   try {
     for (const [part, work] of waiting) {
@@ -37,14 +41,22 @@ function slice(): void {
         draw(part, work);
         break;
       }
-      if (performance.now() >= end) {
+      if (performance.now() - began >= budget) {
         break;
       }
     }
   } finally {
+    painted.port2.postMessage(began);
     request();
   }
 }
+
+// A message that is sent in an animation frame comes after its paint.
+const painted = new MessageChannel();
+painted.port1.onmessage = (event: MessageEvent<number>) => {
+  const took = performance.now() - event.data;
+  budget = took > kFrame ? Math.max(kLeast, (budget * kFrame) / took) : Math.min(kMost, budget * 1.1);
+};
 
 const kNear = "200px"; // what is so near to the screen counts as on it
 
@@ -60,16 +72,16 @@ const watcher = new IntersectionObserver(
 
 /** A part of the page that is drawn once, and then anew only while it is on the screen or near it: there may be hundreds. */
 export class Part {
-  /** On the screen or near it, or not drawn yet. */
-  near = true;
+  private near = true;
   private due = false;
   private drawn = false;
   private closed = false;
 
-  /** `paint` draws the newest figures, or a part of them and returns false. The node must not be one that `paint` hides. */
+  /** `paint` draws the newest figures; `distant` is done in its place as long as the node is out of sight. The node must not be one that they hide. */
   constructor(
     private node: Element,
     private paint: Work,
+    private distant: () => void = () => {},
   ) {}
 
   /** There are new figures. */
@@ -91,19 +103,24 @@ export class Part {
   }
 
   private queue(): void {
-    if (this.due && this.near && !this.closed) {
+    if (this.due && !this.closed) {
       draw(this, () => this.draw());
     }
   }
 
   private draw(): boolean | void {
+    if (!this.near) {
+      return this.distant();
+    }
     const done = this.paint();
     this.due = done === false;
     if (!this.drawn) {
       this.drawn = true;
       comes.set(this.node, (near) => {
         this.near = near;
-        this.queue();
+        if (near) {
+          this.queue();
+        }
       });
       watcher.observe(this.node);
     }

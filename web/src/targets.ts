@@ -78,7 +78,7 @@ class TargetRow implements Row<Target> {
       facts,
     );
     this.figures = [bars, facts];
-    this.part = new Part(this.node, () => this.draw());
+    this.part = new Part(this.node, () => this.draw(), () => this.drawDistant());
     this.part.now();
   }
 
@@ -86,18 +86,25 @@ class TargetRow implements Row<Target> {
     if (target !== this.target) {
       this.target = target;
       this.part.update();
-      if (!this.part.near && this.name !== targetName(target)) {
-        this.drawName();
-        this.figures.forEach((node) => node.classList.add("former"));
-      }
     }
+  }
+
+  now(): void {
+    this.part.now();
   }
 
   close(): void {
     this.part.close();
   }
 
-  /** And the state: enough for a row that is out of sight. */
+  /** Out of sight: for who goes through the links. Figures of another target are no longer true. */
+  private drawDistant(): void {
+    if (this.name !== targetName(this.target)) {
+      this.drawName();
+      this.figures.forEach((node) => node.classList.add("former"));
+    }
+  }
+
   private drawName(): void {
     const { target } = this;
     const { account, region, tier, endpoint } = target;

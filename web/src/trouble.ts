@@ -9,8 +9,8 @@ export type Severity = "bad" | "warn" | "note";
 export interface Trouble {
   key: string;
   severity: Severity;
-  what: string;
-  doing: string;
+  /** What is wrong, and what weir does about it: made for those that are shown. */
+  words: () => [string, string];
   /** Where a click leads. */
   link: string | null;
 }
@@ -64,85 +64,80 @@ function elsewhere(frame: Frame, past: Past, target: Target): string {
 function ofTarget(frame: Frame, past: Past, target: Target, accounts: boolean): Trouble[] {
   const out: Trouble[] = [];
   const minute = past.targetMinute(target);
-  /** `what` goes on after the target's name. Texts are made here alone: most of hundreds of targets have no trouble. */
-  const add = (kind: string, severity: Severity, what: string, doing: string): void => {
-    out.push({ key: `${kind}/${targetName(target)}`, severity, what: targetLabel(target, accounts) + what, doing, link: linkTo(target) });
+  /** The first of the words goes on after the target's name. */
+  const add = (kind: string, severity: Severity, words: () => [string, string]): void => {
+    out.push({
+      key: `${kind}/${targetName(target)}`,
+      severity,
+      words: () => {
+        const [what, doing] = words();
+        return [targetLabel(target, accounts) + what, doing];
+      },
+      link: linkTo(target),
+    });
   };
   const flows = (): string => elsewhere(frame, past, target);
   const held = target.held;
   if (held) {
     const reason = held.reason === "" ? "" : ` Reason: ${held.reason}.`;
-    add(
-      "held",
-      held.state === "open" ? "note" : "warn",
+    add("held", held.state === "open" ? "note" : "warn", () => [
       ` is ${heldWord(held.state)} by order of ${held.by === "operator" ? "an operator" : held.by}.`,
       `The order lasts ${duration(held.seconds_left)} more.${reason}${flows()}`,
-    );
+    ]);
   }
   if (target.breaker !== "closed" && held?.state !== "open") {
     const left = target.breaker_seconds_left;
-    add(
-      "breaker",
-      target.breaker === "open" ? "bad" : "warn",
+    add("breaker", target.breaker === "open" ? "bad" : "warn", () => [
       target.breaker === "open" ? " does not answer." : " is being tried again.",
       (target.breaker === "open"
         ? `The breaker is open: weir sends no calls there${left ? `, and tries it again in ${duration(left)}` : ""}.`
         : "The breaker is half-open: a few calls go there as probes.") + flows(),
-    );
+    ]);
   }
   const because = target.misconfigured_because;
   if (target.misconfigured && because) {
-    add(
-      "misconfigured",
-      "bad",
+    add("misconfigured", "bad", () => [
       ` refuses calls with ${because.error}${because.for_all_clients ? "" : ` for client ${because.client}`}.`,
       `Weir sends none there and tries again in ${duration(because.seconds_left)}. Check model access and permissions; the request was ${because.request_id}.`,
-    );
+    ]);
   }
   if (target.daily_closed) {
-    add(
-      "daily",
-      "bad",
+    add("daily", "bad", () => [
       " has used up the day's token quota.",
       `Weir sends calls elsewhere where a route allows it, and probes until the quota is back.${flows()}`,
-    );
+    ]);
   }
   const full = fullest(target);
   if (full !== null && full.limit !== null && full.used >= kFull * full.limit && target.breaker === "closed") {
-    const waiting = frame.status.waiting
-      .filter((one) => one.model === target.model)
-      .reduce((total, one) => total + one.calls, 0);
-    add(
-      "full",
-      "warn",
-      ` has used ${count(full.used)} of ${count(full.limit)} ${limitUnit(full.kind, frame.quota_window_seconds)}.`,
-      (waiting > 0 ? `${plural(waiting, "call")} for this model wait for room.` : "The next calls wait for room.") + flows(),
-    );
+    const { limit } = full;
+    add("full", "warn", () => {
+      const waiting = frame.status.waiting
+        .filter((one) => one.model === target.model)
+        .reduce((total, one) => total + one.calls, 0);
+      return [
+        ` has used ${count(full.used)} of ${count(limit)} ${limitUnit(full.kind, frame.quota_window_seconds)}.`,
+        (waiting > 0 ? `${plural(waiting, "call")} for this model wait for room.` : "The next calls wait for room.") + flows(),
+      ];
+    });
   }
   if (minute.throttled > 0) {
-    add(
-      "throttled",
-      "warn",
+    add("throttled", "warn", () => [
       ` answered 429 to ${plural(minute.throttled, "call")} in the last minute.`,
       "Weir learns from each where the limit is, and sends the call again or elsewhere.",
-    );
+    ]);
   }
   if (minute.unavailable > 0 && target.breaker === "closed") {
-    add(
-      "unavailable",
-      "warn",
+    add("unavailable", "warn", () => [
       ` answered 503 to ${plural(minute.unavailable, "call")} in the last minute.`,
       `Weir sends the calls again or elsewhere; the breaker is closed.${flows()}`,
-    );
+    ]);
   }
   const tokens = target.max_tokens;
   if (tokens.usable_share < kIdleShare && tokens.enough > 0 && tokens.mean_asked > tokens.enough) {
-    add(
-      "max_tokens",
-      "note",
+    add("max_tokens", "note", () => [
       `: max_tokens leaves ${percent(tokens.usable_share)} of the token quota usable.`,
       `Callers ask for ${count(tokens.mean_asked)} tokens on average; ${count(tokens.enough)} are enough for their answers.`,
-    );
+    ]);
   }
   return out;
 }
@@ -157,8 +152,10 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
     out.push({
       key: "store",
       severity: "bad",
-      what: "The shared store does not keep the books of every quota.",
-      doing: "This instance counts alone, within its part of the quota, until the store is back.",
+      words: () => [
+        "The shared store does not keep the books of every quota.",
+        "This instance counts alone, within its part of the quota, until the store is back.",
+      ],
       link: null,
     });
   }
@@ -166,8 +163,10 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
     out.push({
       key: `shedding/${order.priority}/${order.by}`,
       severity: "warn",
-      what: `Calls of class ${order.priority} and lower are refused by order of ${order.by === "operator" ? "an operator" : order.by}.`,
-      doing: `The order lasts ${duration(order.seconds_left)} more.${order.reason === "" ? "" : ` Reason: ${order.reason}.`}`,
+      words: () => [
+        `Calls of class ${order.priority} and lower are refused by order of ${order.by === "operator" ? "an operator" : order.by}.`,
+        `The order lasts ${duration(order.seconds_left)} more.${order.reason === "" ? "" : ` Reason: ${order.reason}.`}`,
+      ],
       link: null,
     });
   }
@@ -175,8 +174,10 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
     out.push({
       key: `paused/${order.client}/${order.by}`,
       severity: "warn",
-      what: `Client ${order.client} is paused by order of ${order.by === "operator" ? "an operator" : order.by}.`,
-      doing: `Its calls are refused for ${duration(order.seconds_left)} more.${order.reason === "" ? "" : ` Reason: ${order.reason}.`}`,
+      words: () => [
+        `Client ${order.client} is paused by order of ${order.by === "operator" ? "an operator" : order.by}.`,
+        `Its calls are refused for ${duration(order.seconds_left)} more.${order.reason === "" ? "" : ` Reason: ${order.reason}.`}`,
+      ],
       link: `#/client/${encodeURIComponent(order.client)}`,
     });
   }
@@ -186,8 +187,10 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
     out.push({
       key: "refusals",
       severity: "warn",
-      what: `Weir refused ${plural(all, "request")} in the last minute.`,
-      doing: `Reasons: ${refusals.map(([reason, calls]) => `${reason.replaceAll("_", " ")} ${count(calls)}`).join(", ")}.`,
+      words: () => [
+        `Weir refused ${plural(all, "request")} in the last minute.`,
+        `Reasons: ${refusals.map(([reason, calls]) => `${reason.replaceAll("_", " ")} ${count(calls)}`).join(", ")}.`,
+      ],
       link: null,
     });
   }
@@ -196,8 +199,10 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
     out.push({
       key: "waiting",
       severity: "note",
-      what: `${plural(frame.status.waiting_calls, "call")} ${frame.status.waiting_calls === 1 ? "waits" : "wait"}.`,
-      doing: "Each goes when its target has room, or gets a refusal before its deadline.",
+      words: () => [
+        `${plural(frame.status.waiting_calls, "call")} ${frame.status.waiting_calls === 1 ? "waits" : "wait"}.`,
+        "Each goes when its target has room, or gets a refusal before its deadline.",
+      ],
       link: null,
     });
   }
@@ -206,8 +211,10 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
     out.push({
       key: "restart",
       severity: "note",
-      what: `${plural(restart.length, "setting")} of the file ${restart.length === 1 ? "needs" : "need"} a restart: ${restart.join(", ")}.`,
-      doing: "Until then the old values are in force.",
+      words: () => [
+        `${plural(restart.length, "setting")} of the file ${restart.length === 1 ? "needs" : "need"} a restart: ${restart.join(", ")}.`,
+        "Until then the old values are in force.",
+      ],
       link: null,
     });
   }
