@@ -11,6 +11,7 @@ type Work = () => boolean | void;
 
 // The newest work of each part, in the order in which the parts began to wait: newer work keeps the place of the older, so every part has its turn.
 const waiting = new Map<object, Work>();
+const unseen = new Map<object, () => void>();
 let requested = false;
 
 /** Does the work in one of the next frames. It replaces earlier work of the same part that has not been done. */
@@ -19,13 +20,19 @@ export function draw(part: object, work: Work): void {
   request();
 }
 
-/** Of a part that leaves the page. */
-export function forget(part: object): void {
+/** The same for work that changes nothing on the screen: it is done between frames. */
+function drawUnseen(part: object, work: () => void): void {
+  unseen.set(part, work);
+  request();
+}
+
+function forget(part: object): void {
   waiting.delete(part);
+  unseen.delete(part);
 }
 
 function request(): void {
-  if (!requested && waiting.size > 0) {
+  if (!requested && waiting.size + unseen.size > 0) {
     requested = true;
     requestAnimationFrame(slice);
   }
@@ -54,8 +61,17 @@ function slice(): void {
 // A message that is sent in an animation frame comes after its paint.
 const painted = new MessageChannel();
 painted.port1.onmessage = (event: MessageEvent<number>) => {
-  const took = performance.now() - event.data;
+  const now = performance.now();
+  const took = now - event.data;
   budget = took > kFrame ? Math.max(kLeast, (budget * kFrame) / took) : Math.min(kMost, budget * 1.1);
+  for (const [part, work] of unseen) {
+    unseen.delete(part);
+    work();
+    if (performance.now() - now >= kMost) {
+      break;
+    }
+  }
+  request();
 };
 
 const kNear = "200px"; // what is so near to the screen counts as on it
@@ -81,7 +97,7 @@ export class Part {
   constructor(
     private node: Element,
     private paint: Work,
-    private distant: () => void = () => {},
+    private distant?: () => void,
   ) {}
 
   /** There are new figures. */
@@ -103,14 +119,19 @@ export class Part {
   }
 
   private queue(): void {
-    if (this.due && !this.closed) {
+    if (!this.due || this.closed) {
+      return;
+    }
+    if (this.near) {
       draw(this, () => this.draw());
+    } else if (this.distant !== undefined) {
+      drawUnseen(this, this.distant);
     }
   }
 
   private draw(): boolean | void {
     if (!this.near) {
-      return this.distant();
+      return this.distant?.();
     }
     const done = this.paint();
     this.due = done === false;
