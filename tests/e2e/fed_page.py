@@ -9,10 +9,11 @@ ROOT = HERE.parents[1]
 class Fed:
     """The page, fed by js/page_feed.js."""
 
-    def __init__(self, browser, targets, clients):
+    def __init__(self, browser, targets, clients, before=""):
+        """`before`: script that runs in the page before its own."""
         self.context = browser.new_context(viewport={"width": 1280, "height": 900})
         self.context.add_init_script((HERE / "js/page_feed.js").read_text())
-        self.context.add_init_script(f"feed.world({targets}, {clients})")
+        self.context.add_init_script(f"feed.world({targets}, {clients}); {before}")
         self.page = self.context.new_page()
         self.page.set_default_timeout(600_000)
         self.complaints = []
@@ -29,9 +30,13 @@ class Fed:
         """So many frames, each drawn before the next one comes."""
         return self.page.evaluate("n => feed.next(n)", seconds)
 
+    def rush(self, seconds):
+        """So many frames, one each animation frame, which is faster than they can be drawn: the animation frames that the last one takes."""
+        return self.page.evaluate("n => feed.rush(n)", seconds)
+
     def until(self, second):
         while (seen := self.page.evaluate("feed.seconds")) < second:
-            self.next(min(100, second - seen))
+            self.rush(min(100, second - seen))
 
     def figures(self):
         return {m["name"]: m["value"] for m in self.session.send("Performance.getMetrics")["metrics"]}

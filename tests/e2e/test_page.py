@@ -285,13 +285,13 @@ def test_a_target_is_closed_and_opened_on_the_page(start, look):
         seen.says("is closed by order of an operator.")
         seen.says("Reason: odd answers.")
         seen.page.locator("main .state", has_text="closed").wait_for()
-        assert "odd answers" in s.weir.log()
+        wait_until(lambda: "odd answers" in s.weir.log(), PATIENCE, "the order in the log")
         arrived = s.sim.arrived(WEST)
         wait_until(lambda: s.sim.arrived(WEST) > arrived, PATIENCE, "calls go to the other Region")
         order("Open", "good again")
         seen.silent("is closed by order of an operator.")
         seen.page.locator("main .state", has_text="kept open").wait_for()
-        assert "good again" in s.weir.log()
+        wait_until(lambda: "good again" in s.weir.log(), PATIENCE, "the order in the log")
     assert not calls.failures
     seen.check()
 
@@ -323,7 +323,7 @@ def test_a_client_is_paused_and_resumed_on_the_page(start, look):
     seen.silent("is paused by order")
     seen.page.locator("main .state", has_text="served").wait_for()
     assert s.weir.converse(headers=paused).status == 200
-    assert "runs away" in s.weir.log() and "mended" in s.weir.log()
+    wait_until(lambda: "runs away" in s.weir.log() and "mended" in s.weir.log(), PATIENCE, "the orders in the log, which a thread of its own writes")
     seen.check()
 
 

@@ -121,7 +121,7 @@ export class Chart {
     if (!known || this.width === 0) {
       return;
     }
-    const width = Math.max(120, this.width);
+    const width = Math.max(120, Math.round(this.width));
     if (this.plot === null) {
       this.plot = this.made(width);
       return;

@@ -157,12 +157,15 @@
     });
   };
   const task = () => new Promise((done) => setTimeout(done, 0));
-  async function settled(frames) {
-    for (let quiet = 0; quiet < frames; ) {
+  /** After so many animation frames without one that the page has waited for; says how many there were in all. */
+  async function settled(quiet) {
+    let frames = 0;
+    for (let left = quiet; left > 0; frames += 1) {
       await new Promise(nextFrame);
       await task();
-      quiet = awaited === 0 ? quiet + 1 : 0;
+      left = awaited === 0 ? left - 1 : quiet;
     }
+    return frames;
   }
 
   window.feed = {
@@ -178,6 +181,20 @@
       }
       return feed.seconds;
     },
+    /** So many seconds, each before the ones before it can be drawn; says how many animation frames the page then takes for the last one. */
+    async rush(count) {
+      for (let n = 0; n < count; n += 1) {
+        move();
+        feed.seconds += 1;
+        control.enqueue(encoder.encode(`data: ${JSON.stringify(frame)}\n\n`));
+        await new Promise(nextFrame);
+      }
+      return settled(2);
+    },
+    /** The targets of the newest frame, by the names that their rows have. */
+    targets: () => Object.fromEntries(frame.status.targets.map((one) => [`${one.account}/${one.region}/${one.model}`, one])),
+    /** The calls that wait of those clients that have the most. */
+    waiting: (clients) => frame.clients.map((one) => one.waiting).sort((a, b) => b - a).slice(0, clients),
     /** What `draw` sends. */
     prepare() {
       move();
