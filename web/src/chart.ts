@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { el, setHidden, setText } from "./dom";
 import type { History } from "./frame";
-import { Part } from "./slices";
+import { fillFrame, Part } from "./slices";
 import { clock } from "./words";
 
 export interface Line {
@@ -67,6 +67,7 @@ export class Chart {
       this.legend.append(el("span", { class: "key" }, swatch, `${line.label} `, value));
     }
     this.node = el("figure", { class: "chart" }, el("figcaption", {}, options.title), this.legend, this.body, this.empty);
+    this.body.setAttribute("aria-label", `${options.title}: no data yet`);
     this.part = new Part(this.node, () => this.draw());
     this.resized.observe(this.body);
     dark.addEventListener("change", this.redraw);
@@ -121,6 +122,7 @@ export class Chart {
     if (!known || this.width === 0) {
       return;
     }
+    fillFrame();
     const width = Math.max(120, Math.round(this.width));
     if (this.plot === null) {
       this.plot = this.made(width);

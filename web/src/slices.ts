@@ -13,6 +13,7 @@ type Work = () => boolean | void;
 const waiting = new Map<object, Work>();
 const unseen = new Map<object, () => void>();
 let requested = false;
+let full = false; // nothing more fits into this slice
 
 /** Does the work in one of the next frames. It replaces earlier work of the same part that has not been done. */
 export function draw(part: object, work: Work): void {
@@ -24,6 +25,11 @@ export function draw(part: object, work: Work): void {
 function drawUnseen(part: object, work: () => void): void {
   unseen.set(part, work);
   request();
+}
+
+/** Of work whose paint costs far more than its script, such as a canvas: it is the last of its slice. */
+export function fillFrame(): void {
+  full = true;
 }
 
 function forget(part: object): void {
@@ -41,6 +47,7 @@ function request(): void {
 function slice(): void {
   const began = performance.now();
   requested = false;
+  full = false;
   try {
     for (const [part, work] of waiting) {
       waiting.delete(part);
@@ -48,7 +55,7 @@ function slice(): void {
         draw(part, work);
         break;
       }
-      if (performance.now() - began >= budget) {
+      if (full || performance.now() - began >= budget) {
         break;
       }
     }
