@@ -10,6 +10,13 @@ const kShown = 30;
 
 const clientName = (name: string): string => (name === "none" || name === "" ? "(no name)" : name);
 
+/** The clients of a frame whose names fit, with the quota tokens of the last minute: of each, and of all together. */
+interface Sorted {
+  frame: Frame;
+  rows: { client: Client; tokens: number }[];
+  all: number;
+}
+
 export class ClientList {
   readonly node: HTMLElement;
   private table = new Table(
@@ -17,9 +24,10 @@ export class ClientList {
     ["Client", "~Class", "Share", "Waiting", "Answered/s", "Refused/s", "Tokens/min", "Of all", "Held in vain", "Spent today"],
     "No client has called yet.",
   );
-  private filter = el("input", { type: "search", id: "client-filter", autocomplete: "off", spellcheck: "false", input: () => this.part.update() });
+  private filter = el("input", { type: "search", id: "client-filter", autocomplete: "off", spellcheck: "false", input: () => this.filtered() });
   private note = el("p", { class: "soft" });
   private frame: Frame | null = null;
+  private sorted: Sorted | null = null;
   private part: Part;
 
   constructor(private past: Past) {
@@ -43,19 +51,40 @@ export class ClientList {
     this.part.close();
   }
 
-  private show(): void {
-    if (this.frame === null) {
-      return;
+  private filtered(): void {
+    this.sorted = null;
+    if (this.frame !== null) {
+      this.part.update();
     }
+  }
+
+  /** Sorting thousands and drawing the first of them are two slices. */
+  private show(): boolean {
+    if (this.sorted === null) {
+      this.sorted = this.sort();
+      return false;
+    }
+    const { frame } = this.sorted;
+    this.draw(this.sorted);
+    this.sorted = null;
+    return frame === this.frame;
+  }
+
+  private sort(): Sorted {
+    const frame = this.frame!;
     const wanted = this.filter.value.trim().toLowerCase();
-    const found = wanted === "" ? this.frame.clients : this.frame.clients.filter((client) => clientName(client.name).toLowerCase().includes(wanted));
+    const found = wanted === "" ? frame.clients : frame.clients.filter((client) => clientName(client.name).toLowerCase().includes(wanted));
     const rows = found.map((client) => ({ client, tokens: this.past.clientTokens(client.name) }));
     const all = rows.reduce((total, one) => total + one.tokens, 0);
     // Who waits comes first, then who takes the most.
     rows.sort(
       (a, b) => (b.client.waiting ?? 0) - (a.client.waiting ?? 0) || b.tokens - a.tokens || byName(a.client.name, b.client.name),
     );
-    const paused = new Set((this.frame.status.paused ?? []).map((one) => one.client));
+    return { frame, rows, all };
+  }
+
+  private draw({ frame, rows, all }: Sorted): void {
+    const paused = new Set((frame.status.paused ?? []).map((one) => one.client));
     const seconds = this.past.seconds();
     this.table.show(
       rows.slice(0, kShown).map(({ client, tokens }) => {
