@@ -19,6 +19,7 @@ let view: View | null = null;
 let route: Route | null = null;
 let span = "hour";
 let allTroubles = false;
+let lostSince = 0; // 0: connected
 
 const live = el("span", { class: "live wait", role: "status" }, "Connecting");
 const facts = el("span", { class: "head-facts" });
@@ -117,6 +118,11 @@ function render(): void {
 }
 
 function showHead(frame: Frame): void {
+  if (lostSince === 0) {
+    setText(live, `Live, ${clock(frame.time_ms)}`);
+    setClass(live, "live");
+    document.body.classList.remove("stale");
+  }
   const list = troubles(frame, past);
   const words = verdictOf(list);
   setText(verdict, words);
@@ -163,17 +169,12 @@ function show(): void {
   render();
 }
 
-let lostSince = 0;
-
 function start(): void {
   void listen({
     frame(next) {
       frame = withUnused(next);
       past.add(next);
       lostSince = 0;
-      setText(live, `Live, ${clock(next.time_ms)}`);
-      setClass(live, "live");
-      document.body.classList.remove("stale");
       render();
     },
     lost(why) {
