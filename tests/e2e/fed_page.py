@@ -31,8 +31,12 @@ class Fed:
         return self.page.evaluate("n => feed.next(n)", seconds)
 
     def rush(self, seconds):
-        """So many frames, one each animation frame, which is faster than they can be drawn: the animation frames that the last one takes."""
+        """So many frames, one each animation frame: faster than they can be drawn."""
         return self.page.evaluate("n => feed.rush(n)", seconds)
+
+    def settle(self):
+        """Until it has drawn what came near when it was scrolled."""
+        self.page.evaluate("feed.draw(false)")
 
     def until(self, second):
         while (seen := self.page.evaluate("feed.seconds")) < second:

@@ -157,15 +157,13 @@
     });
   };
   const task = () => new Promise((done) => setTimeout(done, 0));
-  /** After so many animation frames without one that the page has waited for; says how many there were in all. */
+  /** After so many animation frames in a row of which the page waits for none. */
   async function settled(quiet) {
-    let frames = 0;
-    for (let left = quiet; left > 0; frames += 1) {
+    for (let left = quiet; left > 0; ) {
       await new Promise(nextFrame);
       await task();
       left = awaited === 0 ? left - 1 : quiet;
     }
-    return frames;
   }
 
   window.feed = {
@@ -181,7 +179,7 @@
       }
       return feed.seconds;
     },
-    /** So many seconds, each before the ones before it can be drawn; says how many animation frames the page then takes for the last one. */
+    /** So many seconds, one each animation frame, so that one comes before the one before is drawn; resolves when the last one is. */
     async rush(count) {
       for (let n = 0; n < count; n += 1) {
         move();
@@ -189,7 +187,7 @@
         control.enqueue(encoder.encode(`data: ${JSON.stringify(frame)}\n\n`));
         await new Promise(nextFrame);
       }
-      return settled(2);
+      await settled(2);
     },
     /** The targets of the newest frame, by the names that their rows have. */
     targets: () => Object.fromEntries(frame.status.targets.map((one) => [`${one.account}/${one.region}/${one.model}`, one])),
