@@ -25,13 +25,14 @@ export class Bar {
     const end = Math.max(limit.limit ?? 0, limit.used + foreign, 1);
     const known = limit.limit !== null;
     let sum = 0;
-    const ends = [settled, held, vain, instances, foreign].map((value) => {
+    const sizes = [settled, held, vain, instances, foreign].map((value) => {
       sum += value;
-      return known ? `${Math.min(100, (100 * sum) / end).toFixed(1)}% 100%` : "0 100%";
+      return `${Math.min(100, (100 * sum) / end).toFixed(1)}% 100%`;
     });
-    if (this.ends !== ends.join()) {
-      this.ends = ends.join();
-      this.track.style.backgroundSize = this.ends;
+    const ends = known ? sizes.join() : "";
+    if (this.ends !== ends) {
+      this.ends = ends;
+      this.track.style.backgroundSize = ends;
     }
     const share = known ? limit.used / limit.limit! : 0;
     setClass(this.track, `track${known ? "" : " open"}${share >= 0.95 ? " full" : ""}`);
