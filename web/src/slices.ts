@@ -1,7 +1,7 @@
 // Drawing in slices: what an update changes is spread over animation frames, so that none of them takes long.
 
 const kFrame = 6; // ms of the main thread that a slice may take with style, layout and paint of what it has changed
-const kLeast = 0.3; // ms of script of a slice
+const kLeast = 0.5; // ms of script of a slice
 const kMost = 3;
 
 let budget = 1; // ms of script, between those two: the style, layout and paint of the last slices tell how much fits into a frame
