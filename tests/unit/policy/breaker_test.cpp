@@ -209,6 +209,10 @@ TEST_F(BreakerTest, AnothersProbesDoNotCloseWhatServesNorEndOwnProbes) {
     breaker.open_for_another(now + 5s, false, now);
     EXPECT_EQ(breaker.state(now), BreakerState::half_open);
     breaker.success(probe, now);
+    breaker.open_for_another(now + 5s, false, now);
+    for (std::uint32_t passed = 1; passed < config.probes; ++passed) {
+        breaker.success(breaker.take(now), now);
+    }
     EXPECT_EQ(breaker.state(now), BreakerState::closed);
 }
 
