@@ -3,7 +3,7 @@
 #   make test       the tests of every day
 #   make test-all   the long ones beside them
 JOBS ?= $(shell nproc)
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 30
 ARGS ?=
 # Not empty: `make bench` measures other gateways too.
 PEERS ?=
@@ -64,7 +64,7 @@ test-tsan:
 	@$(steady_addresses) $(ctest) build/tsan
 
 test-e2e-asan: test-asan
-	@WEIR_E2E_LARGE=1 WEIR_PROMISES_SECONDS=600 tests/e2e/run build/asan/weir
+	@WEIR_E2E_LARGE=1 WEIR_PROMISES_SECONDS=300 tests/e2e/run build/asan/weir
 
 test-e2e-tsan: test-tsan
 	@$(steady_addresses) tests/e2e/run build/tsan/weir
