@@ -15,7 +15,7 @@ constexpr std::int64_t kLongestPause = 2;
 constexpr std::int64_t kBetween = 300;  // parts of a window, in a round
 constexpr Time kLeastBetween = 200'000;
 constexpr double kLargestStep = 0.125;  // of the limit
-constexpr std::int64_t kRisen = 50;    // parts of it
+constexpr std::int64_t kRisen = 50;     // parts of it
 }  // namespace
 
 void LearnedInBooks::expire(Time now, Time window) {
