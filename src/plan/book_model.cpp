@@ -310,7 +310,8 @@ BookAnswer BookModel::exchange(const std::string& instance, const BookExchange& 
         self.heard = self.last;
         self.granted = {};
         apply(self, answer.before, asked, now, window);
-        BookAmounts withheld = withheld_for_others(instance, self, now, window);
+        const BookAmounts by_others = withheld_for_others(instance, self, now, window);
+        BookAmounts withheld = by_others;
         if (self.heard.silent_at <= now) {
             // Alone until now, it may send more before it hears this answer.
             const BookAmounts own = this->withheld(self, now, window);
@@ -321,7 +322,8 @@ BookAnswer BookModel::exchange(const std::string& instance, const BookExchange& 
         if (!answer.young && !asked.leaves) {
             grant(instance, self, asked, withheld, now, answer);
         }
-        offer(self, asked, withheld, now);
+        // The new offer takes the place of what it may still send alone.
+        offer(self, asked, by_others, now);
         self.watched = true;
         silent_.insert({self.silent_at(), instance});
     }

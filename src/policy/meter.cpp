@@ -106,7 +106,7 @@ std::uint64_t Meter::surely_by_others(Instant now) const {
 
 std::uint64_t Meter::freed_by(Instant at) const {
     return log_.freed_by(at) +
-           (shared_ == nullptr ? 0 : shared_->others(book_of(kind_)).freed_by(at));
+           (shared_ == nullptr ? 0 : shared_->freed_by_others(book_of(kind_), at));
 }
 
 /// When so much of what is used now, by anybody, will have expired.

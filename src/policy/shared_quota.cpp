@@ -74,6 +74,19 @@ void SharedQuota::stand_alone(const BookAmounts& used) {
     }
 }
 
+std::uint64_t SharedQuota::freed_by_others(Book book, Instant at) const {
+    const std::size_t b = index(book);
+    const SlidingLog& others = view_.others[b];
+    std::uint64_t freed = others.freed_by(at);
+    const bool may_be_back = view_.young || now_ < pace_.heard + kMayBeBack;
+    if (mode_ == Mode::alone && may_be_back && at >= now_ + kBack) {
+        for (const auto& [when, amounts] : view_.filled) {
+            freed += when + window_ > at ? static_cast<std::uint64_t>(amounts[b]) : 0;
+        }
+    }
+    return std::min(freed, others.used());
+}
+
 /// From then on its part of what expires is withheld for this instance, while it hears nothing.
 /// Books that have just begun grant nothing to anybody.
 Instant SharedQuota::alone_from() const {

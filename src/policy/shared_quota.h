@@ -101,6 +101,9 @@ public:
 
     /// Logged by others, or granted to them.
     const SlidingLog& others(Book book) const { return view_.others[index(book)]; }
+    /// Of what others are taken to have used, what is expected to be room by then: what expires,
+    /// and what was only supposed while the books could not be asked, if they may be back before.
+    std::uint64_t freed_by_others(Book book, Instant at) const;
     std::int64_t held_by_others(Book book) const { return view_.held[index(book)]; }
     /// Of others(): what they have given back since, by the sum that was told last.
     std::uint64_t given_back_by_others(Book book) const { return view_.given_back[index(book)]; }

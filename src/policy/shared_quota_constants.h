@@ -56,6 +56,10 @@ inline constexpr std::size_t kMostCorrections = 2'000;
 inline constexpr std::size_t kMostEntries = 8'000;
 inline constexpr std::size_t kMostCounted = 2'000;  // clients, as in the store
 inline const std::string kClassName = "\n";  // of no client: what a whole class has been refused
+/// Books that are new grant after two seconds. So long after they were heard last they may be back
+/// any moment: a failover or a restart takes less.
+inline constexpr Duration kBack = std::chrono::seconds(2);
+inline constexpr Duration kMayBeBack = std::chrono::seconds(10);
 /// A replica that takes over may have missed what was written last.
 inline constexpr Duration kReplicaLag = std::chrono::seconds(5);
 

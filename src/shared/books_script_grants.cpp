@@ -100,10 +100,14 @@ if seq > self.q and not left then
 
     local withheld, needed = {}, {0, 0, 0, 0}
     for b = 1, 4 do withheld[b] = standing[b] - self.w[b] + silent[b] end
+    local still_alone = {0, 0, 0, 0}
     if watched and self.p.t <= now then
         -- Alone until now, it may send more before it hears this answer.
         local own = apart(self)
-        for b = 1, 4 do withheld[b] = withheld[b] + math.max(0, own[b] - self.n[b]) end
+        for b = 1, 4 do
+            still_alone[b] = math.max(0, own[b] - self.n[b])
+            withheld[b] = withheld[b] + still_alone[b]
+        end
     end
     if not young and not leaves then
         local room = {}
@@ -227,7 +231,7 @@ if seq > self.q and not left then
         elseif limits[b] >= 0 then
             offer.a[b] = math.max(0, math.min(math.floor((free - needed[b]) /
                                                          (n == 1 and not young and 1 or 2 * n)),
-                                              free - withheld[b]))
+                                              free - withheld[b] + still_alone[b]))
         end
         standing[b] = standing[b] - self.w[b]
         self.w[b] = math.max(self.p.a[b] - self.g[b], offer.a[b])

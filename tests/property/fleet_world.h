@@ -28,6 +28,7 @@ struct FleetCalls {
     std::int64_t input = 500;  ///< at least; up to three times as much
     std::int64_t max_output = 1'000;
     std::int64_t output = 50;  ///< at least; up to nine times as much
+    std::uint64_t told = 0;    ///< the quota, as it is configured; 0: it is not
     double cost() const { return static_cast<double>(2 * input + 5 * output); }
 };
 
@@ -73,7 +74,8 @@ struct FleetTally {
     double served = 0;   ///< tokens a second
     double success = 0;  ///< calls
     double refusals = 0;
-    double waits = 0;  ///< calls that could not go at once
+    double waits = 0;        ///< calls that could not go at once
+    double turned_away = 0;  ///< by weir
 };
 
 class FleetWorld {
@@ -159,6 +161,9 @@ private:
         QuotaConfig quota;
         quota.models = {kModel};
         quota.output_burndown = 1;
+        if (shape.told > 0) {
+            quota.tokens_per_minute = shape.told;
+        }
         s.config.quotas.push_back(quota);
         return s;
     }
@@ -189,6 +194,7 @@ private:
         fleet_.touched(caller.instance);
     }
     void decided(std::uint64_t number, const Decision& decision) {
+        tally_.turned_away += std::holds_alternative<Refusal>(decision) ? 1 : 0;
         if (std::holds_alternative<Grant>(decision)) {
             const Caller& caller = callers_[number];
             fleet_.engine(caller.instance).sent(caller.id, now_);

@@ -62,5 +62,22 @@ TEST(SharedOutage, AllServeAgainWhenTheDaysTokensAreBack) {
     }
 }
 
+/// A quota that is large beside what is asked for in the first seconds.
+TEST(SharedStart, NobodyIsTurnedAwayBecauseTheBooksAreNew) {
+    const std::uint64_t base = seed_for("shared start", 1);
+    for (std::uint64_t seed = base; seed < base + draws(5); ++seed) {
+        for (const std::size_t instances : {1U, 2U, 4U, 8U}) {
+            SCOPED_TRACE("seed " + std::to_string(seed) + ", instances " +
+                         std::to_string(instances));
+            const FleetCalls calls{.told = 10'000'000};
+            FleetWorld world(seed, instances, calls.told, calls);
+            const FleetTally tally = world.run(4s, 200 * calls.cost() * 60);  // 200 calls a second
+            EXPECT_EQ(tally.turned_away, 0);
+            EXPECT_EQ(tally.refusals, 0);
+            EXPECT_GT(tally.success, 200);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace weir::test
