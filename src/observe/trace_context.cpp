@@ -29,10 +29,12 @@ std::optional<std::uint64_t> parse_hex(std::string_view text) {
     return value;
 }
 
-void append_hex(std::string& out, std::uint64_t value, int digits) {
+/// The last so many digits.
+void append_hex(std::string& out, std::uint64_t value, std::size_t digits) {
     constexpr std::string_view kDigits = "0123456789abcdef";
-    for (int at = digits - 1; at >= 0; --at) {
-        out += kDigits[value >> static_cast<unsigned>(4 * at) & 15U];
+    out.resize(out.size() + digits);
+    for (auto to = out.rbegin(); digits > 0; --digits, value >>= 4U) {
+        *to++ = kDigits[value & 15U];
     }
 }
 
@@ -213,7 +215,9 @@ SpanId attempt_span(SpanId request, std::uint32_t attempt) {
 }
 
 std::string traceparent(const RequestTrace& trace, SpanId span) {
-    std::string text = "00-";
+    std::string text;
+    text.reserve(55);
+    text += "00-";
     append_hex(text, trace.caller.trace.high, 16);
     append_hex(text, trace.caller.trace.low, 16);
     text += '-';
