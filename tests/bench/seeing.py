@@ -24,11 +24,11 @@ def listen(port):
 
 
 def seeing(run, build, weir, rate, rounds):
-    """Explanations, access log, page, traces of 1 %, metrics by OTLP and a budget, or none of them."""
+    """Explanations, access log, page, traces of 1 %, metrics by OTLP and a budget; none of them; or the first two, as by default."""
     to = free_port()
     run.nginx("up", UPSTREAM, upstream=to, also_secure="", answer=ANSWER)
     wait_for(to)
-    gateways = {name: start_weir(run, weir, name, to, more.format(collector=to)) for name, more in (("off", OFF), ("on", ON))}
+    gateways = {name: start_weir(run, weir, name, to, more.format(collector=to)) for name, more in (("off", OFF), ("default", ""), ("on", ON))}
     listen(gateways["on"][1])
     body = run.write("body.json", REQUEST)
     cost = {name: [] for name in gateways}
@@ -57,6 +57,7 @@ def seeing(run, build, weir, rate, rounds):
     return {
         "microseconds": cost,
         "to_off": [on / off for on, off in zip(cost["on"], cost["off"])],
+        "to_default": [on / default for on, default in zip(cost["on"], cost["default"])],
         "resident_bytes": memory,
         "memory_bytes": memory["on"] - memory["off"],
     }
