@@ -103,8 +103,8 @@ std::string prices_text(const Json& prices) {
         table.push_back(std::move(cells));
     }
     return "US dollars for a million tokens, as of " + prices["date"].get<std::string>() +
-           "; ? is unknown. `prices` come first, then rows of a Region, then those of any. ABOVE: for calls with more tokens of "
-           "input.\n"
+           "; ? is unknown. `prices` come first, then rows of a Region, then those of any. ABOVE: "
+           "for calls with more tokens of input.\n"
            "The built-in figures are copies of AWS's lists, not AWS's own pages: compare them with "
            "your bill.\n\n" +
            text_table(table, kNames);
