@@ -42,7 +42,7 @@ bool take_costs(const std::string& path, observe::LedgerBook& ledger, const LogS
         if (!days->empty()) {
             say(LogLevel::info, " tells the costs of " + std::to_string(days->size()) + " days");
         }
-        ledger.take(std::move(*days));
+        ledger.take(*days);
         return true;
     }
     const std::string aside = path + ".broken";

@@ -198,7 +198,8 @@ OtlpExport::Answer OtlpExport::post(const OtlpConfig& otlp, Signal& signal, cons
     call.headers = {"Content-Type: application/json", "Expect:"};
     const auto fields = policy::parse_otlp_headers(otlp.headers);  // checked when it was read
     for (const auto& [name, value] : fields.value_or(policy::OtlpPairs())) {
-        call.headers.push_back(value.empty() ? name + ";" : name + ": " + value);
+        call.headers.push_back(value.empty() ? name + ";"
+                                             : std::string(name).append(": ").append(value));
     }
     call.body = aws::gzipped(body);
     if (call.body.empty()) {

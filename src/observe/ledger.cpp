@@ -177,7 +177,7 @@ void LedgerBook::configure(const LedgerLimits& limits, const std::vector<std::st
     impl_->names.configure(clients, std::move(models));
 }
 
-void LedgerBook::take(LedgerDays days) {
+void LedgerBook::take(const LedgerDays& days) {
     const std::lock_guard lock(impl_->mutex);
     const std::lock_guard money(impl_->money);
     impl_->spending.clear();
@@ -188,7 +188,7 @@ void LedgerBook::take(LedgerDays days) {
             }
         }
     }
-    impl_->ledger.take(std::move(days));
+    impl_->ledger.take(days);
 }
 
 void LedgerBook::set_name(std::string name) {

@@ -41,7 +41,7 @@ public:
     void configure(const LedgerLimits& limits, const std::vector<std::string>& clients,
                    std::vector<std::string> models);
     /// Before the first add().
-    void take(LedgerDays days);
+    void take(const LedgerDays& days);
     /// As other instances know this ledger, over restarts; before the first add() as well.
     void set_name(std::string name);
     const std::string& name() const;

@@ -174,7 +174,7 @@ void Ledger::add(Day day, const CostNames& names, const Costs& costs) {
     mine(day).add(names, costs, limits_);
 }
 
-void Ledger::take(LedgerDays days) {
+void Ledger::take(const LedgerDays& days) {
     days_.clear();
     for (const auto& [day, rows] : days) {
         days_[day].rows = std::make_shared<LedgerDay>(*rows);
@@ -236,6 +236,7 @@ std::vector<CostRow> rows_of(const LedgerDays& days, Day from, Day to,
     for (auto day = days.lower_bound(from); day != days.end() && day->first <= to; ++day) {
         for (const auto& [names, costs] : day->second->rows()) {
             std::vector<std::string> key;
+            key.reserve(by.size());
             for (const CostGroup& group : by) {
                 key.push_back(group.day ? day_text(day->first) : names[at(group.name)]);
             }
@@ -243,6 +244,7 @@ std::vector<CostRow> rows_of(const LedgerDays& days, Day from, Day to,
         }
     }
     std::vector<CostRow> rows;
+    rows.reserve(sums.size());
     for (auto& [names, costs] : sums) {
         rows.push_back({names, costs});
     }

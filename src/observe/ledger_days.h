@@ -72,7 +72,7 @@ public:
     void add(Day day, const CostNames& names, const Costs& costs);
     void limit(const LedgerLimits& limits) { limits_ = limits; }
     /// Takes what a file had, in place of what is here.
-    void take(LedgerDays days);
+    void take(const LedgerDays& days);
     LedgerDays days();
 
 private:

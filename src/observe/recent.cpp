@@ -138,18 +138,19 @@ void RecentRequests::add(const Lives& lives) {
             break;
         }
         std::size_t matches = 0;
-        complete_ = lives.newest_first(eventful, [&](std::string_view packed) {
+        const bool all = lives.newest_first(eventful, [&](std::string_view packed) {
             if (left == 0) {
                 return false;
             }
-            --left;
-            ++seen_;
+            left -= 1;
+            seen_ += 1;
             if (auto one = in_brief(packed, query_)) {
                 keep(std::move(*one));
-                ++matches;
+                matches += 1;
             }
             return matches < query_.limit;  // older ones find no room
-        }) && complete_;
+        });
+        complete_ = complete_ && all;
     }
 }
 
