@@ -1,9 +1,8 @@
 """What metrics, incidents and quotas at AWS cost a busy gateway: beside the same gateway without them, under the same load at the same time."""
 import http.client
 import pathlib
-import threading
 
-from rig import ANSWER, FIELDS, REQUEST, UPSTREAM, Unavailable, free_port, pace, resident, start_weir, wait_for
+from rig import ANSWER, FIELDS, REQUEST, UPSTREAM, at_once, free_port, pace, resident, start_weir, wait_for
 
 # Every service of AWS in one: no quota, no profile, and thanks for the data.
 AWS = """
@@ -63,21 +62,12 @@ def aws_half(run, build, weir, rate, seconds):
         _vary(port)
     body = run.write("body.json", REQUEST)
     before = {name: thread_seconds(child.pid) for name, (_, _, child) in gateways.items()}
-    requests, failed = {}, []
+    requests = {}
 
-    def load(name, port):
-        try:
-            requests[name] = pace(build, port, body, rate, seconds)[0]
-        except (SystemExit, OSError) as why:
-            failed.append(f"{name}: {why}")
+    def load(name):
+        requests[name] = pace(build, gateways[name][0], body, rate, seconds)[0]
 
-    threads = [threading.Thread(target=load, args=(name, port)) for name, (port, _, _) in gateways.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise Unavailable("; ".join(failed))
+    at_once(load, gateways)
     used = {}
     for name, (_, _, child) in gateways.items():
         spent = [at - before[name].get(task, 0.0) for task, at in thread_seconds(child.pid).items()]

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -234,6 +235,25 @@ def h2load(port, body, seconds):
     if good == 0:
         sys.exit(f"answers were not 200: {out}")
     return good, good / seconds, {}
+
+
+def at_once(work, those):
+    """work(one) for each of `those`, all at the same time."""
+    failed = []
+
+    def do(one):
+        try:
+            work(one)
+        except (SystemExit, OSError) as why:
+            failed.append(f"{one}: {why}")
+
+    threads = [threading.Thread(target=do, args=(one,)) for one in those]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise Unavailable("; ".join(failed))
 
 
 def start_weir(run, weir, name, to, more=""):

@@ -2,7 +2,7 @@
 import socket
 import threading
 
-from rig import ANSWER, REQUEST, UPSTREAM, Unavailable, free_port, pace, processor_seconds, resident, start_weir, wait_for
+from rig import ANSWER, REQUEST, UPSTREAM, at_once, free_port, pace, processor_seconds, resident, start_weir, wait_for
 
 OFF = "explain: {{memory: 0B}}\nlog: {{sample: 0}}\n"
 ON = """otlp: {{endpoint: "http://127.0.0.1:{collector}", sample: 0.01, metrics_every: 10s}}
@@ -32,27 +32,16 @@ def seeing(run, build, weir, rate, rounds):
     listen(gateways["on"][1])
     body = run.write("body.json", REQUEST)
     cost = {name: [] for name in gateways}
-    failed = []
-
-    def load(name, turn):
-        port, _, child = gateways[name]
-        before = processor_seconds(child.pid)
-        try:
-            requests = pace(build, port, body, rate, SECONDS)[0]
-        except (SystemExit, OSError) as why:
-            failed.append(f"{name}: {why}")
-            return
-        if turn > 0:
-            cost[name].append((processor_seconds(child.pid) - before) / requests * 1e6)
 
     for turn in range(rounds + 1):  # the first is for warming up
-        threads = [threading.Thread(target=load, args=(name, turn)) for name in gateways]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise Unavailable("; ".join(failed))
+        def load(name, counts=turn > 0):
+            port, _, child = gateways[name]
+            before = processor_seconds(child.pid)
+            requests = pace(build, port, body, rate, SECONDS)[0]
+            if counts:
+                cost[name].append((processor_seconds(child.pid) - before) / requests * 1e6)
+
+        at_once(load, gateways)
     memory = {name: resident(child.pid) for name, (_, _, child) in gateways.items()}
     return {
         "microseconds": cost,

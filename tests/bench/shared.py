@@ -3,9 +3,8 @@ import re
 import shutil
 import statistics
 import subprocess
-import threading
 
-from rig import ANSWER, REQUEST, UPSTREAM, Unavailable, free_port, pace, processor_seconds, start_weir, wait_for
+from rig import ANSWER, REQUEST, UPSTREAM, Unavailable, at_once, free_port, pace, processor_seconds, start_weir, wait_for
 
 INSTANCES = 4
 
@@ -28,22 +27,13 @@ def commands(port):
 
 def _load(build, gateways, body, rate, seconds):
     """So many requests a second in all: (processor seconds, requests, p50 and p99 in microseconds, each the mean over the gateways)."""
-    results, failed = [], []
+    results = []
 
     def one(port):
-        try:
-            results.append(pace(build, port, body, rate // len(gateways), seconds))
-        except (SystemExit, OSError) as why:
-            failed.append(str(why))
+        results.append(pace(build, port, body, rate // len(gateways), seconds))
 
     before = sum(processor_seconds(child.pid) for _, _, child in gateways)
-    threads = [threading.Thread(target=one, args=(port,)) for port, _, _ in gateways]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise Unavailable("; ".join(failed))
+    at_once(one, [port for port, _, _ in gateways])
     used = sum(processor_seconds(child.pid) for _, _, child in gateways) - before
     return used, sum(r[0] for r in results), *(statistics.mean(r[2][p] for r in results) for p in ("50", "99"))
 

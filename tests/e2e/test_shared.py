@@ -153,7 +153,7 @@ def test_a_learned_limit_that_is_raised_is_followed_by_all(start, redis):
 
     unknown = {"quotas": [{"model": SONNET, "output_burndown": 1, "requests_per_minute": 100_000}]}
     with Fleet(start, redis, 3, settings_of=lambda _: unknown) as fleet:
-        with Callers(fleet.all, 30) as callers:
+        with Callers(fleet.all, 30):
             wait_until(lambda: min(limits(fleet), default=0) > 0.8 * LIMIT, 60, "every instance to learn the limit")
             assert max(limits(fleet)) < 1.4 * LIMIT
             time.sleep(2 * WINDOW)

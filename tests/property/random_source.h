@@ -21,7 +21,7 @@ inline std::uint64_t seed_for(const std::string& what, std::uint64_t fallback) {
 
 /// So many draws: each of them takes ten times as long under a sanitizer.
 constexpr std::uint64_t draws(std::uint64_t plainly) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__)
     return (plainly + 3) / 4;
 #else
     return plainly;

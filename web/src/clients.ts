@@ -94,7 +94,7 @@ export class ClientList {
           link: `#/client/${encodeURIComponent(client.name)}`,
           cells: [
             { text: clientName(client.name) },
-          paused.has(client.name) ? { text: `${client.priority ? `${client.priority}, ` : ""}paused`, severity: "warn" } : { text: client.priority ?? "–" },
+            paused.has(client.name) ? { text: `${client.priority ? `${client.priority}, ` : ""}paused`, severity: "warn" } : { text: client.priority ?? "–" },
             { text: client.share === undefined ? "–" : String(client.share) },
             { text: count(client.waiting ?? 0), severity: (client.waiting ?? 0) > 0 ? "warn" : undefined },
             { text: perSecond(rates.answered) },
