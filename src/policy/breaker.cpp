@@ -265,13 +265,17 @@ void Breaker::trip(Random& random, Instant now) {
     const double longest = to_seconds(config_.max_open);
     const double plain = to_seconds(config_.open_for) * std::exp2(std::min(times_open_, 20U));
     const double spread = 0.8 + 0.4 * random.uniform();
-    state_ = BreakerState::open;
-    ++epoch_;
+    open_until(now + from_seconds(std::min(plain, longest) * spread), now);
     ++times_open_;
     gate_.avoided = 0;
     by_another_ = false;
+}
+
+void Breaker::open_until(Instant until, Instant now) {
+    state_ = BreakerState::open;
+    ++epoch_;
     opened_ = now;
-    until_ = now + from_seconds(std::min(plain, longest) * spread);
+    until_ = until;
     probes_ = {};
     ramp_.on = false;
 }
@@ -282,7 +286,9 @@ void Breaker::open_for_another(Instant until, bool probes, Instant now) {
     }
     const BreakerState at_present = state(now);
     if (at_present == BreakerState::open) {
-        until_ = by_another_ ? until : until_;
+        if (by_another_) {
+            until_ = until;
+        }
         return;
     }
     const bool serves = at_present == BreakerState::closed;
@@ -292,12 +298,7 @@ void Breaker::open_for_another(Instant until, bool probes, Instant now) {
     if (serves) {
         ramp_.rate_before = rate(now);
     }
-    state_ = BreakerState::open;
-    ++epoch_;
-    opened_ = now;
-    until_ = until;
-    probes_ = {};
-    ramp_.on = false;
+    open_until(until, now);
     by_another_ = true;
     served_before_ = serves;
 }

@@ -136,6 +136,7 @@ private:
     Evidence::Rule rule() const;
     void close();
     void close_and_ramp(Instant now);
+    void open_until(Instant until, Instant now);
     void judge(Random& random, Instant now);
     void trip(Random& random, Instant now);
     double rate(Instant now);

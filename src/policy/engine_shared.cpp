@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kTogether = 16;
 // Clients whose backlog is told.
 constexpr std::size_t kMostBacklogs = 32;
-// Its own probes take that long to be answered and told.
+// Its own probes take that long to be answered and told. What is told to last no longer is open to
+// probes by now.
 constexpr Duration kLookedAfter = std::chrono::milliseconds(1500);
 }  // namespace
 

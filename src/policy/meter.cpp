@@ -91,7 +91,8 @@ std::uint64_t Meter::by_others() const {
 }
 
 /// What the service counts of theirs for certain: their log keeps things longer, what they were
-/// granted they may not have sent, and what they gave back is told before it is known of when.
+/// granted they may not have sent, and what they have given back is known before it is known where
+/// it stands there.
 std::uint64_t Meter::surely_by_others(Instant now) const {
     if (shared_ == nullptr) {
         return 0;

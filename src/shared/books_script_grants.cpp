@@ -98,16 +98,15 @@ if seq > self.q and not left then
         L.n = now + L.w
     end
 
-    local withheld, needed = {}, {0, 0, 0, 0}
-    for b = 1, 4 do withheld[b] = standing[b] - self.w[b] + silent[b] end
-    local still_alone = {0, 0, 0, 0}
+    local by_others, withheld, needed = {}, {}, {0, 0, 0, 0}
+    for b = 1, 4 do
+        by_others[b] = standing[b] - self.w[b] + silent[b]
+        withheld[b] = by_others[b]
+    end
     if watched and self.p.t <= now then
         -- Alone until now, it may send more before it hears this answer.
         local own = apart(self)
-        for b = 1, 4 do
-            still_alone[b] = math.max(0, own[b] - self.n[b])
-            withheld[b] = withheld[b] + still_alone[b]
-        end
+        for b = 1, 4 do withheld[b] = withheld[b] + math.max(0, own[b] - self.n[b]) end
     end
     if not young and not leaves then
         local room = {}
@@ -216,7 +215,7 @@ if seq > self.q and not left then
     for _, c in pairs(claims) do
         for b = 1, 4 do needed[b] = needed[b] + c.need[b] end
     end
-    -- For the case that it hears nothing more.
+    -- For the case that it hears nothing more; in place of what it may still send alone.
     local n = call('ZCARD', KS)
     -- While the books are young it is alone already, and uses its part of what expires.
     local silent_at = young and now or now + math.floor(beat * 5 / 2)
@@ -231,7 +230,7 @@ if seq > self.q and not left then
         elseif limits[b] >= 0 then
             offer.a[b] = math.max(0, math.min(math.floor((free - needed[b]) /
                                                          (n == 1 and not young and 1 or 2 * n)),
-                                              free - withheld[b] + still_alone[b]))
+                                              free - by_others[b]))
         end
         standing[b] = standing[b] - self.w[b]
         self.w[b] = math.max(self.p.a[b] - self.g[b], offer.a[b])
