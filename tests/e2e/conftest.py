@@ -9,6 +9,15 @@ import browser  # noqa: E402
 from harness import Gateway, Stack, ask_http2  # noqa: E402
 
 
+def pytest_collection_finish(session):
+    """With pytest 9.2, pytest-xdist 3.8 passes over xdist_group without a word, and each process builds the long fixtures
+    of a file for itself."""
+    if session.config.getoption("loadgroup", False):
+        for item in session.items:
+            grouped = "@" in item.nodeid or not item.get_closest_marker("xdist_group")
+            assert grouped, f"pytest {pytest.__version__} and this pytest-xdist do not keep groups together: {item.nodeid}"
+
+
 @pytest.fixture(autouse=True)
 def no_aws_environment(monkeypatch):
     """The SDKs see no one's own settings."""

@@ -188,9 +188,16 @@ class Door:
         body = json.dumps(say(text, max_tokens)).encode()
         head = (f"POST /model/{SONNET}/converse HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
                 f"User-Agent: test app/{client}\r\nAuthorization: Bearer example-secret\r\nContent-Length: {len(body)}\r\n\r\n")  # fmt: skip
-        reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
+        kept = bool(self.idle)
+        reader, writer = self.idle.pop() if kept else await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(head.encode() + body)
-        answer = await reader.readuntil(b"\r\n\r\n")
+        try:
+            answer = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError) as ended:
+            if not kept or getattr(ended, "partial", b""):
+                raise
+            writer.close()  # it had been idle for too long: as every client, once more over another
+            return await self.ask(put, out, client, max_tokens)
         length = next(int(line[15:]) for line in answer.split(b"\r\n") if line.lower().startswith(b"content-length:"))
         await reader.readexactly(length)
         self.idle.append((reader, writer))
