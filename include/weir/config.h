@@ -105,7 +105,8 @@ struct PriceConfig {
     std::optional<double> input;
     std::optional<double> output;
     std::optional<double> cache_read;
-    std::optional<double> cache_write;
+    std::optional<double> cache_write;     ///< kept for five minutes
+    std::optional<double> cache_write_1h;  ///< kept for an hour
 };
 
 /// What becomes of a client's calls once its money is spent.

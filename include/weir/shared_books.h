@@ -124,6 +124,7 @@ struct BookAnswer {
     /// of what becomes free from `silent_after()` of the beat on.
     BookAmounts alone{};
     Duration room_in{};  ///< the first head that waits has room then by expiry alone; 0: not known
+    std::uint32_t turn = 0;  ///< so many instances' first heads go before this one's
     /// By any instance.
     struct Learned {
         std::int64_t limit = 0;  ///< 0: nothing

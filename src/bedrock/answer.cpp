@@ -4,6 +4,8 @@
 #include "bedrock/failure_parts.h"
 #include "bedrock/usage_json.h"
 
+#include <algorithm>
+
 namespace weir::bedrock {
 
 namespace {
@@ -58,14 +60,21 @@ AnswerReader& AnswerReader::operator=(AnswerReader&&) noexcept = default;
 
 Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std::string& body,
                           bool says_text) {
-    if (const auto usage = from_headers(head, says_text)) {
-        return *usage;
+    const auto said_by_body = [&] {
+        if (body.size() > kKeepParser) {
+            ondemand::parser once;
+            return from_body(once, body);
+        }
+        return from_body(impl_->parser, body);
+    };
+    auto usage = from_headers(head, says_text);
+    if (!usage) {
+        return said_by_body();
     }
-    if (body.size() > kKeepParser) {
-        ondemand::parser once;
-        return from_body(once, body);
+    if (usage->cache_write > 0) {  // no header tells for how long
+        usage->cache_write_1h = std::min(said_by_body().cache_write_1h, usage->cache_write);
     }
-    return from_body(impl_->parser, body);
+    return *usage;
 }
 
 bool AnswerReader::is_page(const codec::Head& head, std::string_view body) {

@@ -10,7 +10,7 @@ namespace weir::bedrock {
 
 namespace {
 
-constexpr std::size_t kColumns = 10;
+constexpr std::size_t kColumns = 11;
 constexpr std::string_view kDate = "# date ";
 constexpr std::string_view kGovCloud = "us-gov-";
 
@@ -42,7 +42,7 @@ std::optional<PriceRow> row_of(std::string_view line) {
         line.remove_prefix(std::min(line.size(), columns.at(i).size() + 1));
     }
     const auto& [model, region, endpoint, tier, above, input, output, cache_read, cache_write,
-                 source] = columns;
+                 cache_write_1h, source] = columns;
     PriceRow row;
     row.model = model;
     row.region = region;
@@ -50,11 +50,13 @@ std::optional<PriceRow> row_of(std::string_view line) {
     row.tier = tier == "priority" ? Tier::priority : tier == "flex" ? Tier::flex : Tier::standard;
     row.above = above.empty() ? 0 : number(above).value_or(0);
     row.source = source;
-    const bool good =
-        !model.empty() && endpoint == to_string(row.endpoint) && tier == to_string(row.tier) &&
-        above.empty() == (row.above == 0) && read_rate(input, row.rates.input) &&
-        read_rate(output, row.rates.output) && read_rate(cache_read, row.rates.cache_read) &&
-        read_rate(cache_write, row.rates.cache_write) && row.rates != Rates() && !source.empty();
+    const bool good = !model.empty() && endpoint == to_string(row.endpoint) &&
+                      tier == to_string(row.tier) && above.empty() == (row.above == 0) &&
+                      read_rate(input, row.rates.input) && read_rate(output, row.rates.output) &&
+                      read_rate(cache_read, row.rates.cache_read) &&
+                      read_rate(cache_write, row.rates.cache_write) &&
+                      read_rate(cache_write_1h, row.rates.cache_write_1h) && row.rates != Rates() &&
+                      !source.empty();
     return good ? std::optional(row) : std::nullopt;
 }
 

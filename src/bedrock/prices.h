@@ -19,7 +19,8 @@ struct Rates {
     std::optional<PicoDollars> input;  ///< without those read from or written to a cache
     std::optional<PicoDollars> output;
     std::optional<PicoDollars> cache_read;
-    std::optional<PicoDollars> cache_write;
+    std::optional<PicoDollars> cache_write;     ///< kept for five minutes
+    std::optional<PicoDollars> cache_write_1h;  ///< kept for an hour
 
     bool operator==(const Rates&) const = default;
 };

@@ -82,6 +82,17 @@ bool UsageParts::one(std::string_view name, ondemand::value& value) {
         name == "cacheWriteInputTokenCount") {
         return take(cache_write);
     }
+    if (name == "cacheDetails" && is_array(value)) {
+        return cache_details(value);
+    }
+    if (name == "cache_creation" && is_object(value)) {
+        return each(value, [&](std::string_view key, ondemand::value& inner) {
+            if (key == "ephemeral_1h_input_tokens") {
+                cache_write_1h = token_count(token_of(inner));
+            }
+            return true;
+        });
+    }
     if ((name == "prompt_tokens_details" || name == "input_tokens_details") && is_object(value)) {
         return each(value, [&](std::string_view key, ondemand::value& inner) {
             if (key == "cached_tokens") {
@@ -89,6 +100,40 @@ bool UsageParts::one(std::string_view name, ondemand::value& value) {
             }
             return true;
         });
+    }
+    return true;
+}
+
+/// Converse's: what was written, by how long it is kept.
+bool UsageParts::cache_details(ondemand::value& value) {
+    ondemand::array details;
+    if (value.get_array().get(details) != simdjson::SUCCESS) {
+        return false;
+    }
+    std::optional<std::uint64_t> sum;
+    for (auto item : details) {
+        ondemand::value detail;
+        if (std::move(item).get(detail) != simdjson::SUCCESS) {
+            return false;
+        }
+        bool for_an_hour = false;
+        std::optional<std::uint64_t> tokens;
+        if (is_object(detail) && !each(detail, [&](std::string_view name, ondemand::value& inner) {
+                if (name == "ttl") {
+                    for_an_hour = raw_text(inner) == "1h";
+                } else if (name == "inputTokens") {
+                    tokens = token_count(token_of(inner));
+                }
+                return true;
+            })) {
+            return false;
+        }
+        if (for_an_hour && tokens) {
+            sum = sum.value_or(0) + *tokens;
+        }
+    }
+    if (sum) {
+        cache_write_1h = sum;
     }
     return true;
 }
@@ -169,6 +214,7 @@ Usage UsageParts::usage() const {
     usage.output = output.value_or(0);
     usage.cache_read = std::max(cache_read.value_or(0), cached_prompt_);
     usage.cache_write = cache_write.value_or(0);
+    usage.cache_write_1h = std::min(cache_write_1h.value_or(0), usage.cache_write);
     const std::uint64_t all = input.value_or(0);
     usage.input = all - std::min(all, cached_prompt_);
     return usage;

@@ -33,9 +33,11 @@ public:
     std::optional<std::uint64_t> output;
     std::optional<std::uint64_t> cache_read;
     std::optional<std::uint64_t> cache_write;
+    std::optional<std::uint64_t> cache_write_1h;
 
 private:
     bool one(std::string_view name, ondemand::value& value);
+    bool cache_details(ondemand::value& value);
     bool titan_results(ondemand::value& value);
 
     std::uint64_t cached_prompt_ = 0;  // a part of OpenAI's prompt_tokens or input_tokens

@@ -16,9 +16,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 10> kColumns{
-    "model", "region", "account", "endpoint",   "tier",
-    "above", "input",  "output",  "cache_read", "cache_write"};
+constexpr std::array<std::string_view, 11> kColumns{
+    "model", "region", "account",    "endpoint",    "tier",          "above",
+    "input", "output", "cache_read", "cache_write", "cache_write_1h"};
 constexpr double kPicoOfDollar = 1e6;  // for a million tokens
 
 Json any(std::string_view text) {
@@ -60,6 +60,7 @@ Json prices_json(const Config& config) {
                             {"output", number(price.output)},
                             {"cache_read", number(price.cache_read)},
                             {"cache_write", number(price.cache_write)},
+                            {"cache_write_1h", number(price.cache_write_1h)},
                             {"source", "prices[" + std::to_string(i) + "]"},
                             {"date", nullptr}});
         }
@@ -76,6 +77,7 @@ Json prices_json(const Config& config) {
                         {"output", dollars(row.rates.output)},
                         {"cache_read", dollars(row.rates.cache_read)},
                         {"cache_write", dollars(row.rates.cache_write)},
+                        {"cache_write_1h", dollars(row.rates.cache_write_1h)},
                         {"source", row.source},
                         {"date", table.date}});
     }
@@ -87,7 +89,7 @@ Json prices_json(const Config& config) {
 std::string prices_text(const Json& prices) {
     std::vector<std::vector<std::string>> table{{"MODEL", "REGION", "ACCOUNT", "ENDPOINT", "TIER",
                                                  "SOURCE", "ABOVE", "INPUT", "OUTPUT", "CACHE READ",
-                                                 "CACHE WRITE"}};
+                                                 "CACHE WRITE", "FOR 1H"}};
     constexpr std::size_t kNames = 6;
     for (const Json& row : prices["prices"]) {
         std::vector<std::string> cells;
@@ -96,7 +98,8 @@ std::string prices_text(const Json& prices) {
             cells.push_back(text.empty() ? "any" : text);
         }
         cells.push_back(cell(row, "above"));
-        for (const char* name : {"input", "output", "cache_read", "cache_write"}) {
+        for (const char* name :
+             {"input", "output", "cache_read", "cache_write", "cache_write_1h"}) {
             const std::string text = cell(row, name);
             cells.push_back(text.empty() ? "?" : text);
         }

@@ -40,6 +40,7 @@ bedrock::Rates rates_of(const PriceConfig& price) {
     rates.output = rate_of(price.output);
     rates.cache_read = rate_of(price.cache_read);
     rates.cache_write = rate_of(price.cache_write);
+    rates.cache_write_1h = rate_of(price.cache_write_1h);
     return rates;
 }
 
@@ -100,10 +101,12 @@ Price price_of(const Config& config, const Target& at, std::optional<Tier> tier,
 Bill bill_of(const bedrock::Rates& rates, const Usage& usage) {
     Bill bill;
     std::uint64_t rest = 0;  // below a billionth of a dollar
-    const std::array<std::pair<std::uint64_t, std::optional<PicoDollars>>, 4> kinds{
+    const std::uint64_t for_an_hour = std::min(usage.cache_write_1h, usage.cache_write);
+    const std::array<std::pair<std::uint64_t, std::optional<PicoDollars>>, 5> kinds{
         std::pair(usage.input, rates.input), std::pair(usage.output, rates.output),
         std::pair(usage.cache_read, rates.cache_read),
-        std::pair(usage.cache_write, rates.cache_write)};
+        std::pair(usage.cache_write - for_an_hour, rates.cache_write),
+        std::pair(for_an_hour, rates.cache_write_1h)};
     for (const auto& [tokens, rate] : kinds) {
         if (!rate) {
             bill.unpriced_tokens = observe::saturating_add(bill.unpriced_tokens, tokens);

@@ -25,6 +25,7 @@ void Record::add(const Usage& more) {
     usage.output += more.output;
     usage.cache_read += more.cache_read;
     usage.cache_write += more.cache_write;
+    usage.cache_write_1h += more.cache_write_1h;
 }
 
 void append_weir_fields(std::string& out, const Record& record, bool good) {

@@ -115,6 +115,7 @@ ordered_json settlement_json(const Life& life, const AttemptStep* last) {
         {"output", usage.output},
         {"cache_read", usage.cache_read},
         {"cache_write", usage.cache_write},
+        {"cache_write_1h", usage.cache_write_1h},
         {"output_burndown", life.output_burndown},
         {"quota_tokens", life.output_burndown == 0 ? ordered_json() : ordered_json(settled)},
         {"reserved", last->reservation},

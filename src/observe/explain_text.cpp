@@ -227,6 +227,9 @@ std::string settlement_text(const Life& life, const AttemptStep& attempt) {
     if (usage.cache_read + usage.cache_write > 0) {
         text += ", " + figure(usage.cache_read) + " read from and " + figure(usage.cache_write) +
                 " written to the prompt cache";
+        if (usage.cache_write_1h > 0) {
+            text += ", " + figure(usage.cache_write_1h) + " of them for an hour";
+        }
     }
     if (life.output_burndown == 0) {
         return text + ".";

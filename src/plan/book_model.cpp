@@ -198,7 +198,11 @@ void BookModel::grant(const std::string& name, Instance& self, const BookExchang
             claims_[name] = mine;
             BookAmounts before{};
             for (const auto& [other, claim] : claims_) {
-                for (std::size_t b = 0; b < kBooks && claim.before(mine); ++b) {
+                if (!claim.before(mine)) {
+                    continue;
+                }
+                ++answer.turn;
+                for (std::size_t b = 0; b < kBooks; ++b) {
                     before[b] += claim.need[b];
                 }
             }

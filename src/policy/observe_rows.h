@@ -56,6 +56,7 @@ void visit(V& v, C& c) {
     price(c.output, "output");
     price(c.cache_read, "cache_read");
     price(c.cache_write, "cache_write");
+    price(c.cache_write_1h, "cache_write_1h");
 }
 
 template <class V, Of<BudgetConfig> C>

@@ -150,8 +150,10 @@ private:
         std::vector<BookExchange::Head> heads;  ///< `waited` until `heads_at`
         std::vector<BookExchange::Backlog> backlog;
         Instant heads_at{};
-        bool fresh = false;  ///< the heads have not been told yet
-        bool soon = false;   ///< there is something that the store must know
+        bool fresh = false;      ///< the heads have not been told yet
+        bool soon = false;       ///< there is something that the store must know
+        bool room_made = false;  ///< something that others wait for has been given back
+        std::uint32_t turn = 0;  ///< so many instances' heads go before ours
         Instant asked = Instant::min();
         Instant room = Instant::min();  ///< when the first head may find room
         Instant retry = Instant::min();
@@ -216,6 +218,7 @@ private:
     void note_demand(const BookAmounts& amount);
     void tell_what_went_alone(Instant now);
     Duration beat() const;
+    Duration asks_again() const;
     Instant alone_from() const;
     std::vector<BookExchange::Backlog> backlog_to_tell();
     // answered(), in its order.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "policy/sliding_log.h"
 
@@ -24,6 +25,13 @@ inline constexpr Duration kYoungest =
 inline constexpr Duration kTell = std::chrono::milliseconds(100);  // what was sent is told by then
 inline constexpr Duration kAsk =
     std::chrono::milliseconds(100);  // who waits asks again: settlements make room
+/// Who is next, while calls under way elsewhere may give something back: else room stands empty.
+inline constexpr Duration kNextAsks = std::chrono::milliseconds(25);
+/// Of many instances the first of those who wait ask as if they were few.
+inline constexpr std::uint32_t kNear = 8;
+/// Such a part of a limit that is given back is told at once while anybody waits. There are only so
+/// many of them in a window.
+inline constexpr std::int64_t kMuch = 1000;
 // Whoever is not heard for longer than the store waits may be alone, and the store leaves it room.
 inline constexpr Duration kBeat =
     std::chrono::milliseconds(100);  // while active, and for a while after that
@@ -76,6 +84,10 @@ inline std::array<SlidingLog, kBooks> logs(Duration window, Duration slack) {
 
 inline bool any(const BookAmounts& amounts) {
     return std::ranges::any_of(amounts, [](std::int64_t a) { return a > 0; });
+}
+
+inline bool anybody_waits(const std::vector<BookExchange::Backlog>& classes) {
+    return std::ranges::any_of(classes, [](const auto& c) { return c.calls > 0; });
 }
 
 }  // namespace weir::policy::sharing

@@ -12,12 +12,6 @@ namespace weir::policy {
 
 using namespace sharing;
 
-namespace {
-bool anybody_waits(const std::vector<BookExchange::Backlog>& classes) {
-    return std::ranges::any_of(classes, [](const auto& c) { return c.calls > 0; });
-}
-}  // namespace
-
 void SharedQuota::want(std::vector<BookExchange::Head> heads,
                        std::vector<BookExchange::Backlog> backlog) {
     const auto need = [](const BookExchange::Head& h) { return std::tie(h.client, h.need); };
@@ -103,7 +97,7 @@ Instant SharedQuota::due() const {
     Instant at = Instant::max();
     const std::uint32_t n = view_.instances;
     if (!pace_.heads.empty()) {
-        const Instant again = pace_.asked + paced(kAsk, n, kLongestAsk);
+        const Instant again = pace_.asked + asks_again();
         const Instant room = pace_.room > pace_.asked ? pace_.room : Instant::max();
         at = std::min(at, std::max(pace_.asked + kYoungest, std::min(again, room)));
     }
@@ -111,12 +105,20 @@ Instant SharedQuota::due() const {
         at = std::min(at, pace_.asked + kYoungest);
     }
     if (news_.any() || told_.has_corrections()) {
-        at = std::min(at, pace_.asked + paced(kTell, n, kLongestAsk));
+        at = std::min(at,
+                      pace_.asked + (pace_.room_made ? kYoungest : paced(kTell, n, kLongestAsk)));
     }
     if (pace_.active != Instant::min() && pace_.active + kForgotten > now_) {
         at = std::min(at, pace_.asked == Instant::min() ? now_ : pace_.asked + beat());
     }
     return at == Instant::max() ? at : std::max(at, now_);
+}
+
+Duration SharedQuota::asks_again() const {
+    if (pace_.turn == 0 && view_.settling > 0) {
+        return kNextAsks;
+    }
+    return pace_.turn < kNear ? kAsk : paced(kAsk, view_.instances, kLongestAsk);
 }
 
 Duration SharedQuota::beat() const {
@@ -156,7 +158,7 @@ std::vector<BookExchange::Backlog> SharedQuota::backlog_to_tell() {
 
 BookExchange SharedQuota::exchange() {
     pace_.asked = now_;
-    pace_.fresh = pace_.soon = false;
+    pace_.fresh = pace_.soon = pace_.room_made = false;
     if (talk_.under_way) {
         talk_.again = false;
         talk_.under_way->untold = untold();
@@ -306,6 +308,7 @@ void SharedQuota::note_grant(const BookAnswer& answer, Instant now) {
         granted_.credit[b] += limits_[b] >= 0 ? answer.granted[b] : 0;
     }
     view_.held = answer.held;
+    pace_.turn = answer.turn;
     pace_.room = answer.room_in > Duration::zero() ? now + answer.room_in : Instant::min();
 }
 

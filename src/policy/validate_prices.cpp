@@ -33,8 +33,11 @@ void validate_prices(const Config& config, Problems& problems) {
         for (std::size_t j = 0; j < price.models.size(); ++j)
             problems.require(!price.models[j].empty(), element(path + ".models", j),
                              "is empty; allowed is a model id or a pattern such as us.anthropic.*");
-        problems.require(price.input || price.output || price.cache_read || price.cache_write, path,
-                         "sets nothing; allowed are input, output, cache_read, cache_write");
+        problems.require(
+            price.input || price.output || price.cache_read || price.cache_write ||
+                price.cache_write_1h,
+            path,
+            "sets nothing; allowed are input, output, cache_read, cache_write, cache_write_1h");
         if (config.regions.empty())
             problems.require(price.region.empty() || is_region_name(price.region), path + ".region",
                              quoted(price.region) +

@@ -211,7 +211,7 @@ if s.y > 0 then
     if all and now - s.y >= YOUNG then s.y = 0 end
 end
 local young = s.y > 0
-local room_in = 0
+local room_in, turn = 0, 0
 )lua";
 
 }  // namespace weir::shared

@@ -171,6 +171,7 @@ if seq > self.q and not left then
                     local ahead_of = {0, 0, 0, 0}
                     for _, c in pairs(claims) do
                         if ranks_before(c, mine) then
+                            turn = turn + 1
                             for b = 1, 4 do ahead_of[b] = ahead_of[b] + c.need[b] end
                         end
                     end
@@ -293,6 +294,7 @@ end
 for b = 1, 4 do out[#out + 1] = int(told[b]) end
 for b = 1, 4 do out[#out + 1] = stale and '0' or int(self.l.a[b]) end
 out[#out + 1] = int(room_in)
+out[#out + 1] = turn
 for b = 1, 2 do
     out[#out + 1] = int(L.l[b])
     out[#out + 1] = int(math.max(unpack(L.p[b])))

@@ -197,6 +197,8 @@ std::expected<BookAnswer, std::string> answer_of(std::string_view quota, const R
     answer.held = amounts(items);
     answer.alone = amounts(items);
     answer.room_in = items.duration();
+    answer.turn =
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(items.integer(0), 0, 1'000'000));
     for (auto& l : answer.learned) {
         l.limit = items.integer(0);
         l.peak = items.integer(0);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace weir::simulator {
 namespace {
@@ -41,6 +42,12 @@ Json converse_usage(const Generation& generation) {
         usage["cacheReadInputTokens"] = use.cache_read;
         usage["cacheWriteInputTokens"] = use.cache_write;
     }
+    for (const auto& [ttl, tokens] : {std::pair("5m", use.cache_write - use.cache_write_1h),
+                                      std::pair("1h", use.cache_write_1h)}) {
+        if (tokens > 0) {
+            usage["cacheDetails"].push_back({{"ttl", ttl}, {"inputTokens", tokens}});
+        }
+    }
     return usage;
 }
 
@@ -52,13 +59,6 @@ Json converse_end(const Generation& generation) {
         end["serviceTier"] = {{"type", generation.tier}};
     }
     return end;
-}
-
-Json anthropic_usage(const Generation& generation, std::uint64_t output) {
-    return {{"input_tokens", generation.use.input},
-            {"cache_creation_input_tokens", generation.use.cache_write},
-            {"cache_read_input_tokens", generation.use.cache_read},
-            {"output_tokens", output}};
 }
 
 Json anthropic_message(const Generation& generation, Json content, std::uint64_t output) {
@@ -143,6 +143,8 @@ Generation draw_generation(const Ask& ask, const ModelSettings& settings, std::u
     generation.use.cache_read = std::min(ask.directives.cache_read.value_or(0), ask.input);
     generation.use.cache_write =
         std::min(ask.directives.cache_write.value_or(0), ask.input - generation.use.cache_read);
+    generation.use.cache_write_1h =
+        std::min(ask.directives.cache_write_1h.value_or(0), generation.use.cache_write);
     generation.use.input = ask.input - generation.use.cache_read - generation.use.cache_write;
     generation.ttft = ask.directives.ttft.value_or(settings.time_to_first_token);
     generation.rate = std::max(0.001, ask.directives.rate.value_or(settings.tokens_per_second));
@@ -150,6 +152,20 @@ Generation draw_generation(const Ask& ask, const ModelSettings& settings, std::u
         generation.echo = ask.last_text;
     }
     return generation;
+}
+
+Json anthropic_usage(const Generation& generation, std::uint64_t output) {
+    const TokenUse& use = generation.use;
+    Json usage{{"input_tokens", use.input},
+               {"cache_creation_input_tokens", use.cache_write},
+               {"cache_read_input_tokens", use.cache_read},
+               {"output_tokens", output}};
+    if (use.cache_write > 0) {
+        usage["cache_creation"] = {
+            {"ephemeral_5m_input_tokens", use.cache_write - use.cache_write_1h},
+            {"ephemeral_1h_input_tokens", use.cache_write_1h}};
+    }
+    return usage;
 }
 
 std::string make_text(const Generation& generation, std::uint64_t from, std::uint64_t tokens) {

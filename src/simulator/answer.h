@@ -6,6 +6,8 @@
 
 #include <weir/time.h>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +36,9 @@ Generation draw_generation(const Ask& ask, const ModelSettings& settings, std::u
 
 /// Text of that many tokens, from token `from` on; the same for the same numbers.
 std::string make_text(const Generation& generation, std::uint64_t from, std::uint64_t tokens);
+
+/// `usage` of Anthropic's Messages, as InvokeModel and the Messages API carry it.
+nlohmann::json anthropic_usage(const Generation& generation, std::uint64_t output);
 
 /// A random version 4 UUID.
 std::string make_uuid(Random& random);

@@ -118,11 +118,7 @@ Json message_frame(const Generation& generation, Json content, std::uint64_t out
             {"content", std::move(content)},
             {"stop_reason", nullptr},
             {"stop_sequence", nullptr},
-            {"usage",
-             {{"input_tokens", generation.use.input},
-              {"cache_creation_input_tokens", generation.use.cache_write},
-              {"cache_read_input_tokens", generation.use.cache_read},
-              {"output_tokens", output}}}};
+            {"usage", anthropic_usage(generation, output)}};
 }
 
 std::string_view stop_reason(const Generation& generation) {

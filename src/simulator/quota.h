@@ -14,6 +14,7 @@ struct TokenUse {
     std::uint64_t output = 0;
     std::uint64_t cache_read = 0;
     std::uint64_t cache_write = 0;
+    std::uint64_t cache_write_1h = 0;  ///< of those: kept for an hour
 };
 
 /// As bedrock-mantle and the reserved tier count: input + max_tokens must fit the input quota for a

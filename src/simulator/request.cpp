@@ -300,6 +300,8 @@ void read_directive(std::string_view name, std::string_view value, Directives& i
         count(into.cache_read);
     } else if (name == "cache_write") {
         count(into.cache_write);
+    } else if (name == "cache_write_1h") {
+        count(into.cache_write_1h);
     } else if (name == "ttft") {
         into.ttft = duration(value);
     } else if (name == "rate") {

@@ -63,7 +63,7 @@ std::uint64_t maximum_output(std::string_view model);
 
 /// `[[name=value]]` in a prompt: tests say what they want to happen to this one call.
 struct Directives {
-    std::optional<std::uint64_t> input, output, cache_read, cache_write;
+    std::optional<std::uint64_t> input, output, cache_read, cache_write, cache_write_1h;
     std::optional<Duration> ttft;
     std::optional<double> rate;
     std::optional<FaultKind> fault;

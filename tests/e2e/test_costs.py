@@ -26,6 +26,26 @@ def cost_of(line, rates=RATES):
     return sum(Decimal(line[kind]) * rate for kind, rate in rates.items()) / 1_000_000
 
 
+def test_what_the_cache_keeps_for_an_hour_costs_more(start):
+    s = start()
+    prompt = "[[cache_write=60]] [[cache_write_1h=25]] " + "word " * 100
+    messages = [{"role": "user", "content": prompt}]
+    client = s.weir.boto()
+    assert s.weir.converse(prompt).status == 200
+    stream(client, prompt)
+    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 50, "messages": messages})
+    client.invoke_model(modelId=SONNET, body=body)
+    list(client.invoke_model_with_response_stream(modelId=SONNET, body=body)["body"])
+    theirs = anthropic.Anthropic(base_url=s.weir.url + "/anthropic", api_key="dummy").messages
+    theirs.create(model=SONNET, max_tokens=30, messages=messages)
+    list(theirs.create(model=SONNET, max_tokens=30, messages=messages, stream=True))
+    for line in finished(s.weir, 6):
+        dearer = 25 * (Decimal("6.6") - RATES["cache_write"]) / 1_000_000
+        assert line["cache_write"] == 60 and Decimal(str(line["cost_usd"])) == cost_of(line) + dearer, line
+    told = ask(s.weir.admin, "GET", "/explain/" + line["id"]).json()
+    assert told["settlement"]["cache_write_1h"] == 25
+
+
 def costs(weir, query="", headers=None):
     answer = ask(weir.admin, "GET", "/costs" + query, headers=headers)
     assert answer.status == 200, answer.body
@@ -237,7 +257,7 @@ def test_the_prices_are_shown_with_source_and_date(tmp_path):
     assert rows[0]["model"] == LLAMA and rows[0]["source"] == "prices[0]" and rows[0]["output"] is None
     assert all(row["source"] and row["date"] for row in rows[1:])
     sonnet = next(row for row in rows if row["model"] == SONNET and not row["above"])
-    assert (sonnet["input"], sonnet["output"], sonnet["cache_read"], sonnet["cache_write"]) == (3.3, 16.5, 0.33, 4.125)
+    assert [sonnet[kind] for kind in (*RATES, "cache_write_1h")] == [3.3, 16.5, 0.33, 4.125, 6.6]
     assert f"\n{SONNET} " in command("costs", "--prices", "-c", str(file)).stdout
     wrong = [
         ({"models": [], "input": 1}, "a price needs `models`"),

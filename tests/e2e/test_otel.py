@@ -1,6 +1,9 @@
 """OpenTelemetry: traces and metrics over OTLP/HTTP, trace context, exemplars."""
 
 import json
+import os
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -412,6 +415,44 @@ def test_metrics(start, receiver):
         assert now - 60e9 < one.start_time_unix_nano < one.time_unix_nano <= now + 1e9
     assert not receiver.messages("/v1/traces")
     assert wait_until(lambda: s.weir.metrics().sum("weir_otlp_sent_total", signal="metrics")) > 10
+
+
+# A collector of OpenTelemetry's.
+
+COLLECTOR = os.environ.get("WEIR_OTELCOL") or shutil.which("otelcol")
+
+
+@pytest.mark.skipif(not COLLECTOR, reason="no OpenTelemetry collector here: WEIR_OTELCOL names one")
+def test_a_real_collector_takes_all_of_it(start, tmp_path):
+    port, told = free_port(), tmp_path / "told"
+    signal = {"receivers": ["otlp"], "exporters": ["debug"]}
+    config = tmp_path / "otelcol.yaml"
+    config.write_text(json.dumps({
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{port}"}}}},
+        "exporters": {"debug": {"verbosity": "detailed"}},
+        "service": {"pipelines": {"traces": signal, "metrics": signal}, "telemetry": {"metrics": {"level": "none"}}},
+    }))  # fmt: skip
+    with told.open("w") as out:
+        collector = subprocess.Popen([COLLECTOR, "--config", str(config)], stdout=out, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: "Everything is ready" in told.read_text(), what=f"{COLLECTOR}'s start")
+        s = start(weir={"routes": BOTH, "otlp": {"endpoint": f"http://127.0.0.1:{port}", "sample": 1, "metrics_every": "1s"}})
+        s.sim.fault("unavailable", region=EAST)
+        calls = [s.weir.converse(headers={"traceparent": PARENT}), s.weir.ask("POST", f"/model/{SONNET}/converse-stream", say("hi"))]
+        assert [call.status for call in calls] == [200, 200]
+        sent = lambda what: s.weir.metrics().sum(f"weir_otlp_{what}_total")
+        wait_until(lambda: told.read_text().count(" chat " + SONNET) + told.read_text().count(": chat " + SONNET) >= 4
+                   and "gen_ai.client.token.usage" in told.read_text())  # fmt: skip
+        text = told.read_text()
+        assert TRACE in text and SPAN in text, "the caller's trace goes on"
+        for name in ("gen_ai.operation.name: Str(chat)", "weir.fallback", "ServiceUnavailableException", "Kind           : Server",
+                     "service.name: Str(weir)", "-> Name: weir_requests_total", "DataType: Histogram", "IsMonotonic: true"):  # fmt: skip
+            assert name in text, name
+        assert sent("sent") > 10 and sent("dropped") == 0
+        assert "\terror\t" not in text
+    finally:
+        collector.terminate()
+        collector.wait(20)
 
 
 # The configuration.

@@ -59,6 +59,38 @@ TEST(UsageOfAnswers, EveryFamily) {
               known(9, 4));
 }
 
+TEST(UsageOfAnswers, HowLongTheCacheKeepsWhatWasWritten) {
+    Usage hour = known(3, 5, 0, 9);
+    hour.cache_write_1h = 4;
+    EXPECT_EQ(usage_of(R"({"usage":{"inputTokens":3,"outputTokens":5,"cacheWriteInputTokens":9,
+                          "cacheDetails":[{"ttl":"5m","inputTokens":5},{"ttl":"1h","inputTokens":4}]}})"),
+              hour);
+    const std::string anthropic =
+        R"({"usage":{"input_tokens":3,"output_tokens":5,"cache_creation_input_tokens":9,
+            "cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":4}}})";
+    EXPECT_EQ(usage_of(anthropic), hour);
+    const std::vector<codec::Field> counts{{"X-Amzn-Bedrock-Input-Token-Count", "3"},
+                                           {"X-Amzn-Bedrock-Output-Token-Count", "5"},
+                                           {"X-Amzn-Bedrock-Cache-Write-Input-Token-Count", "9"}};
+    EXPECT_EQ(usage_of(anthropic, counts), hour) << "InvokeModel's headers do not tell";
+    EXPECT_EQ(usage_of("not JSON", counts), known(3, 5, 0, 9));
+
+    hour.cache_write_1h = 9;
+    EXPECT_EQ(usage_of(R"({"usage":{"inputTokens":3,"outputTokens":5,"cacheWriteInputTokens":9,
+                          "cacheDetails":[{"ttl":"1h","inputTokens":4000}]}})"),
+              hour)
+        << "no more than was written";
+    for (const char* const odd :
+         {"{}", "[]", "null", "[7,null]", R"([{"ttl":"1h"},{"inputTokens":4}])",
+          R"([{"ttl":3600,"inputTokens":4}])", R"([{"ttl":"1h","inputTokens":-4}])"}) {
+        EXPECT_EQ(usage_of(R"({"usage":{"inputTokens":3,"outputTokens":5,"cacheWriteInputTokens":9,
+                              "cacheDetails":)" +
+                           std::string(odd) + "}}"),
+                  known(3, 5, 0, 9))
+            << odd;
+    }
+}
+
 TEST(UsageOfAnswers, WhatIsWrongIsUnknown) {
     EXPECT_FALSE(usage_of("").known);
     EXPECT_FALSE(usage_of("<html>").known);

@@ -40,8 +40,8 @@ TEST(Prices, EveryRowOfTheTableIsReadAndSane) {
         EXPECT_TRUE(keys.insert({row.model, row.region, row.endpoint, row.tier, row.above}).second)
             << name;
         EXPECT_TRUE(row.rates.input.has_value()) << name;
-        for (const auto& rate :
-             {row.rates.input, row.rates.output, row.rates.cache_read, row.rates.cache_write}) {
+        for (const auto& rate : {row.rates.input, row.rates.output, row.rates.cache_read,
+                                 row.rates.cache_write, row.rates.cache_write_1h}) {
             EXPECT_TRUE(sane(rate)) << name;
         }
         if (row.rates.output) {
@@ -52,6 +52,7 @@ TEST(Prices, EveryRowOfTheTableIsReadAndSane) {
         }
         if (row.rates.cache_write) {
             EXPECT_GE(*row.rates.cache_write, *row.rates.input) << name;
+            EXPECT_GT(row.rates.cache_write_1h.value_or(~0ULL), *row.rates.cache_write) << name;
         }
         EXPECT_FALSE(row.source.empty()) << name;
         EXPECT_NE(text.find("#   " + std::string(row.source) + " "), std::string_view::npos)

@@ -32,6 +32,24 @@ TEST(BillTest, TheBuiltInListPricesACall) {
     EXPECT_EQ(bill, (Bill{.cost = 5'775'000, .unpriced_tokens = 0}));
 }
 
+TEST(BillTest, WhatTheCacheKeepsForAnHourHasAPriceOfItsOwn) {
+    Usage used = usage(0, 0, 0, 100);
+    used.cache_write_1h = 40;
+    EXPECT_EQ(bill_of({}, kAt, Tier::standard, used).cost, 60 * 2'750U + 40 * 4'400U);
+    used.cache_write_1h = 1000;  // more than were written: no upstream says so
+    EXPECT_EQ(bill_of({}, kAt, Tier::standard, used).cost, 100 * 4'400U);
+
+    Config config;
+    config.prices = {priced("*", 1)};
+    config.prices[0].cache_write = 2;
+    used.cache_write_1h = 40;
+    EXPECT_EQ(bill_of(config, kAt, Tier::standard, used),
+              (Bill{.cost = 60 * 2'000, .unpriced_tokens = 40}));
+    config.prices[0].cache_write_1h = 3;
+    EXPECT_EQ(bill_of(config, kAt, Tier::standard, used),
+              (Bill{.cost = 60 * 2'000 + 40 * 3'000, .unpriced_tokens = 0}));
+}
+
 TEST(BillTest, TheFirstPriceOfTheConfigurationThatFitsCountsAlone) {
     Config config;
     config.prices = {priced("us.anthropic.*", 1), priced("us.*", 5)};

@@ -55,7 +55,7 @@ std::string text_of(const BookAnswer& a) {
         << "\nyoung " << a.young << "\ninstances " << a.instances << "\nbuckets"
         << text_of(a.buckets) << "\ngranted" << text_of(a.granted) << "\nused" << text_of(a.used)
         << "\nheld" << text_of(a.held) << "\nalone" << text_of(a.alone) << "\nroom in "
-        << a.room_in / 1us << "\nlearned";
+        << a.room_in / 1us << "\nturn " << a.turn << "\nlearned";
     for (const auto& l : a.learned) {
         out << ' ' << l.limit << '/' << l.peak << '/' << l.confirmed / 1us;
     }
