@@ -91,8 +91,8 @@ struct Usage {
     std::uint64_t output = 0;
     std::uint64_t cache_read = 0;
     std::uint64_t cache_write = 0;
-    std::uint64_t cache_write_1h = 0;  ///< of those: kept for an hour, which costs more
     bool known = false;  ///< false: the answer carried no usage; the engine keeps its reservation
+    std::uint64_t cache_write_1h = 0;  ///< of cache_write: kept for an hour, which costs more
 
     bool operator==(const Usage&) const = default;
 };

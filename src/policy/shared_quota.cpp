@@ -208,8 +208,7 @@ void SharedQuota::settle(const Ticket& ticket, const BookAmounts& held, const Bo
         news_.spent[b] += std::max<std::int64_t>(0, actual[b] - held[b]);
         const std::int64_t settled = std::min(actual[b], held[b]);
         const std::int64_t more = settled - held[b];
-        pace_.room_made |= limits_[b] > 0 && -more * kMuch >= limits_[b] &&
-                           (wants() || anybody_waits(view_.classes));
+        pace_.room_made |= limits_[b] > 0 && -more * kMuch >= limits_[b];
         if (!ticket.alone) {
             told_.settle(ticket.seq, static_cast<Book>(b), more, settled);
         } else if (alone_[b].remove(ticket.held, static_cast<std::uint64_t>(held[b]))) {

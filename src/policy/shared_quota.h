@@ -152,7 +152,7 @@ private:
         Instant heads_at{};
         bool fresh = false;      ///< the heads have not been told yet
         bool soon = false;       ///< there is something that the store must know
-        bool room_made = false;  ///< something that others wait for has been given back
+        bool room_made = false;  ///< much has been given back
         std::uint32_t turn = 0;  ///< so many instances' heads go before ours
         Instant asked = Instant::min();
         Instant room = Instant::min();  ///< when the first head may find room

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "policy/sliding_log.h"
 
@@ -27,10 +26,8 @@ inline constexpr Duration kAsk =
     std::chrono::milliseconds(100);  // who waits asks again: settlements make room
 /// Who is next, while calls under way elsewhere may give something back: else room stands empty.
 inline constexpr Duration kNextAsks = std::chrono::milliseconds(25);
-/// Of many instances the first of those who wait ask as if they were few.
-inline constexpr std::uint32_t kNear = 8;
-/// Such a part of a limit that is given back is told at once while anybody waits. There are only so
-/// many of them in a window.
+/// What gives back such a part of a limit is told at once. There are only so many of them in a
+/// window.
 inline constexpr std::int64_t kMuch = 1000;
 // Whoever is not heard for longer than the store waits may be alone, and the store leaves it room.
 inline constexpr Duration kBeat =
@@ -44,7 +41,8 @@ inline constexpr Duration kProfile = std::chrono::milliseconds(250);
 inline constexpr Duration kRetry = std::chrono::milliseconds(100);
 /// So many instances are each paced by the times above. More share the store's time, each a little
 /// slower, up to the most that is given: a beat's multiple must be well before the store takes a
-/// silent instance to be dead, and a head asks again before its claim is forgotten (1 s).
+/// silent instance to be dead, and a head asks again before its claim is forgotten (1 s). The heads
+/// of so many that go first ask as if there were no others.
 inline constexpr std::int64_t kCrowd = 100;
 constexpr Duration paced(Duration alone, std::uint32_t instances, Duration most) {
     return std::min(alone * std::max<std::int64_t>(1, instances / kCrowd), std::max(alone, most));
@@ -84,10 +82,6 @@ inline std::array<SlidingLog, kBooks> logs(Duration window, Duration slack) {
 
 inline bool any(const BookAmounts& amounts) {
     return std::ranges::any_of(amounts, [](std::int64_t a) { return a > 0; });
-}
-
-inline bool anybody_waits(const std::vector<BookExchange::Backlog>& classes) {
-    return std::ranges::any_of(classes, [](const auto& c) { return c.calls > 0; });
 }
 
 }  // namespace weir::policy::sharing

@@ -12,6 +12,12 @@ namespace weir::policy {
 
 using namespace sharing;
 
+namespace {
+bool anybody_waits(const std::vector<BookExchange::Backlog>& classes) {
+    return std::ranges::any_of(classes, [](const auto& c) { return c.calls > 0; });
+}
+}  // namespace
+
 void SharedQuota::want(std::vector<BookExchange::Head> heads,
                        std::vector<BookExchange::Backlog> backlog) {
     const auto need = [](const BookExchange::Head& h) { return std::tie(h.client, h.need); };
@@ -118,7 +124,7 @@ Duration SharedQuota::asks_again() const {
     if (pace_.turn == 0 && view_.settling > 0) {
         return kNextAsks;
     }
-    return pace_.turn < kNear ? kAsk : paced(kAsk, view_.instances, kLongestAsk);
+    return pace_.turn < kCrowd ? kAsk : paced(kAsk, view_.instances, kLongestAsk);
 }
 
 Duration SharedQuota::beat() const {

@@ -287,21 +287,16 @@ std::optional<Duration> duration(std::string_view text) {
 
 void read_directive(std::string_view name, std::string_view value, Directives& into) {
     constexpr std::uint64_t kMost = 100'000'000;
-    const auto count = [&](std::optional<std::uint64_t>& slot) {
+    const std::array counts{std::pair("output", &into.output), std::pair("input", &into.input),
+                            std::pair("cache_read", &into.cache_read),
+                            std::pair("cache_write", &into.cache_write),
+                            std::pair("cache_write_1h", &into.cache_write_1h)};
+    if (const auto* const known = std::ranges::find(
+            counts, name, [](const auto& c) { return std::string_view(c.first); });
+        known != counts.end()) {
         if (const auto n = number<std::uint64_t>(value); n && *n <= kMost) {
-            slot = n;
+            *known->second = n;
         }
-    };
-    if (name == "output") {
-        count(into.output);
-    } else if (name == "input") {
-        count(into.input);
-    } else if (name == "cache_read") {
-        count(into.cache_read);
-    } else if (name == "cache_write") {
-        count(into.cache_write);
-    } else if (name == "cache_write_1h") {
-        count(into.cache_write_1h);
     } else if (name == "ttft") {
         into.ttft = duration(value);
     } else if (name == "rate") {

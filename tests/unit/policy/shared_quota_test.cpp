@@ -75,6 +75,41 @@ TEST_F(SharedQuotaTest, ASurplusIsSpentNow) {
     EXPECT_EQ(ask().spent[1], 1'500);
 }
 
+TEST_F(SharedQuotaTest, WhoIsNextAsksOftenWhileSomethingMayBeGivenBackElsewhere) {
+    const auto again = [&](std::uint32_t turn, std::int64_t settling) {
+        want(1'000);
+        ask();
+        BookAnswer a = answer();
+        a.turn = turn;
+        a.settling = settling;
+        hear(a);
+        want(1'000);
+        return quota_.due() - now_;
+    };
+    join();
+    EXPECT_EQ(again(0, 5'000), 25ms);
+    EXPECT_EQ(again(0, 0), 100ms);
+    EXPECT_EQ(again(1, 5'000), 100ms);
+    instances_ = 1'000;
+    EXPECT_EQ(again(0, 5'000), 25ms);
+    EXPECT_EQ(again(99, 5'000), 100ms);
+    EXPECT_EQ(again(100, 5'000), 500ms) << "the first hundred leave the store no time for more";
+}
+
+TEST_F(SharedQuotaTest, MuchThatIsGivenBackIsToldAtOnce) {
+    instances_ = 1'000;
+    join(5'000);
+    const auto little = send(1'000);
+    const auto much = send(1'000);
+    join();
+    quota_.settle(little, tokens(1'000), tokens(901));
+    EXPECT_EQ(quota_.due(), now_ + 500ms);
+    quota_.settle(much, tokens(1'000), tokens(900));
+    EXPECT_EQ(quota_.due(), now_ + 10ms) << "a thousandth of the limit";
+    pass(10ms);
+    EXPECT_FALSE(ask().corrections.empty());
+}
+
 TEST_F(SharedQuotaTest, AnExchangeWithoutAnswerIsSentAgainAndNotCountedTwice) {
     join(2'000);
     send(1'000);
