@@ -30,6 +30,21 @@ bool each(ondemand::value& value, Handle handle) {
     return value.get_object().get(object) == simdjson::SUCCESS && each(object, handle);
 }
 
+template <class Handle>
+bool each_item(ondemand::value& value, Handle handle) {
+    ondemand::array array;
+    if (value.get_array().get(array) != simdjson::SUCCESS) {
+        return false;
+    }
+    for (auto entry : array) {
+        ondemand::value item;
+        if (std::move(entry).get(item) != simdjson::SUCCESS || !handle(item)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool is_object(ondemand::value& value) {
     return value.raw_json_token().starts_with('{');
 }
@@ -106,36 +121,24 @@ bool UsageParts::one(std::string_view name, ondemand::value& value) {
 
 /// Converse's: what was written, by how long it is kept.
 bool UsageParts::cache_details(ondemand::value& value) {
-    ondemand::array details;
-    if (value.get_array().get(details) != simdjson::SUCCESS) {
-        return false;
-    }
-    std::optional<std::uint64_t> sum;
-    for (auto item : details) {
-        ondemand::value detail;
-        if (std::move(item).get(detail) != simdjson::SUCCESS) {
-            return false;
-        }
+    std::uint64_t sum = 0;
+    const bool whole = each_item(value, [&](ondemand::value& detail) {
         bool for_an_hour = false;
-        std::optional<std::uint64_t> tokens;
-        if (is_object(detail) && !each(detail, [&](std::string_view name, ondemand::value& inner) {
-                if (name == "ttl") {
-                    for_an_hour = raw_text(inner) == "1h";
-                } else if (name == "inputTokens") {
-                    tokens = token_count(token_of(inner));
-                }
-                return true;
-            })) {
-            return false;
-        }
-        if (for_an_hour && tokens) {
-            sum = sum.value_or(0) + *tokens;
-        }
-    }
-    if (sum) {
-        cache_write_1h = sum;
-    }
-    return true;
+        std::uint64_t tokens = 0;
+        const auto read = [&](std::string_view name, ondemand::value& inner) {
+            if (name == "ttl") {
+                for_an_hour = raw_text(inner) == "1h";
+            } else if (name == "inputTokens") {
+                tokens = token_count(token_of(inner)).value_or(0);
+            }
+            return true;
+        };
+        const bool good = !is_object(detail) || each(detail, read);
+        sum += for_an_hour ? tokens : 0;
+        return good;
+    });
+    cache_write_1h = sum;
+    return whole;
 }
 
 bool UsageParts::counts(ondemand::value& value) {
@@ -145,31 +148,21 @@ bool UsageParts::counts(ondemand::value& value) {
 }
 
 bool UsageParts::titan_results(ondemand::value& value) {
-    ondemand::array results;
-    if (value.get_array().get(results) != simdjson::SUCCESS) {
-        return false;
-    }
     std::optional<std::uint64_t> sum;
-    for (auto item : results) {
-        ondemand::value result;
-        if (std::move(item).get(result) != simdjson::SUCCESS) {
-            return false;
+    const auto read = [&](std::string_view name, ondemand::value& inner) {
+        if (name == "tokenCount") {
+            if (const auto count = token_count(token_of(inner))) {
+                sum = sum.value_or(0) + *count;
+            }
         }
-        if (is_object(result) && !each(result, [&](std::string_view name, ondemand::value& inner) {
-                if (name == "tokenCount") {
-                    if (const auto count = token_count(token_of(inner))) {
-                        sum = sum.value_or(0) + *count;
-                    }
-                }
-                return true;
-            })) {
-            return false;
-        }
-    }
+        return true;
+    };
+    const bool whole = each_item(
+        value, [&](ondemand::value& result) { return !is_object(result) || each(result, read); });
     if (sum) {
         output = sum;
     }
-    return true;
+    return whole;
 }
 
 bool UsageParts::answer(ondemand::object object) {

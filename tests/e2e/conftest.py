@@ -1,3 +1,4 @@
+import signal
 import sys
 from pathlib import Path
 
@@ -7,6 +8,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import browser  # noqa: E402
 from harness import Gateway, Stack, ask_http2  # noqa: E402
+
+
+# A shell ignores it for what it starts in the background, and every program under test would as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session):
