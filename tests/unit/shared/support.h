@@ -18,6 +18,7 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <utility>
 
 namespace weir::shared::test {
 
@@ -104,8 +105,10 @@ public:
         process_ = ::fork();
         if (process_ == 0) {
             const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-            ::dup2(nowhere, 1);
-            ::dup2(nowhere, 2);
+            if (nowhere >= 0) {
+                ::dup2(nowhere, 1);
+                ::dup2(nowhere, 2);
+            }
             ::execvp("redis-server", arguments.data());
             ::_exit(127);
         }
@@ -168,7 +171,8 @@ inline std::string described(const Result& result) {
 
 class Rig {
 public:
-    explicit Rig(const std::string& url, std::string script = kAdd) : Rig(of(url), script) {}
+    explicit Rig(const std::string& url, std::string script = kAdd)
+        : Rig(of(url), std::move(script)) {}
     explicit Rig(const SharedConfig& config, std::string script = kAdd,
                  net::Resolver* resolver = nullptr)
         : store_(std::make_unique<Store>(
