@@ -10,49 +10,6 @@ namespace {
 
 constexpr double kMost = 1e8;
 
-template <class Handle>
-bool each(ondemand::object& object, Handle handle) {
-    for (auto item : object) {
-        ondemand::field field;
-        if (std::move(item).get(field) != simdjson::SUCCESS) {
-            return false;
-        }
-        if (!handle(key_of(field), field.value())) {
-            return false;
-        }
-    }
-    return true;
-}
-
-template <class Handle>
-bool each(ondemand::value& value, Handle handle) {
-    ondemand::object object;
-    return value.get_object().get(object) == simdjson::SUCCESS && each(object, handle);
-}
-
-template <class Handle>
-bool each_item(ondemand::value& value, Handle handle) {
-    ondemand::array array;
-    if (value.get_array().get(array) != simdjson::SUCCESS) {
-        return false;
-    }
-    for (auto entry : array) {
-        ondemand::value item;
-        if (std::move(entry).get(item) != simdjson::SUCCESS || !handle(item)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool is_object(ondemand::value& value) {
-    return value.raw_json_token().starts_with('{');
-}
-
-bool is_array(ondemand::value& value) {
-    return value.raw_json_token().starts_with('[');
-}
-
 }  // namespace
 
 std::optional<std::uint64_t> token_count(std::string_view token) {
@@ -73,132 +30,130 @@ std::optional<std::uint64_t> token_count(std::string_view token) {
     return static_cast<std::uint64_t>(std::ceil(value));
 }
 
-bool UsageParts::one(std::string_view name, ondemand::value& value) {
+void UsageParts::one(std::string_view name, ondemand::value& value) {
     const auto take = [&](std::optional<std::uint64_t>& into) {
         if (const auto count = token_count(token_of(value))) {
             into = count;
         }
-        return true;
     };
     // Converse and Nova, Anthropic, OpenAI, invocationMetrics, Cohere's billed_units.
     if (name == "inputTokens" || name == "input_tokens" || name == "prompt_tokens" ||
         name == "inputTokenCount") {
-        return take(input);
-    }
-    if (name == "outputTokens" || name == "output_tokens" || name == "completion_tokens" ||
-        name == "outputTokenCount") {
-        return take(output);
-    }
-    if (name == "cacheReadInputTokens" || name == "cache_read_input_tokens" ||
-        name == "cacheReadInputTokenCount") {
-        return take(cache_read);
-    }
-    if (name == "cacheWriteInputTokens" || name == "cache_creation_input_tokens" ||
-        name == "cacheWriteInputTokenCount") {
-        return take(cache_write);
-    }
-    if (name == "cacheDetails" && is_array(value)) {
-        return cache_details(value);
-    }
-    if (name == "cache_creation" && is_object(value)) {
-        return each(value, [&](std::string_view key, ondemand::value& inner) {
+        take(input);
+    } else if (name == "outputTokens" || name == "output_tokens" || name == "completion_tokens" ||
+               name == "outputTokenCount") {
+        take(output);
+    } else if (name == "cacheReadInputTokens" || name == "cache_read_input_tokens" ||
+               name == "cacheReadInputTokenCount") {
+        take(cache_read);
+    } else if (name == "cacheWriteInputTokens" || name == "cache_creation_input_tokens" ||
+               name == "cacheWriteInputTokenCount") {
+        take(cache_write);
+    } else if (name == "cacheDetails" && kind(value) == '[') {
+        cache_details(value);
+    } else if (name == "cache_creation" && kind(value) == '{') {
+        each_field(value, [&](std::string_view key, ondemand::value& inner) {
             if (key == "ephemeral_1h_input_tokens") {
                 cache_write_1h = token_count(token_of(inner));
             }
-            return true;
         });
-    }
-    if ((name == "prompt_tokens_details" || name == "input_tokens_details") && is_object(value)) {
-        return each(value, [&](std::string_view key, ondemand::value& inner) {
+    } else if ((name == "prompt_tokens_details" || name == "input_tokens_details") &&
+               kind(value) == '{') {
+        each_field(value, [&](std::string_view key, ondemand::value& inner) {
             if (key == "cached_tokens") {
                 cached_prompt_ = token_count(token_of(inner)).value_or(0);
             }
-            return true;
         });
     }
-    return true;
 }
 
 /// Converse's: what was written, by how long it is kept.
-bool UsageParts::cache_details(ondemand::value& value) {
+void UsageParts::cache_details(ondemand::value& value) {
     std::uint64_t sum = 0;
-    const bool whole = each_item(value, [&](ondemand::value& detail) {
+    each_element(value, [&](ondemand::value& detail) {
+        if (kind(detail) != '{') {
+            return;
+        }
         bool for_an_hour = false;
         std::uint64_t tokens = 0;
-        const auto read = [&](std::string_view name, ondemand::value& inner) {
+        each_field(detail, [&](std::string_view name, ondemand::value& inner) {
             if (name == "ttl") {
                 for_an_hour = raw_text(inner) == "1h";
             } else if (name == "inputTokens") {
                 tokens = token_count(token_of(inner)).value_or(0);
             }
-            return true;
-        };
-        const bool good = !is_object(detail) || each(detail, read);
+        });
         sum += for_an_hour ? tokens : 0;
-        return good;
     });
     cache_write_1h = sum;
-    return whole;
+}
+
+void UsageParts::add(ondemand::value& counts) {
+    if (kind(counts) == '{') {
+        each_field(counts,
+                   [this](std::string_view name, ondemand::value& inner) { one(name, inner); });
+    }
 }
 
 bool UsageParts::counts(ondemand::value& value) {
-    return !is_object(value) || each(value, [this](std::string_view name, ondemand::value& inner) {
-        return one(name, inner);
-    });
+    failed_ = simdjson::SUCCESS;
+    add(value);
+    return failed_ == simdjson::SUCCESS;
 }
 
-bool UsageParts::titan_results(ondemand::value& value) {
+void UsageParts::titan_results(ondemand::value& value) {
     std::optional<std::uint64_t> sum;
-    const auto read = [&](std::string_view name, ondemand::value& inner) {
-        if (name == "tokenCount") {
-            if (const auto count = token_count(token_of(inner))) {
-                sum = sum.value_or(0) + *count;
-            }
+    each_element(value, [&](ondemand::value& result) {
+        if (kind(result) != '{') {
+            return;
         }
-        return true;
-    };
-    const bool whole = each_item(
-        value, [&](ondemand::value& result) { return !is_object(result) || each(result, read); });
+        each_field(result, [&](std::string_view name, ondemand::value& inner) {
+            if (name == "tokenCount") {
+                if (const auto count = token_count(token_of(inner))) {
+                    sum = sum.value_or(0) + *count;
+                }
+            }
+        });
+    });
     if (sum) {
         output = sum;
     }
-    return whole;
 }
 
 bool UsageParts::answer(ondemand::object object) {
+    failed_ = simdjson::SUCCESS;
     bool has_embedding = false;
-    const bool whole = each(object, [&](std::string_view name, ondemand::value& value) {
+    each_field(object, [&](std::string_view name, ondemand::value& value) {
         const auto take = [&](std::optional<std::uint64_t>& into) {
             if (const auto count = token_count(token_of(value))) {
                 into = count;
             }
-            return true;
         };
         if (name == "usage" || name == "amazon-bedrock-invocationMetrics") {
-            return counts(value);
-        }
-        if ((name == "message" || name == "metadata" || name == "meta" || name == "response") &&
-            is_object(value)) {
+            add(value);
+        } else if ((name == "message" || name == "metadata" || name == "meta" ||
+                    name == "response") &&
+                   kind(value) == '{') {
             // Anthropic's message_start, Nova's metadata chunk, Cohere's meta.billed_units,
             // OpenAI's response.completed.
-            return each(value, [this](std::string_view key, ondemand::value& inner) {
-                return (key == "usage" || key == "billed_units") ? counts(inner) : true;
+            each_field(value, [this](std::string_view key, ondemand::value& inner) {
+                if (key == "usage" || key == "billed_units") {
+                    add(inner);
+                }
             });
+        } else if (name == "prompt_token_count" || name == "inputTextTokenCount") {
+            take(input);
+        } else if (name == "generation_token_count" || name == "totalOutputTextTokenCount") {
+            take(output);
+        } else if (name == "results" && kind(value) == '[') {
+            titan_results(value);
+        } else {
+            has_embedding |=
+                name == "embedding" || name == "embeddings" || name == "embeddingsByType";
         }
-        if (name == "prompt_token_count" || name == "inputTextTokenCount") {
-            return take(input);
-        }
-        if (name == "generation_token_count" || name == "totalOutputTextTokenCount") {
-            return take(output);
-        }
-        if (name == "results" && is_array(value)) {
-            return titan_results(value);
-        }
-        has_embedding |= name == "embedding" || name == "embeddings" || name == "embeddingsByType";
-        return true;
     });
     embedding_ |= has_embedding;
-    return whole;
+    return failed_ == simdjson::SUCCESS;
 }
 
 Usage UsageParts::usage() const {

@@ -1,7 +1,7 @@
 // Reads usage from the JSON of an answer, for every family.
 #pragma once
 
-#include "bedrock/json.h"
+#include "bedrock/json_walk.h"
 
 #include <weir/types.h>
 
@@ -17,7 +17,7 @@ std::optional<std::uint64_t> token_count(std::string_view token);
 
 /// Usage from several parts; a later value replaces an earlier one. A value that cannot be read
 /// counts as missing. The readers return false if the JSON is invalid.
-class UsageParts {
+class UsageParts : private JsonWalk {
 public:
     /// The whole of an answer or of a stream's chunk: `usage` and what families keep at the top.
     bool answer(ondemand::object object);
@@ -36,9 +36,10 @@ public:
     std::optional<std::uint64_t> cache_write_1h;
 
 private:
-    bool one(std::string_view name, ondemand::value& value);
-    bool cache_details(ondemand::value& value);
-    bool titan_results(ondemand::value& value);
+    void add(ondemand::value& counts);
+    void one(std::string_view name, ondemand::value& value);
+    void cache_details(ondemand::value& value);
+    void titan_results(ondemand::value& value);
 
     std::uint64_t cached_prompt_ = 0;  // a part of OpenAI's prompt_tokens or input_tokens
     bool embedding_ = false;
