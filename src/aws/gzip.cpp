@@ -11,8 +11,8 @@ std::string gzipped(std::string_view text) {
     constexpr int kMemory = 8;            // zlib's default
     z_stream stream{};
     if (text.size() > std::numeric_limits<uInt>::max() / 2 ||
-        deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindow, kMemory,
-                     Z_DEFAULT_STRATEGY) != Z_OK) {
+        deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, kMemory, Z_DEFAULT_STRATEGY) !=
+            Z_OK) {
         return {};
     }
     std::string out(deflateBound(&stream, static_cast<uLong>(text.size())), '\0');

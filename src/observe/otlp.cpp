@@ -25,12 +25,21 @@ json integer(std::int64_t value) {
     return std::to_string(value);
 }
 
+/// An object with this one member. Members are put in place one by one here and below: a braced
+/// list would make an array of each pair first, several times the work for every span.
+template <class Value>
+json member(const char* name, Value&& value) {
+    json out = json::object();
+    out.emplace(name, std::forward<Value>(value));
+    return out;
+}
+
 json value_of(const OtlpValue& value) {
     struct ToJson {
-        json operator()(const std::string& text) const { return {{"stringValue", text}}; }
-        json operator()(std::int64_t number) const { return {{"intValue", integer(number)}}; }
-        json operator()(double number) const { return {{"doubleValue", number}}; }
-        json operator()(bool flag) const { return {{"boolValue", flag}}; }
+        json operator()(const std::string& text) const { return member("stringValue", text); }
+        json operator()(std::int64_t number) const { return member("intValue", integer(number)); }
+        json operator()(double number) const { return member("doubleValue", number); }
+        json operator()(bool flag) const { return member("boolValue", flag); }
     };
     return std::visit(ToJson(), value);
 }
@@ -38,7 +47,9 @@ json value_of(const OtlpValue& value) {
 json attributes_of(const OtlpAttributes& attributes) {
     json list = json::array();
     for (const auto& [key, value] : attributes) {
-        list.push_back({{"key", key}, {"value", value_of(value)}});
+        json one = member("key", key);
+        one.emplace("value", value_of(value));
+        list.push_back(std::move(one));
     }
     return list;
 }
@@ -69,14 +80,14 @@ json span_of(const Span& span) {
     if (span.parent != 0) {
         flags |= kRemoteKnown | (span.kind == SpanKind::server ? kRemote : 0);
     }
-    json out{{"traceId", hex(span.trace)},
-             {"spanId", hex_span(span.id)},
-             {"flags", flags},
-             {"name", span.name},
-             {"kind", static_cast<int>(span.kind)},
-             {"startTimeUnixNano", integer(span.start_unix_ns)},
-             {"endTimeUnixNano", integer(span.end_unix_ns)},
-             {"attributes", attributes_of(span.attributes)}};
+    json out = member("traceId", hex(span.trace));
+    out.emplace("spanId", hex_span(span.id));
+    out.emplace("flags", flags);
+    out.emplace("name", span.name);
+    out.emplace("kind", static_cast<int>(span.kind));
+    out.emplace("startTimeUnixNano", integer(span.start_unix_ns));
+    out.emplace("endTimeUnixNano", integer(span.end_unix_ns));
+    out.emplace("attributes", attributes_of(span.attributes));
     if (span.parent != 0) {
         out["parentSpanId"] = hex_span(span.parent);
     }
@@ -84,12 +95,13 @@ json span_of(const Span& span) {
         out["traceState"] = span.state;
     }
     if (span.status != SpanStatus::unset) {
-        out["status"] = {{"code", static_cast<int>(span.status)}};
+        out["status"] = member("code", static_cast<int>(span.status));
     }
     for (const SpanEvent& event : span.events) {
-        out["events"].push_back({{"timeUnixNano", integer(event.unix_ns)},
-                                 {"name", event.name},
-                                 {"attributes", attributes_of(event.attributes)}});
+        json one = member("timeUnixNano", integer(event.unix_ns));
+        one.emplace("name", event.name);
+        one.emplace("attributes", attributes_of(event.attributes));
+        out["events"].push_back(std::move(one));
     }
     return out;
 }
