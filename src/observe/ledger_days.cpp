@@ -126,12 +126,14 @@ void LedgerDay::put(const OwnCostNames& names, const Costs& costs) {
     row->second.add(costs);
 }
 
-void LedgerDay::fold() {
+void LedgerDay::fold(std::initializer_list<CostName> kept) {
     LedgerRows folded;
     for (const auto& [names, costs] : rows_) {
         OwnCostNames row;
         row.fill(std::string(kOther));
-        row[at(CostName::client)] = names[at(CostName::client)];
+        for (const CostName name : kept) {
+            row[at(name)] = names[at(name)];
+        }
         folded[std::move(row)].add(costs);
     }
     rows_ = std::move(folded);
@@ -159,11 +161,15 @@ void Ledger::make_room() {
     for (const auto& [day, kept] : days_) {
         all += kept.rows->size();
     }
-    for (auto one = days_.begin(); all > limits_.all && std::next(one) != days_.end(); ++one) {
-        auto folded = std::make_shared<LedgerDay>(*one->second.rows);
-        folded->fold();
-        all -= one->second.rows->size() - folded->size();
-        one->second = {.rows = std::move(folded)};
+    using enum CostName;
+    for (const auto kept : {std::initializer_list<CostName>{client, model, region, account},
+                            std::initializer_list<CostName>{client}}) {
+        for (auto one = days_.begin(); all > limits_.all && std::next(one) != days_.end(); ++one) {
+            auto folded = std::make_shared<LedgerDay>(*one->second.rows);
+            folded->fold(kept);
+            all -= one->second.rows->size() - folded->size();
+            one->second = {.rows = std::move(folded)};
+        }
     }
 }
 
@@ -172,6 +178,11 @@ void Ledger::add(Day day, const CostNames& names, const Costs& costs) {
         return;  // earlier than all that is kept
     }
     mine(day).add(names, costs, limits_);
+}
+
+void Ledger::limit(const LedgerLimits& limits) {
+    limits_ = limits;
+    make_room();
 }
 
 void Ledger::take(const LedgerDays& days) {

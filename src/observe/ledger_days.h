@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <set>
@@ -17,10 +18,12 @@
 namespace weir::observe {
 
 struct LedgerLimits {
-    std::size_t days = 62;      ///< that have calls; the earliest go first
-    std::size_t tags = 200;     ///< values a day; more are `other`
-    std::size_t keys = 4'000;   ///< rows a day; more are one row a client
-    std::size_t all = 100'000;  ///< rows; beyond, the earliest days become one row a client
+    std::size_t days = 62;     ///< that have calls; the earliest go first
+    std::size_t tags = 200;    ///< values a day; more are `other`
+    std::size_t keys = 4'000;  ///< rows a day; more are one row a client
+    /// Rows; beyond, the earliest days lose their tags, and if that is not enough all names but the
+    /// client's.
+    std::size_t all = 100'000;
 };
 
 /// Orders rows by their names, owned or not.
@@ -45,8 +48,8 @@ public:
     void add(const CostNames& names, const Costs& costs, const LedgerLimits& limits);
     /// As it was in a file: takes every row.
     void put(const OwnCostNames& names, const Costs& costs);
-    /// Leaves one row for each client.
-    void fold();
+    /// Adds up rows that differ in what is not `kept` alone; that becomes `other`.
+    void fold(std::initializer_list<CostName> kept);
 
     std::size_t size() const { return rows_.size(); }
     const LedgerRows& rows() const { return rows_; }
@@ -70,7 +73,7 @@ public:
     explicit Ledger(LedgerLimits limits) : limits_(limits) {}
 
     void add(Day day, const CostNames& names, const Costs& costs);
-    void limit(const LedgerLimits& limits) { limits_ = limits; }
+    void limit(const LedgerLimits& limits);
     /// Takes what a file had, in place of what is here.
     void take(const LedgerDays& days);
     LedgerDays days();

@@ -17,6 +17,21 @@ std::string dump(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+Json rows_json(const LedgerDay& day) {
+    Json rows = Json::array();
+    for (const auto& [names, costs] : day.rows()) {
+        Json row = Json::array();
+        for (const std::string& name : names) {
+            row.push_back(name);
+        }
+        for (const CostField& field : kCostFields) {
+            row.push_back(costs.*field.value);
+        }
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
 /// Where the file has each field; those it does not have count as 0.
 Result<std::vector<std::uint64_t Costs::*>> columns_of(const Json& file) {
     std::vector<std::uint64_t Costs::*> columns;
@@ -133,8 +148,8 @@ Json saved_json(const Costs& all) {
           {"tokens_paid_again", all.paid_again},
           {"how",
            "for each answer that a right-sized max_tokens was enough for: the caller's max_tokens "
-           "(or the model's maximum) less the one sent, in quota tokens; and that number times "
-           "the seconds of the attempt"},
+           "(or the model's maximum, where that is less) less the one sent, in quota tokens, at "
+           "most what the quota had left; and that number times the seconds of the attempt"},
           {"not_claimed",
            "money: held quota costs nothing. tokens_paid_again is the price of it: tokens of "
            "answers that were cut short and asked for again, which the costs include"}}},
@@ -153,21 +168,15 @@ std::string ledger_text(const LedgerDays& days, std::string_view name) {
     for (const CostField& field : kCostFields) {
         fields.push_back(field.name);
     }
-    Json& all = file["days"] = Json::object();
+    // Day by day: all days as one tree would take ten times the memory of the text.
+    std::string text = dump(file);
+    text.pop_back();
+    text += R"(,"days":{)";
     for (const auto& [day, kept] : days) {
-        Json& rows = all[day_text(day)] = Json::array();
-        for (const auto& [names, costs] : kept->rows()) {
-            Json row = Json::array();
-            for (const std::string& name : names) {
-                row.push_back(name);
-            }
-            for (const CostField& field : kCostFields) {
-                row.push_back(costs.*field.value);
-            }
-            rows.push_back(std::move(row));
-        }
+        text += text.back() == '{' ? "\"" : ",\"";
+        text += day_text(day) + "\":" + dump(rows_json(*kept));
     }
-    return dump(file) + "\n";
+    return text + "}}\n";
 }
 
 Result<LedgerDays> parse_ledger(std::string_view text, std::string* name) {

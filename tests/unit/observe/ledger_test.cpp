@@ -176,7 +176,7 @@ TEST(LedgerDayTest, RowsAreBoundedAndAClientKeepsItsMoney) {
         chat += names[0] == "chat" ? costs.cost : 0;
     }
     EXPECT_EQ(chat, 500U);
-    day.fold();
+    day.fold({CostName::client});
     ASSERT_EQ(day.size(), 2U);
     EXPECT_EQ(day.rows().begin()->second.cost, 500U);
 }
@@ -190,6 +190,33 @@ TEST(LedgerTest, KeepsTheLatestDays) {
     const LedgerDays days = ledger.days();
     ASSERT_EQ(days.size(), 31U);
     EXPECT_EQ(days.begin()->first, kToday - 30);
+}
+
+TEST(LedgerTest, ALimitThatIsLoweredMakesRoomAtOnce) {
+    Ledger ledger(LedgerLimits{.days = 40});
+    ledger.add(kToday - 90, names_of("chat"), call(1));
+    for (Day day = kToday + 1; day < kToday + 40; ++day) {  // the clock was ahead
+        ledger.add(day, names_of("chat"), call(1));
+    }
+    ledger.limit(LedgerLimits{.days = 31});
+    EXPECT_EQ(ledger.days().size(), 31U);
+    ledger.add(kToday, names_of("chat"), call(1));  // earlier than all that are left
+    EXPECT_EQ(ledger.days().size(), 31U);
+    EXPECT_EQ(ledger.days().begin()->first, kToday + 9);
+}
+
+TEST(LedgerTest, WhereRowsAreTooManyTheEarliestDaysLoseTheirTagsFirst) {
+    Ledger ledger(LedgerLimits{.tags = 1000, .all = 50});
+    for (Day day = kToday - 4; day <= kToday; ++day) {
+        for (int i = 0; i < 20; ++i) {
+            ledger.add(day, names_of("chat", "t" + std::to_string(i)), call(1));
+        }
+    }
+    const LedgerDays days = ledger.days();
+    const auto& [names, costs] = *days.begin()->second->rows().begin();
+    EXPECT_EQ(names[static_cast<std::size_t>(CostName::tag)], "other");
+    EXPECT_NE(names[static_cast<std::size_t>(CostName::model)], "other");
+    EXPECT_EQ(costs.cost, 20U);
 }
 
 TEST(LedgerTest, WhereRowsAreTooManyTheEarliestDaysKeepOneAClient) {
