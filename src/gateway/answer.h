@@ -33,8 +33,8 @@ struct KeptAnswer {
     std::string fields;  // those that go on to the client
     std::string body;
     std::string upstream_id;
-    Failure failure;  // of an error
-    Usage usage;      // of a good answer that a lowered max_tokens cut short
+    Failure failure;                          // of an error
+    Usage usage;                              // of a good answer
     std::optional<net::BufferedBytes> bytes;  // of body
 };
 

@@ -127,4 +127,16 @@ Bill bill_of(const Config& config, const Target& at, std::optional<Tier> tier, c
     return bill_of(find(config, at, tier, input_of(usage)).rates(), usage);
 }
 
+Bill presumed_bill(const Config& config, const Target& at, std::optional<Tier> tier,
+                   const Usage& usage) {
+    const Bill bill = bill_of(config, at, tier, usage);
+    if (bill.unpriced_tokens == 0) {
+        return bill;
+    }
+    Target standard = at;
+    standard.tier = Tier::standard;
+    const Bill instead = bill_of(config, standard, Tier::standard, usage);
+    return instead.cost > bill.cost ? instead : bill;
+}
+
 }  // namespace weir::gateway

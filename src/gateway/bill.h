@@ -36,4 +36,9 @@ Bill bill_of(const bedrock::Rates& rates, const Usage& usage);
 /// The same as price_of() and bill_of(), without the words.
 Bill bill_of(const Config& config, const Target& at, std::optional<Tier> tier, const Usage& usage);
 
+/// What a budget counts: the same, but the standard tier's prices where those of `tier` are not
+/// known. Callers choose their tier, and must not leave their budget by it.
+Bill presumed_bill(const Config& config, const Target& at, std::optional<Tier> tier,
+                   const Usage& usage);
+
 }  // namespace weir::gateway

@@ -5,21 +5,46 @@
 #include "gateway/bill.h"
 #include "gateway/record.h"
 #include "gateway/request.h"
+#include "policy/tariff.h"
+
+#include <weir/models.h>
 
 #include <algorithm>
 
 namespace weir::gateway {
 namespace {
 
-/// The max_tokens that the call could have gone with, had weir not lowered it.
-std::uint64_t full_output(const Request& request) {
-    std::uint64_t most = request.facts.max_output.value_or(
-        request.snapshot->config.models.facts(request.model).max_output);
+/// The max_tokens that the call could have gone with, had weir not lowered it to what it is likely
+/// to need.
+std::uint64_t full_output(const Target& at, const Request& request) {
+    const Config& config = request.snapshot->config;
+    const ModelFacts& facts = config.models.facts(policy::without_alias(config, at.model));
+    std::uint64_t most = request.facts.max_output.value_or(facts.max_output);
+    if (facts.known) {
+        most = std::min(most, facts.max_output);
+    }
+    const std::string_view asked = strip_arn(request.model);
+    const auto route = std::ranges::find_if(
+        config.routes, [&](const RouteConfig& r) { return strip_arn(r.model) == asked; });
+    if (route != config.routes.end()) {
+        most = std::min(most, route->max_output.value_or(most));
+    }
     const ClientConfig* client = request.identity.client;
-    if (client != nullptr && client->max_output) {
-        most = std::min(most, *client->max_output);
+    if (client != nullptr) {
+        most = std::min(most, client->max_output.value_or(most));
     }
     return most;
+}
+
+/// What is not held already, at most: no call holds more than the quota has. Nullopt: it is not
+/// known.
+std::optional<double> left_to_hold(const Record& record, const Request& request) {
+    const auto tariff = policy::tariff_of(request.snapshot->config, record.at);
+    if (tariff.quota == nullptr || !tariff.quota->tokens_per_minute) {
+        return std::nullopt;
+    }
+    const std::uint64_t limit = *tariff.quota->tokens_per_minute;
+    return static_cast<double>(limit - std::min(limit, record.grant.reservation));
 }
 
 /// Only an answer that the lowered max_tokens was enough for shows that the rest would have been
@@ -27,14 +52,15 @@ std::uint64_t full_output(const Request& request) {
 void add_unheld(observe::Costs& costs, const Record& record, const Request& request, Instant now) {
     const Grant& grant = record.grant;
     const std::uint64_t sent = grant.max_output.value_or(0);
-    const std::uint64_t full = full_output(request);
+    const std::uint64_t full = full_output(record.at, request);
     if (!grant.right_sized || sent == 0 || full <= sent || !record.usage.known ||
         record.usage.output >= sent) {
         return;
     }
     // Quota tokens for each token of output; a quota that does not count output holds none.
     const double held = static_cast<double>(grant.why.output_held) / static_cast<double>(sent);
-    const double unheld = static_cast<double>(full - sent) * held;
+    const double wanted = static_cast<double>(full - sent) * held;
+    const double unheld = std::min(wanted, left_to_hold(record, request).value_or(wanted));
     const double seconds = std::max(0.0, to_seconds(now - record.doing.since));
     costs.unheld = static_cast<std::uint64_t>(unheld);
     costs.unheld_seconds = static_cast<std::uint64_t>(unheld * seconds);
@@ -53,26 +79,30 @@ std::optional<Tier> asked_tier(const Request& request) {
     return bedrock::tier_named(text_of(request.head, bedrock::kTierField));
 }
 
-observe::Costs costs_of(const Record& record, const Request& request, Instant now) {
+observe::Costs costs_of(const Target& at, const Usage& usage, const Request& request) {
     observe::Costs costs;
-    const Usage& usage = record.usage;
-    if (!request.is_inference() || record.attempts == 0 || !(record.begun || usage.known)) {
+    costs.requests = 1;
+    if (!usage.known) {
+        costs.without_usage = 1;
         return costs;
     }
-    costs.requests = 1;
-    if (usage.known) {
-        const Bill bill = bill_of(request.snapshot->config, record.at, asked_tier(request), usage);
-        costs.input = usage.input;
-        costs.output = usage.output;
-        costs.cache_read = usage.cache_read;
-        costs.cache_write = usage.cache_write;
-        costs.cost = bill.cost;
-        costs.unpriced_tokens = bill.unpriced_tokens;
-        costs.unpriced = bill.unpriced_tokens > 0 ? 1 : 0;
-        costs.paid_again = record.costs.paid_again;
-    } else {
-        costs.without_usage = 1;
+    const Bill bill = bill_of(request.snapshot->config, at, asked_tier(request), usage);
+    costs.input = usage.input;
+    costs.output = usage.output;
+    costs.cache_read = usage.cache_read;
+    costs.cache_write = usage.cache_write;
+    costs.cost = bill.cost;
+    costs.unpriced_tokens = bill.unpriced_tokens;
+    costs.unpriced = bill.unpriced_tokens > 0 ? 1 : 0;
+    return costs;
+}
+
+observe::Costs costs_of(const Record& record, const Request& request, Instant now) {
+    observe::Costs costs;
+    if (!request.is_inference() || !record.maybe_served) {
+        return costs;
     }
+    costs = costs_of(record.at, record.usage, request);
     if (record.outcome != observe::Outcome::ok) {
         return costs;
     }

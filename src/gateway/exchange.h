@@ -49,9 +49,11 @@ private:
     using Action = CallFlow::Action;
 
     class Current;
-    struct Budgeted {
-        ClientBudgets::Hold hold;  // none: its client has no budget
-        bool cut_off = false;      // an attempt was sent, and nobody knows what it came to
+    /// A good answer that a lowered max_tokens has cut short, and where it is from.
+    struct CutShort {
+        KeptAnswer answer;
+        Target at;
+        Grant grant;
     };
 
     // exchange.cpp
@@ -73,12 +75,15 @@ private:
     net::Task<Action> hand_on(CallFlow& flow, Relay& relay, int status, Relay::Turn turn);
     net::Task<Action> refresh_keys(CallFlow& flow);
     Clocks clocks_for(const Grant& grant) const;
-    void remember(std::string_view id);
+    void remember_made(std::string_view id);
 
     // exchange_budget.cpp
-    double expected_cost(const Target& at) const;
+    double expected_cost(const Target& at, std::uint64_t seen = 0) const;
+    double may_cost(const Call& asked) const;
+    double paid_for() const;
     std::optional<ErrorAnswer> within_budget(Call* asked);
     void settle_budget();
+    void charge(const Target& at, const Usage& usage, observe::NanoDollars billed);
 
     // exchange_others.cpp
     net::Task<void> ask_others(const Call& asked);
@@ -86,6 +91,7 @@ private:
 
     // exchange_stop.cpp
     void put_on_record();
+    void remember(const observe::Life& life, Instant end);
     Action failed(CallFlow& flow, const Failure& failure);
     void count(observe::AttemptResult result);
     void note_attempt(const Failure* failure);
@@ -103,7 +109,7 @@ private:
     CallId id_;
     Request request_;
     Record record_;
-    Budgeted budget_;
+    ClientBudgets::Hold budget_;  // none: its client has no budget
     Stop stop_;
     Reply reply_;
     net::Signal signal_;  // of whoever waits: for the engine, for keys
@@ -112,11 +118,11 @@ private:
     Attempt* attempt_ = nullptr;                      // the one under way
     std::shared_ptr<const aws::Credentials> keys_;    // it was signed with
     bool refreshing_ = false;
-    bool fresh_ = false;                   // the next attempt uses no kept connection
-    bool opened_ = false;                  // the message that opens a stream is with the client
-    bool past_deadline_ = false;           // which ended the last attempt
-    std::optional<KeptAnswer> error_;      // the service's last word
-    std::optional<KeptAnswer> cut_short_;  // a good answer that a lowered max_tokens has cut
+    bool fresh_ = false;                 // the next attempt uses no kept connection
+    bool opened_ = false;                // the message that opens a stream is with the client
+    bool past_deadline_ = false;         // which ended the last attempt
+    std::optional<KeptAnswer> error_;    // the service's last word
+    std::optional<CutShort> cut_short_;  // not with the client
 };
 
 }  // namespace weir::gateway

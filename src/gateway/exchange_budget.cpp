@@ -4,6 +4,7 @@
 #include "gateway/clock.h"
 #include "gateway/exchange.h"
 #include "gateway/life_record.h"
+#include "policy/eligibility.h"
 
 #include <algorithm>
 #include <utility>
@@ -29,6 +30,10 @@ bool costs_money(Operation operation) {
     }
 }
 
+double in_dollars(observe::NanoDollars cost) {
+    return static_cast<double>(cost) / observe::kNanoOfDollar;
+}
+
 std::string_view told_as(BudgetState state) {
     return state == BudgetState::fine   ? ""
            : state == BudgetState::held ? to_string(BudgetState::warned)
@@ -37,23 +42,48 @@ std::string_view told_as(BudgetState state) {
 
 }  // namespace
 
-/// Dollars that the attempt at `at` is expected to cost, and what was paid for already.
-double Exchange::expected_cost(const Target& at) const {
+/// Dollars that an attempt at `at` is expected to cost; `seen`: tokens of output that have come.
+double Exchange::expected_cost(const Target& at, std::uint64_t seen) const {
     const Config& config = request_.snapshot->config;
     Usage usage;
-    if (cut_short_) {
-        usage = cut_short_->usage;
-    }
-    usage.input += request_.facts.input_estimate;
+    usage.input = request_.facts.input_estimate;
     if (request_.says_text) {
         const std::uint64_t most =
             request_.facts.max_output.value_or(config.models.facts(at.model).max_output);
-        usage.output += std::max(
-            record_.usage.output,  // of an answer that has broken off
-            worker_.shared.budgets->expected_output(request_.identity.name, at.model, most));
+        usage.output = std::max(
+            seen, worker_.shared.budgets->expected_output(request_.identity.name, at.model, most));
     }
-    return static_cast<double>(bill_of(config, at, asked_tier(request_), usage).cost) /
-           observe::kNanoOfDollar;
+    return in_dollars(presumed_bill(config, at, asked_tier(request_), usage).cost);
+}
+
+/// The dearest of the places that it may go to: nobody knows yet which it will be.
+double Exchange::may_cost(const Call& asked) const {
+    policy::PathKey key;
+    key.model = asked.model;
+    key.home_region = asked.home_region;
+    key.home_account = asked.home_account;
+    key.converse = asked.converse;
+    key.reach = asked.reach;
+    key.client = request_.identity.name;
+    double most = 0;
+    for (const auto& place : policy::candidates(request_.snapshot->config, key).usable) {
+        most = std::max(most, expected_cost(place.target));
+    }
+    return most;
+}
+
+/// Dollars for the attempts before this one.
+double Exchange::paid_for() const {
+    const Config& config = request_.snapshot->config;
+    const auto cost = [&](const Target& at, const Usage& usage) {
+        return usage.known ? in_dollars(presumed_bill(config, at, asked_tier(request_), usage).cost)
+                           : expected_cost(at, usage.output);
+    };
+    double all = cut_short_ ? cost(cut_short_->at, cut_short_->answer.usage) : 0;
+    for (const PaidAnswer& before : record_.answers_before) {
+        all += cost(before.at, before.usage);
+    }
+    return all;
 }
 
 /// Nullopt: the call goes on, in the class that is left to it. `asked` null: it is passed on.
@@ -66,13 +96,10 @@ std::optional<ErrorAnswer> Exchange::within_budget(Call* asked) {
     }
     const bool enforced = asked == nullptr ? request_.snapshot->config.mode != Mode::observe
                                            : !request_.snapshot->observes(request_.model);
-    Target first;
-    first.region = request_.home_region;
-    first.model = request_.model;
-    const double cost = asked == nullptr ? 0 : expected_cost(first);
+    const double cost = asked == nullptr ? 0 : may_cost(*asked);
     const std::int64_t wall = unix_ms() / 1000;
     auto admission = budgets->admit(*client, cost, enforced, wall);
-    budget_.hold = std::move(admission.hold);
+    budget_ = std::move(admission.hold);
     if (!admission.standing) {
         return std::nullopt;
     }
@@ -90,21 +117,38 @@ std::optional<ErrorAnswer> Exchange::within_budget(Call* asked) {
     return budget_answer(*admission.standing, wall);
 }
 
-/// Its bill is in the ledger, if there is one: an answer that told no tokens, or that the client
-/// did not wait for, counts as much as was expected.
+/// Its bills are in the ledger, where there are prices. What is not counts as much as was expected:
+/// attempts that told no tokens, or that nobody waited for; and tokens of a tier without a price.
 void Exchange::settle_budget() {
-    if (!budget_.hold.held()) {
+    if (!budget_.held()) {
         return;
     }
+    if (request_.is_inference()) {
+        for (const PaidAnswer& before : record_.answers_before) {
+            charge(before.at, before.usage, before.costs.cost);
+        }
+        if (record_.maybe_served) {
+            charge(record_.at, record_.usage, record_.costs.cost);
+        }
+    }
+    budget_.release();
+}
+
+/// `billed`: what the ledger has.
+void Exchange::charge(const Target& at, const Usage& usage, observe::NanoDollars billed) {
     ClientBudgets& budgets = *worker_.shared.budgets;
     const std::string_view client = request_.identity.name;
-    const Usage& usage = record_.usage;
-    if (request_.is_inference() && usage.known) {
-        budgets.ended(client, record_.at.model, usage.output, record_.costs.unpriced_tokens == 0);
-    } else if (request_.is_inference() && (record_.begun || budget_.cut_off)) {
-        budgets.estimate(client, expected_cost(record_.at), unix_ms() / 1000);
+    double more = 0;
+    if (usage.known) {
+        const Bill bill = presumed_bill(request_.snapshot->config, at, asked_tier(request_), usage);
+        budgets.ended(client, at.model, usage.output, bill.unpriced_tokens == 0);
+        more = bill.cost > billed ? in_dollars(bill.cost - billed) : 0;
+    } else {
+        more = expected_cost(at, usage.output);
     }
-    budget_.hold.release();
+    if (more > 0) {
+        budgets.estimate(client, more, unix_ms() / 1000);
+    }
 }
 
 }  // namespace weir::gateway

@@ -74,8 +74,8 @@ private:
 net::Task<Exchange::Action> Exchange::send(CallFlow& flow) {
     record_.begin(flow.grant());
     past_deadline_ = false;
-    if (budget_.hold.held() && request_.is_inference()) {
-        budget_.hold.set(expected_cost(record_.at));
+    if (budget_.held() && request_.is_inference()) {
+        budget_.set(paid_for() + expected_cost(record_.at));
     }
     Region* region = worker_.region(record_.at.region);
     if (region == nullptr) {  // a reload has taken it away meanwhile
@@ -137,7 +137,7 @@ net::Task<Exchange::Action> Exchange::ask(CallFlow& flow, Region& region, Attemp
         record_.doing.head = end == End::done ? now() : record_.doing.since;
     }
     if (end == End::stopped) {
-        budget_.cut_off = attempt.written();
+        record_.maybe_served = attempt.written();
         attempt.release(false);
         co_return co_await stopped(flow, Usage());
     }
@@ -191,6 +191,7 @@ net::Task<Exchange::Action> Exchange::answer(CallFlow& flow, Attempt& attempt) {
         error_ = std::move(read.kept);
         co_return failed(flow, read.failure);
     }
+    record_.maybe_served = true;
     const bool event_stream = is_event_stream(head);
     const bool sse = is_sse(head);
     if (client_.answered() && !event_stream && !sse) {
@@ -214,11 +215,13 @@ net::Task<Exchange::Action> Exchange::answer(CallFlow& flow, Attempt& attempt) {
         SseRelay events(request_.operation(), request_.add_usage);
         StreamAnswer stream(
             ends, buffered, events, opened_,
-            [](void* self, std::string_view id) { static_cast<Exchange*>(self)->remember(id); },
+            [](void* self, std::string_view id) {
+                static_cast<Exchange*>(self)->remember_made(id);
+            },
             this);
         const Action next = co_await hand_on(flow, stream, head.status);
         if (next == Action::done) {
-            remember(events.response_id());
+            remember_made(events.response_id());
         }
         co_return next;
     }
@@ -237,7 +240,7 @@ net::Task<Exchange::Action> Exchange::hand_on_whole(CallFlow& flow, WholeAnswer&
     const Relay::Turn turn = co_await whole.judge();
     if (turn == Relay::Turn::flowing && request_.operation() == Operation::responses) {
         // its id comes first
-        remember(bedrock::string_member(whole.body(), "\"id\"").value_or(""));
+        remember_made(bedrock::string_member(whole.body(), "\"id\"").value_or(""));
     }
     if (turn != Relay::Turn::complete) {
         co_return co_await hand_on(flow, whole, status, turn);
@@ -259,17 +262,17 @@ net::Task<Exchange::Action> Exchange::hand_on_whole(CallFlow& flow, WholeAnswer&
             failure.stage = Stage::sent;
             failure.status = status;
             failure.seen = kept.usage;
-            cut_short_ = std::move(kept);
+            cut_short_ = CutShort(std::move(kept), record_.at, record_.grant);
             co_return failed(flow, failure);
         }
         if (request_.operation() == Operation::responses) {  // the client's next builds on it
-            remember(bedrock::response_id(whole.body()));
+            remember_made(bedrock::response_id(whole.body()));
         }
     } else if (request_.operation() == Operation::count_message_tokens) {
         whole.body() = bedrock::anthropic_count(whole.body());
     } else if (request_.operation() == Operation::start_async_invoke ||
                request_.operation() == Operation::create_invocation_job) {
-        remember(strip_arn(bedrock::made_arn(request_.operation(), whole.body())));
+        remember_made(strip_arn(bedrock::made_arn(request_.operation(), whole.body())));
     }
     co_return co_await hand_on(flow, whole, status, turn);
 }
@@ -365,7 +368,7 @@ net::Task<Exchange::Action> Exchange::refresh_keys(CallFlow& flow) {
 }
 
 /// What an answer names is kept where it was made: what leans on it has to go there.
-void Exchange::remember(std::string_view id) {
+void Exchange::remember_made(std::string_view id) {
     if (id.empty()) {
         return;
     }

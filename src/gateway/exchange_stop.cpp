@@ -5,6 +5,7 @@
 #include "gateway/exchange.h"
 #include "gateway/life_record.h"
 #include "gateway/tracing.h"
+#include "policy/class_rules.h"
 
 #include <utility>
 
@@ -35,13 +36,18 @@ Exchange::~Exchange() {
 /// It has ended: what it cost, one line in the log, one count in the metrics, and what is told of
 /// it later.
 void Exchange::put_on_record() {
-    if (cut_short_) {  // paid for as well
-        record_.costs.paid_again = record_.usage.known ? total_of(cut_short_->usage) : 0;
-        record_.add(cut_short_->usage);
-    }
     const Instant end = now();
     const std::int64_t wall = unix_ms();
     record_.costs = costs_of(record_, request_, end);
+    for (PaidAnswer& before : record_.answers_before) {
+        before.costs = costs_of(before.at, before.usage, request_);
+    }
+    if (cut_short_) {
+        const Usage& usage = cut_short_->answer.usage;
+        observe::Costs costs = costs_of(cut_short_->at, usage, request_);
+        costs.paid_again = total_of(usage);
+        record_.answers_before.push_back({std::move(cut_short_->at), usage, costs});
+    }
     if (record_.trace) {
         record_.trace->kept = is_kept(record_, request_, worker_, end);
     }
@@ -54,7 +60,7 @@ void Exchange::put_on_record() {
     if (worker_.lives.on() || traced) {
         const observe::Life life = life_of(record_, request_, end, wall);
         if (worker_.lives.on()) {
-            worker_.lives.remember(life, eventful(record_));
+            remember(life, end);
         }
         if (traced) {
             observe::TracedLife one{*record_.trace, {}};
@@ -66,10 +72,21 @@ void Exchange::put_on_record() {
     worker_.texts.give_back(std::move(request_.body.text));
 }
 
+/// One client's trouble does not push out another's, nor the trouble of those without a key what is
+/// known of all.
+void Exchange::remember(const observe::Life& life, Instant end) {
+    const bool trouble = eventful(record_);
+    const bool fits = trouble && worker_.eventful_lives.take(request_.configured_client(), end);
+    if (fits || !trouble || request_.identity.admitted) {
+        worker_.lives.remember(life, fits);
+    }
+}
+
 /// The attempt failed; what next is the engine's to say.
 Exchange::Action Exchange::failed(CallFlow& flow, const Failure& failure) {
     count(attempt_result(failure));
     note_attempt(&failure);
+    record_.maybe_served = policy::may_be_paid(failure) || record_.usage.known;
     return flow.failed(failure);
 }
 
@@ -132,8 +149,16 @@ net::Task<Exchange::Action> Exchange::end_it(CallFlow& flow, ErrorAnswer error) 
 
 /// A good answer that was cut short is better than none, and paid.
 net::Task<void> Exchange::give_cut_short() {
-    record_.upstream_id = cut_short_->upstream_id;
-    co_await reply_.good(cut_short_->status, cut_short_->fields, cut_short_->body);
+    record_.set_aside();
+    record_.at = std::move(cut_short_->at);
+    record_.grant = std::move(cut_short_->grant);
+    record_.grant.target = &record_.at;
+    const KeptAnswer answer = std::move(cut_short_->answer);
+    cut_short_.reset();
+    record_.usage = answer.usage;
+    record_.maybe_served = true;
+    record_.upstream_id = answer.upstream_id;
+    co_await reply_.good(answer.status, answer.fields, answer.body);
 }
 
 /// An exception has ended the path: an end like any other, as far as memory allows. What was held

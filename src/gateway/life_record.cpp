@@ -122,9 +122,9 @@ observe::Life life_of(const Record& record, const Request& request, std::optiona
     if (request.directives.deadline) {
         life.deadline = micros(*request.directives.deadline);
     }
-    life.usage = record.usage;
-    if (record.usage.known && record.costs.unpriced_tokens == 0) {
-        life.cost_nanodollars = record.costs.cost;
+    life.usage = record.all_usage();
+    if (const auto costs = record.all_costs(); life.usage.known && costs.unpriced_tokens == 0) {
+        life.cost_nanodollars = costs.cost;
     }
     life.output_burndown = record.grant.output_burndown;
     life.left_out = record.trail.left_out();
@@ -134,7 +134,7 @@ observe::Life life_of(const Record& record, const Request& request, std::optiona
 
 bool eventful(const Record& record) {
     const Choice choice = record.grant.why.choice;
-    return record.queued > Duration::zero() || record.attempts != 1 ||
+    return record.queued > Duration::zero() || record.attempts > 1 ||
            record.outcome != observe::Outcome::ok ||
            (record.attempts > 0 && choice >= Choice::spilled);
 }

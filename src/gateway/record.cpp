@@ -12,20 +12,44 @@
 namespace weir::gateway {
 
 void Record::begin(const Grant& with) {
+    set_aside();
     ++attempts;
     grant = with;
     at = *with.target;  // which a reload may take away
     grant.target = &at;
-    usage = {};
 }
 
-void Record::add(const Usage& more) {
-    usage.known = true;
-    usage.input += more.input;
-    usage.output += more.output;
-    usage.cache_read += more.cache_read;
-    usage.cache_write += more.cache_write;
-    usage.cache_write_1h += more.cache_write_1h;
+void Record::set_aside() {
+    if (maybe_served) {
+        answers_before.push_back({at, usage, {}});
+    }
+    usage = {};
+    maybe_served = false;
+}
+
+Usage Record::all_usage() const {
+    Usage all = usage;
+    for (const PaidAnswer& before : answers_before) {
+        const Usage& more = before.usage;
+        if (!more.known) {
+            continue;
+        }
+        all.known = true;
+        all.input += more.input;
+        all.output += more.output;
+        all.cache_read += more.cache_read;
+        all.cache_write += more.cache_write;
+        all.cache_write_1h += more.cache_write_1h;
+    }
+    return all;
+}
+
+observe::Costs Record::all_costs() const {
+    observe::Costs all = costs;
+    for (const PaidAnswer& before : answers_before) {
+        all.add(before.costs);
+    }
+    return all;
 }
 
 void append_weir_fields(std::string& out, const Record& record, bool good) {
@@ -102,14 +126,27 @@ void write_record(const Record& record, const Request& request, Instant now, std
         r.trace = record.trace->caller.trace;
         r.unix_ms = unix_ms;
     }
-    const observe::Costs& costs = record.costs;
-    r.cost_nanodollars = costs.cost;
-    r.unpriced_tokens = costs.unpriced_tokens;
+    const auto add_to_ledger = [&](const Target& at, const observe::Costs& costs) {
+        if (sinks.ledger != nullptr && costs.requests > 0) {
+            sinks.ledger->add({request.identity.name, at.model, at.region,
+                               account_label(at.account), request.directives.tag},
+                              costs, record.outcome == observe::Outcome::ok, unix_ms / 1000);
+        }
+    };
+    r.cost_nanodollars = record.costs.cost;
+    r.unpriced_tokens = record.costs.unpriced_tokens;
     sinks.metrics.record(r);
-    if (sinks.ledger != nullptr && costs.requests > 0) {
-        sinks.ledger->add({request.identity.name, record.at.model, record.at.region,
-                           account_label(record.at.account), request.directives.tag},
-                          costs, record.outcome == observe::Outcome::ok, unix_ms / 1000);
+    add_to_ledger(record.at, record.costs);
+    for (const PaidAnswer& before : record.answers_before) {
+        r.account = before.at.account;
+        r.region = before.at.region;
+        r.target_model = before.at.model;
+        r.usage = before.usage;
+        r.quota_tokens = 0;
+        r.cost_nanodollars = before.costs.cost;
+        r.unpriced_tokens = before.costs.unpriced_tokens;
+        sinks.metrics.count_answer(r);
+        add_to_ledger(before.at, before.costs);
     }
     if (sinks.log == nullptr || !is_logged(record, request.snapshot->config.log.sample)) {
         return;
@@ -149,12 +186,12 @@ void write_record(const Record& record, const Request& request, Instant now, std
         if (sent) {
             a.reserved = record.grant.reservation;
         }
-        if (usage.known) {
-            a.input = usage.input;
-            a.output = usage.output;
-            a.cache_read = usage.cache_read;
-            a.cache_write = usage.cache_write;
-            if (sent && costs.unpriced_tokens == 0) {
+        if (const Usage all = record.all_usage(); all.known) {
+            a.input = all.input;
+            a.output = all.output;
+            a.cache_read = all.cache_read;
+            a.cache_write = all.cache_write;
+            if (const auto costs = record.all_costs(); sent && costs.unpriced_tokens == 0) {
                 a.cost_nanodollars = costs.cost;
             }
         }

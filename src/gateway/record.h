@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::gateway {
 
@@ -33,6 +34,13 @@ struct Told {
     std::string_view budget;  // how its own stands; empty: fine, or none
 };
 
+/// Of an attempt that was not the last, although the service answered it, or may have.
+struct PaidAnswer {
+    Target at;
+    Usage usage;
+    observe::Costs costs;  // set at the request's end
+};
+
 struct Record {
     std::string id;           // weir's own
     std::string upstream_id;  // of the last answer that came
@@ -44,12 +52,14 @@ struct Record {
     Target at;    // where the last attempt went
     Grant grant;  // with this permission
     Usage usage;
-    bool begun = false;  // a good answer has gone to the client
-    int status = 0;      // what the client was told; 0: nothing
+    bool maybe_served = false;  // the service has answered the last attempt, or may have
+    std::vector<PaidAnswer> answers_before;  // the last attempt's
+    bool begun = false;                      // a good answer has gone to the client
+    int status = 0;                          // what the client was told; 0: nothing
     observe::Outcome outcome = observe::Outcome::ok;
     std::string reason;  // of a refusal by weir
     std::string error_name;
-    observe::Costs costs;  // set at its end; paid_again before
+    observe::Costs costs;  // of the last attempt; set at the request's end
     bool repeated = false;
     Told told;
     observe::Trail trail;                        // what it has done, and
@@ -58,8 +68,11 @@ struct Record {
 
     /// An attempt begins.
     void begin(const Grant& with);
-    /// Another answer was paid for as well.
-    void add(const Usage& more);
+    /// The attempt under way is not the last.
+    void set_aside();
+    /// Of all answers.
+    Usage all_usage() const;
+    observe::Costs all_costs() const;
 };
 
 /// The fields of weir's own that go with every answer; `good`: one that the service gave.

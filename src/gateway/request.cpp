@@ -66,6 +66,23 @@ bool Request::others_share() const {
     return snapshot->clients.keys_required() && snapshot->config.clients.size() > 1;
 }
 
+namespace {
+
+/// Whoever sent too slowly, or what is no body, is still there to be told.
+std::unexpected<ErrorAnswer> body_lost(net::NetError why) {
+    switch (why) {
+        case net::NetError::timeout:
+            return refused(408, "ValidationException",
+                           "weir: the request's body did not arrive in time");
+        case net::NetError::protocol:
+            return refused(400, "ValidationException", "weir: the request's body is malformed");
+        default:
+            return std::unexpected(ErrorAnswer());
+    }
+}
+
+}  // namespace
+
 net::Task<Admitted> read_body(Request& request, net::Downstream& from, Worker& worker) {
     const auto& limits = request.snapshot->config.limits;
     auto& body = request.body;
@@ -82,9 +99,7 @@ net::Task<Admitted> read_body(Request& request, net::Downstream& from, Worker& w
     for (;;) {
         const auto piece = co_await from.read_body();
         if (!piece) {
-            ErrorAnswer nobody;
-            nobody.type = {};
-            co_return std::unexpected(std::move(nobody));
+            co_return body_lost(piece.error().error);
         }
         if (piece->empty()) {
             break;

@@ -79,6 +79,10 @@ struct Request {
 
     bedrock::Operation operation() const { return match.operation; }
     bool is_inference() const { return bedrock::is_inference(match.operation); }
+    /// Its name; empty: none that is configured.
+    std::string_view configured_client() const {
+        return identity.client != nullptr ? identity.name : std::string_view();
+    }
     /// Whose the things are that this call makes; empty: nobody's in particular.
     std::string_view tenant() const;
     /// Whether there are several tenants, each known by a key: then what nobody here is known to

@@ -71,8 +71,7 @@ bool is_kept(const Record& record, const Request& request, Worker& worker, Insta
     if (!record.trace->sampled && !(otlp.keep_trouble && eventful(record))) {
         return false;
     }
-    const bool known = request.identity.client != nullptr;
-    if (worker.trace_budget.take(known ? request.identity.name : std::string_view(), now)) {
+    if (worker.kept_traces.take(request.configured_client(), now)) {
         return true;
     }
     worker.shared.spans.counts.drop(observe::OtlpDrop::rate);

@@ -34,7 +34,7 @@ struct Request;
 class Worker;
 
 /// Whether what has ended goes to the collector: it is sampled, or it is trouble that is kept.
-/// Beyond the share of traces that begin at weir, each client has a budget: see TraceBudget.
+/// Beyond the share of traces that begin at weir, each client has a budget: see ClientBuckets.
 bool is_kept(const Record& record, const Request& request, Worker& worker, Instant now);
 
 /// The fields of one attempt that stand for the client's own: `traceparent` always, `tracestate`

@@ -17,11 +17,11 @@
 #include "net/loop.h"
 #include "net/upstream.h"
 #include "observe/access_log.h"
+#include "observe/client_buckets.h"
 #include "observe/ledger.h"
 #include "observe/life_ring.h"
 #include "observe/metrics.h"
 #include "observe/span_queue.h"
-#include "observe/trace_budget.h"
 
 #include <array>
 #include <atomic>
@@ -90,9 +90,10 @@ public:
     /// Requests under way keep the configuration that they began with.
     void take(std::shared_ptr<const Snapshot> next);
 
-    Calls calls;           // under way here
-    observe::Lives lives;  // of requests that have ended
-    observe::TraceBudget trace_budget;
+    Calls calls;                            // under way here
+    observe::Lives lives;                   // of requests that have ended
+    observe::ClientBuckets eventful_lives;  // of each client
+    observe::ClientBuckets kept_traces;     // likewise, whatever the share says
     /// drain_end() of all of them.
     void end_all();
     /// One has ended.

@@ -32,8 +32,9 @@ public:
     virtual int http_version() const = 0;  // 10, 11, 20
 
     /// The next piece of the request's body; empty: its end. The view lives until the next call.
-    /// The first call answers `Expect: 100-continue`. After an error the exchange is over: return
-    /// from the handler.
+    /// The first call answers `Expect: 100-continue`. After an error nothing more can be read;
+    /// after `timeout` or `protocol` the client may be there and take an answer, else return from
+    /// the handler.
     virtual Task<NetResult<std::string_view>> read_body() = 0;
 
     /// `fields` is a block of whole field lines ("Name: value\r\n" ...) without Content-Length,

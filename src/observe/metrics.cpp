@@ -236,6 +236,27 @@ struct Metrics::Impl {
         }
     }
 
+    /// The shard is locked.
+    void count_answer(Shard& shard, const RequestRecord& record) {
+        const Usage& usage = record.usage;
+        if (!record.region.empty() && (usage.known || record.quota_tokens > 0)) {
+            TokenTallies& tokens = token_tallies(shard, record);
+            tokens.input.add(usage.input);
+            tokens.output.add(usage.output);
+            tokens.cache_read.add(usage.cache_read);
+            tokens.cache_write.add(usage.cache_write);
+            tokens.quota.add(record.quota_tokens);
+        }
+        if (record.cost_nanodollars > 0) {
+            money_tally(shard.costs, record, families.counted.cost, kDollarsOfNano)
+                .add(record.cost_nanodollars);
+        }
+        if (record.unpriced_tokens > 0) {
+            money_tally(shard.unpriced, record, families.counted.unpriced_tokens, 1)
+                .add(record.unpriced_tokens);
+        }
+    }
+
     CounterTally& fallback_tally(Shard& shard, const RequestRecord& record) {
         const bool ok = record.outcome == Outcome::ok;
         return get(
@@ -296,22 +317,7 @@ void Metrics::record(const RequestRecord& record) {
     if (usage.known && record.reserved > record.quota_tokens) {
         tallies.add(families.reserved_unused, record.reserved - record.quota_tokens);
     }
-    if (!record.region.empty() && (usage.known || record.quota_tokens > 0)) {
-        TokenTallies& tokens = impl_->token_tallies(shard, record);
-        tokens.input.add(usage.input);
-        tokens.output.add(usage.output);
-        tokens.cache_read.add(usage.cache_read);
-        tokens.cache_write.add(usage.cache_write);
-        tokens.quota.add(record.quota_tokens);
-    }
-    if (record.cost_nanodollars > 0) {
-        impl_->money_tally(shard.costs, record, families.cost, kDollarsOfNano)
-            .add(record.cost_nanodollars);
-    }
-    if (record.unpriced_tokens > 0) {
-        impl_->money_tally(shard.unpriced, record, families.unpriced_tokens, 1)
-            .add(record.unpriced_tokens);
-    }
+    impl_->count_answer(shard, record);
     if (!record.fallback_from_region.empty()) {
         impl_->fallback_tally(shard, record).add();
     }
@@ -322,6 +328,12 @@ void Metrics::record(const RequestRecord& record) {
     if (record.trace.valid()) {
         impl_->keep_exemplars(record);
     }
+}
+
+void Metrics::count_answer(const RequestRecord& record) {
+    Shard& shard = impl_->my_shard();
+    const std::lock_guard lock(shard.mutex);
+    impl_->count_answer(shard, record);
 }
 
 void Metrics::count_attempt(const Target& at, AttemptResult result) {

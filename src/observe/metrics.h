@@ -75,6 +75,9 @@ public:
     ~Metrics();
 
     void record(const RequestRecord& record);
+    /// Tokens and money of another answer that a request has had: the fields below `of the attempt
+    /// that answered`.
+    void count_answer(const RequestRecord& record);
     void count_attempt(const Target& at, AttemptResult result);
     void count_pool_wait(std::string_view region, double seconds);
     void count_reload(bool ok);

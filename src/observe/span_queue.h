@@ -23,7 +23,7 @@ struct TracedLife {
 
 /// Why data for OpenTelemetry were not sent.
 enum class OtlpDrop : std::uint8_t {
-    rate,      ///< more of one client than TraceBudget has
+    rate,      ///< more of one client than ClientBuckets lets pass
     queue,     ///< the queue was full
     rejected,  ///< the collector does not take them
     late,      ///< the collector took none for too long, or weir stopped

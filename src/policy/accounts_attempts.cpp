@@ -10,13 +10,6 @@ namespace weir::policy {
 
 namespace {
 
-/// The service may have served it, so what is held stays held.
-bool may_be_paid(const Failure& failure) {
-    const Served served = rule_of(failure.cls).served;
-    return served == Served::in_part || failure.stage == Stage::begun ||
-           (served == Served::perhaps && failure.stage == Stage::sent);
-}
-
 /// At the target's pool first, then at the client's own limit. By the pool that gave it: after a
 /// reload the target may draw on another one.
 template <class Act>

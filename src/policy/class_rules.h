@@ -98,4 +98,12 @@ constexpr const ClassRule& rule_of(FailureClass cls) {
     return kClassRules[static_cast<std::size_t>(cls)];
 }
 
+/// The service may have served the attempt, in part at least: what is held stays held, and it may
+/// cost money.
+constexpr bool may_be_paid(const Failure& failure) {
+    const Served served = rule_of(failure.cls).served;
+    return served == Served::in_part || failure.stage == Stage::begun ||
+           (served == Served::perhaps && failure.stage == Stage::sent);
+}
+
 }  // namespace weir::policy

@@ -532,7 +532,7 @@ def reply_that_waited(stack):
     holding = threading.Thread(target=first)
     waiting = threading.Thread(target=lambda: replies.append(stack.weir.converse(max_tokens=1400)))
     holding.start()
-    wait_until(lambda: stack.weir.status()["in_flight"] == 1)
+    wait_until(lambda: stack.sim.arrived() == 1)  # it hangs only if the fault is there when it comes
     stack.sim.heal()
     waiting.start()
     wait_until(lambda: stack.weir.status()["waiting_calls"] == 1)

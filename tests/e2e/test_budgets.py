@@ -113,13 +113,20 @@ def test_sdks_do_not_repeat_it(start):
     assert weir.ask("POST", f"/model/{SONNET}/count-tokens", count, by("etl")).headers.get("x-weir-budget") is None
 
 
-def test_calls_at_once_do_not_overshoot_by_much(start):
+@pytest.mark.parametrize("model", [SONNET, "smart"])
+def test_calls_at_once_do_not_overshoot_by_much(start, model):
     slow = {"models": {"*": {**SIM["models"]["*"], "time_to_first_token": "1s"}}}
-    stack = start(weir=settings(client("etl", per_day=2)), sim=slow, regions=(EAST,))
+    routes = [{"model": "smart", "targets": [{"region": EAST, "model": SONNET}]}]
+    prices = [{**PRICES[0], "models": ["us.*"]}]
+    stack = start(weir=settings(client("etl", per_day=2), routes=routes, prices=prices), sim=slow, regions=(EAST,))
     weir = stack.weir
     ask(weir)  # from now on about 20 tokens are expected
     replies = []
-    threads = [threading.Thread(target=lambda: replies.append(ask(weir, max_tokens=4000))) for _ in range(40)]
+
+    def one():
+        replies.append(weir.converse(model=model, max_tokens=4000, headers=by("etl")))
+
+    threads = [threading.Thread(target=one) for _ in range(40)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -171,6 +178,26 @@ def test_a_client_that_hangs_up_pays_all_the_same(start):
     with pytest.raises(OSError):
         weir.converse(max_tokens=30, headers=by("etl"), timeout=1)
     wait_until(lambda: budget(weir)["state"] == "spent", 5, "the bill")
+
+
+def test_a_deadline_of_the_callers_own_saves_no_money(start):
+    slow = {"models": {"*": {**SIM["models"]["*"], "time_to_first_token": "20s"}}}
+    stack = start(weir=settings(client("etl", per_day=0.2)), sim=slow, regions=(EAST,))
+    weir = stack.weir
+    short = {**by("etl"), "x-weir-deadline-ms": "300"}
+    assert weir.converse(max_tokens=30, headers=short).status == 504
+    wait_until(lambda: budget(weir)["state"] == "spent", 5, "the bill")
+    assert weir.converse(max_tokens=30, headers=short).error == "ServiceQuotaExceededException"
+    assert stack.sim.truth(EAST, SONNET, "accepted") == 1
+
+
+def test_no_tier_leads_out_of_it(start):
+    weir = start(weir=settings(client("etl", per_day=0.001), prices=None), sim=SIM, regions=(EAST,)).weir
+    body = {**say("hi"), "serviceTier": {"type": "reserved"}}
+    reply = weir.ask("POST", f"/model/{SONNET}/converse", body, by("etl"))
+    assert reply.status == 200
+    assert spend(weir)[0] < 5
+    assert weir.line(max_tokens=100)["cost_usd"] is None, "the price itself is not known"
 
 
 @pytest.mark.parametrize("how", [TERM, signal.SIGKILL], ids=["stopped", "killed"])

@@ -9,12 +9,13 @@ import signal
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import unquote
 
 import anthropic
 import openai
 import pytest
-from harness import EAST, LLAMA, SONNET, WEST, Gateway, ask, command, converse, say, stream, wait_until
-from scripted import Endpoints, Scripted
+from harness import EAST, LLAMA, ROOMY, SONNET, WEST, Gateway, ask, command, converse, say, stream, wait_until
+from scripted import Endpoints, Scripted, answer
 
 # Dollars for a million tokens of SONNET, a profile of the United States.
 RATES = {"input": Decimal("3.3"), "output": Decimal("16.5"), "cache_read": Decimal("0.33"), "cache_write": Decimal("4.125")}
@@ -222,6 +223,76 @@ def test_what_weir_saved(start):
     assert "answered by a later target of the route" in cli(s.weir).stdout
     assert told["rows"][0]["failed_over"] == 4
     assert {row["region"] for row in costs(s.weir, "?by=region")["rows"]} == {WEST}
+
+
+HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+
+
+@pytest.fixture
+def cut_short(tmp_path):
+    """A gateway that has learned that 50 tokens are enough, before an upstream whose answers then are as long as they may be."""
+    down, size = [], [10_000]
+
+    def behave(_, request):
+        path = unquote(request.split(b" ")[1].decode())
+        most = json.loads(request.split(b"\r\n\r\n", 1)[1])["inferenceConfig"]["maxTokens"]
+        if most == 8000 and any(model in path for model in down):
+            return answer(b'{"message": "down"}', "503 Service Unavailable", ["x-amzn-ErrorType: ServiceUnavailableException"])
+        told = {"output": {"message": {"role": "assistant", "content": [{"text": "x"}]}}, "stopReason": "end_turn",
+                "usage": {"inputTokens": size[0], "outputTokens": 50 if most == 50 else min(most, 300), "totalTokens": 9}}
+        return answer(json.dumps(told).encode())
+
+    upstream = Scripted(behave)
+    targets = [{"region": EAST}, {"region": EAST, "model": HAIKU}]
+    routes = [{"model": SONNET, "targets": targets, "right_size": True}]
+    with Gateway(tmp_path, Endpoints(us_east_1=upstream.port), {"routes": routes}) as weir:
+        for _ in range(210):
+            assert weir.converse(max_tokens=50).status == 200
+        before = {row["model"]: row for row in costs(weir)["rows"]}
+
+        def ask(input_tokens, *models):
+            down[:], size[0] = models, input_tokens
+            reply = weir.converse("hello", max_tokens=8000)
+            assert reply.status == 200
+            line = weir.line(id=reply.headers["x-weir-request-id"])
+            rows = {row["model"]: row["cost_usd"] - before.get(row["model"], {"cost_usd": 0})["cost_usd"]
+                    for row in costs(weir)["rows"]}
+            assert line["cost_usd"] == pytest.approx(sum(rows.values()))
+            return reply, line, rows
+
+        yield ask
+    upstream.close()
+
+
+def test_an_answer_cut_short_and_the_one_after_it_are_two_bills(cut_short):
+    _, line, rows = cut_short(150_000)  # each of them below the size from which Sonnet costs more
+    assert line["input"] == 300_000
+    assert rows[SONNET] == pytest.approx((300_000 * 3.3 + line["output"] * 16.5) / 1e6)
+
+
+def test_each_answer_of_a_call_is_billed_where_it_came_from(cut_short):
+    reply, line, rows = cut_short(10_000, SONNET)
+    assert HAIKU in reply.headers["x-weir-target"]
+    assert rows[SONNET] == pytest.approx((10_000 * 3.3 + (line["output"] - 300) * 16.5) / 1e6)
+    assert rows[HAIKU] == pytest.approx((10_000 * 1.1 + 300 * 5.5) / 1e6)
+
+
+def test_an_answer_that_was_cut_short_and_is_given_after_all_says_where_it_is_from(cut_short):
+    reply, line, rows = cut_short(10_000, SONNET, HAIKU)
+    assert SONNET in reply.headers["x-weir-target"] and "x-weir-degraded" not in reply.headers
+    assert line["target_model"] == SONNET
+    assert rows[SONNET] == pytest.approx((10_000 * 3.3 + line["output"] * 16.5) / 1e6)
+    assert rows.get(HAIKU, 0) == 0
+
+
+def test_only_what_could_have_been_held_is_called_saved(start):
+    s = start(weir={"routes": [{"model": SONNET, "targets": [{"region": EAST}], "right_size": True, "max_output": 1000}]},
+              sim={"models": {"*": {**ROOMY, "output_tokens": {"mean": 20, "spread": 0}}}})
+    for _ in range(210):
+        assert s.weir.converse(max_tokens=500).status == 200
+    before = costs(s.weir)["total"]["tokens_not_held"]
+    assert s.weir.converse(max_tokens=1_000_000_000).status == 200
+    assert 0 < costs(s.weir)["total"]["tokens_not_held"] - before < 1000
 
 
 def test_observed_calls_are_counted_and_refused_ones_are_not(start):

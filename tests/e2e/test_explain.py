@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 
 import pytest
 from harness import EAST, ROOM_FOR_ONE, SONNET, WEST, ask, command, converse, headers_of, reply_that_waited, say, stream, wait_until
@@ -130,6 +131,24 @@ def test_the_memory_is_bounded(start):
     assert told(s.weir, last)
     gone = explain(s.weir, first)
     assert gone.status == 404 and "10 requests" in gone.json()["message"]
+
+
+@pytest.mark.parametrize("key", ["", "Authorization: Bearer guest\r\n"], ids=["without a key", "of another client"])
+def test_a_flood_does_not_push_out_anothers_trouble(start, key):
+    keys = [{"name": name, "key_sha256": [hashlib.sha256(name.encode()).hexdigest()]} for name in ("victim", "guest")]
+    s = start(weir={"workers": 1, "clients": keys, "explain": {"requests": 400}})
+    s.sim.fault("internal")
+    failed = s.weir.converse(headers={"authorization": "Bearer victim"})
+    assert failed.status == 500
+    s.sim.heal()
+    request = f"POST /model/{SONNET}/converse HTTP/1.1\r\nHost: localhost\r\n{key}Content-Length: 2\r\n\r\n[]".encode()
+    with socket.create_connection(("127.0.0.1", s.weir.port), timeout=30) as flood:
+        for _ in range(20):
+            flood.sendall(request * 50)
+            got = b""
+            while got.count(b"HTTP/1.1 4") < 50:
+                got += flood.recv(1 << 18)
+    assert told(s.weir, failed.headers["x-weir-request-id"])["answer"]["status"] == 500
 
 
 def test_nothing_is_kept_when_it_is_off(start):

@@ -43,8 +43,12 @@ def test_a_quick_start_buys_no_stall(tmp_path, upstream):
         with begin(weir.port, length=10_000_000) as connection:
             connection.sendall(b" " * 60_000)  # on average enough for a minute
             began = time.monotonic()
-            assert answer_of(connection).startswith(b"HTTP/1.1 408 ")
+            answer = answer_of(connection)
+            assert answer.startswith(b"HTTP/1.1 408 ")
             assert time.monotonic() - began < 12
+        line = weir.line(status=408)
+        assert line["outcome"] == "client_error"
+        assert f"x-weir-request-id: {line['id']}\r\n".encode() in answer
 
 
 def test_one_clients_bodies_leave_room_for_anothers(tmp_path, upstream):

@@ -81,6 +81,24 @@ TEST(BillTest, APriceHoldsWhereItSays) {
     EXPECT_EQ(price_of(config, at, Tier::flex, 1).source, "");
 }
 
+TEST(BillTest, ABudgetCountsATierWithoutAPriceAsTheStandardOne) {
+    Config config;
+    config.prices = {priced("*", 7)};
+    config.prices[0].output = 9;
+    config.prices[0].tier = Tier::standard;
+    const Usage used = usage(1000, 200);
+    const Bill standard = bill_of(config, kAt, Tier::standard, used);
+    for (const std::optional<Tier> tier :
+         {std::optional(Tier::reserved), std::optional<Tier>(), std::optional(Tier::unset)}) {
+        EXPECT_EQ(presumed_bill(config, kAt, tier, used), standard);
+    }
+    config.prices.insert(config.prices.begin(), priced("*", 1));
+    config.prices[0].tier = Tier::flex;
+    EXPECT_EQ(presumed_bill(config, kAt, Tier::flex, used), standard) << "output has no price";
+    config.prices[0].output = 1;
+    EXPECT_EQ(presumed_bill(config, kAt, Tier::flex, used), bill_of(config, kAt, Tier::flex, used));
+}
+
 TEST(BillTest, AProfilesArnIsPricedByItsAliasOrItself) {
     constexpr std::string_view kArn =
         "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc";

@@ -8,6 +8,7 @@ namespace weir::gateway {
 namespace {
 
 using namespace test;
+using net::NetError;
 
 constexpr double kInput = 1000, kOutput = 10'000;  // dollars a million tokens
 
@@ -176,6 +177,95 @@ TEST(ExchangeBudget, AnAnswerWithoutUsageCostsWhatWasExpected) {
     EXPECT_EQ(my.converse().status, 200);
     EXPECT_GT(my.day().spent, 1);
     EXPECT_DOUBLE_EQ(my.day().under_way, 0);
+}
+
+TEST(ExchangeBudget, AnAttemptThatNobodyWaitedForCostsWhatWasExpected) {
+    Script hangs;  // after the head
+    hangs.body = {hang()};
+    Script late;
+    late.instead_of_head = error(NetError::timeout);
+    Script cut;
+    cut.instead_of_head = error(NetError::closed);
+    Script unreachable;
+    unreachable.connect = NetError::connect;
+    struct Row {
+        std::string_view name;
+        Script script;
+        bool paid;
+    };
+    for (const Row& row :
+         {Row{"left after the head", hangs, true}, Row{"no answer", late, true},
+          Row{"cut before the head", cut, true}, Row{"not reached", unreachable, false}}) {
+        for (const std::string_view operation : {"converse", "converse-stream"}) {
+            Config config = with_budget(100);
+            config.retry.max_attempts = 1;
+            BudgetWorld my(config);
+            my.world.scripts["us-east-1"] = {row.script};
+            auto& client = my.converse("etl", 100, operation);
+            if (!my.ended) {
+                client.leave();
+                my.world.go_on();
+            }
+            EXPECT_EQ(my.day().spent > 1, row.paid) << row.name << ", " << operation;
+            EXPECT_DOUBLE_EQ(my.day().under_way, 0);
+        }
+    }
+}
+
+TEST(ExchangeBudget, AnAttemptBeforeTheAnswerCostsAsWell) {
+    Config config = with_budget(100);
+    config.retry.repeat_timeouts = true;
+    config.routes.resize(1);
+    config.routes[0].model = std::string(kModel);
+    config.routes[0].targets.resize(2);
+    config.routes[0].targets[0].region = "us-east-1";
+    config.routes[0].targets[1].region = "us-west-2";
+    BudgetWorld my(config);
+    Script late;
+    late.instead_of_head = error(NetError::timeout);
+    my.world.scripts["us-east-1"] = {late};
+    my.world.scripts["us-west-2"] = {whole(kAnswer)};
+    EXPECT_EQ(my.converse().status, 200);
+    EXPECT_GT(my.day().spent, 1) << "the ledger, which this world has not, knows the other alone";
+    EXPECT_LT(my.day().spent, 1.2);
+}
+
+TEST(ExchangeBudget, ACallHoldsTheDearestOfTheTargetsThatItMayGoTo) {
+    Config config = with_budget(100);
+    config.prices.resize(2);
+    config.prices[0].models = {"dear.*"};
+    config.prices[1].models = {"cheap.*"};
+    config.prices[1].input = config.prices[1].output = 1;
+    config.prices[1].region = "us-west-2";
+    config.routes.resize(1);
+    config.routes[0].model = "smart";
+    config.routes[0].targets.resize(2);
+    config.routes[0].targets[0] = {.region = "us-west-2", .model = "cheap.model-v1:0"};
+    config.routes[0].targets[1] = {.region = "us-east-1", .model = "dear.model-v1:0"};
+    config.quotas = {quota_of("cheap.model-v1:0", "us-west-2"),
+                     quota_of("dear.model-v1:0", "us-east-1")};
+    for (QuotaConfig& quota : config.quotas) {
+        quota.requests_per_minute = 1000;
+        quota.max_in_flight = 1;
+    }
+    BudgetWorld my(config);
+    Script silent;
+    silent.instead_of_head = hang();
+    my.world.scripts["us-west-2"] = {silent};
+    my.world.scripts["us-east-1"] = {silent};
+    const auto ask = [&](std::string_view client) {
+        return &my.ask("/model/smart/converse",
+                       R"({"messages":[],"inferenceConfig":{"maxTokens":100}})", client);
+    };
+    std::vector<ScriptedClient*> calls{ask("chat"), ask("chat"), ask("etl")};
+    EXPECT_FALSE(my.ended);
+    EXPECT_GT(my.day().under_way, 1) << "it waits, and may go to either";
+    for (ScriptedClient* client : calls) {
+        client->leave();
+    }
+    my.world.go_on();
+    EXPECT_DOUBLE_EQ(my.day().under_way, 0);
+    EXPECT_DOUBLE_EQ(my.day().spent, 0) << "it was not sent";
 }
 
 TEST(ExchangeBudget, LoweredCallsWaitBehindTheOthers) {

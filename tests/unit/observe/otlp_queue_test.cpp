@@ -1,7 +1,7 @@
 // What bounds the way from a request's end to the collector.
+#include "observe/client_buckets.h"
 #include "observe/otlp_retry.h"
 #include "observe/span_queue.h"
-#include "observe/trace_budget.h"
 
 #include <gtest/gtest.h>
 
@@ -14,8 +14,8 @@ using namespace std::chrono_literals;
 
 constexpr Instant kStart = Instant(100s);
 
-TEST(TraceBudget, ABurstAndThenARate) {
-    TraceBudget budget;
+TEST(ClientBuckets, ABurstAndThenARate) {
+    ClientBuckets budget;
     int taken = 0;
     for (int i = 0; i < 1000; ++i) {
         taken += budget.take("a", kStart) ? 1 : 0;
@@ -30,9 +30,9 @@ TEST(TraceBudget, ABurstAndThenARate) {
     EXPECT_FALSE(budget.take("a", kStart)) << "a clock that stands back earns nothing";
 }
 
-TEST(TraceBudget, ClientsBeyondTheMostShareOne) {
-    TraceBudget budget;
-    for (std::size_t i = 0; i < TraceBudget::kMostClients; ++i) {
+TEST(ClientBuckets, ClientsBeyondTheMostShareOne) {
+    ClientBuckets budget;
+    for (std::size_t i = 0; i < ClientBuckets::kMostClients; ++i) {
         EXPECT_TRUE(budget.take("client" + std::to_string(i), kStart));
     }
     int taken = 0;

@@ -1,4 +1,4 @@
-// How many traces of a client are kept whatever the share says.
+// A rate for each client of what one must not have all of: kept traces, explanations of trouble.
 #pragma once
 
 #include <weir/time.h>
@@ -12,9 +12,9 @@
 namespace weir::observe {
 
 /// A token bucket for each client. Callers say by themselves that their trace is recorded, and fail
-/// as often as they like: without a bound one of them could fill the queue and the collector. Not
-/// thread-safe.
-class TraceBudget {
+/// as often as they like: without a bound one of them could fill the queue and the collector, or
+/// push out what is kept of the others. Not thread-safe.
+class ClientBuckets {
 public:
     static constexpr double kPerSecond = 20;
     static constexpr double kBurst = 100;
