@@ -137,6 +137,17 @@ TargetView target_of(const Json& one) {
     return target;
 }
 
+bool is_closed(const Json& target, const Json& orders) {
+    return std::ranges::any_of(orders, [&](const Json& order) {
+        const auto covers = [&](const char* name) {
+            const std::string named = text(order, name);
+            return named.empty() || named == text(target, name);
+        };
+        return text(order, "state") == "closed" && covers("account") && covers("region") &&
+               covers("model");
+    });
+}
+
 std::string budget_of(const Json& budget) {
     std::string all;
     for (const char* period : {"day", "month"}) {
@@ -163,7 +174,10 @@ void judge(GatewayView& view, bool draining) {
     }
     const bool any = std::ranges::any_of(view.targets, &TargetView::usable);
     if (!view.targets.empty() && !any) {
-        say(Health::down, "no target can be used");
+        view.unused == 0 ? say(Health::down, "no target can be used")
+                         : say(Health::degraded,
+                               "none of the targets that calls have gone to can "
+                               "be used; others of the routes may be");
     }
     for (const TargetView& target : view.targets) {
         if (!target.remark.empty()) {
@@ -258,6 +272,9 @@ std::optional<GatewayView> view_of(std::string_view status, bool draining) {
         const bool alone = text(one, "mode") == "alone";
         view.store.mode = alone || view.store.mode == "alone" ? "alone" : "joined";
         view.store.instances = std::max(view.store.instances, count(one, "instances"));
+    }
+    for (const Json& one : member(json, "unused")) {
+        view.unused += is_closed(one, member(json, "overrides")) ? 0 : 1;
     }
     judge(view, draining);
     return view;

@@ -69,6 +69,7 @@ struct GatewayView {
     std::vector<std::string> needs_restart;
     std::uint64_t in_flight = 0, waiting_calls = 0, waiting_bytes = 0;
     std::vector<TargetView> targets;  // worst first
+    std::size_t unused = 0;           // of routes, not called so far, and not closed by an order
     std::vector<ClientView> clients;  // most waiting first
     std::vector<WaitingView> waiting;
     StoreView store;

@@ -69,6 +69,12 @@ void print_done(const Json& answer, std::ostream& out) {
             << one.value("model", "");
     }
     out << '\n';
+    const Json afterwards = answer.value("afterwards", Json());
+    if (afterwards.is_object()) {
+        out << fmt::format(
+            "A wider order holds them {} for another {}: it applies again afterwards.\n",
+            afterwards.value("held", ""), left_text(afterwards["seconds"]));
+    }
 }
 
 }  // namespace
@@ -81,12 +87,21 @@ TargetName target_name(const std::string& place) {
         return name;
     }
     name.model = place.substr(slash + 1);
+    // `weir status` names the endpoint too, but an order is for all of a Region.
+    const auto drop_endpoint = [&name] {
+        constexpr std::string_view kMantle = "mantle/";
+        if (name.model.starts_with(kMantle)) {
+            name.model.erase(0, kMantle.size());
+        }
+    };
+    drop_endpoint();
     // A model id has no slash, unless it is an ARN.
     const std::size_t second = name.model.find('/');
     if (second != std::string::npos && !name.model.starts_with("arn:")) {
         name.account = std::move(name.region);
         name.region = name.model.substr(0, second);
         name.model.erase(0, second + 1);
+        drop_endpoint();
     }
     return name;
 }

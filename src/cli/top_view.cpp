@@ -136,7 +136,7 @@ Line target_row(const TargetView& target, const Columns& columns, bool unicode) 
     const bool known = tokens != nullptr && tokens->limit.has_value();
     Line line;
     line.push_back(
-        {fmt::format("{:<{}} ", fitted(clean(target.name()), columns.name), columns.name),
+        {fmt::format("{:<{}} ", short_name(clean(target.name()), columns.name), columns.name),
          Style::plain});
     line.push_back({fmt::format("{:<{}}", target.state, kState), style_of_trouble(target.trouble)});
     line.push_back({fmt::format("{:>{}}{:>{}}  {:>12}{:>{}} ", target.in_flight, kFlying,

@@ -23,8 +23,11 @@ void Gateway::Impl::offer_admin() {
     };
     parts.incidents = [this] { return incidents(); };
     parts.status = [this] {
-        return observe::status_json(status(), shadow->rows(), in_force.status(), shadow->advice(),
-                                    budgets());
+        const Status now = status();
+        std::string text = observe::status_json(now, shadow->rows(), in_force.status(),
+                                                shadow->advice(), budgets());
+        text.pop_back();
+        return text + ",\"unused\":" + observe::unused_json(in_force.snapshot()->config, now) + "}";
     };
     parts.explain = [this, started = unix_ms()](std::string id,
                                                 std::function<void(ExplainAnswer)> done) {

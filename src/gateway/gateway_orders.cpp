@@ -1,6 +1,8 @@
 // Orders of operators for a running gateway.
 #include "gateway/gateway_impl.h"
 
+#include <algorithm>
+
 namespace weir::gateway {
 namespace {
 
@@ -8,8 +10,20 @@ OrderReply conflict(std::string message) {
     return {409, "ConflictException", "weir: " + std::move(message)};
 }
 
-/// Why it could not be followed; nullopt: it has been.
+/// An order for all of these targets and perhaps more that keeps calls away from them.
+std::optional<Override> holding(const TargetFilter& targets, const Status& status) {
+    const auto wider = std::ranges::find_if(status.overrides, [&](const Override& other) {
+        return other.hold != Hold::open && other.targets.covers(targets);
+    });
+    return wider == status.overrides.end() ? std::nullopt : std::optional(*wider);
+}
+
+/// Why it could not be followed; nullopt: it has been. To open takes back what closed or drained
+/// it; `for` keeps it open beside that, against the breaker or a wider order.
 std::optional<OrderReply> hold(EngineGate& gate, const Order& order) {
+    if (order.hold == Hold::open) {
+        gate.release(order.targets, {});
+    }
     if (order.lasts) {
         const bool held = gate.hold({.hold = order.hold,
                                      .targets = order.targets,
@@ -19,14 +33,11 @@ std::optional<OrderReply> hold(EngineGate& gate, const Order& order) {
                     : std::optional(
                           conflict("200 orders are in force already; open some targets first"));
     }
-    gate.release(order.targets, {});
-    for (const Override& other : gate.status().overrides) {
-        if (other.hold != Hold::open && other.targets.covers(order.targets)) {
-            return conflict("a wider order holds " + std::string(to_string(other.hold)) +
-                            " what you want open, for another " +
-                            std::to_string(to_ms(other.lasts) / 1000) +
-                            " s: open all that it names, or give `for`");
-        }
+    if (const auto wider = holding(order.targets, gate.status())) {
+        return conflict("a wider order holds " + std::string(to_string(wider->hold)) +
+                        " what you want open, for another " +
+                        std::to_string(to_ms(wider->lasts) / 1000) +
+                        " s: open all that it names, or give `for`");
     }
     return std::nullopt;
 }
@@ -72,9 +83,12 @@ OrderReply Gateway::Impl::order(const OrderText& text) {
                                                 : observe::targets_json(now)};
     }
     const auto config = in_force.snapshot();
-    const auto read = read_order(text);
+    auto read = read_order(text);
     if (!read) {
         return {400, "ValidationException", "weir: " + read.error().message};
+    }
+    if (config->config.accounts.empty() && read->targets.account == kDefaultAccount) {
+        read->targets.account.clear();  // there is no other: one way to name the same targets
     }
     const Status now = gate->status();
     if (auto known = check_order(*read, config->config, now); !known) {
@@ -83,8 +97,12 @@ OrderReply Gateway::Impl::order(const OrderText& text) {
     if (auto refused = follow(*gate, *read, now)) {
         return std::move(*refused);
     }
-    log(LogLevel::warn, "order from " + std::string(text.peer) + ": " + describe(*read));
-    return {.body = order_json(*read, targets_named(read->targets, config->config, now))};
+    const bool opened = read->kind == OrderKind::hold && read->hold == Hold::open;
+    const auto afterwards = opened ? holding(read->targets, gate->status()) : std::nullopt;
+    log(LogLevel::warn, "order from " + std::string(text.peer) + ": " + describe(*read) +
+                            (afterwards ? "; afterwards a wider order applies again" : ""));
+    return {.body =
+                order_json(*read, targets_named(read->targets, config->config, now), afterwards)};
 }
 
 }  // namespace weir::gateway

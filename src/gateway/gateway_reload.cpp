@@ -123,6 +123,12 @@ Result<ReloadAnswer> Gateway::Impl::take(Config config) {
     if (options.reloaded) {
         options.reloaded(next);
     }
+    const Config& before = sources.declared;
+    const bool guarded_anew =
+        before.admin_key_sha256 != next.admin_key_sha256 || before.admin_open != next.admin_open;
+    if (guarded_anew && listeners.feed != nullptr) {
+        listeners.feed->cut();
+    }
     sources.declared = std::move(config);
     if (aws.quotas != nullptr) {
         aws.quotas->nudge();

@@ -131,6 +131,10 @@ net::Task<void> LiveFeed::answer_history(net::Downstream& downstream) {
     co_await downstream.send(200, kHistoryFields, pending->text);
 }
 
+void LiveFeed::cut() {
+    loop_.post([this] { listeners_.cut(); });
+}
+
 void LiveFeed::stop() {
     thread_.reset();
     loop_.post([this] { listeners_.end(); });

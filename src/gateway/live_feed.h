@@ -46,6 +46,8 @@ public:
     net::Task<void> answer_events(net::Downstream& downstream);
     net::Task<void> answer_history(net::Downstream& downstream);
 
+    /// Ends the streams soon: who may listen has changed. Thread-safe.
+    void cut();
     /// Ends the sampling, and the streams soon. Blocks for a sample under way: not for the loop's
     /// thread.
     void stop();

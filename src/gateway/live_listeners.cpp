@@ -71,6 +71,10 @@ void LiveListeners::publish(const Frame& frame) {
 
 void LiveListeners::end() {
     ended_ = true;
+    cut();
+}
+
+void LiveListeners::cut() {
     for (Listener* listener : listening_) {
         listener->next = nullptr;
         listener->news.notify();

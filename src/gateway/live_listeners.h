@@ -35,7 +35,9 @@ public:
     net::Task<void> serve(net::Downstream& downstream);
 
     void publish(const Frame& frame);
-    /// Ends every stream in order; nobody is served after it.
+    /// Ends every stream in order: who may listen has changed.
+    void cut();
+    /// The same, and nobody is served after it.
     void end();
 
     /// Thread-safe.

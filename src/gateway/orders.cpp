@@ -1,7 +1,9 @@
 #include "gateway/orders.h"
 
 #include "codec/hex.h"
+#include "gateway/aws_regions.h"
 #include "gateway/query.h"
+#include "observe/labels.h"
 #include "observe/or_null.h"
 #include "policy/eligibility.h"
 #include "policy/validate.h"
@@ -205,6 +207,9 @@ Result<void> check_client(const std::string& client, const Config& config, const
         return !one.key_sha256.empty() || !one.access_key_id.empty();
     });
     const auto named = [&](const auto& one) { return one.name == client; };
+    if (client == observe::kOther && std::ranges::none_of(config.clients, named)) {
+        return failure("`other` is no client: it stands for those that are not counted by name");
+    }
     if (!keyed || std::ranges::any_of(config.clients, named) ||
         std::ranges::any_of(status.paused,
                             [&](const Pause& one) { return one.client == client; })) {
@@ -295,6 +300,10 @@ Result<void> check_order(const Order& order, const Config& config, const Status&
     if (order.kind != OrderKind::hold || !targets_named(targets, config, status).empty()) {
         return {};
     }
+    if (!targets.region.empty() && config.regions.empty() && !is_listed_region(targets.region)) {
+        return failure("`" + clean(targets.region.substr(0, 50)) +
+                       "` is no Region that this weir knows, and no call has gone there");
+    }
     if (!targets.region.empty() && !config.regions.empty() &&
         !config.regions.contains(targets.region)) {
         std::set<std::string> regions;
@@ -316,7 +325,8 @@ Result<void> check_order(const Order& order, const Config& config, const Status&
                                              : "known models there are " + listed(models)));
 }
 
-std::string order_json(const Order& order, const std::vector<Target>& targets) {
+std::string order_json(const Order& order, const std::vector<Target>& targets,
+                       const std::optional<Override>& afterwards) {
     ordered_json out{{"order", verb(order)}};
     const bool holds = order.kind == OrderKind::hold;
     if (holds) {
@@ -330,6 +340,11 @@ std::string order_json(const Order& order, const std::vector<Target>& targets) {
     }
     out["seconds"] = order.lasts ? ordered_json(to_seconds(*order.lasts)) : ordered_json();
     out["reason"] = order.reason;
+    if (holds && order.hold == Hold::open) {
+        out["afterwards"] = afterwards ? ordered_json{{"held", to_string(afterwards->hold)},
+                                                      {"seconds", to_seconds(afterwards->lasts)}}
+                                       : ordered_json();
+    }
     if (holds) {
         out["targets"] = ordered_json::array();
         for (const Target& target : targets) {

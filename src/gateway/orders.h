@@ -58,8 +58,10 @@ std::vector<Target> targets_named(const TargetFilter& filter, const Config& conf
 /// no key, they name themselves, and any name may come yet.
 Result<void> check_order(const Order& order, const Config& config, const Status& status);
 
-/// What is answered to an order that is followed.
-std::string order_json(const Order& order, const std::vector<Target>& targets);
+/// What is answered to an order that is followed. `afterwards`: what holds the targets once they
+/// are no longer kept open.
+std::string order_json(const Order& order, const std::vector<Target>& targets,
+                       const std::optional<Override>& afterwards = {});
 /// "close of MODEL in us-east-1 for 900 s, because ...": for the log.
 std::string describe(const Order& order);
 

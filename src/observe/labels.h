@@ -17,6 +17,10 @@ constexpr std::size_t kMaxLabelValues = 200;
 constexpr std::string_view kOther = "other";
 constexpr std::string_view kNobody = "none";  // the client of a call that named none
 
+constexpr std::string_view or_nobody(std::string_view client) {
+    return client.empty() ? kNobody : client;
+}
+
 /// An ARN's last segment; anything else as it is.
 std::string_view without_arn(std::string_view model);
 

@@ -161,9 +161,10 @@ Quantiles quantiles(const LiveCounts::Buckets& before, const LiveCounts::Buckets
 }
 
 void RecentLatencies::add(const LiveCounts& counts, std::int64_t at) {
+    constexpr std::size_t kMost = kSeconds + 2;  // whatever the clock does
     past_.emplace_back(at, counts.models);
     // One that is older than a minute is kept: what was added since then is the last minute.
-    while (past_.size() > 2 && past_[1].first <= at - kSeconds) {
+    while (past_.size() > 2 && (past_[1].first <= at - kSeconds || past_.size() > kMost)) {
         past_.pop_front();
     }
 }

@@ -1,6 +1,7 @@
 #include "observe/live_frame.h"
 
 #include "observe/budget_json.h"
+#include "observe/labels.h"
 #include "observe/limits_json.h"
 #include "policy/eligibility.h"
 #include "policy/tariff.h"
@@ -39,7 +40,7 @@ ordered_json clients_json(const LiveFrame& frame, const Status& status, const Li
         all[one.name].config = &one;
     }
     for (const ClientStatus& one : status.clients) {
-        all[one.name].status = &one;
+        all[or_nobody(one.name)].status = &one;
     }
     for (const auto& [name, one] : counts.clients) {
         all[name].counts = &one;
@@ -119,7 +120,7 @@ std::vector<LimitStatus> configured_limits(const QuotaConfig& quota, double shar
 }
 
 /// The targets of routes that no call has had to do with so far: the engine does not know them yet.
-ordered_json unused_json(const Config& config, const Status& status) {
+ordered_json unused_of(const Config& config, const Status& status) {
     constexpr std::size_t kMost = 500;
     std::set<Target> seen;
     for (const TargetStatus& t : status.targets) {
@@ -139,6 +140,7 @@ ordered_json unused_json(const Config& config, const Status& status) {
                 {{"account", account_label(target.account)},
                  {"region", target.region},
                  {"model", target.model},
+                 {"model_label", without_arn(target.model)},
                  {"endpoint", to_string(target.endpoint)},
                  {"tier", target.tier == Tier::unset ? ordered_json()
                                                      : ordered_json(to_string(target.tier))},
@@ -169,6 +171,10 @@ ordered_json latency_json(const RecentLatencies& latencies) {
 
 }  // namespace
 
+std::string unused_json(const Config& config, const Status& status) {
+    return unused_of(config, status).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
 std::string live_frame_json(const LiveFrame& frame, Status status, const LiveCounts& counts,
                             const RecentLatencies& latencies) {
     ordered_json out;
@@ -183,7 +189,7 @@ std::string live_frame_json(const LiveFrame& frame, Status status, const LiveCou
                                            : ordered_json{{"joined", counts.store_joined > 0},
                                                           {"instances", counts.instances}};
     out["clients"] = clients_json(frame, status, counts);
-    out["unused"] = unused_json(*frame.config, status);
+    out["unused"] = unused_of(*frame.config, status);
     out["counts"] = counts_json(counts);
     out["latency"] = latency_json(latencies);
     status.clients.clear();

@@ -27,6 +27,10 @@ struct LiveFrame {
     std::function<NanoDollars(std::string_view client)> spent_today = {};
 };
 
+/// The targets of routes that no call has had to do with so far, which `status` does not have: a
+/// JSON array, of 500 at most.
+std::string unused_json(const Config& config, const Status& status);
+
 /// {"time_ms", "status", "clients", "counts", "latency", "incidents", ...}; members as in
 /// docs/operations.md. `status` is that of GET /status, but for the clients, of which `clients`
 /// says more.

@@ -1,5 +1,7 @@
 #include "observe/live_history.h"
 
+#include "observe/labels.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -122,7 +124,7 @@ std::vector<float> target_row(const TargetStatus& target, const LiveCounts& befo
         }
     }
     const LiveCounts::TargetName name{std::string(account_label(target.account)), target.region,
-                                      target.model};
+                                      std::string(without_arn(target.model))};
     const auto results = [&](const LiveCounts& counts) -> const LiveCounts::ByName& {
         static const LiveCounts::ByName none;
         const auto found = counts.attempts.find(name);
@@ -171,12 +173,13 @@ History::Values client_rows(const Status& status, const LiveCounts& before, cons
         }
     }
     for (const ClientStatus& client : status.clients) {
-        const auto found = rows.find(client.name);
+        const std::string_view name = or_nobody(client.name);
+        const auto found = rows.find(name);
         if (found != rows.end()) {
             found->second.back() = static_cast<float>(client.waiting);
         } else if (client.waiting > 0) {
-            rows[client.name] = {rate(0, 0), rate(0, 0), rate(0, 0),
-                                 static_cast<float>(client.waiting)};
+            rows.emplace(name, std::vector{rate(0, 0), rate(0, 0), rate(0, 0),
+                                           static_cast<float>(client.waiting)});
         }
     }
     return rows;
@@ -188,8 +191,11 @@ void append(std::string& out, float value) {
         return;
     }
     std::array<char, 32> text{};
-    const auto end =
-        std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 5);
+    constexpr float kWhole = 10'000;  // from here on without a fraction, and every digit
+    const auto end = value < kWhole ? std::to_chars(text.data(), text.data() + text.size(), value,
+                                                    std::chars_format::general, 5)
+                                    : std::to_chars(text.data(), text.data() + text.size(), value,
+                                                    std::chars_format::fixed, 0);
     out.append(text.data(), end.ptr);
 }
 
@@ -214,6 +220,9 @@ LiveHistory::LiveHistory()
       models_(kModelColumns, kMostModels) {}
 
 void LiveHistory::add(const Status& status, const LiveCounts& counts, std::int64_t at) {
+    if (at_ && at < *at_ - kHistorySpans.front().step) {
+        *this = LiveHistory();  // the clock was ahead: what is here is later than now
+    }
     const Rate rate{at_ ? static_cast<double>(at - *at_) : 0};
     latencies_.add(counts, at);
     History::Values total;

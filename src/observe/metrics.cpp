@@ -105,10 +105,6 @@ struct alignas(64) Shard {
     }
 };
 
-std::string_view or_nobody(std::string_view client) {
-    return client.empty() ? kNobody : client;
-}
-
 }  // namespace
 
 // Lock order: a shard's mutex, then `mutex`. configure() takes every shard's, in order.

@@ -1,6 +1,7 @@
 #include "observe/status_json.h"
 
 #include "observe/budget_json.h"
+#include "observe/labels.h"
 #include "observe/limits_json.h"
 #include "observe/or_null.h"
 
@@ -70,6 +71,7 @@ ordered_json target_json(const TargetStatus& target) {
     out["account"] = account_label(target.account);
     out["region"] = target.region;
     out["model"] = target.model;
+    out["model_label"] = without_arn(target.model);
     out["endpoint"] = to_string(target.endpoint);
     out["tier"] =
         target.tier == Tier::unset ? ordered_json() : ordered_json(to_string(target.tier));

@@ -303,7 +303,11 @@ const std::vector<QuotaPool*>& Accounts::shared_pools() const {
 }
 
 void Accounts::count_skipped(const TargetState& target, const char* reason) {
-    ++skipped_[{target.target.region, target.target.model, reason}];
+    std::tuple name{target.target.region, target.target.model, reason};
+    if (skipped_.size() >= kMostSkipped && !skipped_.contains(name)) {
+        return;  // callers name models as they like
+    }
+    ++skipped_[std::move(name)];
 }
 
 std::vector<TargetState*> Accounts::read_overrides(Instant now) {

@@ -48,6 +48,17 @@ std::string described(const TargetFilter& targets) {
     return text + (targets.account.empty() ? "" : " of account " + targets.account);
 }
 
+/// Whether `later` is in force where both apply. To drain a whole Region does not put what is
+/// closed within it into use again.
+bool outdoes(const Override& later, const Override& earlier) {
+    if (later.by != kOperator && earlier.by == kOperator) {
+        return false;
+    }
+    const bool wider = later.targets.covers(earlier.targets);
+    const bool same_rank = (later.by == kOperator) == (earlier.by == kOperator);
+    return !(same_rank && wider && later.hold == Hold::drain && earlier.hold == Hold::closed);
+}
+
 template <class Paused>
 const std::string& client_of(const Paused& paused) {
     return paused.what.client;
@@ -105,7 +116,7 @@ Held Overrides::held(const Target& target, Instant now, const Override** by) con
         if (o.until <= now || !o.what.targets.matches(target)) {
             continue;
         }
-        if (in_force == nullptr || o.what.by == kOperator || in_force->what.by != kOperator) {
+        if (in_force == nullptr || outdoes(o.what, in_force->what)) {
             in_force = &o;
         }
     }

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import signal
+import socket
 
 from harness import EAST, SONNET, ask, converse, headers_of, stream
 
@@ -119,3 +121,21 @@ def test_a_streams_line(plain):
     stream(plain.weir.boto(user_agent_appid="streamer"))
     line = plain.weir.line(client="streamer")
     assert line["stream"] is True and line["ttft_ms"] >= 0 and line["output"] > 0
+
+
+def test_another_key_ends_what_the_old_one_opened(start):
+    def keyed(key):
+        return {"admin_key_sha256": hashlib.sha256(key.encode()).hexdigest()}
+
+    s = start(weir=keyed("old"))
+    with socket.create_connection(("127.0.0.1", s.weir.admin), timeout=20) as page:
+        page.sendall(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{s.weir.admin}\r\nAuthorization: Bearer old\r\n\r\n".encode())
+        assert page.recv(15) == b"HTTP/1.1 200 OK"
+        s.weir.write(keyed("new"))
+        s.weir.signal(signal.SIGHUP)
+        got = b""
+        while not got.endswith(b"0\r\n\r\n"):
+            block = page.recv(1 << 16)
+            assert block, "cut off"
+            got += block
+    assert ask(s.weir.admin, "GET", "/events", headers={"Authorization": "Bearer old"}).status == 401

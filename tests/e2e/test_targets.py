@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import EAST, SONNET, WEST, ask, command, converse, headers_of, wait_until
+from harness import EAST, SONNET, WEST, Gateway, ask, command, converse, headers_of, wait_until
+from scripted import Endpoints
 
 
 @pytest.fixture
@@ -43,6 +44,37 @@ def test_a_closed_region_gets_nothing_until_it_is_opened(pair):
     assert code == 0, text
     assert place(client) == EAST
     assert pair.weir.status()["overrides"] == []
+
+
+def test_to_open_for_a_time_takes_back_what_closed_it(pair):
+    assert target(pair, "close", EAST, SONNET, "--for", "8h")[0] == 0
+    # as the page does it, which always names the account
+    opened = ask(pair.weir.admin, "POST", "/targets/open", {"region": EAST, "model": SONNET, "account": "default", "for": "1s"})
+    assert opened.status == 200 and opened.json()["afterwards"] is None
+    wait_until(lambda: pair.weir.status()["overrides"] == [], what="the end of the order")
+    assert place(pair.weir.boto()) == EAST
+    # A wider order stays, and that is told.
+    assert target(pair, "close", EAST, "--for", "8h")[0] == 0
+    code, text = target(pair, "open", EAST, SONNET, "--for", "1s")
+    assert code == 0 and "A wider order holds them closed for another 480 min: it applies again afterwards." in text, text
+    wait_until(lambda: len(pair.weir.status()["overrides"]) == 1, what="the end of the order")
+    assert place(pair.weir.boto()) == WEST
+
+
+def test_a_region_that_there_is_not_is_refused_without_declared_ones_too(tmp_path):
+    with Gateway(tmp_path, Endpoints(us_east_1=1), {"regions": None, "routes": None, "default_region": EAST}) as weir:
+        def close(region):
+            return ask(weir.admin, "POST", "/targets/close", {"region": region})
+
+        assert close("us-esat-1").status == 404
+        assert "`us-esat-1` is no Region that this weir knows" in close("us-esat-1").json()["message"]
+        assert close("us-west-2").status == 200
+
+
+def test_what_status_prints_is_understood(pair):
+    converse(pair.weir.boto())
+    assert target(pair, "close", f"{EAST}/mantle/{SONNET}")[0] == 0
+    assert place(pair.weir.boto()) == WEST
 
 
 def test_who_has_no_other_target_is_told_at_once(pair):

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 namespace weir::cli {
@@ -253,6 +254,32 @@ TEST(Top, ShowsAllOfATargetIn80Columns) {
     EXPECT_TRUE(lines[23].starts_with("q quit  s sort: trouble  Tab clients")) << lines[23];
     const auto title = lines[3].find("TOKENS/MIN");
     EXPECT_EQ(lines[4].find("50.0k/200.0k") + 12, title + 10) << "columns end together";
+}
+
+TEST(Top, ModelsCanBeToldApartIn80Columns) {
+    json targets = json::array();
+    for (const char* model : {"sonnet-4-5-20250929", "opus-4-5-20251101", "haiku-4-5-20251001"}) {
+        targets.push_back(
+            target("us-east-1", ("us.anthropic.claude-" + std::string(model) + "-v1:0").c_str()));
+    }
+    const auto lines = screen(news_of(view(status(targets))), {}, {80, 24});
+    std::set<std::string> names;
+    for (std::size_t i = 4; i < 7; ++i) {
+        names.insert(lines[i].substr(0, lines[i].find(' ')));
+    }
+    EXPECT_EQ(names.size(), 3U) << *names.begin();
+}
+
+TEST(GatewayView, TargetsThatNobodyHasCalledMayServe) {
+    json closed = target("us-west-2", "m");
+    closed["held"] = {{"state", "closed"}, {"by", "operator"}, {"seconds_left", 60}};
+    json s = status(json::array({closed}));
+    EXPECT_EQ(view(s).health, Health::down);
+    s["unused"] = json::array({target("us-east-1", "n")});
+    EXPECT_EQ(view(s).health, Health::degraded);
+    s["overrides"] = json::array(
+        {{{"account", nullptr}, {"region", "us-east-1"}, {"model", nullptr}, {"state", "closed"}}});
+    EXPECT_EQ(view(s).health, Health::down) << "it is closed as well";
 }
 
 TEST(Top, BarsGrowWithTheWidthAndTheUse) {

@@ -132,6 +132,57 @@ TEST(RecentLatencies, AreOfTheLastMinute) {
     EXPECT_TRUE(latencies.last_minute().empty()) << "over a minute ago";
 }
 
+TEST(RecentLatencies, AreBoundedWhateverTheClockDoes) {
+    World world;
+    RecentLatencies latencies;
+    for (int t = 0; t < 1000; ++t) {
+        world.answered(1);
+        latencies.add(world.counts(), 5000 - t);
+    }
+    EXPECT_LE(latencies.last_minute().at("m").request.count, 62);
+}
+
+TEST(LiveHistory, BeginsAnewWhereTheClockWasAhead) {
+    World world;
+    LiveHistory history;
+    history.add(world.status, world.counts(), 10'000);
+    history.add(world.status, world.counts(), 9'998);
+    EXPECT_EQ(world.history(history, "total", "all")["end"], 10'000) << "a little is nothing";
+    for (int t = 6'400; t <= 6'500; t += 5) {
+        world.answered(10);
+        history.add(world.status, world.counts(), t);
+    }
+    const auto all = world.history(history, "total", "all");
+    EXPECT_EQ(all["end"], 6'500);
+    EXPECT_EQ(World::last(all, "answered_per_second"), 2);
+    EXPECT_LE(history.latencies().last_minute().at("m").request.count, 130);
+}
+
+TEST(LiveHistory, ATargetsArnAndAClientWithoutANameAreFoundInTheMetrics) {
+    World world;
+    LiveHistory history;
+    world.target.model = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/p1";
+    world.status.targets[0].model = world.target.model;
+    world.status.clients[0].name = "";
+    history.add(world.status, world.counts(), 1'000);
+    world.answered(10);
+    world.metrics.record(request("", Outcome::ok));
+    history.add(world.status, world.counts(), 1'005);
+    const auto target = world.history(history, "target", "default/us-east-1/" + world.target.model);
+    EXPECT_EQ(World::last(target, "answered_per_second"), 2);
+    EXPECT_EQ(World::last(world.history(history, "client", "none"), "waiting"), 2);
+    EXPECT_TRUE(world.history(history, "client", "")["values"][0].empty());
+}
+
+TEST(LiveHistory, LargeFiguresKeepEveryDigit) {
+    World world;
+    world.status.targets[0].limits[1].limit = 430'086;
+    LiveHistory history;
+    history.add(world.status, world.counts(), 1'000);
+    const auto target = world.history(history, "target", "default/us-east-1/m");
+    EXPECT_EQ(World::last(target, "tokens_limit"), 430'086);
+}
+
 TEST(LiveHistory, HasRatesByTargetClientAndInAll) {
     World world;
     LiveHistory history;

@@ -116,6 +116,17 @@ TEST_F(EngineTest, AnUnfitFallbackIsPassedOverByThatCallAndTheFirstErrorIsTheAns
     EXPECT_EQ(s.skipped[0].reason, "unfit");
 }
 
+TEST_F(EngineTest, ModelsThatCallersMakeUpFillNoTable) {
+    for (int i = 0; i < 5000; ++i) {
+        const std::string model = "made.up-" + std::to_string(i);
+        Call a = call();
+        a.model = model;
+        ASSERT_TRUE(granted(offer(a)));
+        refused(fail(a, FailureClass::caller, 404));
+    }
+    EXPECT_LE(engine().status(now).skipped.size(), 2000U);
+}
+
 TEST_F(EngineTest, AnotherModelIsDegradedAndItsLowerMaximumIsSet) {
     route({{"us-east-1", ""}, {"us-east-1", kHaiku}});
     const Call a = call(4000);

@@ -255,6 +255,25 @@ TEST_F(OverridesTest, AnSdksNextTryAfterAnOrderIsTakenBackGoes) {
     EXPECT_TRUE(granted(offer(c)));
 }
 
+TEST(Overrides, ADrainOfMoreDoesNotPutIntoUseWhatIsClosed) {
+    Overrides orders;
+    const Instant now = Instant{} + 1000s;
+    const Target sonnet{.region = "us-east-1", .model = kSonnet};
+    const Target haiku{.region = "us-east-1", .model = kHaiku};
+    const auto hold = [&](Hold what, TargetFilter targets) {
+        EXPECT_TRUE(orders.hold({.hold = what, .targets = std::move(targets), .lasts = 1h}, now));
+    };
+    hold(Hold::closed, {"us-east-1", kSonnet, {}});
+    hold(Hold::drain, {"us-east-1", {}, {}});
+    EXPECT_EQ(orders.held(sonnet, now).hold, Hold::closed);
+    EXPECT_EQ(orders.held(haiku, now).hold, Hold::drain);
+    hold(Hold::closed, {"us-east-1", {}, {}});
+    hold(Hold::drain, {"us-east-1", kHaiku, {}});
+    EXPECT_EQ(orders.held(haiku, now).hold, Hold::drain) << "it is meant, and no other";
+    hold(Hold::open, {"us-east-1", {}, {}});
+    EXPECT_EQ(orders.held(sonnet, now).hold, Hold::open);
+}
+
 TEST(Overrides, AreBounded) {
     Overrides orders;
     const Instant now = Instant{} + 1000s;
