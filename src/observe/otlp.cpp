@@ -25,21 +25,12 @@ json integer(std::int64_t value) {
     return std::to_string(value);
 }
 
-/// An object with this one member. Members are put in place one by one here and below: a braced
-/// list would make an array of each pair first, several times the work for every span.
-template <class Value>
-json member(const char* name, Value&& value) {
-    json out = json::object();
-    out.emplace(name, std::forward<Value>(value));
-    return out;
-}
-
 json value_of(const OtlpValue& value) {
     struct ToJson {
-        json operator()(const std::string& text) const { return member("stringValue", text); }
-        json operator()(std::int64_t number) const { return member("intValue", integer(number)); }
-        json operator()(double number) const { return member("doubleValue", number); }
-        json operator()(bool flag) const { return member("boolValue", flag); }
+        json operator()(const std::string& text) const { return {{"stringValue", text}}; }
+        json operator()(std::int64_t number) const { return {{"intValue", integer(number)}}; }
+        json operator()(double number) const { return {{"doubleValue", number}}; }
+        json operator()(bool flag) const { return {{"boolValue", flag}}; }
     };
     return std::visit(ToJson(), value);
 }
@@ -47,9 +38,7 @@ json value_of(const OtlpValue& value) {
 json attributes_of(const OtlpAttributes& attributes) {
     json list = json::array();
     for (const auto& [key, value] : attributes) {
-        json one = member("key", key);
-        one.emplace("value", value_of(value));
-        list.push_back(std::move(one));
+        list.push_back({{"key", key}, {"value", value_of(value)}});
     }
     return list;
 }
@@ -75,36 +64,89 @@ std::string text_of(const json& body) {
     return body.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-json span_of(const Span& span) {
-    std::uint32_t flags = span.flags;
-    if (span.parent != 0) {
-        flags |= kRemoteKnown | (span.kind == SpanKind::server ? kRemote : 0);
+/// Spans are written as text at once: as a tree first, each would take several times the work of
+/// all else that weir does for a request.
+class SpanText {
+public:
+    explicit SpanText(std::string& out) : out_(out) {}
+
+    void span(const Span& span) {
+        std::uint32_t flags = span.flags;
+        if (span.parent != 0) {
+            flags |= kRemoteKnown | (span.kind == SpanKind::server ? kRemote : 0);
+        }
+        out_ += R"({"traceId":")" + hex(span.trace) + R"(","spanId":")" + hex_span(span.id);
+        if (span.parent != 0) {
+            out_ += R"(","parentSpanId":")" + hex_span(span.parent);
+        }
+        out_ += R"(","flags":)" + std::to_string(flags) + R"(,"name":)";
+        text(span.name);
+        out_ += R"(,"kind":)" + std::to_string(static_cast<int>(span.kind));
+        out_ += R"(,"startTimeUnixNano":")" + std::to_string(span.start_unix_ns);
+        out_ += R"(","endTimeUnixNano":")" + std::to_string(span.end_unix_ns) + '"';
+        if (!span.state.empty()) {
+            out_ += R"(,"traceState":)";
+            text(span.state);
+        }
+        if (span.status != SpanStatus::unset) {
+            out_ += R"(,"status":{"code":)" + std::to_string(static_cast<int>(span.status)) + '}';
+        }
+        attributes(span.attributes);
+        if (!span.events.empty()) {
+            out_ += R"(,"events":)";
+            list(span.events, [this](const SpanEvent& event) {
+                out_ += R"({"timeUnixNano":")" + std::to_string(event.unix_ns) + R"(","name":)";
+                text(event.name);
+                attributes(event.attributes);
+                out_ += '}';
+            });
+        }
+        out_ += '}';
     }
-    json out = member("traceId", hex(span.trace));
-    out.emplace("spanId", hex_span(span.id));
-    out.emplace("flags", flags);
-    out.emplace("name", span.name);
-    out.emplace("kind", static_cast<int>(span.kind));
-    out.emplace("startTimeUnixNano", integer(span.start_unix_ns));
-    out.emplace("endTimeUnixNano", integer(span.end_unix_ns));
-    out.emplace("attributes", attributes_of(span.attributes));
-    if (span.parent != 0) {
-        out["parentSpanId"] = hex_span(span.parent);
+
+private:
+    template <class List, class Write>
+    void list(const List& all, Write write) {
+        out_ += '[';
+        for (const auto& one : all) {
+            out_ += out_.back() == '[' ? "" : ",";
+            write(one);
+        }
+        out_ += ']';
     }
-    if (!span.state.empty()) {
-        out["traceState"] = span.state;
+
+    void attributes(const OtlpAttributes& attributes) {
+        out_ += R"(,"attributes":)";
+        list(attributes, [this](const OtlpAttribute& attribute) {
+            out_ += R"({"key":)";
+            text(attribute.key);
+            out_ += R"(,"value":{)";
+            std::visit([this](const auto& value) { typed(value); }, attribute.value);
+            out_ += "}}";
+        });
     }
-    if (span.status != SpanStatus::unset) {
-        out["status"] = member("code", static_cast<int>(span.status));
+
+    void typed(const std::string& value) {
+        out_ += R"("stringValue":)";
+        text(value);
     }
-    for (const SpanEvent& event : span.events) {
-        json one = member("timeUnixNano", integer(event.unix_ns));
-        one.emplace("name", event.name);
-        one.emplace("attributes", attributes_of(event.attributes));
-        out["events"].push_back(std::move(one));
+    void typed(std::int64_t value) { out_ += R"("intValue":")" + std::to_string(value) + '"'; }
+    void typed(double value) { out_ += R"("doubleValue":)" + json(value).dump(); }
+    void typed(bool value) { out_ += value ? R"("boolValue":true)" : R"("boolValue":false)"; }
+
+    void text(std::string_view value) {
+        const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+        if (std::ranges::all_of(value, plain)) {
+            out_ += '"';
+            out_ += value;
+            out_ += '"';
+        } else {
+            out_ += text_of(value);
+        }
     }
-    return out;
-}
+
+    std::string& out_;
+};
 
 class MetricsBody {
 public:
@@ -219,13 +261,14 @@ std::string_view weir_version() {
 }
 
 std::string otlp_traces(const OtlpResource& resource, std::span<const Span> spans) {
-    json list = json::array();
+    std::string out = R"({"resourceSpans":[{"resource":)" + text_of(resource_of(resource));
+    out += R"(,"scopeSpans":[{"scope":)" + text_of(scope_of(resource)) + R"(,"spans":[)";
+    SpanText writer(out);
     for (const Span& span : spans) {
-        list.push_back(span_of(span));
+        out += out.back() == '[' ? "" : ",";
+        writer.span(span);
     }
-    json scope{{"scope", scope_of(resource)}, {"spans", std::move(list)}};
-    json all{{"resource", resource_of(resource)}, {"scopeSpans", json::array({std::move(scope)})}};
-    return text_of({{"resourceSpans", json::array({std::move(all)})}});
+    return out + "]}]}]}";
 }
 
 OtlpMetrics otlp_metrics(const OtlpResource& resource, const OtlpWindow& window,

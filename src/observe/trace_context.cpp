@@ -3,7 +3,9 @@
 #include <weir/split_mix.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 namespace weir::observe {
@@ -29,13 +31,24 @@ std::optional<std::uint64_t> parse_hex(std::string_view text) {
     return value;
 }
 
-/// The last so many digits.
-void append_hex(std::string& out, std::uint64_t value, std::size_t digits) {
+/// The two digits of each byte.
+constexpr auto kPairs = [] {
     constexpr std::string_view kDigits = "0123456789abcdef";
-    out.resize(out.size() + digits);
-    for (auto to = out.rbegin(); digits > 0; --digits, value >>= 4U) {
-        *to++ = kDigits[value & 15U];
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (std::size_t byte = 0; byte < pairs.size(); ++byte) {
+        pairs[byte] = {kDigits[byte >> 4U], kDigits[byte & 15U]};
     }
+    return pairs;
+}();
+
+/// The last so many digits: an even number, 16 at most.
+void append_hex(std::string& out, std::uint64_t value, std::size_t digits) {
+    std::array<char, 16> text{};
+    for (std::size_t at = digits; at > 0; value >>= 8U) {
+        at -= 2;
+        std::memcpy(text.data() + at, kPairs[value & 255U].data(), 2);
+    }
+    out.append(text.data(), digits);
 }
 
 std::string_view trimmed(std::string_view text) {
