@@ -151,7 +151,7 @@ net::Task<Exchange::Action> Exchange::end_it(CallFlow& flow, ErrorAnswer error) 
 net::Task<void> Exchange::give_cut_short() {
     record_.set_aside();
     record_.at = std::move(cut_short_->at);
-    record_.grant = std::move(cut_short_->grant);
+    record_.grant = cut_short_->grant;
     record_.grant.target = &record_.at;
     const KeptAnswer answer = std::move(cut_short_->answer);
     cut_short_.reset();

@@ -25,18 +25,16 @@ constexpr std::array<bool, 256> make_plain() {
 }
 constexpr auto kPlain = make_plain();
 
-/// Eight bytes at a time: whether all of them are plain.
+using Bytes [[gnu::vector_size(16)]] = signed char;
+
+/// Sixteen bytes at a time: whether all of them are plain. Those above 0x7F are negative.
 bool all_plain(const char* at) {
-    constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
-    constexpr std::uint64_t kHigh = kOnes * 0x80;
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, sizeof word);
-    const auto has = [word](unsigned char c) {
-        const std::uint64_t x = word ^ (kOnes * c);
-        return (x - kOnes) & ~x;
-    };
-    const std::uint64_t low = (word - kOnes * 0x20) & ~word;
-    return ((word | low | has('"') | has('\\') | has(0x7F)) & kHigh) == 0;
+    Bytes bytes;
+    std::memcpy(&bytes, at, sizeof bytes);
+    const Bytes odd = (bytes < 0x20) | (bytes == 0x7F) | (bytes == '"') | (bytes == '\\');
+    std::array<std::uint64_t, 2> any{};
+    std::memcpy(any.data(), &odd, sizeof odd);
+    return (any[0] | any[1]) == 0;
 }
 
 // The most that a byte of a field becomes: \u00XX.
@@ -153,14 +151,15 @@ public:
 private:
     /// The bytes at the start that go in as they are; how many those are.
     std::size_t put_plain(std::string_view text) {
+        constexpr std::size_t kStep = sizeof(Bytes);
         std::size_t run = 0;
-        for (; run + 8 <= text.size() && all_plain(text.data() + run); run += 8) {
-            std::memcpy(at_ + run, text.data() + run, 8);
+        for (; run + kStep <= text.size() && all_plain(text.data() + run); run += kStep) {
+            std::memcpy(at_ + run, text.data() + run, kStep);
         }
         // What is left over is looked at together with some of what was there before it.
-        if (run > 0 && run < text.size() && run + 8 > text.size() &&
-            all_plain(text.data() + text.size() - 8)) {
-            std::memcpy(at_ + text.size() - 8, text.data() + text.size() - 8, 8);
+        const std::size_t last = text.size() - std::min(text.size(), kStep);
+        if (run > last && run < text.size() && all_plain(text.data() + last)) {
+            std::memcpy(at_ + last, text.data() + last, kStep);
             run = text.size();
         }
         for (; run < text.size() && kPlain[static_cast<std::uint8_t>(text[run])]; ++run) {
