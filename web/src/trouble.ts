@@ -1,6 +1,6 @@
 // What an operator has to know now, the worst first, and what weir does about it.
 import type { Frame, Limit, Target } from "./frame";
-import { targetName } from "./frame";
+import { modelLabel, targetName } from "./frame";
 import type { Past } from "./past";
 import { count, duration, limitUnit, percent, plural, shortModel } from "./words";
 
@@ -54,7 +54,7 @@ export const heldWord = (state: string): string =>
 /** Who answers in the target's place. */
 function elsewhere(frame: Frame, past: Past, target: Target): string {
   const by = frame.counts.flows
-    .filter((flow) => flow.from_region === target.region && flow.from_model === target.model)
+    .filter((flow) => flow.from_region === target.region && flow.from_model === modelLabel(target))
     .map((flow) => ({ flow, answers: past.flowMinute(flow) }))
     .filter((one) => one.answers > 0)
     .map(({ flow, answers }) => `${count(answers)} by ${flow.to_region}${flow.to_model === flow.from_model ? "" : ` · ${shortModel(flow.to_model)}`}`);
