@@ -50,3 +50,53 @@ def test_a_profile_has_its_rates_and_latencies(fed):  # noqa: F811
     assert facts(page)["Targets"].startswith("1,")
     assert page.page.locator(".target").count() == 1
     assert page.complaints == []
+
+
+# The second target is another tier of the first, the third is the first at another endpoint.
+THREE_OF_A_MODEL = """
+  const [first, second, third] = frame.status.targets;
+  for (const one of [second, third]) Object.assign(one, { account: first.account, region: first.region, model: first.model });
+  second.tier = 'flex';
+  third.endpoint = 'mantle';
+  for (const one of [first, second, third]) one.breaker = 'open'
+"""
+
+ORDERED = """
+  if (path.startsWith('/targets/')) {
+    (window.ordered ??= []).push([path, JSON.parse(init.body)]);
+    const afterwards = path.endsWith('/open') ? { held: 'closed', seconds: 7200 } : undefined;
+    return json(200, { order: path.slice(9), seconds: 300, targets: [{}, {}, {}], afterwards });
+  }
+"""
+
+
+def test_an_order_names_all_the_targets_that_it_is_for(fed):  # noqa: F811
+    page = fed(5, 5, change=THREE_OF_A_MODEL, answer=ORDERED)
+    whats = page.page.locator(".troubles .what").all_inner_texts()
+    label = "batch · us-east-1 · us.anthropic.claude-0"
+    assert {f"{label} does not answer.", f"{label} · flex does not answer.", f"{label} · mantle does not answer."} <= set(whats)
+    page.page.locator(".target a", has_text="flex").click()
+    page.next(2)
+    dialog = page.page.locator("dialog")
+    for verb in ("Close", "Drain", "Open"):
+        page.page.get_by_role("button", name=f"{verb} …").click()
+        dialog.get_by_text("The order is for all 3 targets of this model in this Region and account batch, not for one of them alone:").wait_for()
+        assert dialog.locator("li").all_inner_texts() == ["endpoint runtime, tier as in the call", "endpoint runtime, tier flex", "endpoint mantle, tier as in the call"]
+        dialog.get_by_label("For").select_option("5m")
+        dialog.get_by_label("Reason").fill("a test")
+        dialog.get_by_role("button", name=verb, exact=True).click()
+        dialog.wait_for(state="hidden")
+        said = page.page.locator(".said")
+        model = "us.anthropic.claude-0-20250101-v1:0"
+        said.get_by_text(f"Order given to {verb.lower()} 3 targets of us-east-1 · {model}.").wait_for()
+        # Of its 7,200 seconds 300 pass while the target is open.
+        assert ("Afterwards a wider order closes them again, for another 2 h." in said.inner_text()) == (verb == "Open")
+    assert page.page.evaluate("ordered[0]") == ["/targets/close", {"account": "batch", "region": "us-east-1", "model": model, "for": "5m", "reason": "a test"}]
+    assert page.complaints == []
+
+
+def test_an_order_for_a_model_with_one_target_says_so(fed):  # noqa: F811
+    page = fed(2, 5, route="#/target/default%2Fus-west-2%2Fus.anthropic.claude-1-20250101-v1:0")
+    page.page.get_by_role("button", name="Drain …").click()
+    page.page.locator("dialog").get_by_text("The order is for the one target of this model in this Region and account default:").wait_for()
+    assert page.complaints == []

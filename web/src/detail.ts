@@ -87,7 +87,7 @@ class TargetView implements View {
     const list = el("div", { class: "bars wide" });
     this.limits = bars(list, () => this.frame!, (limit) => heldInVain(this.target!, limit));
     this.charts = new Charts("target", name, kTarget, span);
-    this.actions = orders.buttons(() => this.target);
+    this.actions = orders.buttons(() => this.target, () => this.frame!);
     this.requests = new RequestList(partsOf(name));
     this.node = el("div", {}, this.path, this.gone, this.state, list, this.actions, this.facts.node, this.charts.node, this.requests.node);
   }

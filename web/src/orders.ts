@@ -1,8 +1,9 @@
 // What an operator can do from here: close, drain or open a target, pause a client for a time; reload.
 import { el, setHidden, setText } from "./dom";
-import type { Target } from "./frame";
-import { targetName } from "./frame";
+import type { Frame, Target } from "./frame";
 import { post } from "./stream";
+import { severalAccounts } from "./trouble";
+import { count, duration, plural } from "./words";
 
 const kTimes: [string, string][] = [
   ["5m", "5 minutes"],
@@ -38,6 +39,7 @@ class Asking {
   readonly dialog = el("dialog", { "aria-labelledby": "asking-title" });
   private title = el("h2", { id: "asking-title" });
   private text = el("p", {});
+  private more = el("div", {});
   private fields = el("div", { class: "fields" });
   private problem = el("p", { class: "problem", role: "alert", hidden: true });
   private go = el("button", { type: "submit", class: "primary" });
@@ -55,6 +57,7 @@ class Asking {
       },
       this.title,
       this.text,
+      this.more,
       this.fields,
       this.problem,
       el("div", { class: "buttons" }, el("button", { type: "button", click: () => this.dialog.close() }, "Cancel"), this.go),
@@ -62,9 +65,10 @@ class Asking {
     this.dialog.append(form);
   }
 
-  ask(title: string, text: string, fields: Node[], send: () => Promise<string>): void {
+  ask(title: string, text: string, fields: Node[], send: () => Promise<string>, more: Node[] = []): void {
     setText(this.title, title);
     setText(this.text, text);
+    this.more.replaceChildren(...more);
     setText(this.go, title.split(" ")[0]!);
     this.fields.replaceChildren(...fields);
     setHidden(this.problem, true);
@@ -87,6 +91,32 @@ class Asking {
   }
 }
 
+/** The answer to an order for targets. */
+interface Ordered {
+  seconds: number | null;
+  targets: unknown[];
+  /** A wider order that applies again when this one is over. */
+  afterwards?: { held: "closed" | "drain"; seconds: number } | null;
+}
+
+function afterwardsText({ seconds, afterwards }: Ordered, several: boolean): string {
+  if (!afterwards || afterwards.seconds <= (seconds ?? 0)) {
+    return "";
+  }
+  const left = duration(afterwards.seconds - (seconds ?? 0));
+  return ` Afterwards a wider order ${afterwards.held === "closed" ? "closes" : "drains"} ${several ? "them" : "it"} again, for another ${left}.`;
+}
+
+/** An order knows account, Region and model alone: it is for every endpoint and tier there. */
+function meantBy(target: Target, frame: Frame): Node[] {
+  const meant = frame.status.targets.filter((one) => one.account === target.account && one.region === target.region && one.model === target.model);
+  const where = `of this model in this Region${severalAccounts(frame) ? ` and account ${target.account}` : ""}`;
+  return [
+    el("p", {}, meant.length === 1 ? `The order is for the one target ${where}:` : `The order is for all ${count(meant.length)} targets ${where}, not for one of them alone:`),
+    el("ul", { class: "meant" }, ...meant.map((one) => el("li", {}, `endpoint ${one.endpoint}, tier ${one.tier ?? "as in the call"}`))),
+  ];
+}
+
 export class Orders {
   private asking: Asking;
   readonly dialog: HTMLElement;
@@ -96,12 +126,12 @@ export class Orders {
     this.dialog = this.asking.dialog;
   }
 
-  buttons(target: () => Target | null): HTMLElement {
+  buttons(target: () => Target | null, frame: () => Frame): HTMLElement {
     return el(
       "div",
       { class: "buttons" },
       ...kOrders.map((order) =>
-        el("button", { type: "button", click: () => { const now = target(); if (now) this.order(order, now); } }, `${order.label} …`),
+        el("button", { type: "button", click: () => { const now = target(); if (now) this.order(order, now, frame()); } }, `${order.label} …`),
       ),
     );
   }
@@ -145,22 +175,24 @@ export class Orders {
     );
   }
 
-  private order(order: Order, target: Target): void {
+  private order(order: Order, target: Target, frame: Frame): void {
     const { fields, time, reason } = timeAndReason();
     this.asking.ask(
       `${order.title} ${target.region} · ${target.model}`,
       `${order.effect} The order is logged with its reason, and is gone after a restart.`,
       fields,
       async () => {
-        await post(`/targets/${order.verb}`, {
+        const answer = (await post(`/targets/${order.verb}`, {
           account: target.account,
           region: target.region,
           model: target.model,
           for: time.value,
           reason: reason.value.trim(),
-        });
-        return `${targetName(target)}: order given to ${order.verb} it.`;
+        })) as Ordered;
+        const several = answer.targets.length > 1;
+        return `Order given to ${order.verb} ${several ? `${plural(answer.targets.length, "target")} of ` : ""}${target.region} · ${target.model}.${afterwardsText(answer, several)}`;
       },
+      meantBy(target, frame),
     );
   }
 

@@ -5,7 +5,7 @@ import type { Frame, Limit, Target } from "./frame";
 import { targetName } from "./frame";
 import type { Past } from "./past";
 import { Part } from "./slices";
-import { heldInVain, heldWord, linkTo, rank, severalAccounts } from "./trouble";
+import { heldInVain, heldWord, linkTo, rank, severalAccounts, tierAndEndpoint } from "./trouble";
 import { count, latency, perSecond, shortModel } from "./words";
 
 const kShown = 30; // rows until more are asked for
@@ -107,7 +107,7 @@ class TargetRow implements Row<Target> {
 
   private drawName(): void {
     const { target } = this;
-    const { account, region, tier, endpoint } = target;
+    const { account, region } = target;
     const name = targetName(target);
     if (this.name !== name) {
       this.name = name;
@@ -117,8 +117,7 @@ class TargetRow implements Row<Target> {
       setAttribute(this.link, "title", name);
       setAttribute(this.node, "data-target", name);
     }
-    const more = [...(tier ? [tier] : []), ...(endpoint === "runtime" ? [] : [endpoint])];
-    setText(this.link, [...(this.list.accounts ? [account] : []), region, ...more].join(" · "));
+    setText(this.link, [...(this.list.accounts ? [account] : []), region, ...tierAndEndpoint(target)].join(" · "));
     const state = stateOf(target);
     setText(this.state, state.word);
     setClass(this.state, `state ${state.severity}`);

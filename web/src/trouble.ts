@@ -21,7 +21,10 @@ const kIdleShare = 0.6; // usable share of the quota below which max_tokens is w
 const order: Record<Severity, number> = { bad: 0, warn: 1, note: 2 };
 
 export const targetLabel = (target: Target, accounts: boolean): string =>
-  `${accounts ? `${target.account} · ` : ""}${target.region} · ${shortModel(target.model)}`;
+  [...(accounts ? [target.account] : []), target.region, shortModel(target.model), ...tierAndEndpoint(target)].join(" · ");
+
+/** Where they are not the usual ones: targets of one model in one Region differ by them. */
+export const tierAndEndpoint = (target: Target): string[] => [...(target.tier ? [target.tier] : []), ...(target.endpoint === "runtime" ? [] : [target.endpoint])];
 
 export const severalAccounts = (frame: Frame): boolean =>
   new Set(frame.status.targets.map((one) => one.account)).size > 1;
