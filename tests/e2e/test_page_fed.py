@@ -100,3 +100,52 @@ def test_an_order_for_a_model_with_one_target_says_so(fed):  # noqa: F811
     page.page.get_by_role("button", name="Drain …").click()
     page.page.locator("dialog").get_by_text("The order is for the one target of this model in this Region and account default:").wait_for()
     assert page.complaints == []
+
+
+OTHER_AND_NONE = """
+  Object.assign(frame.clients[0], { name: 'other', waiting: 7, share: window.configured });
+  Object.assign(frame.clients[1], { name: 'none', waiting: 6 });
+  frame.clients[2].waiting = 5;
+  frame.status.paused = [{ client: 'none', by: 'operator', reason: '', seconds_left: 60 }]
+"""
+
+
+def test_clients_that_are_counted_together_have_no_detail(fed):  # noqa: F811
+    page = fed(2, 3, change=OTHER_AND_NONE)
+    page.scroll_to("Clients")
+    page.next(1)
+    rows = page.page.get_by_role("region", name="Clients").locator("tbody tr")
+    links = rows.evaluate_all("rows => rows.map((row) => [row.cells[0].textContent, row.querySelector('a')?.getAttribute('href') ?? null])")
+    assert links == [["other", None], ["(no name)", "#/client/none"], ["client-0002", "#/client/client-0002"]]
+    assert page.page.locator(".troubles", has_text="Client (no name) is paused by order of an operator.").count()
+    page.page.evaluate("location.hash = '#/client/other'")
+    page.page.get_by_text("Clients beyond the first 200 names are counted together here.").wait_for()
+    assert not page.page.get_by_role("button", name="Pause").count() and not page.page.locator(".requests").is_visible()
+    # Another may have that name, if it is configured.
+    page.page.evaluate("configured = 2; location.hash = '#/'")
+    page.next(2)
+    page.scroll_to("Clients")
+    page.next(2)
+    assert rows.first.inner_text().startswith("other") and rows.first.locator("a").get_attribute("href") == "#/client/other"
+    rows.first.locator("a").click()
+    page.next(2)
+    page.page.get_by_role("button", name="Pause …").wait_for()
+    assert page.complaints == []
+
+
+def test_a_reason_is_more_than_blanks(fed):  # noqa: F811
+    answer = "if (path.startsWith('/clients/')) { (window.ordered ??= []).push(JSON.parse(init.body).reason); return json(200, {}) }"
+    page = fed(2, 3, answer=answer, route="#/client/client-0000")
+    page.page.get_by_role("button", name="Pause …").click()
+    dialog = page.page.locator("dialog")
+    reason, go = dialog.get_by_label("Reason"), dialog.get_by_role("button", name="Pause", exact=True)
+    for blanks in ("", "   ", "\u00a0\u00a0"):
+        reason.fill(blanks)
+        go.click()
+        page.settle()
+        assert dialog.is_visible() and page.page.evaluate("window.ordered") is None
+    reason.fill("  runs away ")
+    go.click()
+    dialog.wait_for(state="hidden")
+    assert page.page.evaluate("ordered") == ["runs away"]
+    assert page.complaints == []

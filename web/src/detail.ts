@@ -7,7 +7,7 @@ import { modelLabel, targetName } from "./frame";
 import { GroupTable, stateText, sumsOf, type Member } from "./groups";
 import type { Orders } from "./orders";
 import type { Past } from "./past";
-import { budgetText, heldInVainShare } from "./clients";
+import { budgetText, heldInVainShare, isCountedTogether } from "./clients";
 import { RequestList, RequestView } from "./requests";
 import { stateOf, TargetList } from "./targets";
 import { heldInVain } from "./trouble";
@@ -159,6 +159,7 @@ class ClientView implements View {
   private limits: Rows<Limit>;
   private frame: Frame | null = null;
   private state = el("span", {});
+  private together = el("p", { class: "empty", hidden: true }, "Clients beyond the first 200 names are counted together here. Their calls are among the recent requests under their own names.");
   private actions: { node: HTMLElement; update(paused: boolean): void };
   private requests: RequestList;
 
@@ -173,13 +174,18 @@ class ClientView implements View {
     this.charts = new Charts("client", name, kClient, span);
     this.actions = orders.clientButtons(name);
     this.requests = new RequestList({ client: name });
-    this.node = el("div", {}, this.state, list, this.actions.node, this.facts.node, this.charts.node, this.requests.node);
+    this.node = el("div", {}, this.state, this.together, list, this.actions.node, this.facts.node, this.charts.node, this.requests.node);
   }
 
   update(frame: Frame): void {
     this.frame = frame;
     const client = frame.clients.find((one) => one.name === this.name);
     const paused = (frame.status.paused ?? []).filter((one) => one.client === this.name);
+    const together = isCountedTogether(this.name, client);
+    setHidden(this.together, !together);
+    setHidden(this.state, together);
+    setHidden(this.actions.node, together);
+    setHidden(this.requests.node, together);
     this.actions.update(paused.length > 0);
     setText(this.state, paused.length > 0 ? "paused" : "served");
     setClass(this.state, `state ${paused.length > 0 ? "warn" : "good"}`);

@@ -9,7 +9,7 @@ import { Past } from "./past";
 import { draw } from "./slices";
 import { listen, setKey } from "./stream";
 import { troubles, type Trouble } from "./trouble";
-import { clock, count, dateAndClock, plural } from "./words";
+import { clientName, clock, count, dateAndClock, plural } from "./words";
 
 const kTroubles = 8; // shown until all are asked for
 
@@ -159,7 +159,7 @@ function show(): void {
   setHidden(heading, next === null);
   if (next !== null) {
     const kind = next.kind === "region" ? "Region" : next.kind[0]!.toUpperCase() + next.kind.slice(1);
-    setText(heading, `${kind} ${next.name === "none" && next.kind === "client" ? "(no name)" : next.name}`);
+    setText(heading, `${kind} ${next.kind === "client" ? clientName(next.name) : next.name}`);
   }
   body.replaceChildren(view.node);
   if (moved) {

@@ -3,7 +3,7 @@ import { el, setHidden, setText } from "./dom";
 import type { Frame, Target } from "./frame";
 import { post } from "./stream";
 import { severalAccounts } from "./trouble";
-import { count, duration, plural } from "./words";
+import { clientName, count, duration, plural } from "./words";
 
 const kTimes: [string, string][] = [
   ["5m", "5 minutes"],
@@ -26,7 +26,9 @@ const kOrders: Order[] = [
   { verb: "open", label: "Open", title: "Open", effect: "Takes back close and drain, and keeps the target in use for this time, whatever the breaker finds." },
 ];
 
-const reasonField = (): HTMLInputElement => el("input", { id: "order-reason", required: true, maxlength: "200", autocomplete: "off" });
+// `required` takes blanks; weir logs those as no reason.
+const reasonField = (): HTMLInputElement =>
+  el("input", { id: "order-reason", required: true, pattern: ".*\\S.*", title: "Why the order is given, for the log", maxlength: "200", autocomplete: "off" });
 
 function timeAndReason(): { fields: Node[]; time: HTMLSelectElement; reason: HTMLInputElement } {
   const time = el("select", { id: "order-time" }, ...kTimes.map(([value, words]) => el("option", { value, selected: value === "15m" }, words)));
@@ -152,12 +154,12 @@ export class Orders {
   private pause(client: string): void {
     const { fields, time, reason } = timeAndReason();
     this.asking.ask(
-      `Pause client ${client}`,
+      `Pause client ${clientName(client)}`,
       "Weir refuses its calls with 429, those that wait included. Calls under way are not touched. The order is logged with its reason, and is gone after a restart.",
       fields,
       async () => {
         await post("/clients/pause", { client, for: time.value, reason: reason.value.trim() });
-        return `Client ${client}: order given to pause it.`;
+        return `Client ${clientName(client)}: order given to pause it.`;
       },
     );
   }
@@ -165,12 +167,12 @@ export class Orders {
   private resume(client: string): void {
     const reason = reasonField();
     this.asking.ask(
-      `Resume client ${client}`,
+      `Resume client ${clientName(client)}`,
       "Weir takes its calls again at once. The order is logged with its reason.",
       [el("label", { for: "order-reason" }, "Reason"), reason],
       async () => {
         await post("/clients/resume", { client, reason: reason.value.trim() });
-        return `Client ${client}: order given to resume it.`;
+        return `Client ${clientName(client)}: order given to resume it.`;
       },
     );
   }

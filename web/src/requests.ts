@@ -5,7 +5,7 @@ import type { Brief, Explanation, Recent } from "./frame";
 import { explanation, recent, Refused } from "./stream";
 import { Part } from "./slices";
 import { Table, type Cell } from "./table";
-import { clock, count, dateAndClock, latency, shortModel } from "./words";
+import { clientName, clock, count, dateAndClock, latency, shortModel } from "./words";
 
 const kEvery = 5_000;
 const kUnderWayEvery = 2_000;
@@ -112,7 +112,7 @@ export class RequestList {
         cells: [
           { text: one.id.slice(0, 10) },
           { text: clock(one.arrived_unix_ms) },
-          { text: one.client ?? "(no name)" },
+          { text: clientName(one.client) },
           { text: one.model === null ? "–" : shortModel(one.model) },
           { text: one.target_region === null ? "not sent" : one.target_region },
           outcomeOf(one),
@@ -216,7 +216,7 @@ export class RequestView implements View {
       const links = [
         ...(last?.region ? [el("a", { href: linkOf("account", last.account ?? "default") }, `Account ${last.account ?? "default"}`), el("a", { href: linkOf("region", last.region) }, last.region)] : []),
         ...(request.model ? [el("a", { href: linkOf("model", request.model) }, request.model)] : []),
-        el("a", { href: linkOf("client", request.client ?? "none") }, `Client ${request.client ?? "(no name)"}`),
+        el("a", { href: linkOf("client", request.client ?? "none") }, `Client ${clientName(request.client)}`),
       ];
       this.path.append(...links.flatMap((link, i) => (i === 0 ? [link] : [" / ", link])));
     }

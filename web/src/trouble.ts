@@ -2,7 +2,7 @@
 import type { Frame, Limit, Target } from "./frame";
 import { modelLabel, targetName } from "./frame";
 import type { Past } from "./past";
-import { count, duration, limitUnit, percent, plural, shortModel } from "./words";
+import { clientName, count, duration, limitUnit, percent, plural, shortModel } from "./words";
 
 export type Severity = "bad" | "warn" | "note";
 
@@ -178,7 +178,7 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
       key: `paused/${order.client}/${order.by}`,
       severity: "warn",
       words: () => [
-        `Client ${order.client} is paused by order of ${order.by === "operator" ? "an operator" : order.by}.`,
+        `Client ${clientName(order.client)} is paused by order of ${order.by === "operator" ? "an operator" : order.by}.`,
         `Its calls are refused for ${duration(order.seconds_left)} more.${order.reason === "" ? "" : ` Reason: ${order.reason}.`}`,
       ],
       link: `#/client/${encodeURIComponent(order.client)}`,

@@ -63,6 +63,9 @@ export function dateAndClock(ms: number): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clock(ms)}`;
 }
 
+/** Calls without a client's name are counted as the client "none". */
+export const clientName = (name: string | null): string => (name === null || name === "" || name === "none" ? "(no name)" : name);
+
 /** "requests a minute"; the window is shorter in tests. */
 export function limitUnit(kind: string, windowSeconds: number): string {
   const window = windowSeconds === 60 ? "a minute" : `in ${duration(windowSeconds)}`;
