@@ -149,3 +149,32 @@ def test_a_reason_is_more_than_blanks(fed):  # noqa: F811
     dialog.wait_for(state="hidden")
     assert page.page.evaluate("ordered") == ["runs away"]
     assert page.complaints == []
+
+
+LOCKED = """
+  if (path === '/events' && new Headers(init.headers).get('Authorization') !== 'Bearer sesame-key') {
+    window.asked = (window.asked ?? 0) + 1;
+    return json(401, { message: 'weir: the admin key is needed' });
+  }
+"""
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_key_that_no_header_can_carry_is_refused(fed, kept):  # noqa: F811
+    pasted = "sesame\u2011key"
+    page = fed(2, 3, answer=LOCKED, listens=False, before=f"sessionStorage.setItem('weir-admin-key', '{pasted}')" if kept else "")
+    field, problem = page.page.get_by_label("Key"), page.page.get_by_text("Weir does not take this key.")
+    if not kept:
+        field.wait_for()
+        assert not problem.is_visible()
+        field.fill(pasted)
+        field.press("Enter")
+    problem.wait_for()
+    assert field.is_visible() and field.input_value() == ""
+    assert page.page.evaluate("sessionStorage.length") == 0
+    assert page.page.locator(".live").inner_text() == "Waiting for the admin key"
+    field.fill("sesame-key")
+    field.press("Enter")
+    page.begin()
+    assert not field.is_visible() and page.page.locator(".target").count() == 2
+    assert page.complaints == []
