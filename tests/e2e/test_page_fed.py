@@ -178,3 +178,25 @@ def test_a_key_that_no_header_can_carry_is_refused(fed, kept):  # noqa: F811
     page.begin()
     assert not field.is_visible() and page.page.locator(".target").count() == 2
     assert page.complaints == []
+
+
+WAITS = """
+  const url = new URL(path, location.href);
+  if (url.pathname === '/requests') {
+    const one = { arrived_unix_ms: 1790000000000, client: 'chat', operation: 'Converse', model: 'm', target_account: 'default', target_region: 'us-east-1', target_model: 'm', outcome: 'throttled', status: 429, error: null, reason: 'quota', attempts: 1, first_content_ms: null, total_ms: 2000 };
+    return json(200, { requests: [0, 0.3, 0.7, 99, 100].map((queued_ms, n) => ({ ...one, id: String(n), queued_ms })), complete: true, looked_at: 5 });
+  }
+"""
+
+
+def test_no_wait_is_0_ms(fed):  # noqa: F811
+    page = fed(2, 3, answer=WAITS, change="frame.latency[0].first_token.half = 0; frame.latency[0].request.half = 0.0001")
+    page.scroll_to("Latency, last minute")
+    page.next(2)
+    cells = page.page.get_by_role("region", name="Latency by model").locator("tbody tr").first.locator("td").all_inner_texts()
+    assert cells[1:5] == ["< 1 ms", "9.0 s", "0 ms", "2.0 s"]
+    page.scroll_to("Recent requests")
+    page.settle()
+    waits = page.page.get_by_role("region", name="Recent requests").locator("tbody td:nth-child(8)").all_inner_texts()
+    assert waits == ["0 ms", "< 1 ms", "1 ms", "99 ms", "0.1 s"]
+    assert page.complaints == []
