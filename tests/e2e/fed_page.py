@@ -1,5 +1,6 @@
 """The admin port's page without weir: a scripted stream of frames feeds it, as fast as it can draw them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,11 @@ class Fed:
     def rush(self, seconds):
         """So many frames, one each animation frame: faster than they can be drawn."""
         return self.page.evaluate("n => feed.rush(n)", seconds)
+
+    def picture(self, name):
+        folder = os.environ.get("WEIR_PICTURES")
+        if folder:
+            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
     def settle(self):
         """Until it has drawn what came near when it was scrolled."""

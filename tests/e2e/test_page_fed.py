@@ -200,3 +200,52 @@ def test_no_wait_is_0_ms(fed):  # noqa: F811
     waits = page.page.get_by_role("region", name="Recent requests").locator("tbody td:nth-child(8)").all_inner_texts()
     assert waits == ["0 ms", "< 1 ms", "1 ms", "99 ms", "0.1 s"]
     assert page.complaints == []
+
+
+# Where the labels of charts begin, in pixels of their canvas: what is left of 0 is cut off.
+LABELS = """
+  window.labels = {};
+  const fillText = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    if (this.textAlign === 'right') {
+      labels[text] = this.getTransform().e + x - this.measureText(text).width;
+    }
+    return fillText.call(this, text, x, y);
+  }
+"""
+
+LARGE_HISTORY = """
+  const url = new URL(path, location.href);
+  if (url.pathname === '/history') {
+    const columns = ['tokens_used', 'tokens_reserved', 'tokens_limit', 'requests_used', 'requests_limit', 'breaker'];
+    const most = { tokens_used: window.large, tokens_limit: window.large, requests_used: 90 };
+    const values = columns.map((name) => Array.from({ length: 720 }, (_, n) => name === 'breaker' ? 1 : Math.round((most[name] ?? 100) * (0.5 + 0.5 * Math.sin(n / 30)))));
+    return json(200, { kind: 'target', name: '', span: url.searchParams.get('span'), step_seconds: 5, end: 1790000000, columns, values });
+  }
+"""
+
+
+@pytest.mark.parametrize("screen", [{}, {"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2}], ids=["light", "dark", "phone"])
+def test_no_label_of_an_axis_is_cut(fed, screen):  # noqa: F811
+    route = "#/target/default%2Fus-west-2%2Fus.anthropic.claude-1-20250101-v1:0"
+    page = fed(2, 3, before=LABELS + "; window.large = 450000", answer=LARGE_HISTORY, route=route, **screen)
+    tokens = page.page.locator("figure", has_text="Tokens of the window")
+
+    def plot_left():
+        return tokens.locator(".u-over").evaluate("node => node.offsetLeft")
+
+    for large, one_of in ((450_000, ["400,000"]), (600, ["400", "500"]), (45_000_000, ["40,000,000"])):
+        page.page.evaluate("large => { window.large = large; labels = {} }", large)
+        page.page.locator("[data-span=day]" if large == 600 else "[data-span=hour]").click()
+        tokens.scroll_into_view_if_needed()  # the click has scrolled away from it
+        page.page.wait_for_function("wanted => wanted.some((label) => label in labels)", arg=one_of)
+        page.settle()
+        page.picture(f"axis-{large}-{screen.get('color_scheme', len(screen))}")
+        assert min(page.page.evaluate("Object.values(labels)")) >= 0, page.page.evaluate("labels")
+        assert large != 600 or plot_left() == 58, "as wide as ever"
+        assert plot_left() <= 0.4 * tokens.evaluate("node => node.clientWidth")
+    breaker = page.page.locator("figure", has_text="Breaker")
+    breaker.scroll_into_view_if_needed()
+    page.page.wait_for_function("'half-open' in labels")
+    assert page.page.evaluate("labels['half-open']") >= 0
+    assert page.complaints == []
