@@ -249,3 +249,44 @@ def test_no_label_of_an_axis_is_cut(fed, screen):  # noqa: F811
     page.page.wait_for_function("'half-open' in labels")
     assert page.page.evaluate("labels['half-open']") >= 0
     assert page.complaints == []
+
+
+HAPPENED = """
+  const url = new URL(path, location.href);
+  if (url.pathname === '/requests') {
+    const one = { arrived_unix_ms: 1790000000000, client: 'chat', operation: 'Converse', model: 'm', target_account: 'default', target_region: 'us-east-1', target_model: 'm', outcome: 'ok', status: 200, error: null, reason: null, attempts: 1, queued_ms: 0, first_content_ms: null, total_ms: 2000 };
+    const requests = [{ queued_ms: 40 }, { attempts: 3 }, { queued_ms: 40, attempts: 2 }, {}, { outcome: 'throttled', reason: 'daily_quota' }, { outcome: 'server_error', error: 'InternalServerException' }];
+    return json(200, { requests: requests.map((more, n) => ({ ...one, ...more, id: String(n) })), complete: true, looked_at: 6 });
+  }
+"""
+
+
+def test_recent_requests_say_why_they_are_listed(fed):  # noqa: F811
+    page = fed(2, 3, answer=HAPPENED)
+    page.scroll_to("Recent requests")
+    page.settle()
+    page.picture("requests")
+    assert page.page.get_by_label("Requests", exact=True).locator("option").first.inner_text() == "that waited, failed, were refused or went elsewhere"
+    outcomes = page.page.get_by_role("region", name="Recent requests").locator("tbody td:nth-child(6)")
+    others = ["throttled: daily quota", "server error: InternalServerException"]
+    assert outcomes.all_inner_texts() == ["ok: waited", "ok: 3 attempts", "ok: waited, 2 attempts", "ok: by another target than the first", *others]
+    # Among all requests one of which there is nothing to tell may have gone to its first target.
+    page.page.get_by_label("Requests", exact=True).select_option("all")
+    page.page.get_by_role("cell", name="ok", exact=True).wait_for()
+    assert outcomes.all_inner_texts() == ["ok: waited", "ok: 3 attempts", "ok: waited, 2 attempts", "ok", *others]
+    assert page.complaints == []
+
+
+def test_a_screen_reader_is_not_told_the_time(fed):  # noqa: F811
+    page = fed(2, 3)
+    page.page.evaluate(
+        "window.told = 0; for (const region of document.querySelectorAll('[role=status], [role=alert], [aria-live]')) "
+        "new MutationObserver(() => { told += 1 }).observe(region, { subtree: true, childList: true, characterData: true })"
+    )
+    time = page.page.locator("header .time")
+    before = time.inner_text()
+    page.next(5)
+    assert time.inner_text() != before
+    assert page.page.evaluate("told") == 0
+    assert page.page.locator(".live").inner_text() == "Live"
+    assert page.complaints == []
