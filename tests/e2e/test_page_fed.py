@@ -290,3 +290,19 @@ def test_a_screen_reader_is_not_told_the_time(fed):  # noqa: F811
     assert page.page.evaluate("told") == 0
     assert page.page.locator(".live").inner_text() == "Live"
     assert page.complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 1000, 640, 360])
+def test_nothing_is_wider_than_the_screen(fed, width):  # noqa: F811
+    page = fed(5, 5, change=THREE_OF_A_MODEL, answer=HAPPENED, viewport={"width": width, "height": 900})
+    for heading in ("Targets", "Regions", "Clients", "Recent requests"):
+        page.scroll_to(heading)
+        page.next(2)
+        assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), heading
+
+
+def test_the_name_of_a_link_has_what_it_shows(fed):  # noqa: F811
+    page = fed(5, 5, change=THREE_OF_A_MODEL)
+    links = page.page.locator(".target a").evaluate_all("links => links.map((link) => [link.textContent, link.ariaLabel])")
+    model = "batch/us-east-1/us.anthropic.claude-0-20250101-v1:0"
+    assert [name for text, name in links if "batch · us-east-1" in text and "claude-0" in name] == [model, f"batch · us-east-1 · flex: {model}/flex", f"batch · us-east-1 · mantle: {model}/mantle"]

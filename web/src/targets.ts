@@ -112,12 +112,15 @@ class TargetRow implements Row<Target> {
     if (this.name !== name) {
       this.name = name;
       setText(this.model, shortModel(target.model));
-      setAttribute(this.link, "aria-label", name);
       setAttribute(this.link, "href", linkTo(target));
       setAttribute(this.link, "title", name);
       setAttribute(this.node, "data-target", name);
     }
-    setText(this.link, [...(this.list.accounts ? [account] : []), region, ...tierAndEndpoint(target)].join(" · "));
+    const more = tierAndEndpoint(target);
+    const text = [...(this.list.accounts ? [account] : []), region, ...more].join(" · ");
+    setText(this.link, text);
+    // What is seen has to be part of what is said: the name has tier and endpoint in another place.
+    setAttribute(this.link, "aria-label", more.length > 0 ? `${text}: ${name}` : name);
     const state = stateOf(target);
     setText(this.state, state.word);
     setClass(this.state, `state ${state.severity}`);
