@@ -487,7 +487,7 @@ def test_many_targets_and_clients_stay_light(start, look):
             return figures()["JSHeapUsedSize"]
 
         seen.page.evaluate(
-            "window.seconds = 0; new MutationObserver(() => { seconds += 1 }).observe(document.querySelector('.live'), {childList: true, characterData: true, subtree: true})"
+            "window.seconds = 0; new MutationObserver(() => { seconds += 1 }).observe(document.querySelector('.time'), {childList: true, characterData: true, subtree: true})"
         )
         before = figures()
         seen.until("() => seconds >= 10")

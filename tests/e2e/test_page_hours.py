@@ -1,22 +1,9 @@
 """The page over an hour and under many targets, from a scripted stream of frames: what a real gateway would take an hour for."""
 
 import pytest
-from fed_page import Fed
+from fed_page import fed  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
-
-
-@pytest.fixture
-def fed(chromium):
-    seen = []
-
-    def make(*world, **more):
-        seen.append(Fed(chromium, *world, **more))
-        return seen[-1]
-
-    yield make
-    for one in seen:
-        one.context.close()
 
 
 def test_an_hour_open_does_not_grow(fed):

@@ -30,6 +30,20 @@ const kHeight = 132; // pixels, as in the style
 const kShortest = 60; // points: five minutes or five hours
 const kWhole = Array.from({ length: 15 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
+const kFont = "12px system-ui, sans-serif";
+const kNarrowAxis = 58; // pixels: charts of small figures begin at the same place
+const kWideAxis = 0.4; // of the chart
+const kBesideLabel = 16; // pixels of an axis for its ticks and the gap between them and the labels
+
+const ruler = document.createElement("canvas").getContext("2d")!;
+
+/** Of the axis with these labels, none of which may be cut. */
+function axisWidth(labels: string[], chart: number): number {
+  ruler.font = kFont;
+  const widest = Math.max(0, ...labels.map((label) => ruler.measureText(label).width));
+  return Math.min(Math.max(kNarrowAxis, Math.ceil(widest) + kBesideLabel), Math.round(kWideAxis * chart));
+}
+
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
 const colors = new Map<string, string>();
@@ -150,7 +164,7 @@ export class Chart {
   }
 
   private made(width: number): uPlot {
-    const axis = { stroke: color("--soft"), grid: { stroke: color("--rule"), width: 1 }, ticks: { stroke: color("--rule"), width: 1 }, font: "12px system-ui, sans-serif" };
+    const axis = { stroke: color("--soft"), grid: { stroke: color("--rule"), width: 1 }, ticks: { stroke: color("--rule"), width: 1 }, font: kFont };
     const { words } = this.options;
     return new uPlot(
       {
@@ -167,7 +181,7 @@ export class Chart {
           { ...axis, values: (_, splits) => splits.map((at) => clock(at * 1000).slice(0, 5)), size: 28, space: 64 },
           {
             ...axis,
-            size: words ? 74 : 58,
+            size: (plot, labels) => axisWidth(labels ?? [], plot.width),
             space: words ? 20 : 30,
             ...(this.options.whole ? { incrs: kWhole } : {}),
             values: (_, splits) => splits.map((value) => (words ? (words.find(([at]) => at === value)?.[1] ?? "") : this.options.format(value))),

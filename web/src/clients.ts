@@ -4,11 +4,12 @@ import type { BudgetStanding, Client, Frame } from "./frame";
 import type { Past } from "./past";
 import { Part } from "./slices";
 import { Table } from "./table";
-import { byName, count, dollars, percent, perSecond } from "./words";
+import { byName, clientName, count, dollars, percent, perSecond } from "./words";
 
 const kShown = 30;
 
-const clientName = (name: string): string => (name === "none" || name === "" ? "(no name)" : name);
+/** Names beyond the first 200 are counted together as "other", which nobody can look into or pause. */
+export const isCountedTogether = (name: string, client: Client | undefined): boolean => name === "other" && client?.share === undefined;
 
 /** The clients of a frame whose names fit, with the quota tokens of the last minute: of each, and of all together. */
 interface Sorted {
@@ -91,7 +92,7 @@ export class ClientList {
         const rates = this.past.clientRates(client.name);
         return {
           key: client.name,
-          link: `#/client/${encodeURIComponent(client.name)}`,
+          link: isCountedTogether(client.name, client) ? undefined : `#/client/${encodeURIComponent(client.name)}`,
           cells: [
             { text: clientName(client.name) },
             paused.has(client.name) ? { text: `${client.priority ? `${client.priority}, ` : ""}paused`, severity: "warn" } : { text: client.priority ?? "–" },

@@ -3,11 +3,11 @@ import { Bar } from "./bar";
 import { Charts, kClient, kModel, kTarget } from "./charts";
 import { el, Rows, setClass, setHidden, setText } from "./dom";
 import type { Budget, Frame, Limit, Quantiles, Target } from "./frame";
-import { targetName } from "./frame";
+import { modelLabel, targetName } from "./frame";
 import { GroupTable, stateText, sumsOf, type Member } from "./groups";
 import type { Orders } from "./orders";
 import type { Past } from "./past";
-import { budgetText, heldInVainShare } from "./clients";
+import { budgetText, heldInVainShare, isCountedTogether } from "./clients";
 import { RequestList, RequestView } from "./requests";
 import { stateOf, TargetList } from "./targets";
 import { heldInVain } from "./trouble";
@@ -87,7 +87,7 @@ class TargetView implements View {
     const list = el("div", { class: "bars wide" });
     this.limits = bars(list, () => this.frame!, (limit) => heldInVain(this.target!, limit));
     this.charts = new Charts("target", name, kTarget, span);
-    this.actions = orders.buttons(() => this.target);
+    this.actions = orders.buttons(() => this.target, () => this.frame!);
     this.requests = new RequestList(partsOf(name));
     this.node = el("div", {}, this.path, this.gone, this.state, list, this.actions, this.facts.node, this.charts.node, this.requests.node);
   }
@@ -121,7 +121,7 @@ class TargetView implements View {
       ["429", `${perSecond(rates.throttled)} a second`],
       ["503 and overload", `${perSecond(rates.unavailable)} a second`],
       ["Other failures", `${perSecond(rates.failed)} a second`],
-      ...latencyFacts(frame, target.model),
+      ...latencyFacts(frame, modelLabel(target)),
       ["Mean time of an answer", target.mean_service_seconds > 0 ? latency(target.mean_service_seconds) : "not known yet"],
       ["max_tokens that callers ask for", tokens.mean_asked > 0 ? `${count(tokens.mean_asked)} on average${tokens.enough > 0 ? `; ${count(tokens.enough)} are enough` : ""}` : "not known yet"],
       ["Usable part of the token quota", percent(tokens.usable_share)],
@@ -159,6 +159,7 @@ class ClientView implements View {
   private limits: Rows<Limit>;
   private frame: Frame | null = null;
   private state = el("span", {});
+  private together = el("p", { class: "empty", hidden: true }, "Clients beyond the first 200 names are counted together here. Their calls are among the recent requests under their own names.");
   private actions: { node: HTMLElement; update(paused: boolean): void };
   private requests: RequestList;
 
@@ -173,13 +174,18 @@ class ClientView implements View {
     this.charts = new Charts("client", name, kClient, span);
     this.actions = orders.clientButtons(name);
     this.requests = new RequestList({ client: name });
-    this.node = el("div", {}, this.state, list, this.actions.node, this.facts.node, this.charts.node, this.requests.node);
+    this.node = el("div", {}, this.state, this.together, list, this.actions.node, this.facts.node, this.charts.node, this.requests.node);
   }
 
   update(frame: Frame): void {
     this.frame = frame;
     const client = frame.clients.find((one) => one.name === this.name);
     const paused = (frame.status.paused ?? []).filter((one) => one.client === this.name);
+    const together = isCountedTogether(this.name, client);
+    setHidden(this.together, !together);
+    setHidden(this.state, together);
+    setHidden(this.actions.node, together);
+    setHidden(this.requests.node, together);
     this.actions.update(paused.length > 0);
     setText(this.state, paused.length > 0 ? "paused" : "served");
     setClass(this.state, `state ${paused.length > 0 ? "warn" : "good"}`);
@@ -230,18 +236,19 @@ class GroupView implements View {
   readonly node: HTMLElement;
   private facts = new Facts();
   private list: TargetList;
-  private charts: Charts | null;
+  private charts: Charts | null = null;
+  private chartsPlace = el("div", {});
+  private charted = "";
   private parts: GroupTable[];
   private requests: RequestList;
 
   constructor(
     private route: Route,
     private past: Past,
-    span: string,
+    private chosenSpan: string,
   ) {
     const kind = route.kind as Member;
     this.list = new TargetList(past);
-    this.charts = kind === "model" ? new Charts("model", route.name, kModel, span) : null;
     this.parts = kDown[kind].map((member) => new GroupTable(member, past));
     this.requests = new RequestList({ [kind]: route.name });
     this.node = el(
@@ -250,18 +257,24 @@ class GroupView implements View {
       this.facts.node,
       this.list.node,
       ...this.parts.map((part) => part.node),
-      ...(this.charts ? [this.charts.node] : []),
+      this.chartsPlace,
       this.requests.node,
     );
   }
 
   update(frame: Frame): void {
     const { kind, name } = this.route;
-    const targets = frame.status.targets.filter((target) => target[kind as Member] === name);
+    // A link from latencies has the label of a model whose targets have an ARN.
+    const targets = frame.status.targets.filter((target) => target[kind as Member] === name || (kind === "model" && modelLabel(target) === name));
+    const label = targets[0] === undefined ? name : modelLabel(targets[0]);
+    if (kind === "model") {
+      this.chart(label);
+    }
     this.list.update(frame, targets);
     this.parts.forEach((part) => part.update(targets));
     const sums = sumsOf(targets, this.past);
-    const waiting = frame.status.waiting.filter((one) => kind === "model" && one.model === name);
+    const models = new Set([name, ...targets.map((target) => target.model)]);
+    const waiting = frame.status.waiting.filter((one) => kind === "model" && models.has(one.model));
     this.facts.show([
       ["Targets", `${count(sums.targets)}, ${stateText(sums)}`],
       ["Calls in flight", count(sums.inFlight)],
@@ -270,11 +283,22 @@ class GroupView implements View {
       ["429", `${perSecond(sums.throttled)} a second`],
       ["503 and overload", `${perSecond(sums.unavailable)} a second`],
       ["Other failures", `${perSecond(sums.failed)} a second`],
-      ...(kind === "model" ? latencyFacts(frame, name) : []),
+      ...(kind === "model" ? latencyFacts(frame, label) : []),
     ]);
   }
 
+  /** Histories have the label too, which the first frame tells. */
+  private chart(label: string): void {
+    if (label !== this.charted) {
+      this.charted = label;
+      this.charts?.close();
+      this.charts = new Charts("model", label, kModel, this.chosenSpan);
+      this.chartsPlace.append(this.charts.node);
+    }
+  }
+
   span(span: string): void {
+    this.chosenSpan = span;
     this.charts?.show(span);
   }
 

@@ -16,6 +16,8 @@ export interface Target {
   account: string;
   region: string;
   model: string;
+  /** As counts and latencies name the model: modelLabel(). */
+  model_label?: string;
   endpoint: string;
   tier: string | null;
   breaker: "closed" | "half-open" | "open";
@@ -128,7 +130,7 @@ export interface Frame {
   streams: number;
   store: { joined: boolean; instances: number } | null;
   clients: Client[];
-  unused: Pick<Target, "account" | "region" | "model" | "endpoint" | "tier" | "limits">[];
+  unused: Pick<Target, "account" | "region" | "model" | "model_label" | "endpoint" | "tier" | "limits">[];
   counts: {
     outcomes: Counts;
     refusals: Counts;
@@ -161,6 +163,9 @@ export interface History {
   columns: string[];
   values: (number | null)[][];
 }
+
+/** Counts, flows and latencies have the labels of metrics, where the ARN of a profile is only its last part. */
+export const modelLabel = (one: Pick<Target, "model" | "model_label">): string => one.model_label ?? one.model;
 
 const names = new WeakMap<Target, string>();
 

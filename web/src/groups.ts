@@ -1,7 +1,7 @@
 // Targets added up: by account, Region or model.
 import { linkOf } from "./detail";
 import type { Target } from "./frame";
-import type { Past, TargetRates } from "./past";
+import { attemptKey, type Past, type TargetRates } from "./past";
 import { Part } from "./slices";
 import { Table } from "./table";
 import { stateOf } from "./targets";
@@ -28,7 +28,7 @@ export function sumsOf(targets: readonly Target[], past: Past): Sums {
     const { severity } = stateOf(target);
     sums.bad += severity === "bad" ? 1 : 0;
     sums.warn += severity === "warn" ? 1 : 0;
-    const key = `${target.account}/${target.region}/${target.model}`;
+    const key = attemptKey(target);
     if (counted.has(key)) {
       continue;
     }

@@ -9,7 +9,7 @@ import { Past } from "./past";
 import { draw } from "./slices";
 import { listen, setKey } from "./stream";
 import { troubles, type Trouble } from "./trouble";
-import { clock, count, dateAndClock, plural } from "./words";
+import { clientName, clock, count, dateAndClock, plural } from "./words";
 
 const kTroubles = 8; // shown until all are asked for
 
@@ -22,6 +22,8 @@ let allTroubles = false;
 let lostSince = 0; // 0: connected
 
 const live = el("span", { class: "live wait", role: "status" }, "Connecting");
+// Beside the status and not in it: a screen reader would tell the time every second.
+const time = el("span", { class: "time" });
 const facts = el("span", { class: "head-facts" });
 const said = el("p", { class: "said", role: "status", hidden: true });
 const orders = new Orders((text) => {
@@ -119,7 +121,8 @@ function render(): void {
 
 function showHead(frame: Frame): void {
   if (lostSince === 0) {
-    setText(live, `Live, ${clock(frame.time_ms)}`);
+    setText(live, "Live");
+    setText(time, clock(frame.time_ms));
     setClass(live, "live");
     document.body.classList.remove("stale");
   }
@@ -159,7 +162,7 @@ function show(): void {
   setHidden(heading, next === null);
   if (next !== null) {
     const kind = next.kind === "region" ? "Region" : next.kind[0]!.toUpperCase() + next.kind.slice(1);
-    setText(heading, `${kind} ${next.name === "none" && next.kind === "client" ? "(no name)" : next.name}`);
+    setText(heading, `${kind} ${next.kind === "client" ? clientName(next.name) : next.name}`);
   }
   body.replaceChildren(view.node);
   if (moved) {
@@ -180,11 +183,13 @@ function start(): void {
     lost(why) {
       lostSince ||= Date.now();
       setText(live, `${why} No figures since ${clock(lostSince)}; trying again.`);
+      setText(time, "");
       setClass(live, "live lost");
       document.body.classList.add("stale");
     },
     needsKey(wrong) {
       setText(live, "Waiting for the admin key");
+      setText(time, "");
       setClass(live, "live wait");
       setHidden(keyForm, false);
       setHidden(keyProblem, !wrong);
@@ -199,7 +204,7 @@ document.getElementById("page")!.append(
     "header",
     {},
     el("a", { class: "brand", href: "#/" }, "weir"),
-    live,
+    el("span", {}, live, time),
     facts,
     el("span", { class: "controls" }, el("span", { class: "spans", role: "group", "aria-label": "Time of the charts" }, ...spans), reload),
   ),

@@ -1,8 +1,9 @@
 // What an operator can do from here: close, drain or open a target, pause a client for a time; reload.
 import { el, setHidden, setText } from "./dom";
-import type { Target } from "./frame";
-import { targetName } from "./frame";
+import type { Frame, Target } from "./frame";
 import { post } from "./stream";
+import { severalAccounts } from "./trouble";
+import { clientName, count, duration, plural } from "./words";
 
 const kTimes: [string, string][] = [
   ["5m", "5 minutes"],
@@ -25,7 +26,9 @@ const kOrders: Order[] = [
   { verb: "open", label: "Open", title: "Open", effect: "Takes back close and drain, and keeps the target in use for this time, whatever the breaker finds." },
 ];
 
-const reasonField = (): HTMLInputElement => el("input", { id: "order-reason", required: true, maxlength: "200", autocomplete: "off" });
+// `required` takes blanks; weir logs those as no reason.
+const reasonField = (): HTMLInputElement =>
+  el("input", { id: "order-reason", required: true, pattern: ".*\\S.*", title: "Why the order is given, for the log", maxlength: "200", autocomplete: "off" });
 
 function timeAndReason(): { fields: Node[]; time: HTMLSelectElement; reason: HTMLInputElement } {
   const time = el("select", { id: "order-time" }, ...kTimes.map(([value, words]) => el("option", { value, selected: value === "15m" }, words)));
@@ -38,6 +41,7 @@ class Asking {
   readonly dialog = el("dialog", { "aria-labelledby": "asking-title" });
   private title = el("h2", { id: "asking-title" });
   private text = el("p", {});
+  private more = el("div", {});
   private fields = el("div", { class: "fields" });
   private problem = el("p", { class: "problem", role: "alert", hidden: true });
   private go = el("button", { type: "submit", class: "primary" });
@@ -55,6 +59,7 @@ class Asking {
       },
       this.title,
       this.text,
+      this.more,
       this.fields,
       this.problem,
       el("div", { class: "buttons" }, el("button", { type: "button", click: () => this.dialog.close() }, "Cancel"), this.go),
@@ -62,9 +67,10 @@ class Asking {
     this.dialog.append(form);
   }
 
-  ask(title: string, text: string, fields: Node[], send: () => Promise<string>): void {
+  ask(title: string, text: string, fields: Node[], send: () => Promise<string>, more: Node[] = []): void {
     setText(this.title, title);
     setText(this.text, text);
+    this.more.replaceChildren(...more);
     setText(this.go, title.split(" ")[0]!);
     this.fields.replaceChildren(...fields);
     setHidden(this.problem, true);
@@ -87,6 +93,32 @@ class Asking {
   }
 }
 
+/** The answer to an order for targets. */
+interface Ordered {
+  seconds: number | null;
+  targets: unknown[];
+  /** A wider order that applies again when this one is over. */
+  afterwards?: { held: "closed" | "drain"; seconds: number } | null;
+}
+
+function afterwardsText({ seconds, afterwards }: Ordered, several: boolean): string {
+  if (!afterwards || afterwards.seconds <= (seconds ?? 0)) {
+    return "";
+  }
+  const left = duration(afterwards.seconds - (seconds ?? 0));
+  return ` Afterwards a wider order ${afterwards.held === "closed" ? "closes" : "drains"} ${several ? "them" : "it"} again, for another ${left}.`;
+}
+
+/** An order knows account, Region and model alone: it is for every endpoint and tier there. */
+function meantBy(target: Target, frame: Frame): Node[] {
+  const meant = frame.status.targets.filter((one) => one.account === target.account && one.region === target.region && one.model === target.model);
+  const where = `of this model in this Region${severalAccounts(frame) ? ` and account ${target.account}` : ""}`;
+  return [
+    el("p", {}, meant.length === 1 ? `The order is for the one target ${where}:` : `The order is for all ${count(meant.length)} targets ${where}, not for one of them alone:`),
+    el("ul", { class: "meant" }, ...meant.map((one) => el("li", {}, `endpoint ${one.endpoint}, tier ${one.tier ?? "as in the call"}`))),
+  ];
+}
+
 export class Orders {
   private asking: Asking;
   readonly dialog: HTMLElement;
@@ -96,12 +128,12 @@ export class Orders {
     this.dialog = this.asking.dialog;
   }
 
-  buttons(target: () => Target | null): HTMLElement {
+  buttons(target: () => Target | null, frame: () => Frame): HTMLElement {
     return el(
       "div",
       { class: "buttons" },
       ...kOrders.map((order) =>
-        el("button", { type: "button", click: () => { const now = target(); if (now) this.order(order, now); } }, `${order.label} …`),
+        el("button", { type: "button", click: () => { const now = target(); if (now) this.order(order, now, frame()); } }, `${order.label} …`),
       ),
     );
   }
@@ -122,12 +154,12 @@ export class Orders {
   private pause(client: string): void {
     const { fields, time, reason } = timeAndReason();
     this.asking.ask(
-      `Pause client ${client}`,
+      `Pause client ${clientName(client)}`,
       "Weir refuses its calls with 429, those that wait included. Calls under way are not touched. The order is logged with its reason, and is gone after a restart.",
       fields,
       async () => {
         await post("/clients/pause", { client, for: time.value, reason: reason.value.trim() });
-        return `Client ${client}: order given to pause it.`;
+        return `Client ${clientName(client)}: order given to pause it.`;
       },
     );
   }
@@ -135,32 +167,34 @@ export class Orders {
   private resume(client: string): void {
     const reason = reasonField();
     this.asking.ask(
-      `Resume client ${client}`,
+      `Resume client ${clientName(client)}`,
       "Weir takes its calls again at once. The order is logged with its reason.",
       [el("label", { for: "order-reason" }, "Reason"), reason],
       async () => {
         await post("/clients/resume", { client, reason: reason.value.trim() });
-        return `Client ${client}: order given to resume it.`;
+        return `Client ${clientName(client)}: order given to resume it.`;
       },
     );
   }
 
-  private order(order: Order, target: Target): void {
+  private order(order: Order, target: Target, frame: Frame): void {
     const { fields, time, reason } = timeAndReason();
     this.asking.ask(
       `${order.title} ${target.region} · ${target.model}`,
       `${order.effect} The order is logged with its reason, and is gone after a restart.`,
       fields,
       async () => {
-        await post(`/targets/${order.verb}`, {
+        const answer = (await post(`/targets/${order.verb}`, {
           account: target.account,
           region: target.region,
           model: target.model,
           for: time.value,
           reason: reason.value.trim(),
-        });
-        return `${targetName(target)}: order given to ${order.verb} it.`;
+        })) as Ordered;
+        const several = answer.targets.length > 1;
+        return `Order given to ${order.verb} ${several ? `${plural(answer.targets.length, "target")} of ` : ""}${target.region} · ${target.model}.${afterwardsText(answer, several)}`;
       },
+      meantBy(target, frame),
     );
   }
 

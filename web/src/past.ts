@@ -1,5 +1,6 @@
 // The frames of the last minute, and what happened within it.
 import type { Client, Counts, Flow, Frame, Target } from "./frame";
+import { modelLabel } from "./frame";
 
 const kSpacing = 9_500; // ms between frames that are kept
 const kLongest = 60_000;
@@ -20,8 +21,9 @@ export interface TargetRates {
   failed: number;
 }
 
-const attemptKey = (one: { account: string; region: string; model: string }): string =>
-  `${one.account}/${one.region}/${one.model}`;
+/** Of a target and of its attempts alike. */
+export const attemptKey = (one: Pick<Target, "account" | "region" | "model" | "model_label">): string =>
+  `${one.account}/${one.region}/${modelLabel(one)}`;
 
 export const flowKey = (flow: Flow): string =>
   `${flow.from_region}/${flow.from_model}>${flow.to_region}/${flow.to_model}`;

@@ -5,25 +5,32 @@ import type { Brief, Explanation, Recent } from "./frame";
 import { explanation, recent, Refused } from "./stream";
 import { Part } from "./slices";
 import { Table, type Cell } from "./table";
-import { clock, count, dateAndClock, latency, shortModel } from "./words";
+import { clientName, clock, count, dateAndClock, latency, shortModel } from "./words";
 
 const kEvery = 5_000;
 const kUnderWayEvery = 2_000;
 
 const kWhich: [string, string][] = [
-  ["", "that waited, failed or were refused"],
+  ["", "that waited, failed, were refused or went elsewhere"],
   ["under_way", "that are under way"],
   ["all", "of all kinds"],
 ];
 
 const time = (ms: number | null): string => (ms === null ? "–" : latency(ms / 1000));
 
-function outcomeOf(one: Brief): Cell {
+/** Why one that was answered is listed. `eventful`: in a list of those to which something happened. */
+function happened(one: Brief, eventful: boolean): string {
+  const what = [...((one.queued_ms ?? 0) > 0 ? ["waited"] : []), ...(one.attempts > 1 ? [`${count(one.attempts)} attempts`] : [])];
+  // Weir lists it for one of these, and does not say which was its first target.
+  return what.length === 0 && eventful ? "by another target than the first" : what.join(", ");
+}
+
+function outcomeOf(one: Brief, eventful: boolean): Cell {
   if (one.outcome === null) {
     return { text: "under way" };
   }
   const words = one.outcome.replaceAll("_", " ");
-  const more = one.reason ?? (one.outcome === "ok" ? null : one.error);
+  const more = one.outcome === "ok" ? happened(one, eventful) : (one.reason ?? one.error);
   return {
     text: more ? `${words}: ${more.replaceAll("_", " ")}` : words,
     severity: one.outcome === "ok" ? undefined : one.outcome === "client_error" || one.outcome === "cancelled" ? "warn" : "bad",
@@ -68,7 +75,7 @@ export class RequestList {
     "None is kept.",
   );
   private note = el("p", { class: "soft", hidden: true });
-  private found: Recent | null = null;
+  private found: { recent: Recent; outcome: string } | null = null;
   private part: Part;
   private polled: Polled;
 
@@ -82,18 +89,18 @@ export class RequestList {
       this.table.node,
       this.note,
     );
-    this.part = new Part(this.node, () => this.show(this.found!));
+    this.part = new Part(this.node, () => this.show(this.found!.recent, this.found!.outcome === ""));
     this.polled = new Polled(() => this.refresh());
   }
 
   private async refresh(): Promise<number> {
     const outcome = this.which.value;
     try {
-      const found = await recent({ ...this.query, limit: "50", ...(outcome === "" ? {} : { outcome }) });
+      const answer = await recent({ ...this.query, limit: "50", ...(outcome === "" ? {} : { outcome }) });
       if (outcome !== this.which.value) {
         return kEvery; // the answer to an older question
       }
-      this.found = found;
+      this.found = { recent: answer, outcome };
       this.part.update();
     } catch (problem) {
       if (problem instanceof Refused && problem.status !== 401) {
@@ -104,7 +111,7 @@ export class RequestList {
     return kEvery;
   }
 
-  private show(found: Recent): boolean {
+  private show(found: Recent, eventful: boolean): boolean {
     const complete = this.table.showSome(
       found.requests.map((one) => ({
         key: one.id,
@@ -112,10 +119,10 @@ export class RequestList {
         cells: [
           { text: one.id.slice(0, 10) },
           { text: clock(one.arrived_unix_ms) },
-          { text: one.client ?? "(no name)" },
+          { text: clientName(one.client) },
           { text: one.model === null ? "–" : shortModel(one.model) },
           { text: one.target_region === null ? "not sent" : one.target_region },
-          outcomeOf(one),
+          outcomeOf(one, eventful),
           { text: count(one.attempts) },
           { text: time(one.queued_ms) },
           { text: time(one.total_ms) },
@@ -216,7 +223,7 @@ export class RequestView implements View {
       const links = [
         ...(last?.region ? [el("a", { href: linkOf("account", last.account ?? "default") }, `Account ${last.account ?? "default"}`), el("a", { href: linkOf("region", last.region) }, last.region)] : []),
         ...(request.model ? [el("a", { href: linkOf("model", request.model) }, request.model)] : []),
-        el("a", { href: linkOf("client", request.client ?? "none") }, `Client ${request.client ?? "(no name)"}`),
+        el("a", { href: linkOf("client", request.client ?? "none") }, `Client ${clientName(request.client)}`),
       ];
       this.path.append(...links.flatMap((link, i) => (i === 0 ? [link] : [" / ", link])));
     }

@@ -25,9 +25,15 @@ export function setKey(value: string): void {
   }
 }
 
+// What a header field carries: a browser throws on the rest (a typographic hyphen or quote), and weir would answer 400.
+const kSendable = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   if (key !== "") {
+    if (!kSendable.test(key)) {
+      throw new Refused(401, "the key has a character that no header field can carry");
+    }
     headers.set("Authorization", `Bearer ${key}`);
   }
   const response = await fetch(path, { ...init, headers, cache: "no-store", redirect: "error" });

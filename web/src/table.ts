@@ -8,7 +8,7 @@ export interface Cell {
 
 export interface TableRow {
   key: string;
-  link?: string;
+  link?: string | undefined;
   cells: Cell[];
 }
 
@@ -26,11 +26,14 @@ export class Table {
       body,
       (row) => row.key,
       (first) => {
-        const link = first.link === undefined ? null : el("a", {});
-        const cells = columns.map((_, i) =>
-          i === 0 ? el("th", { scope: "row" }, ...(link ? [link] : [])) : el("td", text[i] ? { class: "text" } : {}),
-        );
+        let link: HTMLAnchorElement | null = null;
+        const cells = columns.map((_, i) => (i === 0 ? el("th", { scope: "row" }) : el("td", text[i] ? { class: "text" } : {})));
         const update = (now: TableRow): void => {
+          // The row that comes to stand here may have a link where the one before had none.
+          if ((now.link !== undefined) !== (link !== null)) {
+            link = now.link === undefined ? null : el("a", {});
+            cells[0]!.replaceChildren(...(link ? [link] : []));
+          }
           now.cells.forEach((cell, i) => {
             const node = cells[i]!;
             setText(i === 0 && link ? link : node, cell.text);

@@ -5,7 +5,7 @@ import type { Frame, Limit, Target } from "./frame";
 import { targetName } from "./frame";
 import type { Past } from "./past";
 import { Part } from "./slices";
-import { heldInVain, heldWord, linkTo, rank, severalAccounts } from "./trouble";
+import { heldInVain, heldWord, linkTo, rank, severalAccounts, tierAndEndpoint } from "./trouble";
 import { count, latency, perSecond, shortModel } from "./words";
 
 const kShown = 30; // rows until more are asked for
@@ -107,18 +107,20 @@ class TargetRow implements Row<Target> {
 
   private drawName(): void {
     const { target } = this;
-    const { account, region, tier, endpoint } = target;
+    const { account, region } = target;
     const name = targetName(target);
     if (this.name !== name) {
       this.name = name;
       setText(this.model, shortModel(target.model));
-      setAttribute(this.link, "aria-label", name);
       setAttribute(this.link, "href", linkTo(target));
       setAttribute(this.link, "title", name);
       setAttribute(this.node, "data-target", name);
     }
-    const more = [...(tier ? [tier] : []), ...(endpoint === "runtime" ? [] : [endpoint])];
-    setText(this.link, [...(this.list.accounts ? [account] : []), region, ...more].join(" · "));
+    const more = tierAndEndpoint(target);
+    const text = [...(this.list.accounts ? [account] : []), region, ...more].join(" · ");
+    setText(this.link, text);
+    // What is seen has to be part of what is said: the name has tier and endpoint in another place.
+    setAttribute(this.link, "aria-label", more.length > 0 ? `${text}: ${name}` : name);
     const state = stateOf(target);
     setText(this.state, state.word);
     setClass(this.state, `state ${state.severity}`);

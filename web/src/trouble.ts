@@ -1,8 +1,8 @@
 // What an operator has to know now, the worst first, and what weir does about it.
 import type { Frame, Limit, Target } from "./frame";
-import { targetName } from "./frame";
+import { modelLabel, targetName } from "./frame";
 import type { Past } from "./past";
-import { count, duration, limitUnit, percent, plural, shortModel } from "./words";
+import { clientName, count, duration, limitUnit, percent, plural, shortModel } from "./words";
 
 export type Severity = "bad" | "warn" | "note";
 
@@ -21,7 +21,10 @@ const kIdleShare = 0.6; // usable share of the quota below which max_tokens is w
 const order: Record<Severity, number> = { bad: 0, warn: 1, note: 2 };
 
 export const targetLabel = (target: Target, accounts: boolean): string =>
-  `${accounts ? `${target.account} · ` : ""}${target.region} · ${shortModel(target.model)}`;
+  [...(accounts ? [target.account] : []), target.region, shortModel(target.model), ...tierAndEndpoint(target)].join(" · ");
+
+/** Where they are not the usual ones: targets of one model in one Region differ by them. */
+export const tierAndEndpoint = (target: Target): string[] => [...(target.tier ? [target.tier] : []), ...(target.endpoint === "runtime" ? [] : [target.endpoint])];
 
 export const severalAccounts = (frame: Frame): boolean =>
   new Set(frame.status.targets.map((one) => one.account)).size > 1;
@@ -54,7 +57,7 @@ export const heldWord = (state: string): string =>
 /** Who answers in the target's place. */
 function elsewhere(frame: Frame, past: Past, target: Target): string {
   const by = frame.counts.flows
-    .filter((flow) => flow.from_region === target.region && flow.from_model === target.model)
+    .filter((flow) => flow.from_region === target.region && flow.from_model === modelLabel(target))
     .map((flow) => ({ flow, answers: past.flowMinute(flow) }))
     .filter((one) => one.answers > 0)
     .map(({ flow, answers }) => `${count(answers)} by ${flow.to_region}${flow.to_model === flow.from_model ? "" : ` · ${shortModel(flow.to_model)}`}`);
@@ -175,7 +178,7 @@ export function troubles(frame: Frame, past: Past): Trouble[] {
       key: `paused/${order.client}/${order.by}`,
       severity: "warn",
       words: () => [
-        `Client ${order.client} is paused by order of ${order.by === "operator" ? "an operator" : order.by}.`,
+        `Client ${clientName(order.client)} is paused by order of ${order.by === "operator" ? "an operator" : order.by}.`,
         `Its calls are refused for ${duration(order.seconds_left)} more.${order.reason === "" ? "" : ` Reason: ${order.reason}.`}`,
       ],
       link: `#/client/${encodeURIComponent(order.client)}`,

@@ -31,10 +31,13 @@ export function dollars(amount: number): string {
   return `$${amount.toFixed(digits)}`;
 }
 
-/** A latency. */
+/** A latency: none is 0 ms, and a short one is not none. */
 export function latency(seconds: number): string {
+  if (seconds > 0 && seconds < 0.0005) {
+    return "< 1 ms";
+  }
   if (seconds < 0.0995) {
-    return `${Math.max(1, Math.round(seconds * 1000))} ms`;
+    return `${Math.round(seconds * 1000)} ms`;
   }
   return seconds < 9.95 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds)} s`;
 }
@@ -62,6 +65,9 @@ export function dateAndClock(ms: number): string {
   const at = new Date(ms);
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clock(ms)}`;
 }
+
+/** Calls without a client's name are counted as the client "none". */
+export const clientName = (name: string | null): string => (name === null || name === "" || name === "none" ? "(no name)" : name);
 
 /** "requests a minute"; the window is shorter in tests. */
 export function limitUnit(kind: string, windowSeconds: number): string {
