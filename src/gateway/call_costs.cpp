@@ -81,6 +81,9 @@ std::optional<Tier> asked_tier(const Request& request) {
 
 observe::Costs costs_of(const Target& at, const Usage& usage, const Request& request) {
     observe::Costs costs;
+    if (!request.is_inference()) {
+        return costs;
+    }
     costs.requests = 1;
     if (!usage.known) {
         costs.without_usage = 1;
@@ -98,12 +101,11 @@ observe::Costs costs_of(const Target& at, const Usage& usage, const Request& req
 }
 
 observe::Costs costs_of(const Record& record, const Request& request, Instant now) {
-    observe::Costs costs;
-    if (!request.is_inference() || !record.maybe_served) {
-        return costs;
+    if (!record.maybe_served) {
+        return {};
     }
-    costs = costs_of(record.at, record.usage, request);
-    if (record.outcome != observe::Outcome::ok) {
+    observe::Costs costs = costs_of(record.at, record.usage, request);
+    if (costs.requests == 0 || record.outcome != observe::Outcome::ok) {
         return costs;
     }
     costs.rescued =

@@ -86,7 +86,10 @@ void Exchange::remember(const observe::Life& life, Instant end) {
 Exchange::Action Exchange::failed(CallFlow& flow, const Failure& failure) {
     count(attempt_result(failure));
     note_attempt(&failure);
-    record_.maybe_served = policy::may_be_paid(failure) || record_.usage.known;
+    record_.maybe_served = policy::may_be_paid(failure);
+    if (!record_.maybe_served) {
+        record_.usage = {};
+    }
     return flow.failed(failure);
 }
 
