@@ -83,7 +83,7 @@ private:
     double paid_for() const;
     std::optional<ErrorAnswer> within_budget(Call* asked);
     void settle_budget();
-    void charge(const Target& at, const Usage& usage, observe::NanoDollars billed);
+    void charge(const Target& at, const Usage& usage, const observe::Costs& billed);
 
     // exchange_others.cpp
     net::Task<void> ask_others(const Call& asked);

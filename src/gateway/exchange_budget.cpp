@@ -125,26 +125,28 @@ void Exchange::settle_budget() {
     }
     if (request_.is_inference()) {
         for (const PaidAnswer& before : record_.answers_before) {
-            charge(before.at, before.usage, before.costs.cost);
+            charge(before.at, before.usage, before.costs);
         }
         if (record_.maybe_served) {
-            charge(record_.at, record_.usage, record_.costs.cost);
+            charge(record_.at, record_.usage, record_.costs);
         }
     }
     budget_.release();
 }
 
 /// `billed`: what the ledger has.
-void Exchange::charge(const Target& at, const Usage& usage, observe::NanoDollars billed) {
+void Exchange::charge(const Target& at, const Usage& usage, const observe::Costs& billed) {
     ClientBudgets& budgets = *worker_.shared.budgets;
     const std::string_view client = request_.identity.name;
-    double more = 0;
-    if (usage.known) {
+    double more = usage.known ? 0 : expected_cost(at, usage.output);
+    bool priced = billed.unpriced_tokens == 0;
+    if (usage.known && !priced) {
         const Bill bill = presumed_bill(request_.snapshot->config, at, asked_tier(request_), usage);
-        budgets.ended(client, at.model, usage.output, bill.unpriced_tokens == 0);
-        more = bill.cost > billed ? in_dollars(bill.cost - billed) : 0;
-    } else {
-        more = expected_cost(at, usage.output);
+        priced = bill.unpriced_tokens == 0;
+        more = bill.cost > billed.cost ? in_dollars(bill.cost - billed.cost) : 0;
+    }
+    if (usage.known) {
+        budgets.ended(client, at.model, usage.output, priced);
     }
     if (more > 0) {
         budgets.estimate(client, more, unix_ms() / 1000);

@@ -160,6 +160,16 @@ BudgetVerdict verdict(const BudgetConfig& config, const std::optional<BudgetStan
     return config.then == BudgetEnd::lower ? BudgetVerdict::lower : BudgetVerdict::refuse;
 }
 
+std::int64_t period_number(BudgetPeriod period, std::int64_t now) {
+    const sys_days day = floor<days>(sys_seconds(seconds(now)));
+    if (period == BudgetPeriod::day) {
+        return day.time_since_epoch().count();
+    }
+    const year_month_day date = day;
+    const std::int64_t years = static_cast<int>(date.year()) - 1970;
+    return years * 12 + static_cast<unsigned>(date.month()) - 1;
+}
+
 std::string period_name(BudgetPeriod period, std::int64_t now) {
     const year_month_day date = date_of(now);
     std::array<char, 48> text{};
@@ -226,8 +236,8 @@ std::string budget_news(std::string_view client, const BudgetConfig& config,
 
 void Estimated::add(double dollars, std::int64_t now) {
     const auto add = [&](Sum& sum, BudgetPeriod period) {
-        if (std::string name = period_name(period, now); sum.period != name) {
-            sum = {.period = std::move(name)};
+        if (const auto number = period_number(period, now); sum.period != number) {
+            sum = {.period = number};
         }
         sum.dollars += dollars;
     };
@@ -237,7 +247,7 @@ void Estimated::add(double dollars, std::int64_t now) {
 
 Spending Estimated::of(std::int64_t now) const {
     const auto of = [&](const Sum& sum, BudgetPeriod period) {
-        return sum.dollars > 0 && sum.period == period_name(period, now) ? sum.dollars : 0;
+        return sum.dollars > 0 && sum.period == period_number(period, now) ? sum.dollars : 0;
     };
     return {of(day_, BudgetPeriod::day), of(month_, BudgetPeriod::month)};
 }

@@ -55,6 +55,8 @@ Duration retry_after(const BudgetStanding& standing, std::int64_t now);
 enum class BudgetVerdict : std::uint8_t { go_on, lower, refuse };
 BudgetVerdict verdict(const BudgetConfig& config, const std::optional<BudgetStanding>& standing);
 
+/// Days or months since 1970. Made for every call, unlike the name.
+std::int64_t period_number(BudgetPeriod period, std::int64_t now);
 /// "2026-11-30" and "2026-11".
 std::string period_name(BudgetPeriod period, std::int64_t now);
 /// The start of the next one, in seconds since 1970.
@@ -78,7 +80,7 @@ public:
 
 private:
     struct Sum {
-        std::string period;
+        std::int64_t period = 0;
         double dollars = 0;
     };
     Sum day_, month_;

@@ -23,9 +23,10 @@ double from_micros(MicroDollars amount) {
 SharedSpending::Period& SharedSpending::of(BudgetPeriod period, MicroDollars counted,
                                            std::int64_t now) {
     Period& one = periods_[static_cast<std::size_t>(period)];
-    if (std::string name = period_name(period, now); one.name != name) {
+    if (const auto number = period_number(period, now); one.number != number) {
         one = {};
-        one.name = std::move(name);
+        one.number = number;
+        one.name = period_name(period, now);
         one.first = counted;
     }
     return one;
@@ -60,7 +61,7 @@ std::vector<SpendingReport> SharedSpending::reports(const BudgetConfig& config,
 
 void SharedSpending::heard(const SpendingAnswer& answer, std::int64_t now) {
     Period& one = periods_[static_cast<std::size_t>(answer.to.period)];
-    if (one.name != answer.to.name || one.name != period_name(answer.to.period, now)) {
+    if (one.name != answer.to.name || one.number != period_number(answer.to.period, now)) {
         return;  // of a period that is over
     }
     const MicroDollars own = std::min(answer.own, kMostMicroDollars);
@@ -76,7 +77,7 @@ void SharedSpending::heard(const SpendingAnswer& answer, std::int64_t now) {
 
 double SharedSpending::beyond(BudgetPeriod period, std::int64_t now) const {
     const Period& one = periods_[static_cast<std::size_t>(period)];
-    return one.name == period_name(period, now) ? from_micros(one.lift + one.others) : 0;
+    return one.number == period_number(period, now) ? from_micros(one.lift + one.others) : 0;
 }
 
 Spending SharedSpending::total(const Spending& counted, std::int64_t now) const {

@@ -57,7 +57,8 @@ public:
 
 private:
     struct Period {
-        std::string name;
+        std::optional<std::int64_t> number;
+        std::string name;         ///< as the store has it
         MicroDollars first = 0;   ///< counted when this run began, or the period
         MicroDollars lift = 0;    ///< told by earlier runs, and not counted any more
         MicroDollars others = 0;  ///< a total only grows: a store that lost some lowers nothing

@@ -265,9 +265,9 @@ def start_weir(run, weir, name, to, more=""):
     return port, admin, child
 
 
-def pace(build, port, body, rate, seconds):
-    """At a constant rate."""
-    fields = [f"{name}: {value}" for name, value in FIELDS.items()]
+def pace(build, port, body, rate, seconds, client=""):
+    """At a constant rate, as weir's `client` if one is named."""
+    fields = [f"{name}: {value}" for name, value in FIELDS.items()] + ([f"x-weir-client: {client}"] if client else [])
     out = subprocess.run([str(build / "tests/bench/pace"), str(port), PATH, str(rate), str(seconds), body, *fields],
                          capture_output=True, text=True, check=False)
     if out.returncode != 0:

@@ -10,6 +10,7 @@ OFF = "explain: {{memory: 0B}}\nlog: {{sample: 0}}\n"
 ON = """otlp: {{endpoint: "http://127.0.0.1:{collector}", sample: 0.01, metrics_every: 10s}}
 clients: [{{name: app, budget: {{per_day: 1000000}}}}]
 """
+CLIENT = "app"  # whose calls they are
 SECONDS = 10  # of a round: what goes by the clock comes once in it
 WARM_UP = 2
 ROUNDS = 4  # of the same processes
@@ -63,7 +64,7 @@ def seeing(run, build, weir, rate, rounds):
                 def load(name, seconds=SECONDS):
                     port, _, child = gateways[name]
                     before = processor_seconds(child.pid)
-                    requests = pace(build, port, body, rate, seconds)[0]
+                    requests = pace(build, port, body, rate, seconds, CLIENT)[0]
                     return (processor_seconds(child.pid) - before) / requests * 1e6
 
                 at_once(lambda name: load(name, WARM_UP), cost)
