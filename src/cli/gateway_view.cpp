@@ -137,17 +137,6 @@ TargetView target_of(const Json& one) {
     return target;
 }
 
-bool is_closed(const Json& target, const Json& orders) {
-    return std::ranges::any_of(orders, [&](const Json& order) {
-        const auto covers = [&](const char* name) {
-            const std::string named = text(order, name);
-            return named.empty() || named == text(target, name);
-        };
-        return text(order, "state") == "closed" && covers("account") && covers("region") &&
-               covers("model");
-    });
-}
-
 std::string budget_of(const Json& budget) {
     std::string all;
     for (const char* period : {"day", "month"}) {
@@ -274,7 +263,7 @@ std::optional<GatewayView> view_of(std::string_view status, bool draining) {
         view.store.instances = std::max(view.store.instances, count(one, "instances"));
     }
     for (const Json& one : member(json, "unused")) {
-        view.unused += is_closed(one, member(json, "overrides")) ? 0 : 1;
+        view.unused += text(member(one, "held"), "state") == "closed" ? 0 : 1;
     }
     judge(view, draining);
     return view;

@@ -110,6 +110,7 @@ private:
     Request request_;
     Record record_;
     ClientBudgets::Hold budget_;  // none: its client has no budget
+    double next_may_cost_ = 0;    // dollars for an attempt whose target is not known yet
     Stop stop_;
     Reply reply_;
     net::Signal signal_;  // of whoever waits: for the engine, for keys

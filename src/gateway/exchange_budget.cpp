@@ -72,7 +72,7 @@ double Exchange::may_cost(const Call& asked) const {
     return most;
 }
 
-/// Dollars for the attempts before this one.
+/// Dollars for the attempts so far.
 double Exchange::paid_for() const {
     const Config& config = request_.snapshot->config;
     const auto cost = [&](const Target& at, const Usage& usage) {
@@ -83,7 +83,7 @@ double Exchange::paid_for() const {
     for (const PaidAnswer& before : record_.answers_before) {
         all += cost(before.at, before.usage);
     }
-    return all;
+    return all + (record_.maybe_served ? cost(record_.at, record_.usage) : 0);
 }
 
 /// Nullopt: the call goes on, in the class that is left to it. `asked` null: it is passed on.
@@ -96,9 +96,9 @@ std::optional<ErrorAnswer> Exchange::within_budget(Call* asked) {
     }
     const bool enforced = asked == nullptr ? request_.snapshot->config.mode != Mode::observe
                                            : !request_.snapshot->observes(request_.model);
-    const double cost = asked == nullptr ? 0 : may_cost(*asked);
+    next_may_cost_ = asked == nullptr ? 0 : may_cost(*asked);
     const std::int64_t wall = unix_ms() / 1000;
-    auto admission = budgets->admit(*client, cost, enforced, wall);
+    auto admission = budgets->admit(*client, next_may_cost_, enforced, wall);
     budget_ = std::move(admission.hold);
     if (!admission.standing) {
         return std::nullopt;

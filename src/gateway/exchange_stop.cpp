@@ -46,7 +46,8 @@ void Exchange::put_on_record() {
         const Usage& usage = cut_short_->answer.usage;
         observe::Costs costs = costs_of(cut_short_->at, usage, request_);
         costs.paid_again = total_of(usage);
-        record_.answers_before.push_back({std::move(cut_short_->at), usage, costs});
+        record_.answers_before.push_back(
+            {std::move(cut_short_->at), usage, cut_short_->grant.output_burndown, costs});
     }
     if (record_.trace) {
         record_.trace->kept = is_kept(record_, request_, worker_, end);
@@ -77,7 +78,7 @@ void Exchange::put_on_record() {
 void Exchange::remember(const observe::Life& life, Instant end) {
     const bool trouble = eventful(record_);
     const bool fits = trouble && worker_.eventful_lives.take(request_.configured_client(), end);
-    if (fits || !trouble || request_.identity.admitted) {
+    if (fits || !trouble || request_.identity.proven()) {
         worker_.lives.remember(life, fits);
     }
 }
@@ -89,6 +90,9 @@ Exchange::Action Exchange::failed(CallFlow& flow, const Failure& failure) {
     record_.maybe_served = policy::may_be_paid(failure);
     if (!record_.maybe_served) {
         record_.usage = {};
+    }
+    if (budget_.held() && request_.is_inference()) {
+        budget_.set(paid_for() + next_may_cost_);  // it may go on, to any target
     }
     return flow.failed(failure);
 }

@@ -10,12 +10,18 @@ OrderReply conflict(std::string message) {
     return {409, "ConflictException", "weir: " + std::move(message)};
 }
 
-/// An order for all of these targets and perhaps more that keeps calls away from them.
-std::optional<Override> holding(const TargetFilter& targets, const Status& status) {
-    const auto wider = std::ranges::find_if(status.overrides, [&](const Override& other) {
-        return other.hold != Hold::open && other.targets.covers(targets);
-    });
-    return wider == status.overrides.end() ? std::nullopt : std::optional(*wider);
+/// The order for all of these targets and perhaps more that keeps calls away from them for longest,
+/// and for longer than that.
+std::optional<Override> holding(const TargetFilter& targets, const Status& status,
+                                Duration longer_than) {
+    std::optional<Override> found;
+    for (const Override& other : status.overrides) {
+        if (other.hold != Hold::open && other.targets.covers(targets) &&
+            other.lasts > std::max(longer_than, found ? found->lasts : Duration())) {
+            found = other;
+        }
+    }
+    return found;
 }
 
 /// Why it could not be followed; nullopt: it has been. To open takes back what closed or drained
@@ -33,7 +39,7 @@ std::optional<OrderReply> hold(EngineGate& gate, const Order& order) {
                     : std::optional(
                           conflict("200 orders are in force already; open some targets first"));
     }
-    if (const auto wider = holding(order.targets, gate.status())) {
+    if (const auto wider = holding(order.targets, gate.status(), {})) {
         return conflict("a wider order holds " + std::string(to_string(wider->hold)) +
                         " what you want open, for another " +
                         std::to_string(to_ms(wider->lasts) / 1000) +
@@ -98,7 +104,9 @@ OrderReply Gateway::Impl::order(const OrderText& text) {
         return std::move(*refused);
     }
     const bool opened = read->kind == OrderKind::hold && read->hold == Hold::open;
-    const auto afterwards = opened ? holding(read->targets, gate->status()) : std::nullopt;
+    const auto afterwards =
+        opened ? holding(read->targets, gate->status(), read->lasts.value_or(Duration()))
+               : std::nullopt;
     log(LogLevel::warn, "order from " + std::string(text.peer) + ": " + describe(*read) +
                             (afterwards ? "; afterwards a wider order applies again" : ""));
     return {.body =

@@ -58,6 +58,9 @@ struct Identity {
     const ClientDirectory::Pair* pair = nullptr;
     codec::Claim claim;
     std::optional<codec::SignatureFault> fault;  // why its signature is not taken
+
+    /// It is who it says, where that has to be shown: whoever signs has a name from then on.
+    bool proven() const { return admitted && (pair == nullptr || !name.empty()); }
 };
 
 /// In the order of the interface: a key or a signature where clients demand one, else path prefix,

@@ -123,7 +123,8 @@ observe::Life life_of(const Record& record, const Request& request, std::optiona
         life.deadline = micros(*request.directives.deadline);
     }
     life.usage = record.all_usage();
-    if (const auto costs = record.all_costs(); life.usage.known && costs.unpriced_tokens == 0) {
+    if (const auto costs = record.all_costs();
+        ended && life.usage.known && costs.unpriced_tokens == 0) {
         life.cost_nanodollars = costs.cost;
     }
     life.output_burndown = record.grant.output_burndown;

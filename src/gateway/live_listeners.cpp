@@ -37,12 +37,14 @@ net::Task<void> LiveListeners::send_frames(Listener& listener) {
         sent = co_await downstream.flush();
     }
     while (sent) {
-        co_await listener.news.wait();
+        if (!listener.over) {  // it may have become so within a write
+            co_await listener.news.wait();
+        }
         if (listener.gone) {
             co_return;
         }
         const Frame frame = std::exchange(listener.next, nullptr);
-        if (frame == nullptr) {  // the end
+        if (listener.over) {
             (void)co_await downstream.end();
             co_return;
         }
@@ -58,7 +60,7 @@ void LiveListeners::publish(const Frame& frame) {
     for (Listener* listener : listening_) {
         if (++listener->missed > kMostMissed) {
             slow.push_back(&listener->downstream);
-        } else {
+        } else if (!listener->over) {
             listener->next = frame;
             listener->news.notify();
         }
@@ -76,7 +78,7 @@ void LiveListeners::end() {
 
 void LiveListeners::cut() {
     for (Listener* listener : listening_) {
-        listener->next = nullptr;
+        listener->over = true;
         listener->news.notify();
     }
 }

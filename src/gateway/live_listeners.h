@@ -35,7 +35,7 @@ public:
     net::Task<void> serve(net::Downstream& downstream);
 
     void publish(const Frame& frame);
-    /// Ends every stream in order: who may listen has changed.
+    /// Ends every stream in order, those that do not read soon after: who may listen has changed.
     void cut();
     /// The same, and nobody is served after it.
     void end();
@@ -51,6 +51,7 @@ private:
         Frame next;
         unsigned missed = 0;  ///< frames since the client took one
         bool gone = false;
+        bool over = false;  ///< it takes no more frames
     };
 
     net::Task<void> send_frames(Listener& listener);

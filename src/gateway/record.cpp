@@ -11,6 +11,14 @@
 
 namespace weir::gateway {
 
+namespace {
+
+std::uint64_t quota_tokens(const Usage& usage, std::uint32_t output_burndown) {
+    return usage.known ? usage.input + usage.cache_write + usage.output * output_burndown : 0;
+}
+
+}  // namespace
+
 void Record::begin(const Grant& with) {
     set_aside();
     ++attempts;
@@ -21,7 +29,7 @@ void Record::begin(const Grant& with) {
 
 void Record::set_aside() {
     if (maybe_served) {
-        answers_before.push_back({at, usage, {}});
+        answers_before.push_back({at, usage, grant.output_burndown, {}});
     }
     usage = {};
     maybe_served = false;
@@ -110,10 +118,7 @@ void write_record(const Record& record, const Request& request, Instant now, std
     if (sent) {
         r.reserved = record.grant.reservation;
         r.input_estimate = request.facts.input_estimate;
-        if (usage.known) {
-            r.quota_tokens =
-                usage.input + usage.cache_write + usage.output * record.grant.output_burndown;
-        }
+        r.quota_tokens = quota_tokens(usage, record.grant.output_burndown);
         if (record.begun && record.grant.fallback) {
             r.fallback_from_region = request.home_region;
             r.fallback_from_model = request.model;
@@ -142,7 +147,7 @@ void write_record(const Record& record, const Request& request, Instant now, std
         r.region = before.at.region;
         r.target_model = before.at.model;
         r.usage = before.usage;
-        r.quota_tokens = 0;
+        r.quota_tokens = quota_tokens(before.usage, before.output_burndown);
         r.cost_nanodollars = before.costs.cost;
         r.unpriced_tokens = before.costs.unpriced_tokens;
         sinks.metrics.count_answer(r);

@@ -38,6 +38,7 @@ struct Told {
 struct PaidAnswer {
     Target at;
     Usage usage;
+    std::uint32_t output_burndown = 0;
     observe::Costs costs;  // set at the request's end
 };
 

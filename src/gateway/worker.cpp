@@ -21,6 +21,12 @@ net::PoolSettings pool_settings(const Config& config) {
     return s;
 }
 
+/// An eighth of the half that is kept for trouble; in ten minutes (150 seconds an eighth) half of
+/// it.
+double most_of_one(std::size_t requests) {
+    return std::max(1.0, static_cast<double>(requests) / 16);
+}
+
 }  // namespace
 
 Worker::Worker(net::Loop& l, Shared& s, std::shared_ptr<const Snapshot> first, std::uint64_t seed)
@@ -30,6 +36,7 @@ Worker::Worker(net::Loop& l, Shared& s, std::shared_ptr<const Snapshot> first, s
       requests(s.conversation_seed),
       calls(l.index()),
       lives(s.explain.memory, s.explain.requests),
+      eventful_lives(most_of_one(s.explain.requests), most_of_one(s.explain.requests) / 150),
       random_(seed) {}
 
 Worker::~Worker() = default;

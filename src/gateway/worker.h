@@ -90,10 +90,10 @@ public:
     /// Requests under way keep the configuration that they began with.
     void take(std::shared_ptr<const Snapshot> next);
 
-    Calls calls;                            // under way here
-    observe::Lives lives;                   // of requests that have ended
-    observe::ClientBuckets eventful_lives;  // of each client
-    observe::ClientBuckets kept_traces;     // likewise, whatever the share says
+    Calls calls;                                  // under way here
+    observe::Lives lives;                         // of requests that have ended
+    observe::ClientBuckets eventful_lives;        // of each client
+    observe::ClientBuckets kept_traces{100, 20};  // likewise, whatever the share says
     /// drain_end() of all of them.
     void end_all();
     /// One has ended.

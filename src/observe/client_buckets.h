@@ -16,21 +16,21 @@ namespace weir::observe {
 /// push out what is kept of the others. Not thread-safe.
 class ClientBuckets {
 public:
-    static constexpr double kPerSecond = 20;
-    static constexpr double kBurst = 100;
     /// Further clients share one.
     static constexpr std::size_t kMostClients = 1000;
+
+    ClientBuckets(double burst, double per_second) : burst_(burst), per_second_(per_second) {}
 
     /// `client`: a configured one; empty: all others together.
     bool take(std::string_view client, Instant now) {
         auto found = clients_.find(client);
         if (found == clients_.end()) {
             const std::string_view name = clients_.size() < kMostClients ? client : "";
-            found = clients_.try_emplace(std::string(name), Bucket{kBurst, now}).first;
+            found = clients_.try_emplace(std::string(name), Bucket{burst_, now}).first;
         }
         Bucket& bucket = found->second;
-        const double earned = to_seconds(std::max(now - bucket.at, Duration::zero())) * kPerSecond;
-        bucket = {std::min(kBurst, bucket.tokens + earned), std::max(now, bucket.at)};
+        const double earned = to_seconds(std::max(now - bucket.at, Duration::zero())) * per_second_;
+        bucket = {std::min(burst_, bucket.tokens + earned), std::max(now, bucket.at)};
         if (bucket.tokens < 1) {
             return false;
         }
@@ -43,6 +43,9 @@ private:
         double tokens = 0;
         Instant at{};
     };
+
+    double burst_;
+    double per_second_;
     std::map<std::string, Bucket, std::less<>> clients_;
 };
 

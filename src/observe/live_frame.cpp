@@ -3,7 +3,9 @@
 #include "observe/budget_json.h"
 #include "observe/labels.h"
 #include "observe/limits_json.h"
+#include "observe/override_json.h"
 #include "policy/eligibility.h"
+#include "policy/overrides.h"
 #include "policy/tariff.h"
 
 #include <nlohmann/json.hpp>
@@ -133,6 +135,7 @@ ordered_json unused_of(const Config& config, const Status& status) {
             if (out.size() == kMost || !seen.insert(target).second) {
                 continue;
             }
+            const Override* order = policy::in_force(status.overrides, target);
             const policy::Tariff tariff = policy::tariff_of(config, target);
             // Of a quota that other models use too it would not be true that nothing is used.
             const bool own = tariff.quota != nullptr && tariff.quota->models.size() == 1;
@@ -144,6 +147,7 @@ ordered_json unused_of(const Config& config, const Status& status) {
                  {"endpoint", to_string(target.endpoint)},
                  {"tier", target.tier == Tier::unset ? ordered_json()
                                                      : ordered_json(to_string(target.tier))},
+                 {"held", order == nullptr ? ordered_json() : override_json(*order)},
                  {"limits", own ? limits_json(configured_limits(*tariff.quota, config.quota_share))
                                 : ordered_json::array()}});
         }

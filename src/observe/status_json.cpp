@@ -4,6 +4,7 @@
 #include "observe/labels.h"
 #include "observe/limits_json.h"
 #include "observe/or_null.h"
+#include "observe/override_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -27,13 +28,6 @@ const char* breaker_name(BreakerState state) {
             return "open";
     }
     return "closed";
-}
-
-ordered_json override_json(const Override& order) {
-    return {{"state", to_string(order.hold)},
-            {"by", order.by},
-            {"reason", order.reason},
-            {"seconds_left", to_seconds(order.lasts)}};
 }
 
 ordered_json paused_json(const Status& status) {

@@ -81,9 +81,6 @@ void Accounts::reconfigure(std::span<CallRecord* const> calls, Instant now) {
             pools_.retire(std::move(pool));
         }
     }
-    for (auto& [key, target] : targets_) {
-        find_siblings(target->pool);
-    }
 }
 
 void Accounts::set_up(TargetState* target, Instant now) {
@@ -98,31 +95,16 @@ void Accounts::set_up(TargetState* target, Instant now) {
     shared_pools_.reset();
     if (target->pool != pool) {
         if (target->pool != nullptr) {
-            --target->pool->users;
+            std::erase(target->pool->targets, target);
         }
-        ++pool->users;
+        const auto name_of = [](const TargetState* one) -> const Target& { return one->target; };
+        const auto place =
+            std::ranges::lower_bound(pool->targets, target->target, std::less<>(), name_of);
+        pool->targets.insert(place, target);
         target->pool = pool;
     }
     target->breaker.configure(breaker_);
     target->budget.configure(retry_.budget);
-}
-
-/// Who else may go when room is made in this pool.
-void Accounts::find_siblings(const QuotaPool* pool) {
-    std::vector<TargetState*> users;
-    for (const auto& [key, target] : targets_) {
-        if (target->pool == pool) {
-            users.push_back(target.get());
-        }
-    }
-    for (TargetState* user : users) {
-        user->siblings.clear();
-        for (TargetState* other : users) {
-            if (other != user) {
-                user->siblings.push_back(other);
-            }
-        }
-    }
 }
 
 TargetState* Accounts::target_for(const Target& target, Instant now) {
@@ -144,9 +126,6 @@ TargetState* Accounts::target_for(const Target& target, Instant now) {
         if (!slot->estimator) {
             slot->estimator = std::make_shared<Estimator>();
             learned = slot->estimator;
-        }
-        if (slot->pool->users > 1) {
-            find_siblings(slot->pool);
         }
     }
     return slot.get();
@@ -191,8 +170,8 @@ Path* Accounts::make_path(const PathKey& key, Instant now) {
                                            *mappings_.insert(c.profile).first});
     }
     for (const Skipped& s : found.skipped) {
-        if (skipped_.size() < kMostSkipped) {
-            path->skipped.push_back(&skipped_[{s.region, s.model, s.reason}]);
+        if (std::uint64_t* count = skips(s.region, s.model, s.reason)) {
+            path->skipped.push_back(count);
         }
     }
     return paths_.emplace(key, std::move(path)).first->second.get();
@@ -270,10 +249,7 @@ void Accounts::purge(const std::function<void(TargetState&)>& going) {
         }
         going(*t);
         std::erase(t->region->targets, t);
-        for (TargetState* other : t->siblings) {
-            std::erase(other->siblings, t);
-        }
-        --t->pool->users;
+        std::erase(t->pool->targets, t);
         if (--t->region->refs == 0) {
             regions_.erase(t->target.region);
         }
@@ -303,11 +279,19 @@ const std::vector<QuotaPool*>& Accounts::shared_pools() const {
 }
 
 void Accounts::count_skipped(const TargetState& target, const char* reason) {
-    std::tuple name{target.target.region, target.target.model, reason};
-    if (skipped_.size() >= kMostSkipped && !skipped_.contains(name)) {
-        return;  // callers name models as they like
+    if (std::uint64_t* count = skips(target.target.region, target.target.model, reason)) {
+        ++*count;
     }
-    ++skipped_[std::move(name)];
+}
+
+/// Null: there are too many. Callers name a route's model by ARNs of their own.
+std::uint64_t* Accounts::skips(const std::string& region, const std::string& model,
+                               const std::string& reason) {
+    const SkippedCounts::key_type name{region, model, reason};
+    if (skipped_.size() >= kMostSkipped && !skipped_.contains(name)) {
+        return nullptr;
+    }
+    return &skipped_[name];
 }
 
 std::vector<TargetState*> Accounts::read_overrides(Instant now) {

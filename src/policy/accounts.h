@@ -200,8 +200,9 @@ private:
     void configure_client(ClientState* client);
     TargetState* target_for(const Target& target, Instant now);
     void set_up(TargetState* target, Instant now);
-    void find_siblings(const QuotaPool* pool);
     Path* make_path(const PathKey& key, Instant now);
+    std::uint64_t* skips(const std::string& region, const std::string& model,
+                         const std::string& reason);
 
     const Config& config_;
     RetryConfig retry_;

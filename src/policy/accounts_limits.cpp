@@ -75,9 +75,9 @@ Instant Accounts::own_free_at(const ClientState& client, Amount amount, Instant 
 }
 
 std::uint64_t Accounts::pool_in_flight(const TargetState& target) {
-    std::uint64_t calls = target.in_flight;
-    for (const TargetState* other : target.siblings) {
-        calls += other->in_flight;
+    std::uint64_t calls = 0;
+    for (const TargetState* one : target.pool->targets) {
+        calls += one->in_flight;
     }
     return calls;
 }

@@ -246,7 +246,7 @@ void Engine::Impl::sent(CallId id, Instant now) {
             }
         };
         look(call->attempt.target);
-        std::ranges::for_each(call->attempt.target->siblings, look);
+        std::ranges::for_each(call->attempt.target->pool->targets, look);
     }
 }
 
@@ -271,7 +271,7 @@ void Engine::Impl::began(CallId id, Instant now) {
     call->attempt.permit.epoch = kTold;
     if (Accounts::accepted(*call, now)) {
         agenda_.dirty(t);
-        for (TargetState* other : t->siblings) {
+        for (TargetState* other : t->pool->targets) {
             agenda_.dirty(other);
         }
     }

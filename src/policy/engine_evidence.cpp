@@ -125,7 +125,9 @@ void Engine::Impl::silent(CallRecord* call, Instant now) {
 /// The call goes on to another target, because this one refused it for what it is.
 void Engine::Impl::note_misfit(CallRecord* call, const Failure& failure, TargetState* target,
                                Misfit kind, std::string_view name, Instant now) {
-    accounts_.count_skipped(*target, "unfit");
+    if (call->path->routed) {  // a model without a route is its caller's choice
+        accounts_.count_skipped(*target, "unfit");
+    }
     if (kind == Misfit::none || call->path->targets.size() < 2) {
         return;
     }

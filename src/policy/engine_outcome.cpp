@@ -27,7 +27,7 @@ void Engine::Impl::leave_target(CallRecord* call, Instant now) {
         }
     }
     agenda_.dirty(t);
-    for (TargetState* other : t->siblings) {
+    for (TargetState* other : t->pool->targets) {
         agenda_.dirty(other);
     }
     call->state = CallState::idle;

@@ -44,8 +44,10 @@ void Engine::Impl::ask_for_room(TargetState* target, Instant now) {
         }
     };
     ask(*target);
-    for (const TargetState* sibling : target->siblings) {
-        ask(*sibling);
+    for (const TargetState* sibling : target->pool->targets) {
+        if (sibling != target) {
+            ask(*sibling);
+        }
     }
     if (heads.empty() && !shared->wants()) {
         return;
@@ -60,8 +62,10 @@ void Engine::Impl::ask_for_room(TargetState* target, Instant now) {
         }
     };
     tell(*target);
-    for (const TargetState* sibling : target->siblings) {
-        tell(*sibling);
+    for (const TargetState* sibling : target->pool->targets) {
+        if (sibling != target) {
+            tell(*sibling);
+        }
     }
     shared->tick(now);
     shared->want(std::move(heads), std::move(backlog));

@@ -66,6 +66,16 @@ const std::string& client_of(const Paused& paused) {
 
 }  // namespace
 
+const Override* in_force(std::span<const Override> orders, const Target& target) {
+    const Override* found = nullptr;
+    for (const Override& order : orders) {
+        if (order.targets.matches(target) && (found == nullptr || outdoes(order, *found))) {
+            found = &order;
+        }
+    }
+    return found;
+}
+
 bool Overrides::hold(const Override& order, Instant now) {
     std::erase_if(orders_, [&](const Order& o) {
         return o.until <= now || (o.what.by == order.by && o.what.targets == order.targets);

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ struct Held {
     /// A call that has another target does not go there.
     bool avoided(Instant now) const { return any && hold != Hold::open && now < until; }
 };
+
+/// Which of `orders`, the latest last, is in force at the target; null: none.
+const Override* in_force(std::span<const Override> orders, const Target& target);
 
 /// The orders, each for a time. An operator's wins over an alarm's, then the later over the earlier
 /// one.

@@ -147,7 +147,7 @@ void Pools::retire(std::unique_ptr<QuotaPool> pool) {
 
 void Pools::purge() {
     std::erase_if(pools_, [&](const auto& entry) {
-        return entry.second->outstanding() == 0 && entry.second->users == 0;
+        return entry.second->outstanding() == 0 && entry.second->targets.empty();
     });
     std::erase_if(retired_, [](const auto& pool) { return pool->outstanding() == 0; });
 }

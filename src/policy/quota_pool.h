@@ -18,6 +18,8 @@
 
 namespace weir::policy {
 
+struct TargetState;
+
 class QuotaPool;
 
 /// What a call takes of a pool. A bare number is tokens; `output` counts where the pool meters it
@@ -154,8 +156,8 @@ public:
     const Meter* output() const { return output_.get(); }
     bool apart() const { return output_ != nullptr; }
     std::uint64_t outstanding() const { return outstanding_; }
-    /// Targets that draw on this pool; the engine counts them here.
-    std::uint32_t users = 0;
+    /// Those that draw on this pool, in the order of their names; the engine keeps them here.
+    std::vector<TargetState*> targets;
     Duration window() const { return meters_[0].window(); }
 
 private:

@@ -182,7 +182,6 @@ struct TargetState {
     QuotaPool* pool = nullptr;
     RegionState* region = nullptr;
     std::shared_ptr<Estimator> estimator;
-    std::vector<TargetState*> siblings;  ///< others on the same pool
     Breaker breaker;
     RetryBudget budget;
     UnfitRecord unfit;

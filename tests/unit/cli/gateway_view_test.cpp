@@ -277,8 +277,7 @@ TEST(GatewayView, TargetsThatNobodyHasCalledMayServe) {
     EXPECT_EQ(view(s).health, Health::down);
     s["unused"] = json::array({target("us-east-1", "n")});
     EXPECT_EQ(view(s).health, Health::degraded);
-    s["overrides"] = json::array(
-        {{{"account", nullptr}, {"region", "us-east-1"}, {"model", nullptr}, {"state", "closed"}}});
+    s["unused"][0]["held"] = {{"state", "closed"}};
     EXPECT_EQ(view(s).health, Health::down) << "it is closed as well";
 }
 

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 constexpr Instant kStart = Instant(100s);
 
 TEST(ClientBuckets, ABurstAndThenARate) {
-    ClientBuckets budget;
+    ClientBuckets budget(100, 20);
     int taken = 0;
     for (int i = 0; i < 1000; ++i) {
         taken += budget.take("a", kStart) ? 1 : 0;
@@ -31,7 +31,7 @@ TEST(ClientBuckets, ABurstAndThenARate) {
 }
 
 TEST(ClientBuckets, ClientsBeyondTheMostShareOne) {
-    ClientBuckets budget;
+    ClientBuckets budget(100, 20);
     for (std::size_t i = 0; i < ClientBuckets::kMostClients; ++i) {
         EXPECT_TRUE(budget.take("client" + std::to_string(i), kStart));
     }

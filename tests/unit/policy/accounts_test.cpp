@@ -147,8 +147,8 @@ TEST_F(AccountsTest, TargetsOfOneQuotaShareAPoolARegion) {
     EXPECT_NE(sonnet.pool, west.pool);
     EXPECT_NE(sonnet.estimator, haiku.estimator) << "of each model";
     EXPECT_EQ(sonnet.estimator, west.estimator) << "wherever it is";
-    EXPECT_EQ(sonnet.siblings, std::vector<TargetState*>{&haiku});
-    EXPECT_TRUE(west.siblings.empty());
+    EXPECT_EQ(sonnet.pool->targets, (std::vector<TargetState*>{&haiku, &sonnet}));
+    EXPECT_EQ(west.pool->targets, std::vector<TargetState*>{&west});
     begin(r, 1);
     EXPECT_EQ(used(sonnet), 1'000U) << "what one takes the other has not";
     EXPECT_FALSE(Accounts::pool_full(sonnet));
@@ -333,7 +333,7 @@ TEST_F(AccountsTest, ANewConfigurationKeepsLevelsAndMovesAttemptsWithTheirTarget
     EXPECT_EQ(a.pool, b.pool);
     EXPECT_EQ(used(a), 1'500U) << "the sum of both";
     EXPECT_EQ(sonnet.attempt.reservation.pool, a.pool);
-    EXPECT_EQ(a.siblings, std::vector<TargetState*>{&b});
+    EXPECT_EQ(a.pool->targets.size(), 2U);
     Accounts::settle(sonnet, Usage{0, 100, 0, 0, true}, now);
     EXPECT_EQ(used(a), 500U + 500U);
 }
