@@ -252,12 +252,14 @@ def cut_short(tmp_path):
 
         def ask(input_tokens, *models):
             down[:], size[0] = models, input_tokens
+            quota = weir.metrics().sum("weir_tokens_total", kind="quota")
             reply = weir.converse("hello", max_tokens=8000)
             assert reply.status == 200
             line = weir.line(id=reply.headers["x-weir-request-id"])
             rows = {row["model"]: row["cost_usd"] - before.get(row["model"], {"cost_usd": 0})["cost_usd"]
                     for row in costs(weir)["rows"]}
             assert line["cost_usd"] == pytest.approx(sum(rows.values()))
+            assert weir.metrics().sum("weir_tokens_total", kind="quota") - quota == line["input"] + 5 * line["output"]
             return reply, line, rows
 
         yield ask

@@ -59,6 +59,8 @@ def test_to_open_for_a_time_takes_back_what_closed_it(pair):
     assert code == 0 and "A wider order holds them closed for another 480 min: it applies again afterwards." in text, text
     wait_until(lambda: len(pair.weir.status()["overrides"]) == 1, what="the end of the order")
     assert place(pair.weir.boto()) == WEST
+    code, text = target(pair, "open", EAST, SONNET, "--for", "9h")
+    assert code == 0 and "afterwards" not in text, "it ends before this one"
 
 
 def test_a_region_that_there_is_not_is_refused_without_declared_ones_too(tmp_path):

@@ -230,7 +230,8 @@ TEST(ExchangeBudget, AnAttemptBeforeTheAnswerCostsAsWell) {
     EXPECT_LT(my.day().spent, 1.2);
 }
 
-TEST(ExchangeBudget, ACallHoldsTheDearestOfTheTargetsThatItMayGoTo) {
+/// A route from a cheap target to a dear one, of which each takes one call at a time.
+Config cheap_and_dear() {
     Config config = with_budget(100);
     config.prices.resize(2);
     config.prices[0].models = {"dear.*"};
@@ -248,16 +249,22 @@ TEST(ExchangeBudget, ACallHoldsTheDearestOfTheTargetsThatItMayGoTo) {
         quota.requests_per_minute = 1000;
         quota.max_in_flight = 1;
     }
-    BudgetWorld my(config);
+    return config;
+}
+
+ScriptedClient& ask_smart(BudgetWorld& my, std::string_view client) {
+    return my.ask("/model/smart/converse", R"({"messages":[],"inferenceConfig":{"maxTokens":100}})",
+                  client);
+}
+
+TEST(ExchangeBudget, ACallHoldsTheDearestOfTheTargetsThatItMayGoTo) {
+    BudgetWorld my(cheap_and_dear());
     Script silent;
     silent.instead_of_head = hang();
     my.world.scripts["us-west-2"] = {silent};
     my.world.scripts["us-east-1"] = {silent};
-    const auto ask = [&](std::string_view client) {
-        return &my.ask("/model/smart/converse",
-                       R"({"messages":[],"inferenceConfig":{"maxTokens":100}})", client);
-    };
-    std::vector<ScriptedClient*> calls{ask("chat"), ask("chat"), ask("etl")};
+    std::vector<ScriptedClient*> calls{&ask_smart(my, "chat"), &ask_smart(my, "chat"),
+                                       &ask_smart(my, "etl")};
     EXPECT_FALSE(my.ended);
     EXPECT_GT(my.day().under_way, 1) << "it waits, and may go to either";
     for (ScriptedClient* client : calls) {
@@ -266,6 +273,27 @@ TEST(ExchangeBudget, ACallHoldsTheDearestOfTheTargetsThatItMayGoTo) {
     my.world.go_on();
     EXPECT_DOUBLE_EQ(my.day().under_way, 0);
     EXPECT_DOUBLE_EQ(my.day().spent, 0) << "it was not sent";
+}
+
+TEST(ExchangeBudget, ACallThatWaitsAgainHoldsItAgain) {
+    Config config = cheap_and_dear();
+    config.quotas[0].max_in_flight.reset();
+    BudgetWorld my(config);
+    Script silent;
+    silent.instead_of_head = hang();
+    const Script down = whole(R"({"message":"down"})", "503 Service Unavailable",
+                              "x-amzn-ErrorType: ServiceUnavailableException\r\n");
+    my.world.scripts["us-west-2"] = {down, down};
+    my.world.scripts["us-east-1"] = {silent};
+    auto& holding = ask_smart(my, "chat");
+    EXPECT_FALSE(my.ended);
+    auto& waiting = ask_smart(my, "etl");
+    EXPECT_FALSE(my.ended);
+    EXPECT_GT(my.day().under_way, 1) << "for the dear target";
+    holding.leave();
+    waiting.leave();
+    my.world.go_on();
+    EXPECT_DOUBLE_EQ(my.day().under_way, 0);
 }
 
 TEST(ExchangeBudget, LoweredCallsWaitBehindTheOthers) {
