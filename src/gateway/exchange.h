@@ -49,6 +49,11 @@ private:
     using Action = CallFlow::Action;
 
     class Current;
+    struct Budgeted {
+        ClientBudgets::Hold hold;  // none: its client has no budget
+        double next_may_cost = 0;  // dollars for an attempt whose target is not known yet
+        bool one_place = false;    // there is one target for it
+    };
     /// A good answer that a lowered max_tokens has cut short, and where it is from.
     struct CutShort {
         KeptAnswer answer;
@@ -79,7 +84,7 @@ private:
 
     // exchange_budget.cpp
     double expected_cost(const Target& at, std::uint64_t seen = 0) const;
-    double may_cost(const Call& asked) const;
+    double may_cost(const Call& asked);
     double paid_for() const;
     std::optional<ErrorAnswer> within_budget(Call* asked);
     void settle_budget();
@@ -109,8 +114,7 @@ private:
     CallId id_;
     Request request_;
     Record record_;
-    ClientBudgets::Hold budget_;  // none: its client has no budget
-    double next_may_cost_ = 0;    // dollars for an attempt whose target is not known yet
+    Budgeted budget_;
     Stop stop_;
     Reply reply_;
     net::Signal signal_;  // of whoever waits: for the engine, for keys

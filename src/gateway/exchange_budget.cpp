@@ -57,7 +57,15 @@ double Exchange::expected_cost(const Target& at, std::uint64_t seen) const {
 }
 
 /// The dearest of the places that it may go to: nobody knows yet which it will be.
-double Exchange::may_cost(const Call& asked) const {
+double Exchange::may_cost(const Call& asked) {
+    if (request_.snapshot->config.routes.empty()) {
+        Target home;
+        home.region = asked.home_region;
+        home.model = asked.model;
+        home.account = asked.home_account;
+        budget_.one_place = true;
+        return expected_cost(home);
+    }
     policy::PathKey key;
     key.model = asked.model;
     key.home_region = asked.home_region;
@@ -66,9 +74,11 @@ double Exchange::may_cost(const Call& asked) const {
     key.reach = asked.reach;
     key.client = request_.identity.name;
     double most = 0;
-    for (const auto& place : policy::candidates(request_.snapshot->config, key).usable) {
+    const auto places = policy::candidates(request_.snapshot->config, key).usable;
+    for (const auto& place : places) {
         most = std::max(most, expected_cost(place.target));
     }
+    budget_.one_place = places.size() == 1;
     return most;
 }
 
@@ -96,10 +106,10 @@ std::optional<ErrorAnswer> Exchange::within_budget(Call* asked) {
     }
     const bool enforced = asked == nullptr ? request_.snapshot->config.mode != Mode::observe
                                            : !request_.snapshot->observes(request_.model);
-    next_may_cost_ = asked == nullptr ? 0 : may_cost(*asked);
+    budget_.next_may_cost = asked == nullptr ? 0 : may_cost(*asked);
     const std::int64_t wall = unix_ms() / 1000;
-    auto admission = budgets->admit(*client, next_may_cost_, enforced, wall);
-    budget_ = std::move(admission.hold);
+    auto admission = budgets->admit(*client, budget_.next_may_cost, enforced, wall);
+    budget_.hold = std::move(admission.hold);
     if (!admission.standing) {
         return std::nullopt;
     }
@@ -120,7 +130,7 @@ std::optional<ErrorAnswer> Exchange::within_budget(Call* asked) {
 /// Its bills are in the ledger, where there are prices. What is not counts as much as was expected:
 /// attempts that told no tokens, or that nobody waited for; and tokens of a tier without a price.
 void Exchange::settle_budget() {
-    if (!budget_.held()) {
+    if (!budget_.hold.held()) {
         return;
     }
     if (request_.is_inference()) {
@@ -131,7 +141,7 @@ void Exchange::settle_budget() {
             charge(record_.at, record_.usage, record_.costs);
         }
     }
-    budget_.release();
+    budget_.hold.release();
 }
 
 /// `billed`: what the ledger has.

@@ -36,7 +36,7 @@ TEST(Gzip, IsReadBackByZlib) {
         const std::string small = gzipped(text);
         EXPECT_EQ(plain(small, size + 1), text);
     }
-    EXPECT_LT(gzipped(std::string(300'000, 'x')).size(), 1000U);
+    EXPECT_LT(gzipped(std::string(300'000, 'x')).size(), 2000U);
 }
 
 TEST(Gzip, OnlyLargeMetricDataAreCompressed) {
