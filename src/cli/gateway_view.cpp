@@ -162,11 +162,11 @@ void judge(GatewayView& view, bool draining) {
         say(Health::down, "it drains: it stops soon");
     }
     const bool any = std::ranges::any_of(view.targets, &TargetView::usable);
-    if (!view.targets.empty() && !any) {
-        view.unused == 0 ? say(Health::down, "no target can be used")
-                         : say(Health::degraded,
-                               "none of the targets that calls have gone to can "
-                               "be used; others of the routes may be");
+    if (!view.targets.empty() && !any && view.unused == 0) {
+        say(Health::down, "no target can be used");
+    } else if (!view.targets.empty() && !any) {
+        say(Health::degraded,
+            "none of the targets that calls have gone to can be used; others of the routes may be");
     }
     for (const TargetView& target : view.targets) {
         if (!target.remark.empty()) {

@@ -5,9 +5,8 @@
 #include "gateway/bill.h"
 #include "gateway/record.h"
 #include "gateway/request.h"
+#include "policy/eligibility.h"
 #include "policy/tariff.h"
-
-#include <weir/models.h>
 
 #include <algorithm>
 
@@ -23,10 +22,7 @@ std::uint64_t full_output(const Target& at, const Request& request) {
     if (facts.known) {
         most = std::min(most, facts.max_output);
     }
-    const std::string_view asked = strip_arn(request.model);
-    const auto route = std::ranges::find_if(
-        config.routes, [&](const RouteConfig& r) { return strip_arn(r.model) == asked; });
-    if (route != config.routes.end()) {
+    if (const RouteConfig* route = policy::route_of(config, request.model)) {
         most = std::min(most, route->max_output.value_or(most));
     }
     const ClientConfig* client = request.identity.client;
@@ -52,9 +48,11 @@ std::optional<double> left_to_hold(const Record& record, const Request& request)
 void add_unheld(observe::Costs& costs, const Record& record, const Request& request, Instant now) {
     const Grant& grant = record.grant;
     const std::uint64_t sent = grant.max_output.value_or(0);
+    if (!grant.right_sized || sent == 0 || !record.usage.known || record.usage.output >= sent) {
+        return;
+    }
     const std::uint64_t full = full_output(record.at, request);
-    if (!grant.right_sized || sent == 0 || full <= sent || !record.usage.known ||
-        record.usage.output >= sent) {
+    if (full <= sent) {
         return;
     }
     // Quota tokens for each token of output; a quota that does not count output holds none.

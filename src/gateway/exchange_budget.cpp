@@ -58,14 +58,6 @@ double Exchange::expected_cost(const Target& at, std::uint64_t seen) const {
 
 /// The dearest of the places that it may go to: nobody knows yet which it will be.
 double Exchange::may_cost(const Call& asked) {
-    if (request_.snapshot->config.routes.empty()) {
-        Target home;
-        home.region = asked.home_region;
-        home.model = asked.model;
-        home.account = asked.home_account;
-        budget_.one_place = true;
-        return expected_cost(home);
-    }
     policy::PathKey key;
     key.model = asked.model;
     key.home_region = asked.home_region;

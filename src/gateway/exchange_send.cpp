@@ -6,6 +6,7 @@
 #include "bedrock/json_peek.h"
 #include "bedrock/passed_body.h"
 #include "codec/clean.h"
+#include "gateway/call_costs.h"
 #include "gateway/clock.h"
 #include "gateway/header_rules.h"
 #include "gateway/outgoing.h"
@@ -374,10 +375,9 @@ void Exchange::remember_made(std::string_view id) {
     if (id.empty()) {
         return;
     }
-    const Usage& usage = record_.usage;
     ResponseMemory::Made made;
     made.region = record_.at.region;
-    made.tokens = usage.input + usage.cache_read + usage.cache_write + usage.output;
+    made.tokens = total_of(record_.usage);
     made.endpoint = record_.at.endpoint;
     made.path = record_.grant.path;
     made.client = request_.tenant();

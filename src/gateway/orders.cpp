@@ -206,13 +206,14 @@ Result<void> check_client(const std::string& client, const Config& config, const
     const bool keyed = std::ranges::any_of(config.clients, [](const ClientConfig& one) {
         return !one.key_sha256.empty() || !one.access_key_id.empty();
     });
-    const auto named = [&](const auto& one) { return one.name == client; };
-    if (client == observe::kOther && std::ranges::none_of(config.clients, named)) {
+    const bool configured = std::ranges::any_of(
+        config.clients, [&](const ClientConfig& one) { return one.name == client; });
+    if (client == observe::kOther && !configured) {
         return failure("`other` is no client: it stands for those that are not counted by name");
     }
-    if (!keyed || std::ranges::any_of(config.clients, named) ||
-        std::ranges::any_of(status.paused,
-                            [&](const Pause& one) { return one.client == client; })) {
+    if (!keyed || configured || std::ranges::any_of(status.paused, [&](const Pause& one) {
+            return one.client == client;
+        })) {
         return {};
     }
     std::set<std::string> names;

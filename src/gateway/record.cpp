@@ -6,6 +6,7 @@
 #include "gateway/tracing.h"
 #include "observe/life_spans.h"
 #include "observe/sampling.h"
+#include "policy/tariff.h"
 
 #include <algorithm>
 
@@ -14,7 +15,7 @@ namespace weir::gateway {
 namespace {
 
 std::uint64_t quota_tokens(const Usage& usage, std::uint32_t output_burndown) {
-    return usage.known ? usage.input + usage.cache_write + usage.output * output_burndown : 0;
+    return usage.known ? policy::quota_tokens(usage, output_burndown) : 0;
 }
 
 }  // namespace

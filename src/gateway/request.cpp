@@ -36,6 +36,19 @@ void bind(Call& call, const Request& request) {
     }
 }
 
+/// Whoever sent too slowly, or what is no body, is still there to be told.
+std::unexpected<ErrorAnswer> body_lost(net::NetError why) {
+    switch (why) {
+        case net::NetError::timeout:
+            return refused(408, "ValidationException",
+                           "weir: the request's body did not arrive in time");
+        case net::NetError::protocol:
+            return refused(400, "ValidationException", "weir: the request's body is malformed");
+        default:
+            return std::unexpected(ErrorAnswer());
+    }
+}
+
 }  // namespace
 
 std::string_view text_of(const codec::Head& head, std::string_view name) {
@@ -65,23 +78,6 @@ std::string_view Request::tenant() const {
 bool Request::others_share() const {
     return snapshot->clients.keys_required() && snapshot->config.clients.size() > 1;
 }
-
-namespace {
-
-/// Whoever sent too slowly, or what is no body, is still there to be told.
-std::unexpected<ErrorAnswer> body_lost(net::NetError why) {
-    switch (why) {
-        case net::NetError::timeout:
-            return refused(408, "ValidationException",
-                           "weir: the request's body did not arrive in time");
-        case net::NetError::protocol:
-            return refused(400, "ValidationException", "weir: the request's body is malformed");
-        default:
-            return std::unexpected(ErrorAnswer());
-    }
-}
-
-}  // namespace
 
 net::Task<Admitted> read_body(Request& request, net::Downstream& from, Worker& worker) {
     const auto& limits = request.snapshot->config.limits;

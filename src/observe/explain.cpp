@@ -3,6 +3,7 @@
 #include "observe/costs.h"
 #include "observe/faster.h"
 #include "observe/or_null.h"
+#include "policy/tariff.h"
 
 #include <nlohmann/json.hpp>
 
@@ -108,8 +109,7 @@ ordered_json settlement_json(const Life& life, const AttemptStep* last) {
         return {};
     }
     const Usage& usage = life.usage;
-    const std::uint64_t settled =
-        usage.input + usage.cache_write + usage.output * life.output_burndown;
+    const std::uint64_t settled = policy::quota_tokens(usage, life.output_burndown);
     return {
         {"input", usage.input},
         {"output", usage.output},

@@ -1,6 +1,7 @@
 #include "observe/costs.h"
 #include "observe/explain.h"
 #include "observe/figures.h"
+#include "policy/tariff.h"
 
 #include <algorithm>
 #include <array>
@@ -234,8 +235,7 @@ std::string settlement_text(const Life& life, const AttemptStep& attempt) {
     if (life.output_burndown == 0) {
         return text + ".";
     }
-    const std::uint64_t settled =
-        usage.input + usage.cache_write + usage.output * life.output_burndown;
+    const std::uint64_t settled = policy::quota_tokens(usage, life.output_burndown);
     text += ": " + figure(settled) + " of the quota";
     if (life.output_burndown > 1) {
         text += " (a token of output counts " + std::to_string(life.output_burndown) + ")";

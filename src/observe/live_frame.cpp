@@ -121,8 +121,27 @@ std::vector<LimitStatus> configured_limits(const QuotaConfig& quota, double shar
     return limits;
 }
 
-/// The targets of routes that no call has had to do with so far: the engine does not know them yet.
-ordered_json unused_of(const Config& config, const Status& status) {
+ordered_json quantiles_json(const Quantiles& q) {
+    if (q.count == 0) {
+        return {};
+    }
+    return {{"count", q.count}, {"half", q.half}, {"most", q.most}, {"beyond", q.beyond}};
+}
+
+ordered_json latency_json(const RecentLatencies& latencies) {
+    ordered_json out = ordered_json::array();
+    for (const auto& [model, one] : latencies.last_minute()) {
+        out.push_back({{"model", model},
+                       {"request", quantiles_json(one.request)},
+                       {"first_token", quantiles_json(one.first_token)},
+                       {"queue", quantiles_json(one.queue)}});
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string unused_json(const Config& config, const Status& status) {
     constexpr std::size_t kMost = 500;
     std::set<Target> seen;
     for (const TargetStatus& t : status.targets) {
@@ -152,31 +171,7 @@ ordered_json unused_of(const Config& config, const Status& status) {
                                 : ordered_json::array()}});
         }
     }
-    return out;
-}
-
-ordered_json quantiles_json(const Quantiles& q) {
-    if (q.count == 0) {
-        return {};
-    }
-    return {{"count", q.count}, {"half", q.half}, {"most", q.most}, {"beyond", q.beyond}};
-}
-
-ordered_json latency_json(const RecentLatencies& latencies) {
-    ordered_json out = ordered_json::array();
-    for (const auto& [model, one] : latencies.last_minute()) {
-        out.push_back({{"model", model},
-                       {"request", quantiles_json(one.request)},
-                       {"first_token", quantiles_json(one.first_token)},
-                       {"queue", quantiles_json(one.queue)}});
-    }
-    return out;
-}
-
-}  // namespace
-
-std::string unused_json(const Config& config, const Status& status) {
-    return unused_of(config, status).dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 std::string live_frame_json(const LiveFrame& frame, Status status, const LiveCounts& counts,
@@ -193,12 +188,12 @@ std::string live_frame_json(const LiveFrame& frame, Status status, const LiveCou
                                            : ordered_json{{"joined", counts.store_joined > 0},
                                                           {"instances", counts.instances}};
     out["clients"] = clients_json(frame, status, counts);
-    out["unused"] = unused_of(*frame.config, status);
     out["counts"] = counts_json(counts);
     out["latency"] = latency_json(latencies);
     status.clients.clear();
     std::string text = out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
     text.pop_back();
+    text.append(",\"unused\":").append(unused_json(*frame.config, status));
     text.append(",\"status\":").append(status_json(status, {}, frame.configuration, {}, {}, -1));
     text.append(",\"incidents\":").append(frame.incidents).append("}");
     return text;

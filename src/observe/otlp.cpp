@@ -70,6 +70,11 @@ class SpanText {
 public:
     explicit SpanText(std::string& out) : out_(out) {}
 
+    void spans(std::span<const Span> all) {
+        list(all, [this](const Span& one) { span(one); });
+    }
+
+private:
     void span(const Span& span) {
         std::uint32_t flags = span.flags;
         if (span.parent != 0) {
@@ -104,7 +109,6 @@ public:
         out_ += '}';
     }
 
-private:
     template <class List, class Write>
     void list(const List& all, Write write) {
         out_ += '[';
@@ -262,13 +266,9 @@ std::string_view weir_version() {
 
 std::string otlp_traces(const OtlpResource& resource, std::span<const Span> spans) {
     std::string out = R"({"resourceSpans":[{"resource":)" + text_of(resource_of(resource));
-    out += R"(,"scopeSpans":[{"scope":)" + text_of(scope_of(resource)) + R"(,"spans":[)";
-    SpanText writer(out);
-    for (const Span& span : spans) {
-        out += out.back() == '[' ? "" : ",";
-        writer.span(span);
-    }
-    return out + "]}]}]}";
+    out += R"(,"scopeSpans":[{"scope":)" + text_of(scope_of(resource)) + R"(,"spans":)";
+    SpanText(out).spans(spans);
+    return out + "}]}]}";
 }
 
 OtlpMetrics otlp_metrics(const OtlpResource& resource, const OtlpWindow& window,

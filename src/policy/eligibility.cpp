@@ -45,6 +45,13 @@ bool may_use_model(const Config& config, const ClientConfig& client, std::string
            });
 }
 
+const RouteConfig* route_of(const Config& config, std::string_view model) {
+    const std::string_view asked = strip_arn(model);
+    const auto route = std::ranges::find_if(
+        config.routes, [&](const RouteConfig& r) { return strip_arn(r.model) == asked; });
+    return route == config.routes.end() ? nullptr : &*route;
+}
+
 Target target_of(const RouteTarget& target, std::string_view model) {
     // Mantle knows no profiles: models go by their plain ids there.
     const bool plain = target.endpoint == Endpoint::mantle;
@@ -177,10 +184,8 @@ private:
 
 Candidates candidates(const Config& config, const PathKey& key) {
     Candidates result;
-    const std::string_view asked = strip_arn(key.model);
-    const auto route = std::ranges::find_if(
-        config.routes, [&](const RouteConfig& r) { return strip_arn(r.model) == asked; });
-    if (route == config.routes.end()) {
+    const RouteConfig* route = route_of(config, key.model);
+    if (route == nullptr) {
         Candidate c;
         c.target.region = key.home_region.empty() ? config.default_region : key.home_region;
         c.target.model = key.model;
@@ -195,7 +200,7 @@ Candidates candidates(const Config& config, const PathKey& key) {
         }
         return result;
     }
-    result.route = &*route;
+    result.route = route;
     const Chooser chooser(config, key, *route);
     for (const RouteTarget& target : route->targets) {
         Candidate c = chooser.candidate(target);

@@ -37,6 +37,9 @@ struct PathKey {
     auto operator<=>(const PathKey&) const = default;
 };
 
+/// The route of a model, by its id or the last part of an ARN; null: it has none.
+const RouteConfig* route_of(const Config& config, std::string_view model);
+
 /// What a route's target is, to calls that ask for `model`.
 Target target_of(const RouteTarget& target, std::string_view model);
 

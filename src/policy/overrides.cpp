@@ -59,6 +59,22 @@ bool outdoes(const Override& later, const Override& earlier) {
     return !(same_rank && wider && later.hold == Hold::drain && earlier.hold == Hold::closed);
 }
 
+/// Of `orders`, the latest last, the one that outdoes the others; null: none is meant. `meant`:
+/// what it orders, null where it does not apply.
+template <class Orders, class Meant>
+auto strongest(const Orders& orders, Meant meant) -> decltype(orders.data()) {
+    decltype(orders.data()) found = nullptr;
+    const Override* best = nullptr;
+    for (const auto& order : orders) {
+        const Override* one = meant(order);
+        if (one != nullptr && (best == nullptr || outdoes(*one, *best))) {
+            found = &order;
+            best = one;
+        }
+    }
+    return found;
+}
+
 template <class Paused>
 const std::string& client_of(const Paused& paused) {
     return paused.what.client;
@@ -67,13 +83,9 @@ const std::string& client_of(const Paused& paused) {
 }  // namespace
 
 const Override* in_force(std::span<const Override> orders, const Target& target) {
-    const Override* found = nullptr;
-    for (const Override& order : orders) {
-        if (order.targets.matches(target) && (found == nullptr || outdoes(order, *found))) {
-            found = &order;
-        }
-    }
-    return found;
+    return strongest(orders, [&](const Override& order) {
+        return order.targets.matches(target) ? &order : nullptr;
+    });
 }
 
 bool Overrides::hold(const Override& order, Instant now) {
@@ -121,15 +133,9 @@ bool Overrides::pause(const Pause& order, Instant now) {
 }
 
 Held Overrides::held(const Target& target, Instant now, const Override** by) const {
-    const Order* in_force = nullptr;
-    for (const Order& o : orders_) {
-        if (o.until <= now || !o.what.targets.matches(target)) {
-            continue;
-        }
-        if (in_force == nullptr || outdoes(o.what, in_force->what)) {
-            in_force = &o;
-        }
-    }
+    const Order* in_force = strongest(orders_, [&](const Order& o) {
+        return o.until > now && o.what.targets.matches(target) ? &o.what : nullptr;
+    });
     if (in_force == nullptr) {
         return {};
     }

@@ -43,7 +43,7 @@ std::string_view without_alias(const Config& config, std::string_view model) {
 }
 
 std::uint64_t Tariff::cost(const Usage& usage) const {
-    return usage.input + usage.cache_write + (apart ? 0 : usage.output * burndown);
+    return quota_tokens(usage, apart ? 0 : burndown);
 }
 
 Tariff tariff_of(const Config& config, const Target& target) {

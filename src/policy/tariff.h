@@ -13,6 +13,11 @@ namespace weir::policy {
 /// The model behind `model`: its alias, else itself.
 std::string_view without_alias(const Config& config, std::string_view model);
 
+/// Quota tokens of an answer whose tokens of output count so many each; 0: they do not count.
+constexpr std::uint64_t quota_tokens(const Usage& usage, std::uint32_t output_burndown) {
+    return usage.input + usage.cache_write + usage.output * output_burndown;
+}
+
 /// How the calls of one target are charged.
 struct Tariff {
     std::string model;                   ///< what the target's model stands for

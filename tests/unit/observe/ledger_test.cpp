@@ -205,14 +205,19 @@ TEST(LedgerTest, ALimitThatIsLoweredMakesRoomAtOnce) {
     EXPECT_EQ(ledger.days().begin()->first, kToday + 9);
 }
 
-TEST(LedgerTest, WhereRowsAreTooManyTheEarliestDaysLoseTheirTagsFirst) {
+/// Days of 20 tags each, where there is room for 50 rows in all.
+LedgerDays crowded(int days) {
     Ledger ledger(LedgerLimits{.tags = 1000, .all = 50});
-    for (Day day = kToday - 4; day <= kToday; ++day) {
+    for (Day day = kToday - days + 1; day <= kToday; ++day) {
         for (int i = 0; i < 20; ++i) {
             ledger.add(day, names_of("chat", "t" + std::to_string(i)), call(1));
         }
     }
-    const LedgerDays days = ledger.days();
+    return ledger.days();
+}
+
+TEST(LedgerTest, WhereRowsAreTooManyTheEarliestDaysLoseTheirTagsFirst) {
+    const LedgerDays days = crowded(5);
     const auto& [names, costs] = *days.begin()->second->rows().begin();
     EXPECT_EQ(names[static_cast<std::size_t>(CostName::tag)], "other");
     EXPECT_NE(names[static_cast<std::size_t>(CostName::model)], "other");
@@ -220,13 +225,7 @@ TEST(LedgerTest, WhereRowsAreTooManyTheEarliestDaysLoseTheirTagsFirst) {
 }
 
 TEST(LedgerTest, WhereRowsAreTooManyTheEarliestDaysKeepOneAClient) {
-    Ledger ledger(LedgerLimits{.tags = 1000, .all = 50});
-    for (Day day = kToday - 9; day <= kToday; ++day) {
-        for (int i = 0; i < 20; ++i) {
-            ledger.add(day, names_of("chat", "t" + std::to_string(i)), call(1));
-        }
-    }
-    const LedgerDays days = ledger.days();
+    const LedgerDays days = crowded(10);
     ASSERT_EQ(days.size(), 10U);
     EXPECT_EQ(days.begin()->second->size(), 1U);
     EXPECT_EQ(days.rbegin()->second->size(), 20U);
