@@ -1,16 +1,22 @@
 #include "cli/child.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
+#include <limits>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 namespace weir::cli {
@@ -53,6 +59,31 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
     const int error = errno;
     (void)!::write(report, &error, sizeof error);
     ::_exit(error == ENOENT ? kNotFound : kNotExecutable);
+}
+
+/// What is open from 3 on, ascending.
+std::vector<unsigned> open_descriptors() {
+    std::vector<unsigned> found;
+    std::error_code error;
+    for (std::filesystem::directory_iterator file("/proc/self/fd", error), end;
+         !error && file != end; file.increment(error)) {
+        const auto name = file->path().filename().string();
+        unsigned n = 0;
+        std::from_chars(name.data(), name.data() + name.size(), n);
+        found.push_back(n);
+    }
+    // That of the list itself is closed by now.
+    std::erase_if(found, [](unsigned n) {
+        return n <= STDERR_FILENO || ::fcntl(static_cast<int>(n), F_GETFD) < 0;
+    });
+    std::ranges::sort(found);
+    return found;
+}
+
+/// Async-signal-safe. Kernels before 5.11 do not know it: there a descriptor that a library opens
+/// in the moment of the fork is the command's as well.
+void close_on_exec(unsigned first, unsigned last) {
+    (void)::close_range(first, last, CLOSE_RANGE_CLOEXEC);
 }
 
 /// Stops this process as signal `n` does, until somebody continues it.
@@ -141,14 +172,24 @@ Inherited Inherited::take() {
     const sigset_t signals = waited_for();
     pthread_sigmask(SIG_BLOCK, &signals, &inherited.mask_);
     ::sigaction(SIGPIPE, nullptr, &inherited.pipe_);
-    ::getrlimit(RLIMIT_NOFILE, &inherited.descriptors_);
+    ::getrlimit(RLIMIT_NOFILE, &inherited.most_open_);
+    inherited.open_ = open_descriptors();
     ::signal(SIGPIPE, SIG_IGN);
     ::signal(SIGCHLD, SIG_DFL);  // ignored, there would be no exit code
     return inherited;
 }
 
 void Inherited::restore() const {
-    ::setrlimit(RLIMIT_NOFILE, &descriptors_);
+    // Libraries, and streams of C++, open files that an exec does not close.
+    unsigned own = STDERR_FILENO + 1;
+    for (const unsigned descriptor : open_) {
+        if (descriptor > own) {
+            close_on_exec(own, descriptor - 1);
+        }
+        own = descriptor + 1;
+    }
+    close_on_exec(own, std::numeric_limits<unsigned>::max());
+    ::setrlimit(RLIMIT_NOFILE, &most_open_);
     ::sigaction(SIGPIPE, &pipe_, nullptr);
     ::sigprocmask(SIG_SETMASK, &mask_, nullptr);
 }

@@ -22,7 +22,8 @@ public:
 private:
     sigset_t mask_{};
     struct sigaction pipe_{};
-    rlimit descriptors_{};
+    rlimit most_open_{};
+    std::vector<unsigned> open_;  // descriptors from 3 on, ascending
 };
 
 struct ChildEnd {

@@ -76,7 +76,7 @@ std::string now_text() {
     return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
 
-void print(const Reading& reading, const StatusOptions& options, std::ostream& out) {
+void print(const GatewayReading& reading, const StatusOptions& options, std::ostream& out) {
     if (options.json) {
         out << status_json_text(reading) << '\n';
     } else {
@@ -98,8 +98,8 @@ void pause(Duration length) {
 
 }  // namespace
 
-Reading read_gateway(const std::string& url, const Getenv& getenv) {
-    Reading reading;
+GatewayReading read_gateway(const std::string& url, const Getenv& getenv) {
+    GatewayReading reading;
     const auto ready = ask_admin(url, {.path = "/readyz"}, getenv);
     if (!ready) {
         reading.error = ready.error().message;
@@ -124,7 +124,7 @@ Reading read_gateway(const std::string& url, const Getenv& getenv) {
     return reading;
 }
 
-std::string status_text(const Reading& reading) {
+std::string status_text(const GatewayReading& reading) {
     if (!reading.view) {
         return "down: " + reading.error + "\n";
     }
@@ -157,7 +157,7 @@ std::string status_text(const Reading& reading) {
     return text;
 }
 
-std::string status_json_text(const Reading& reading) {
+std::string status_json_text(const GatewayReading& reading) {
     ordered_json out;
     out["health"] = to_string(reading.health());
     out["exit_code"] = static_cast<int>(reading.health());
@@ -194,7 +194,7 @@ int run_status(const StatusOptions& options, const Getenv& getenv, std::ostream&
         std::signal(SIGPIPE, SIG_IGN);
     }
     for (;;) {
-        const Reading reading = read_gateway(*url, getenv);
+        const GatewayReading reading = read_gateway(*url, getenv);
         if (!reading.view && !options.json && !options.watch) {
             err << "weir status: " << reading.error << '\n';
         } else {

@@ -18,19 +18,19 @@ struct StatusOptions {
 };
 
 /// What the gateway said, or why it said nothing.
-struct Reading {
+struct GatewayReading {
     std::optional<GatewayView> view;
     std::string status;  // JSON of GET /status; empty: none
     std::string error;   // empty: it answered
 
     Health health() const { return view ? view->health : Health::down; }
 };
-Reading read_gateway(const std::string& url, const Getenv& getenv);
+GatewayReading read_gateway(const std::string& url, const Getenv& getenv);
 
 /// As text: the verdict with its reasons, then tables of targets, clients and waiting calls.
-std::string status_text(const Reading& reading);
+std::string status_text(const GatewayReading& reading);
 /// {"health", "exit_code", "reasons", "status"}, on one line.
-std::string status_json_text(const Reading& reading);
+std::string status_json_text(const GatewayReading& reading);
 
 /// 0 healthy, 1 degraded, 2 down, not reachable, or wrong use. With `watch` it goes on until the
 /// reader is gone or a signal ends it, and has the code of the last answer.

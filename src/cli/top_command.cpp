@@ -29,7 +29,7 @@ public:
           thread_([this](std::stop_token stop) { run(stop); }) {}
 
     /// What has come since; nullopt: nothing.
-    std::optional<Reading> take() {
+    std::optional<GatewayReading> take() {
         const std::lock_guard lock(mutex_);
         return std::exchange(news_, std::nullopt);
     }
@@ -37,7 +37,7 @@ public:
 private:
     void run(const std::stop_token& stop) {
         while (!stop.stop_requested()) {
-            Reading reading = read_gateway(url_, getenv_);
+            GatewayReading reading = read_gateway(url_, getenv_);
             std::unique_lock lock(mutex_);
             news_ = std::move(reading);
             changed_.wait_for(lock, stop, every_, [] { return false; });
@@ -49,7 +49,7 @@ private:
     Duration every_;
     std::mutex mutex_;
     std::condition_variable_any changed_;  // waits for the end
-    std::optional<Reading> news_;
+    std::optional<GatewayReading> news_;
     std::jthread thread_;  // last: it uses the others
 };
 

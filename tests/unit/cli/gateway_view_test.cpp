@@ -156,7 +156,7 @@ TEST(GatewayView, NamesTellTargetsApart) {
 TEST(Status, TextBeginsWithTheVerdictAndItsReasons) {
     json open = target("us-east-1", "m");
     open["breaker"] = "open";
-    Reading reading;
+    GatewayReading reading;
     reading.view = view(status({open, target("us-west-2", "m")}));
     const std::string text = status_text(reading);
     EXPECT_TRUE(
@@ -172,14 +172,14 @@ TEST(Status, TextBeginsWithTheVerdictAndItsReasons) {
 }
 
 TEST(Status, JsonHasTheVerdictAndTheWholeStatus) {
-    Reading reading;
+    GatewayReading reading;
     reading.status = status({target("us-east-1", "m")}).dump();
     reading.view = view_of(reading.status, false);
     auto out = json::parse(status_json_text(reading));
     EXPECT_EQ(out["health"], "healthy");
     EXPECT_EQ(out["exit_code"], 0);
     EXPECT_EQ(out["status"]["in_flight"], 12);
-    Reading none;
+    GatewayReading none;
     none.error = "connection refused";
     out = json::parse(status_json_text(none));
     EXPECT_EQ(out["exit_code"], 2);
