@@ -93,6 +93,9 @@ struct Usage {
     std::uint64_t cache_write = 0;
     bool known = false;  ///< false: the answer carried no usage; the engine keeps its reservation
     std::uint64_t cache_write_1h = 0;  ///< of cache_write: kept for an hour, which costs more
+    /// That served the call, which may be another than was asked for: what is beyond a reservation
+    /// overflows. Unset: the answer names none.
+    Tier tier = Tier::unset;
 
     bool operator==(const Usage&) const = default;
 };

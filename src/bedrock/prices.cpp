@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 namespace weir::bedrock {
@@ -63,6 +64,7 @@ std::optional<PriceRow> row_of(std::string_view line) {
 struct Table {
     std::vector<PriceRow> rows;
     PriceTable table;
+    std::unordered_map<std::string_view, std::span<const PriceRow>> by_model;
 
     Table() {
         std::string_view text = prices_csv();
@@ -77,8 +79,19 @@ struct Table {
         }
         std::ranges::sort(rows, {}, key);
         table.rows = rows;
+        for (auto first = rows.cbegin(); first != rows.cend();) {
+            const auto end = std::find_if(
+                first, rows.cend(), [&](const PriceRow& row) { return row.model != first->model; });
+            by_model.emplace(first->model, std::span(first, end));
+            first = end;
+        }
     }
 };
+
+const Table& read_once() {
+    static const Table table;
+    return table;
+}
 
 }  // namespace
 
@@ -105,18 +118,21 @@ std::optional<PicoDollars> parse_price(std::string_view dollars) {
 }
 
 const PriceTable& builtin_prices() {
-    static const Table table;
-    return table.table;
+    return read_once().table;
 }
 
-const PriceRow* builtin_price(const PriceTable& table, std::string_view model, const Target& target,
+const PriceRow* builtin_price(std::string_view model, const Target& target,
                               std::uint64_t input_tokens) {
-    const auto of_model = std::ranges::equal_range(table.rows, model, {}, &PriceRow::model);
+    const auto& by_model = read_once().by_model;
+    const auto of_model = by_model.find(model);
+    if (of_model == by_model.end()) {
+        return nullptr;
+    }
     const auto here = [&](const PriceRow& row) {
         return row.endpoint == target.endpoint && row.region == target.region;
     };
     std::string_view region;
-    if (std::ranges::any_of(of_model, here)) {
+    if (std::ranges::any_of(of_model->second, here)) {
         region = target.region;
     } else if (target.region.starts_with(kGovCloud) && !model.starts_with("us-gov.")) {
         return nullptr;  // its prices are others
@@ -124,7 +140,7 @@ const PriceRow* builtin_price(const PriceTable& table, std::string_view model, c
     const Tier tier = target.tier == Tier::unset ? Tier::standard : target.tier;
     const PriceRow* found = nullptr;
     std::uint64_t step = 0;  // at which the default tier's price changes
-    for (const PriceRow& row : of_model) {
+    for (const PriceRow& row : of_model->second) {
         if (row.endpoint != target.endpoint || row.region != region ||
             (row.above > 0 && input_tokens <= row.above)) {
             continue;

@@ -44,7 +44,7 @@ struct PriceTable {
 const PriceTable& builtin_prices();
 
 /// `target.tier` unset: the default tier. Null: no source tells.
-const PriceRow* builtin_price(const PriceTable& table, std::string_view model, const Target& target,
+const PriceRow* builtin_price(std::string_view model, const Target& target,
                               std::uint64_t input_tokens);
 
 /// "0.075", US dollars for a million tokens, or "3"; 0.000001 is the smallest that counts.

@@ -1,5 +1,7 @@
 #include "bedrock/usage_json.h"
 
+#include "bedrock/service_tier.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -64,6 +66,15 @@ void UsageParts::one(std::string_view name, ondemand::value& value) {
                 cached_prompt_ = token_count(token_of(inner)).value_or(0);
             }
         });
+    } else if (name == "service_tier") {
+        served_by(value);
+    }
+}
+
+void UsageParts::served_by(ondemand::value& value) {
+    const char first = kind(value);
+    if (first == '{' || (first == '"' && !raw_text(value).empty())) {  // null: none was asked for
+        tier = tier_in(value).value_or(Tier::unset);
     }
 }
 
@@ -139,12 +150,16 @@ bool UsageParts::answer(ondemand::object object) {
             each_field(value, [this](std::string_view key, ondemand::value& inner) {
                 if (key == "usage" || key == "billed_units") {
                     add(inner);
+                } else if (key == "service_tier") {
+                    served_by(inner);
                 }
             });
         } else if (name == "prompt_token_count" || name == "inputTextTokenCount") {
             take(input);
         } else if (name == "generation_token_count" || name == "totalOutputTextTokenCount") {
             take(output);
+        } else if (name == "serviceTier" || name == "service_tier") {
+            served_by(value);
         } else if (name == "results" && kind(value) == '[') {
             titan_results(value);
         } else {
@@ -158,6 +173,7 @@ bool UsageParts::answer(ondemand::object object) {
 
 Usage UsageParts::usage() const {
     Usage usage;
+    usage.tier = tier;
     usage.known = input && (output || embedding_);
     usage.output = output.value_or(0);
     usage.cache_read = std::max(cache_read.value_or(0), cached_prompt_);

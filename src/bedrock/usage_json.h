@@ -34,12 +34,14 @@ public:
     std::optional<std::uint64_t> cache_read;
     std::optional<std::uint64_t> cache_write;
     std::optional<std::uint64_t> cache_write_1h;
+    Tier tier = Tier::unset;
 
 private:
     void add(ondemand::value& counts);
     void one(std::string_view name, ondemand::value& value);
     void cache_details(ondemand::value& value);
     void titan_results(ondemand::value& value);
+    void served_by(ondemand::value& value);
 
     std::uint64_t cached_prompt_ = 0;  // a part of OpenAI's prompt_tokens or input_tokens
     bool embedding_ = false;

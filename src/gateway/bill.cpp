@@ -54,8 +54,10 @@ struct Found {
 };
 
 Found find(const Config& config, const Target& at, std::optional<Tier> asked,
-           std::uint64_t input_tokens) {
-    const auto tier = at.tier != Tier::unset ? std::optional(at.tier) : asked;
+           std::uint64_t input_tokens, Tier served = Tier::unset) {
+    const auto tier = served != Tier::unset    ? std::optional(served)
+                      : at.tier != Tier::unset ? std::optional(at.tier)
+                                               : asked;
     if (!tier) {
         return {};
     }
@@ -67,8 +69,7 @@ Found find(const Config& config, const Target& at, std::optional<Tier> asked,
         }
     }
     return {.built = bedrock::builtin_price(
-                bedrock::builtin_prices(), model,
-                {.region = at.region, .model = {}, .endpoint = at.endpoint, .tier = charged},
+                model, {.region = at.region, .model = {}, .endpoint = at.endpoint, .tier = charged},
                 input_tokens)};
 }
 
@@ -124,7 +125,7 @@ Bill bill_of(const bedrock::Rates& rates, const Usage& usage) {
 }
 
 Bill bill_of(const Config& config, const Target& at, std::optional<Tier> tier, const Usage& usage) {
-    return bill_of(find(config, at, tier, input_of(usage)).rates(), usage);
+    return bill_of(find(config, at, tier, input_of(usage), usage.tier).rates(), usage);
 }
 
 Bill presumed_bill(const Config& config, const Target& at, std::optional<Tier> tier,
@@ -133,9 +134,8 @@ Bill presumed_bill(const Config& config, const Target& at, std::optional<Tier> t
     if (bill.unpriced_tokens == 0) {
         return bill;
     }
-    Target standard = at;
-    standard.tier = Tier::standard;
-    const Bill instead = bill_of(config, standard, Tier::standard, usage);
+    const Bill instead =
+        bill_of(find(config, at, Tier::standard, input_of(usage), Tier::standard).rates(), usage);
     return instead.cost > bill.cost ? instead : bill;
 }
 

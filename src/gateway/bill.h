@@ -33,7 +33,8 @@ struct Bill {
 /// Rounded once, to the nearest billionth of a dollar.
 Bill bill_of(const bedrock::Rates& rates, const Usage& usage);
 
-/// The same as price_of() and bill_of(), without the words.
+/// The same as price_of() and bill_of(), without the words. The tier that the answer names outdoes
+/// the others.
 Bill bill_of(const Config& config, const Target& at, std::optional<Tier> tier, const Usage& usage);
 
 /// What a budget counts: the same, but the standard tier's prices where those of `tier` are not

@@ -94,10 +94,10 @@ std::vector<std::shared_ptr<ClientBudgets::Account>> ClientBudgets::next(std::st
     return out;
 }
 
-ClientBudgets::Admission ClientBudgets::admit(const ClientConfig& client, double dollars,
-                                              bool enforced, std::int64_t now) {
+ClientBudgets::Admission ClientBudgets::admit(const ClientConfig& client, bool enforced,
+                                              std::int64_t now) {
     Admission out;
-    auto account = find(client.name);
+    const auto account = find(client.name);
     if (account == nullptr || !client.budget) {
         return out;  // a reload has taken the budget away meanwhile
     }
@@ -107,9 +107,7 @@ ClientBudgets::Admission ClientBudgets::admit(const ClientConfig& client, double
     out.verdict =
         enforced ? policy::verdict(*client.budget, out.standing) : policy::BudgetVerdict::go_on;
     if (out.verdict != policy::BudgetVerdict::refuse) {
-        out.hold.amount_ = policy::to_micros(dollars);
-        account->under_way += out.hold.amount_;
-        out.hold.account_ = std::move(account);
+        out.hold.account_ = account;
     }
     return out;
 }

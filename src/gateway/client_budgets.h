@@ -61,9 +61,9 @@ public:
         std::optional<policy::BudgetStanding> standing;  ///< before this call
         Hold hold;                                       ///< none where it is refused
     };
-    /// A call that may cost `dollars`. `client` has a budget. `enforced` false: it is not refused,
-    /// whatever is spent.
-    Admission admit(const ClientConfig& client, double dollars, bool enforced, std::int64_t now);
+    /// `client` has a budget. `enforced` false: it is not refused, whatever is spent. The hold is
+    /// to be set to what the call may cost before anything else is waited for.
+    Admission admit(const ClientConfig& client, bool enforced, std::int64_t now);
 
     /// Tokens of output that a call of a client to a model is expected to have, `most` at most.
     std::uint64_t expected_output(std::string_view client, std::string_view model,

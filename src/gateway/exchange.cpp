@@ -65,14 +65,18 @@ net::Task<void> Exchange::path() {
     if (!asked) {
         co_return co_await reply_.error(std::move(asked.error()));
     }
+    const bool observed = request_.snapshot->observes(request_.model);
+    if (!observed) {
+        co_await ask_others(*asked);
+    }
+    // Nothing is waited for between this and what it holds of the budget, in the queue or sent.
     if (auto error = within_budget(&*asked)) {
         co_return co_await reply_.error(std::move(*error));
     }
-    if (request_.snapshot->observes(request_.model)) {
+    if (observed) {
         ShadowDecider decider(request_, *worker_.shared.shadow, id_);
         co_await call(decider, *asked);
     } else {
-        co_await ask_others(*asked);
         EngineDecider decider(*worker_.shared.gate, id_, record_.id, worker_.shared.log);
         co_await call(decider, *asked);
     }
@@ -111,6 +115,7 @@ net::Task<void> Exchange::call(Decider& decider, const Call& asked) {
 
 /// Waits until the engine has decided.
 net::Task<Exchange::Action> Exchange::turn(CallFlow& flow, const Decider& decider) {
+    hold_for(nullptr);
     const Instant since = now();
     record_.doing = {.waiting = true, .standing = decider.standing(), .since = since};
     while (!decided_ && !stop_.raised() && !stopping()) {

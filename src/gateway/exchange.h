@@ -50,9 +50,8 @@ private:
 
     class Current;
     struct Budgeted {
-        ClientBudgets::Hold hold;  // none: its client has no budget
-        double next_may_cost = 0;  // dollars for an attempt whose target is not known yet
-        bool one_place = false;    // there is one target for it
+        ClientBudgets::Hold hold;     // none: its client has no budget
+        const Call* asked = nullptr;  // null: it is passed on, and its cost is not known
     };
     /// A good answer that a lowered max_tokens has cut short, and where it is from.
     struct CutShort {
@@ -84,9 +83,10 @@ private:
 
     // exchange_budget.cpp
     double expected_cost(const Target& at, std::uint64_t seen = 0) const;
-    double may_cost(const Call& asked);
+    double may_cost(const Call& asked) const;
     double paid_for() const;
     std::optional<ErrorAnswer> within_budget(Call* asked);
+    void hold_for(const Target* next);
     void settle_budget();
     void charge(const Target& at, const Usage& usage, const observe::Costs& billed);
 

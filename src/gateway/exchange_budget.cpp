@@ -48,8 +48,9 @@ double Exchange::expected_cost(const Target& at, std::uint64_t seen) const {
     Usage usage;
     usage.input = request_.facts.input_estimate;
     if (request_.says_text) {
-        const std::uint64_t most =
-            request_.facts.max_output.value_or(config.models.facts(at.model).max_output);
+        const std::uint64_t most = request_.facts.max_output
+                                       ? *request_.facts.max_output
+                                       : config.models.facts(at.model).max_output;
         usage.output = std::max(
             seen, worker_.shared.budgets->expected_output(request_.identity.name, at.model, most));
     }
@@ -57,7 +58,7 @@ double Exchange::expected_cost(const Target& at, std::uint64_t seen) const {
 }
 
 /// The dearest of the places that it may go to: nobody knows yet which it will be.
-double Exchange::may_cost(const Call& asked) {
+double Exchange::may_cost(const Call& asked) const {
     policy::PathKey key;
     key.model = asked.model;
     key.home_region = asked.home_region;
@@ -66,11 +67,9 @@ double Exchange::may_cost(const Call& asked) {
     key.reach = asked.reach;
     key.client = request_.identity.name;
     double most = 0;
-    const auto places = policy::candidates(request_.snapshot->config, key).usable;
-    for (const auto& place : places) {
+    for (const auto& place : policy::candidates(request_.snapshot->config, key).usable) {
         most = std::max(most, expected_cost(place.target));
     }
-    budget_.one_place = places.size() == 1;
     return most;
 }
 
@@ -98,10 +97,10 @@ std::optional<ErrorAnswer> Exchange::within_budget(Call* asked) {
     }
     const bool enforced = asked == nullptr ? request_.snapshot->config.mode != Mode::observe
                                            : !request_.snapshot->observes(request_.model);
-    budget_.next_may_cost = asked == nullptr ? 0 : may_cost(*asked);
     const std::int64_t wall = unix_ms() / 1000;
-    auto admission = budgets->admit(*client, budget_.next_may_cost, enforced, wall);
+    auto admission = budgets->admit(*client, enforced, wall);
     budget_.hold = std::move(admission.hold);
+    budget_.asked = asked;
     if (!admission.standing) {
         return std::nullopt;
     }
@@ -117,6 +116,14 @@ std::optional<ErrorAnswer> Exchange::within_budget(Call* asked) {
     refusal.retry_after = policy::retry_after(*admission.standing, wall);
     record_.trail.add(refusal_step(record_, refusal, now()));
     return budget_answer(*admission.standing, wall);
+}
+
+/// What it may have cost already, and the attempt that comes next; null: nobody knows yet where.
+void Exchange::hold_for(const Target* next) {
+    if (budget_.hold.held() && budget_.asked != nullptr) {
+        const double more = next != nullptr ? expected_cost(*next) : may_cost(*budget_.asked);
+        budget_.hold.set(paid_for() + more);
+    }
 }
 
 /// Its bills are in the ledger, where there are prices. What is not counts as much as was expected:

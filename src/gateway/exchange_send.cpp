@@ -75,11 +75,7 @@ private:
 net::Task<Exchange::Action> Exchange::send(CallFlow& flow) {
     record_.begin(flow.grant());
     past_deadline_ = false;
-    // Where there is one target its price is held already.
-    if (budget_.hold.held() && request_.is_inference() &&
-        !(budget_.one_place && record_.attempts == 1)) {
-        budget_.hold.set(paid_for() + expected_cost(record_.at));
-    }
+    hold_for(&record_.at);
     Region* region = worker_.region(record_.at.region);
     if (region == nullptr) {  // a reload has taken it away meanwhile
         co_return failed(flow,

@@ -91,9 +91,6 @@ Exchange::Action Exchange::failed(CallFlow& flow, const Failure& failure) {
     if (!record_.maybe_served) {
         record_.usage = {};
     }
-    if (budget_.hold.held() && request_.is_inference()) {
-        budget_.hold.set(paid_for() + budget_.next_may_cost);  // it may go on, to any target
-    }
     return flow.failed(failure);
 }
 

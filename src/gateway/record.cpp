@@ -172,7 +172,7 @@ void write_record(const Record& record, const Request& request, Instant now, std
     a.target_model = record.at.model;
     if (record.attempts > 0) {
         a.endpoint = to_string(record.at.endpoint);
-        a.tier = to_string(record.at.tier);
+        a.tier = to_string(usage.tier != Tier::unset ? usage.tier : record.at.tier);
         a.target_account = account_label(record.at.account);
     }
     a.status = record.status;

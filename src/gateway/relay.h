@@ -127,7 +127,7 @@ public:
     net::Task<Turn> judge() override;
     net::Task<Turn> pass() override;
     net::Task<net::NetResult<void>> end() override;
-    Usage usage() override { return events_.usage(); }
+    Usage usage() override;
 
 private:
     void take(std::string_view piece);

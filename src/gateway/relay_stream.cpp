@@ -1,6 +1,7 @@
 // A stream on its way back: held until it is known good, then handed on message by message.
 #include "gateway/relay.h"
 
+#include "bedrock/service_tier.h"
 #include "gateway/clock.h"
 
 #include <chrono>
@@ -216,6 +217,14 @@ net::Task<net::NetResult<void>> StreamAnswer::end() {
         sent = co_await client.end();
     }
     co_return sent;
+}
+
+Usage StreamAnswer::usage() {
+    Usage usage = events_.usage();
+    if (usage.tier == Tier::unset) {  // the streams of InvokeModel name it in their head
+        usage.tier = bedrock::served_tier(ends_.attempt.head());
+    }
+    return usage;
 }
 
 }  // namespace weir::gateway

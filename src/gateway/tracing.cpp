@@ -82,7 +82,7 @@ TraceFields::TraceFields(const codec::Head& head, const observe::RequestTrace& t
                          std::uint32_t attempt) {
     const observe::SpanId span = observe::attempt_span(trace.span, attempt);
     traceparent_ = observe::traceparent(trace, span);
-    fields_[count_++] = {kTraceparent, traceparent_};
+    fields_[count_++] = {kTraceparent, {traceparent_.data(), traceparent_.size()}};
     if (head.find(kTracestate) != nullptr) {
         fields_[count_++] = {kTracestate, trace.state};  // empty: it belongs to no trace
     }

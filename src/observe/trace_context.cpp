@@ -41,14 +41,13 @@ constexpr auto kPairs = [] {
     return pairs;
 }();
 
-/// The last so many digits: an even number, 16 at most.
-void append_hex(std::string& out, std::uint64_t value, std::size_t digits) {
-    std::array<char, 16> text{};
-    for (std::size_t at = digits; at > 0; value >>= 8U) {
-        at -= 2;
-        std::memcpy(text.data() + at, kPairs[value & 255U].data(), 2);
+/// The last so many digits, an even number; the place behind them.
+char* put_hex(char* at, std::uint64_t value, std::size_t digits) {
+    for (std::size_t left = digits; left > 0; value >>= 8U) {
+        left -= 2;
+        std::memcpy(at + left, kPairs[value & 255U].data(), 2);
     }
-    out.append(text.data(), digits);
+    return at + digits;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -113,15 +112,14 @@ bool is_member(std::string_view part) {
 }  // namespace
 
 std::string hex(TraceId id) {
-    std::string text;
-    append_hex(text, id.high, 16);
-    append_hex(text, id.low, 16);
+    std::string text(32, '0');
+    put_hex(put_hex(text.data(), id.high, 16), id.low, 16);
     return text;
 }
 
 std::string hex_span(SpanId id) {
-    std::string text;
-    append_hex(text, id, 16);
+    std::string text(16, '0');
+    put_hex(text.data(), id, 16);
     return text;
 }
 
@@ -227,16 +225,19 @@ SpanId attempt_span(SpanId request, std::uint32_t attempt) {
     return id;
 }
 
-std::string traceparent(const RequestTrace& trace, SpanId span) {
-    std::string text;
-    text.reserve(55);
-    text += "00-";
-    append_hex(text, trace.caller.trace.high, 16);
-    append_hex(text, trace.caller.trace.low, 16);
-    text += '-';
-    append_hex(text, span, 16);
-    text += '-';
-    append_hex(text, (trace.sampled ? kSampled : 0U) | (trace.caller.random ? kRandom : 0U), 2);
+std::array<char, 55> traceparent(const RequestTrace& trace, SpanId span) {
+    std::array<char, 55> text{'0', '0'};
+    char* at = text.data() + 2;
+    const auto part = [&](std::uint64_t value, std::size_t digits) {
+        at = put_hex(at, value, digits);
+    };
+    *at++ = '-';
+    part(trace.caller.trace.high, 16);
+    part(trace.caller.trace.low, 16);
+    *at++ = '-';
+    part(span, 16);
+    *at++ = '-';
+    part((trace.sampled ? kSampled : 0U) | (trace.caller.random ? kRandom : 0U), 2);
     return text;
 }
 

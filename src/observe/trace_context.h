@@ -2,6 +2,7 @@
 // in, values out; nothing here reads a clock or a random number.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -62,7 +63,7 @@ bool in_trace_sample(TraceId id, double share);
 SpanId attempt_span(SpanId request, std::uint32_t attempt);
 
 /// `traceparent` for what `span` causes.
-std::string traceparent(const RequestTrace& trace, SpanId span);
+std::array<char, 55> traceparent(const RequestTrace& trace, SpanId span);
 /// `X-Amzn-Trace-Id` likewise: the caller's with `span` in the place of its Parent, and weir's word
 /// where its Sampled leaves it open. Of another trace, or malformed: as it came.
 std::string xray_field(std::string_view callers, const RequestTrace& trace, SpanId span);

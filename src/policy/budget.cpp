@@ -37,7 +37,7 @@ std::int64_t in_seconds(sys_days day) {
 /// Sums of many small amounts are compared by what is visible of them.
 std::int64_t micros(double dollars) {
     constexpr double kMost = 9e15;
-    return static_cast<std::int64_t>(std::llround(std::clamp(dollars * 1e6, 0.0, kMost)));
+    return static_cast<std::int64_t>(std::clamp(dollars * 1e6, 0.0, kMost) + 0.5);
 }
 
 /// At least a millionth of a dollar: a budget is above 0.

@@ -28,6 +28,9 @@ ANSWER = """{
 }"""
 
 
+SHOWN = 30  # rows of targets, until more are asked for
+
+
 class Fed:
     """The page, fed by js/page_feed.js."""
 
@@ -35,6 +38,7 @@ class Fed:
         """`before`: script that runs in the page before its own. `change`: what it does to each `frame` before it is sent.
         `answer`: statements that return the answer to a `fetch(path, init)`, or nothing to leave it to the feed. `listens`:
         the page asks for frames at once."""
+        self.targets = targets
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context})
         self.context.add_init_script((HERE / "js/page_feed.js").read_text())
         self.context.add_init_script(f"feed.world({targets}, {clients}); {before}")
@@ -88,9 +92,8 @@ class Fed:
         return self.figures()["JSHeapUsedSize"]
 
     def show_all(self):
-        more = self.page.get_by_role("button", name="more targets")
-        if more.count():
-            more.click()
+        if self.targets > SHOWN:
+            self.page.get_by_role("button", name="more targets").click()  # once it is drawn
         return self
 
     def scroll_to(self, heading):

@@ -193,7 +193,7 @@ def test_a_deadline_of_the_callers_own_saves_no_money(start):
 
 def test_no_tier_leads_out_of_it(start):
     weir = start(weir=settings(client("etl", per_day=0.001), prices=None), sim=SIM, regions=(EAST,)).weir
-    body = {**say("hi"), "serviceTier": {"type": "reserved"}}
+    body = {**say("hi"), "serviceTier": {"type": "flex"}}
     reply = weir.ask("POST", f"/model/{SONNET}/converse", body, by("etl"))
     assert reply.status == 200
     assert spend(weir)[0] < 5

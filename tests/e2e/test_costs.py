@@ -139,6 +139,19 @@ def test_a_priority_call_has_its_tiers_price_or_none(start):
             assert Decimal(str(line["cost_usd"])) == cost_of(line, {"input": 10, "output": 20})
 
 
+def test_what_is_beyond_a_reservation_is_billed_as_the_tier_that_served_it(start):
+    s = start(weir={"prices": [{"models": [SONNET], "tier": "default", "input": 1, "output": 2}]})
+    by_body = {**say("hi"), "serviceTier": {"type": "reserved"}}
+    by_head = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
+    for path in ("converse", "converse-stream", "invoke", "invoke-with-response-stream"):
+        body, headers = (by_body, {}) if "converse" in path else (by_head, {"X-Amzn-Bedrock-Service-Tier": "reserved"})
+        answer = s.weir.ask("POST", f"/model/{SONNET}/{path}", body, headers)  # the simulator has nothing reserved
+        assert answer.status == 200, answer.body
+        line = s.weir.line(id=answer.headers["x-weir-request-id"])
+        assert line["tier"] == "default", path
+        assert Decimal(str(line["cost_usd"])) == cost_of(line, {"input": 1, "output": 2}), path
+
+
 @pytest.mark.parametrize("tag", ["", "a b", "ä", "x" * 65, "a,b", "=1+1", "a\"b"])
 def test_a_tag_of_other_characters_is_refused(plain, tag):
     answer = plain.weir.ask("POST", f"/model/{SONNET}/converse", say("hi"), {"x-weir-tag": tag.encode()})

@@ -91,6 +91,30 @@ TEST(UsageOfAnswers, HowLongTheCacheKeepsWhatWasWritten) {
     }
 }
 
+TEST(UsageOfAnswers, TheTierThatServedTheCall) {
+    const auto served = [](const std::string& counts, const std::string& more = "",
+                           std::vector<codec::Field> fields = {}) {
+        return usage_of(R"({"usage":{"inputTokens":3,"outputTokens":5)" + counts + "}" + more + "}",
+                        std::move(fields))
+            .tier;
+    };
+    EXPECT_EQ(served(""), Tier::unset);
+    EXPECT_EQ(served("", R"(,"serviceTier":{"type":"flex"})"), Tier::flex);
+    EXPECT_EQ(served("", R"(,"serviceTier":{"type":"default"})"), Tier::standard);
+    EXPECT_EQ(served("", R"(,"service_tier":"priority")"), Tier::priority) << "OpenAI";
+    EXPECT_EQ(served(R"(,"service_tier":"standard")"), Tier::standard) << "Anthropic";
+    for (const std::string odd : {"null", "7", "\"\"", "\"batch\"", "[]", R"({"type":"batch"})"}) {
+        EXPECT_EQ(served("", ",\"serviceTier\":" + odd), Tier::unset) << odd;
+    }
+    std::vector<codec::Field> head{{"X-Amzn-Bedrock-Service-Tier", "flex"}};
+    EXPECT_EQ(served("", "", head), Tier::flex);
+    head.push_back({"X-Amzn-Bedrock-Input-Token-Count", "3"});
+    head.push_back({"X-Amzn-Bedrock-Output-Token-Count", "5"});
+    EXPECT_EQ(served("", "", head), Tier::flex);
+    head.front().value = "batch";
+    EXPECT_EQ(served("", "", head), Tier::unset);
+}
+
 TEST(UsageOfAnswers, WhatIsWrongIsUnknown) {
     EXPECT_FALSE(usage_of("").known);
     EXPECT_FALSE(usage_of("<html>").known);
@@ -196,10 +220,13 @@ TEST(Streams, ConverseHoldsUntilContentAndReadsTheMetadata) {
     EXPECT_FALSE(w.ended());
     EXPECT_EQ(w.on_event(event("messageStop", R"({"stopReason":"end_turn"})")), Kind::end);
     EXPECT_TRUE(w.ended());
-    EXPECT_EQ(w.on_event(event("metadata",
-                               R"({"usage":{"inputTokens":4,"outputTokens":2},"metrics":{}})")),
-              Kind::metadata);
-    EXPECT_EQ(w.usage(), known(4, 2));
+    EXPECT_EQ(
+        w.on_event(event("metadata", R"({"usage":{"inputTokens":4,"outputTokens":2},"metrics":{},)"
+                                     R"("serviceTier":{"type":"flex"}})")),
+        Kind::metadata);
+    Usage flex = known(4, 2);
+    flex.tier = Tier::flex;
+    EXPECT_EQ(w.usage(), flex);
 }
 
 TEST(Streams, InvokeReadsAnthropicChunks) {

@@ -12,7 +12,7 @@ namespace weir::bedrock {
 namespace {
 
 const PriceRow* price(std::string_view model, const Target& at = {}, std::uint64_t input = 1000) {
-    return builtin_price(builtin_prices(), model, at, input);
+    return builtin_price(model, at, input);
 }
 
 Target in(const std::string& region, Tier tier = Tier::unset,

@@ -102,11 +102,11 @@ TEST(SseWatcher, Responses) {
     EXPECT_EQ(
         show(
             watcher,
-            R"({"type":"response.completed","response":{"id":"resp_1","usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4},"output_tokens":3}}})",
+            R"({"type":"response.completed","response":{"id":"resp_1","service_tier":"flex","usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4},"output_tokens":3}}})",
             "response.completed"),
         Kind::end);
     EXPECT_TRUE(watcher.ended());
-    EXPECT_EQ(watcher.usage(), (Usage{5, 3, 4, 0, true}));
+    EXPECT_EQ(watcher.usage(), (Usage{5, 3, 4, 0, true, 0, Tier::flex}));
 }
 
 TEST(SseWatcher, ResponsesFailures) {

