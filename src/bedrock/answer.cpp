@@ -71,12 +71,11 @@ Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std:
     auto usage = from_headers(head, says_text);
     if (!usage) {
         usage = said_by_body();
-        usage->tier = usage->tier == Tier::unset ? served_tier(head) : usage->tier;
-        return *usage;
-    }
-    usage->tier = served_tier(head);
-    if (usage->cache_write > 0) {  // no header tells for how long
+    } else if (usage->cache_write > 0) {  // no header tells for how long
         usage->cache_write_1h = std::min(said_by_body().cache_write_1h, usage->cache_write);
+    }
+    if (usage->tier == Tier::unset) {
+        usage->tier = served_tier(head);
     }
     return *usage;
 }

@@ -2,6 +2,7 @@
 
 #include "gateway/clock.h"
 #include "gateway/request.h"
+#include "policy/tariff.h"
 
 #include <chrono>
 
@@ -73,6 +74,10 @@ observe::AttemptStep attempt_step(const Record& record, Instant sent, std::optio
         step.result = result_of(record, failure);
         step.status = failure != nullptr ? failure->status : record.status;
         step.error = failure != nullptr ? std::string_view(failure->error_type) : "";
+        const Usage& usage = failure != nullptr && failure->seen ? *failure->seen : record.usage;
+        if (usage.known && record.grant.output_burndown > 0) {
+            step.quota_tokens = policy::quota_tokens(usage, record.grant.output_burndown);
+        }
     }
     return step;
 }

@@ -55,6 +55,8 @@ ordered_json step_json(const AttemptStep& attempt) {
                                       ? ordered_json(to_string(attempt.why.first_hindered))
                                       : ordered_json()},
             {"reserved", attempt.reservation},
+            {"quota_tokens",
+             attempt.quota_tokens ? ordered_json(*attempt.quota_tokens) : ordered_json()},
             {"max_tokens", attempt.why.output},
             {"right_sized", attempt.right_sized},
             {"result", or_null(attempt.result)},
@@ -104,12 +106,12 @@ ordered_json estimate_json(const Life& life, const AttemptStep* first) {
     return out;
 }
 
-ordered_json settlement_json(const Life& life, const AttemptStep* last) {
-    if (!life.limited || last == nullptr || !life.usage.known) {
+ordered_json settlement_json(const Life& life, std::span<const Step> steps) {
+    const Settled settled = settled_of(life, steps);
+    if (!life.limited || settled.answers == 0 || !life.usage.known) {
         return {};
     }
     const Usage& usage = life.usage;
-    const std::uint64_t settled = policy::quota_tokens(usage, life.output_burndown);
     return {
         {"input", usage.input},
         {"output", usage.output},
@@ -117,8 +119,9 @@ ordered_json settlement_json(const Life& life, const AttemptStep* last) {
         {"cache_write", usage.cache_write},
         {"cache_write_1h", usage.cache_write_1h},
         {"output_burndown", life.output_burndown},
-        {"quota_tokens", life.output_burndown == 0 ? ordered_json() : ordered_json(settled)},
-        {"reserved", last->reservation},
+        {"quota_tokens",
+         life.output_burndown == 0 ? ordered_json() : ordered_json(settled.quota_tokens)},
+        {"reserved", settled.reserved},
         {"cost_usd", life.cost_nanodollars
                          ? ordered_json(static_cast<double>(*life.cost_nanodollars) / kNanoOfDollar)
                          : ordered_json()}};
@@ -145,14 +148,12 @@ std::string_view state_of(const Life& life, std::span<const Step> steps) {
 std::string explain_json(const Life& life, std::span<const std::string> other_regions) {
     const std::vector<Step> steps = unpack_steps(life.steps);
     const AttemptStep* first = nullptr;
-    const AttemptStep* last = nullptr;
     ordered_json told = ordered_json::array();
     Moment queued = 0;
     for (const Step& step : steps) {
         told.push_back(std::visit([](const auto& one) { return step_json(one); }, step));
         if (const auto* attempt = std::get_if<AttemptStep>(&step)) {
             first = first == nullptr ? attempt : first;
-            last = attempt;
         } else if (const auto* wait = std::get_if<WaitStep>(&step)) {
             queued += wait->to == kNever ? 0 : wait->to - wait->from;
         }
@@ -180,7 +181,7 @@ std::string explain_json(const Life& life, std::span<const std::string> other_re
     out["estimate"] = estimate_json(life, first);
     out["steps"] = std::move(told);
     out["steps_left_out"] = life.left_out;
-    out["settlement"] = settlement_json(life, last);
+    out["settlement"] = settlement_json(life, steps);
     out["answer"] = {{"status", life.status == 0 ? ordered_json() : ordered_json(life.status)},
                      {"outcome", or_null(life.outcome)},
                      {"error", or_null(life.error)},

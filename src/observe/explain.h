@@ -23,6 +23,14 @@ std::string_view limit_text(LimitKind kind);
 /// Calls and not tokens.
 bool counts_calls(LimitKind kind);
 
+/// What the answers of a call came to, and what was held for them, in quota tokens.
+struct Settled {
+    std::uint64_t quota_tokens = 0;
+    std::uint64_t reserved = 0;
+    std::uint32_t answers = 0;
+};
+Settled settled_of(const Life& life, std::span<const Step> steps);
+
 /// Sentences that tell it from its arrival to its end, each for itself.
 std::vector<std::string> sentences(const Life& life, std::span<const Step> steps);
 

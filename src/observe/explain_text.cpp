@@ -218,13 +218,16 @@ std::string estimate_text(const Life& life, const AttemptStep* attempt) {
     return text + " So it held " + figure(attempt->reservation) + " tokens of the quota.";
 }
 
-std::string settlement_text(const Life& life, const AttemptStep& attempt) {
+std::string settlement_text(const Life& life, const Settled& settled) {
     const Usage& usage = life.usage;
     if (!usage.known) {
         return "The service told no usage, so what was held counts as used.";
     }
     std::string text = "The service counted " + figure(usage.input) + " tokens of input and " +
                        figure(usage.output) + " of output";
+    if (settled.answers > 1) {
+        text += " in " + std::to_string(settled.answers) + " answers";
+    }
     if (usage.cache_read + usage.cache_write > 0) {
         text += ", " + figure(usage.cache_read) + " read from and " + figure(usage.cache_write) +
                 " written to the prompt cache";
@@ -235,14 +238,14 @@ std::string settlement_text(const Life& life, const AttemptStep& attempt) {
     if (life.output_burndown == 0) {
         return text + ".";
     }
-    const std::uint64_t settled = policy::quota_tokens(usage, life.output_burndown);
-    text += ": " + figure(settled) + " of the quota";
-    if (life.output_burndown > 1) {
+    text += ": " + figure(settled.quota_tokens) + " of the quota";
+    if (life.output_burndown > 1 && settled.answers == 1) {
         text += " (a token of output counts " + std::to_string(life.output_burndown) + ")";
     }
-    text += settled <= attempt.reservation
-                ? "; " + figure(attempt.reservation - settled) + " held in vain went back."
-                : "; " + figure(settled - attempt.reservation) + " more than was held.";
+    text +=
+        settled.quota_tokens <= settled.reserved
+            ? "; " + figure(settled.reserved - settled.quota_tokens) + " held in vain went back."
+            : "; " + figure(settled.quota_tokens - settled.reserved) + " more than was held.";
     if (life.cost_nanodollars) {
         text += " It cost " + dollars_text(*life.cost_nanodollars) + " US dollars.";
     }
@@ -348,14 +351,37 @@ std::string place_text(std::string_view model, std::string_view region, std::str
     return text;
 }
 
+Settled settled_of(const Life& life, std::span<const Step> steps) {
+    Settled settled;
+    const AttemptStep* last = nullptr;
+    for (const Step& step : steps) {
+        if (const auto* attempt = std::get_if<AttemptStep>(&step)) {
+            last = attempt;
+            if (attempt->quota_tokens) {
+                settled.quota_tokens += *attempt->quota_tokens;
+                settled.reserved += attempt->reservation;
+                ++settled.answers;
+            }
+        }
+    }
+    if (settled.answers == 0 && last != nullptr) {
+        settled = {policy::quota_tokens(life.usage, life.output_burndown), last->reservation, 1};
+    }
+    return settled;
+}
+
 std::vector<std::string> sentences(const Life& life, std::span<const Step> steps) {
     std::vector<std::string> told{arrival_text(life)};
     const AttemptStep* first = nullptr;
     const AttemptStep* last = nullptr;
+    const AttemptStep* given = nullptr;  // whose answer the client got
     for (const Step& step : steps) {
         if (const auto* attempt = std::get_if<AttemptStep>(&step)) {
             first = first == nullptr ? attempt : first;
             last = attempt;
+            // One that was cut short is given after all where nothing better came.
+            const bool cut = life.outcome == "ok" && attempt->result == "truncated";
+            given = attempt->result == life.outcome || cut ? attempt : given;
         }
     }
     if (life.limited && life.input_estimate > 0) {
@@ -376,7 +402,7 @@ std::vector<std::string> sentences(const Life& life, std::span<const Step> steps
             const auto& attempt = std::get<AttemptStep>(step);
             told.push_back(attempt_text(attempt, ++number, before));
             const Moment took = attempt.to == kNever ? 0 : attempt.to - attempt.from;
-            (&attempt == last && attempt.result == life.outcome ? served : failed) += took;
+            (&attempt == given ? served : failed) += took;
             before = &attempt;
         }
     }
@@ -385,7 +411,7 @@ std::vector<std::string> sentences(const Life& life, std::span<const Step> steps
     }
     if (life.limited && life.ended != kNever && last != nullptr &&
         (life.usage.known || last->result == "ok")) {
-        told.push_back(settlement_text(life, *last));
+        told.push_back(settlement_text(life, settled_of(life, steps)));
     }
     told.push_back(end_text(life, queued, failed, served));
     return told;

@@ -117,6 +117,7 @@ void fields(V& v, S& s)
     v(s.number), v(s.from), v(s.sent), v(s.head), v(s.to);
     v(s.account), v(s.region), v(s.model), v(s.endpoint), v(s.tier);
     v(s.why), v(s.reservation), v(s.right_sized), v(s.result), v(s.status), v(s.error);
+    v(s.quota_tokens);
 }
 
 template <class V, class S>

@@ -44,6 +44,7 @@ struct AttemptStep {
     std::string_view result;  ///< `ok`, or a class of failure, or how the request ended
     int status = 0;           ///< the service's
     std::string_view error;   ///< name of its exception
+    std::optional<std::uint64_t> quota_tokens;  ///< of its answer; nullopt: it told no usage
 };
 
 /// Weir had no more to try. The figures are those of weir::Refusal.

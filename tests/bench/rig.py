@@ -1,4 +1,5 @@
 """What the measurements stand on: processes, ports, /proc, the load generators and the proxies' configurations."""
+import contextlib
 import json
 import os
 import pathlib
@@ -135,12 +136,14 @@ class Run:
 
     def __exit__(self, *_):
         for child in self.children:
-            child.send_signal(signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # and its workers: nginx's outlive their master
             child.wait()
         self.children.clear()
 
     def start(self, *command, **more):
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=open(self.folder / "stderr", "ab"), **more)
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=open(self.folder / "stderr", "ab"),
+                                 start_new_session=True, **more)
         self.children.append(child)
         return child
 

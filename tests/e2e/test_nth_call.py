@@ -14,18 +14,13 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import SONNET, WEIR, Stack, raw, say, wait_until
+from harness import SONNET, Stack, raw, sanitized, say, wait_until
 from http2_client import Http2
 
 pytestmark = pytest.mark.xdist_group("nth_call")  # one process: its fixture is long
 
 HERE = Path(__file__).parent
 KINDS = {"allocation": 0, "system-call": 1}
-
-
-def sanitized():
-    program = Path(WEIR).read_bytes()
-    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 @pytest.fixture(scope="module")

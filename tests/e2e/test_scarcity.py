@@ -11,9 +11,8 @@ import threading
 import time
 
 import pytest
-from harness import SONNET, WEIR, Load, ask, converse, free_port, raw, say, wait_until
+from harness import SONNET, WEIR, Load, ask, converse, free_port, raw, sanitized, say, wait_until
 from http2_client import Http2
-from test_nth_call import sanitized
 
 PATH = f"/model/{SONNET}/converse"
 BODY = json.dumps(say("hi")).encode()

@@ -314,6 +314,52 @@ TEST(Explain, TellsWhatIsUnderWay) {
     EXPECT_EQ(json["faster"][0]["what"], "quota") << "who waits may want to know now";
 }
 
+TEST(Explain, TwoAnswersAreSettledTogether) {
+    Waited w;
+    w.life.usage = {2'360, 1'312, 0, 0, true};
+    AttemptStep cut = w.attempt;
+    cut.to = 12'000'000;
+    cut.reservation = 1'812;
+    cut.right_sized = true;
+    cut.result = "truncated";
+    cut.quota_tokens = 3'740;
+    w.attempt.from = w.attempt.sent = 12'000'000;
+    w.attempt.quota_tokens = 5'180;
+    std::vector<Step> steps{w.wait, cut, w.attempt};
+    const auto told = [&] {
+        std::string text;
+        for (const auto& one : sentences(w.life, steps)) {
+            text += one + "\n";
+        }
+        return text;
+    };
+    EXPECT_NE(told().find("2,360 tokens of input and 1,312 of output in 2 answers: 8,920 of the "
+                          "quota; 1,712 more than was held."),
+              std::string::npos)
+        << told();
+    EXPECT_NE(told().find("1.0 s in attempts that failed, 2.0 s with the service"),
+              std::string::npos)
+        << told();
+    Trail trail;
+    for (const Step& step : steps) {
+        trail.add(step);
+    }
+    w.life.steps = trail.packed();
+    const auto json = nlohmann::json::parse(explain_json(w.life, {}));
+    EXPECT_EQ(json["steps"][1]["quota_tokens"], 3'740);
+    EXPECT_EQ(json["settlement"]["quota_tokens"], 8'920);
+    EXPECT_EQ(json["settlement"]["reserved"], 7'208);
+
+    // Nothing better came: what was cut short is given after all.
+    auto& second = std::get<AttemptStep>(steps.back());
+    second.result = "capacity";
+    second.status = 503;
+    second.quota_tokens.reset();
+    EXPECT_NE(told().find("2.0 s in attempts that failed, 1.0 s with the service"),
+              std::string::npos)
+        << told();
+}
+
 TEST(Explain, TheJsonHasEveryFigure) {
     Waited w;
     Trail trail;
