@@ -491,12 +491,12 @@ class Load(Crowd):
         assert not any(thread.is_alive() for thread in self.threads), "a call hangs"
 
 
-def command(*args, env=None, stdin=None):
+def command(*args, env=None, stdin=None, timeout=20):
     """Runs a weir command to its end."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "WEIR_"))}
     clean.update(env or {})
     return subprocess.run(
-        [WEIR, *args], capture_output=True, text=True, timeout=20, env=clean, input=stdin
+        [WEIR, *args], capture_output=True, text=True, timeout=timeout, env=clean, input=stdin
     )
 
 
