@@ -61,8 +61,8 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
     ::_exit(error == ENOENT ? kNotFound : kNotExecutable);
 }
 
-/// What is open from 3 on, ascending.
-std::vector<unsigned> open_descriptors() {
+/// What is open from 3 on, ascending; nullopt: nobody tells.
+std::optional<std::vector<unsigned>> open_descriptors() {
     std::vector<unsigned> found;
     std::error_code error;
     for (std::filesystem::directory_iterator file("/proc/self/fd", error), end;
@@ -71,6 +71,9 @@ std::vector<unsigned> open_descriptors() {
         unsigned n = 0;
         std::from_chars(name.data(), name.data() + name.size(), n);
         found.push_back(n);
+    }
+    if (error) {
+        return std::nullopt;
     }
     // That of the list itself is closed by now.
     std::erase_if(found, [](unsigned n) {
@@ -180,15 +183,16 @@ Inherited Inherited::take() {
 }
 
 void Inherited::restore() const {
-    // Libraries, and streams of C++, open files that an exec does not close.
-    unsigned own = STDERR_FILENO + 1;
-    for (const unsigned descriptor : open_) {
-        if (descriptor > own) {
-            close_on_exec(own, descriptor - 1);
+    if (open_) {  // libraries, and streams of C++, open files that an exec does not close
+        unsigned own = STDERR_FILENO + 1;
+        for (const unsigned descriptor : *open_) {
+            if (descriptor > own) {
+                close_on_exec(own, descriptor - 1);
+            }
+            own = descriptor + 1;
         }
-        own = descriptor + 1;
+        close_on_exec(own, std::numeric_limits<unsigned>::max());
     }
-    close_on_exec(own, std::numeric_limits<unsigned>::max());
     ::setrlimit(RLIMIT_NOFILE, &most_open_);
     ::sigaction(SIGPIPE, &pipe_, nullptr);
     ::sigprocmask(SIG_SETMASK, &mask_, nullptr);

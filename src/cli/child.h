@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <csignal>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ private:
     sigset_t mask_{};
     struct sigaction pipe_{};
     rlimit most_open_{};
-    std::vector<unsigned> open_;  // descriptors from 3 on, ascending
+    std::optional<std::vector<unsigned>> open_;  // descriptors from 3 on, ascending
 };
 
 struct ChildEnd {
