@@ -1,6 +1,8 @@
 // How a request ends that does not simply succeed: refused keys, a drain, a reload meanwhile, an
 // answer cut short, an exception.
 #include "bedrock/model_data.h"
+#include "observe/explain.h"
+#include "policy/tariff.h"
 #include "requests.h"
 
 #include <gtest/gtest.h>
@@ -253,6 +255,12 @@ TEST_F(CutShort, IsAskedForAgainWithTheCallersNumber) {
     ASSERT_EQ(world->seen.size(), 2U);
     EXPECT_EQ(world->seen[0].body.find("4096"), std::string::npos) << world->seen[0].body;
     EXPECT_NE(world->seen[1].body.find("4096"), std::string::npos) << world->seen[1].body;
+    const auto kept = world->worker->lives.find("full");
+    ASSERT_TRUE(kept);
+    const auto life = observe::unpack(*kept).value();
+    const auto settled = observe::settled_of(life, observe::unpack_steps(life.steps));
+    EXPECT_EQ(settled.answers, 2U);
+    EXPECT_EQ(settled.quota_tokens, policy::quota_tokens(life.usage, life.output_burndown));
     client.reset();
     EXPECT_TRUE(world->nothing_held());
 }
@@ -264,6 +272,11 @@ TEST_F(CutShort, IsBetterThanAnError) {
     EXPECT_EQ(client->status, 200);
     EXPECT_TRUE(gives("cut")) << client->fields;
     EXPECT_EQ(client->body, answer(4096));
+    const auto kept = world->worker->lives.find("cut");
+    ASSERT_TRUE(kept);
+    const auto life = observe::unpack(*kept).value();
+    const auto told = observe::sentences(life, observe::unpack_steps(life.steps));
+    EXPECT_EQ(told.back().find(", 0 s with the service"), std::string::npos) << told.back();
     EXPECT_TRUE(world->nothing_held());
 }
 
