@@ -26,7 +26,7 @@ public:
         : url_(std::move(url)),
           getenv_(getenv),
           every_(every),
-          thread_([this](std::stop_token stop) { run(stop); }) {}
+          thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
     /// What has come since; nullopt: nothing.
     std::optional<GatewayReading> take() {

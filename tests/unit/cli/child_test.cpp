@@ -19,6 +19,9 @@ TEST(Inherited, WhatTheProcessOpenedItselfIsNotTheCommands) {
         const int before = ::open("/dev/null", O_RDONLY);
         const auto inherited = Inherited::take();
         const int after = ::open("/dev/null", O_RDONLY);  // as a library opens it, or std::ifstream
+        if (before < 0 || after < 0) {
+            ::_exit(2);
+        }
         const int between = ::dup2(after, before + 20);
         inherited.restore();
         const bool right =
