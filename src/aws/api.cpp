@@ -2,6 +2,7 @@
 
 #include "aws/gzip.h"
 #include "aws/http_call.h"
+#include "aws/json_read.h"
 #include "aws/source.h"
 #include "aws/text.h"
 #include "codec/hex.h"
@@ -80,7 +81,7 @@ ApiError error_of(const HttpAnswer& answer) {
     error.status = answer.status;
     error.request_id = excerpt(answer.header("x-amzn-requestid"), 100);
     error.code = bare_code(answer.header("x-amzn-errortype"));
-    const Json body = Json::parse(answer.body, nullptr, false);
+    const Json body = parse_json(answer.body);
     if (body.is_object()) {
         if (error.code.empty()) {
             error.code = bare_code(text_member(body, {"__type", "code", "Code"}));
@@ -296,7 +297,7 @@ ApiResult<Json> ApiClient::json(const ApiPlace& place, const std::string& operat
     if (!text) {
         return std::unexpected(std::move(text.error()));
     }
-    Json answer = text->empty() ? Json::object() : Json::parse(*text, nullptr, false);
+    Json answer = text->empty() ? Json::object() : parse_json(*text);
     if (!answer.is_object()) {
         return std::unexpected(ApiError{200, "", "the answer is not a JSON object", ""});
     }
@@ -338,7 +339,7 @@ ApiResult<Json> ApiClient::rest(const ApiPlace& place, const std::string& method
     if (!text) {
         return std::unexpected(std::move(text.error()));
     }
-    Json answer = text->empty() ? Json::object() : Json::parse(*text, nullptr, false);
+    Json answer = text->empty() ? Json::object() : parse_json(*text);
     if (answer.is_discarded()) {
         return std::unexpected(ApiError{200, "", "the answer is not JSON", ""});
     }

@@ -1,5 +1,6 @@
 #include "aws/drill.h"
 
+#include "aws/json_read.h"
 #include "aws/text.h"
 
 #include <algorithm>
@@ -25,9 +26,8 @@ std::string state_of(const Existing& existing, const std::string& name) {
 }
 
 bool succeeded(const Json& item) {
-    const Json data = Json::parse(
-        item.value("HistoryData", Json("")).is_string() ? item.value("HistoryData", "") : "",
-        nullptr, false);
+    const Json data = parse_json(
+        item.value("HistoryData", Json("")).is_string() ? item.value("HistoryData", "") : "");
     if (data.is_object() && data.contains("actionState")) {
         return data["actionState"] == "Succeeded";
     }

@@ -1,4 +1,4 @@
-// Members of JSON that somebody else wrote: absent, of another type, or too long is all the same.
+// JSON that somebody else wrote. A member absent, of another type, or too long is all the same.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -6,8 +6,12 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace weir::aws {
+
+/// Discarded (`is_discarded()`): not JSON, or deeper than codec::kMostJsonDepth. Does not throw.
+nlohmann::json parse_json(std::string_view text);
 
 inline const nlohmann::json& member(const nlohmann::json& object, const char* name) {
     static const nlohmann::json kNone;
@@ -16,6 +20,12 @@ inline const nlohmann::json& member(const nlohmann::json& object, const char* na
     }
     const auto found = object.find(name);
     return found == object.end() ? kNone : *found;
+}
+
+/// Any text, such as a token, as it was written. Empty: absent, or not a text.
+inline std::string string_of(const nlohmann::json& object, const char* name) {
+    const nlohmann::json& value = member(object, name);
+    return value.is_string() ? value.get<std::string>() : "";
 }
 
 /// Empty: absent, not a text, longer than `most`, or with control characters.

@@ -1,6 +1,7 @@
 #include "aws/login.h"
 
 #include "aws/http_call.h"
+#include "aws/json_read.h"
 #include "aws/text.h"
 #include "aws/token_cache.h"
 #include "codec/proof_key.h"
@@ -44,13 +45,6 @@ std::string proof_of(const codec::ProofKey& key, const std::string& url) {
     return signature.empty() ? "" : text + "." + codec::base64url(signature);
 }
 
-std::string text_of(const json& object, const char* name) {
-    const auto found = object.is_object() ? object.find(name) : object.end();
-    return object.is_object() && found != object.end() && found->is_string()
-               ? found->get<std::string>()
-               : "";
-}
-
 std::string cache_path(const std::string& session, const Environment& environment) {
     std::string directory =
         variable(environment, "AWS_LOGIN_CACHE_DIRECTORY").value_or("~/.aws/login/cache");
@@ -85,10 +79,10 @@ struct Keys {
 Result<Keys> keys_of(const json& token, const std::string& source) {
     const json held = token.value("accessToken", json());
     Keys keys;
-    keys.credentials.access_key_id = text_of(held, "accessKeyId");
-    keys.credentials.secret_access_key = text_of(held, "secretAccessKey");
-    keys.credentials.session_token = text_of(held, "sessionToken");
-    keys.credentials.expiry = parse_timestamp(text_of(held, "expiresAt"));
+    keys.credentials.access_key_id = string_of(held, "accessKeyId");
+    keys.credentials.secret_access_key = string_of(held, "secretAccessKey");
+    keys.credentials.session_token = string_of(held, "sessionToken");
+    keys.credentials.expiry = parse_timestamp(string_of(held, "expiresAt"));
     keys.credentials.source = source;
     if (!keys.credentials.expiry || keys.credentials.session_token.empty()) {
         return failure("its file is not whole");
@@ -101,11 +95,11 @@ Result<Keys> keys_of(const json& token, const std::string& source) {
 Result<void> renew(json& token, const std::string& region, const Environment& environment,
                    const std::atomic<bool>& stop) {
     for (const char* name : {"refreshToken", "dpopKey", "clientId"}) {
-        if (text_of(token, name).empty()) {
+        if (string_of(token, name).empty()) {
             return failure("its file has no " + std::string(name));
         }
     }
-    const auto key = codec::ProofKey::read(text_of(token, "dpopKey"));
+    const auto key = codec::ProofKey::read(string_of(token, "dpopKey"));
     if (!key) {
         return failure("its dpopKey is not a key on P-256");
     }
@@ -128,22 +122,23 @@ Result<void> renew(json& token, const std::string& region, const Environment& en
     if (!answer) {
         return failure(call.url + ": " + answer.error().message);
     }
-    const json given = json::parse(answer->body, nullptr, false);
+    const json given = parse_json(answer->body);
     if (answer->status != 200) {
         return failure(call.url + " answered " + std::to_string(answer->status) + " " +
-                       excerpt(text_of(given, "error")) + " " + excerpt(text_of(given, "message")));
+                       excerpt(string_of(given, "error")) + " " +
+                       excerpt(string_of(given, "message")));
     }
     const json held = given.is_object() ? given.value("accessToken", json()) : json();
-    if (text_of(held, "accessKeyId").empty() || text_of(given, "refreshToken").empty() ||
+    if (string_of(held, "accessKeyId").empty() || string_of(given, "refreshToken").empty() ||
         !given.contains("expiresIn") || !given["expiresIn"].is_number_integer()) {
         return failure(call.url + " gave no keys");
     }
     const auto expiry = Clock::now() + std::chrono::seconds(given["expiresIn"].get<int>());
     for (const char* name : {"accessKeyId", "secretAccessKey", "sessionToken"}) {
-        token["accessToken"][name] = text_of(held, name);
+        token["accessToken"][name] = string_of(held, name);
     }
     token["accessToken"]["expiresAt"] = timestamp_of(expiry);
-    token["refreshToken"] = text_of(given, "refreshToken");
+    token["refreshToken"] = string_of(given, "refreshToken");
     return {};
 }
 
@@ -165,7 +160,7 @@ Fetched login_keys(const std::string& name, const std::string& session, const st
     if (keys->left > kRenewAhead) {
         return checked(std::move(keys->credentials));
     }
-    std::string where = text_of(*token, "signInRegion");
+    std::string where = string_of(*token, "signInRegion");
     if (where.empty()) {
         where = variable(environment, "AWS_REGION").value_or(region);
     }

@@ -85,7 +85,7 @@ std::optional<std::string_view> below_sns(std::string_view url) {
 }  // namespace
 
 Result<SnsMessage> read_sns_message(std::string_view text) {
-    const json all = json::parse(text, nullptr, false);
+    const json all = parse_json(text);
     if (!all.is_object()) {
         return failure("the body is no JSON object");
     }
@@ -198,7 +198,7 @@ bool may_fetch(const std::string& url, Fetched what, const std::string& endpoint
 }
 
 std::optional<AlarmNews> read_alarm_news(std::string_view message) {
-    const json all = json::parse(message, nullptr, false);
+    const json all = parse_json(message);
     AlarmNews news{text_of(all, "AlarmName", 255), text_of(all, "NewStateValue", 40), {}};
     if (news.alarm.empty() || news.state.empty()) {
         return std::nullopt;

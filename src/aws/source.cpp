@@ -1,5 +1,6 @@
 #include "aws/source.h"
 
+#include "aws/json_read.h"
 #include "aws/text.h"
 
 #include <nlohmann/json.hpp>
@@ -82,12 +83,6 @@ private:
     Environment environment_;
 };
 
-/// A member that is a string, else empty.
-std::string text_of(const nlohmann::json& object, const char* name) {
-    auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 }  // namespace
 
 Environment Environment::of_process() {
@@ -164,20 +159,20 @@ Fetched checked(Credentials credentials) {
 
 Fetched parse_json_credentials(const std::string& text, const char* token_name,
                                const std::string& source) {
-    auto json = nlohmann::json::parse(text, nullptr, false);
+    auto json = parse_json(text);
     if (!json.is_object()) {
         return Broken{"the answer is not a JSON object"};
     }
-    std::string code = text_of(json, "Code");
+    std::string code = string_of(json, "Code");
     if (!code.empty() && code != "Success") {
-        return Broken{"it said " + excerpt(code) + " " + excerpt(text_of(json, "Message"))};
+        return Broken{"it said " + excerpt(code) + " " + excerpt(string_of(json, "Message"))};
     }
     Credentials found;
-    found.access_key_id = text_of(json, "AccessKeyId");
-    found.secret_access_key = text_of(json, "SecretAccessKey");
-    found.session_token = text_of(json, token_name);
+    found.access_key_id = string_of(json, "AccessKeyId");
+    found.secret_access_key = string_of(json, "SecretAccessKey");
+    found.session_token = string_of(json, token_name);
     found.source = source;
-    if (std::string expiry = text_of(json, "Expiration"); !expiry.empty()) {
+    if (std::string expiry = string_of(json, "Expiration"); !expiry.empty()) {
         found.expiry = parse_timestamp(expiry);
         if (!found.expiry) {
             return Broken{"its Expiration is not a time: " + excerpt(expiry)};

@@ -1,6 +1,7 @@
 #include "aws/sso.h"
 
 #include "aws/http_call.h"
+#include "aws/json_read.h"
 #include "aws/text.h"
 #include "aws/token_cache.h"
 #include "codec/hex.h"
@@ -18,11 +19,6 @@ using Clock = std::chrono::system_clock;
 using nlohmann::json;
 
 constexpr std::chrono::minutes kRenewAhead(15);
-
-std::string text_of(const json& object, const char* name) {
-    auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 /// Where the session is, from its own section or, in the older form, from the profile.
 struct Session {
@@ -90,11 +86,11 @@ HttpCall call_of(const Environment& environment) {
 }
 
 std::string told(const HttpAnswer& answer) {
-    const json body = json::parse(answer.body, nullptr, false);
+    const json body = parse_json(answer.body);
     std::string why;
     if (body.is_object()) {
         for (const char* name : {"error", "error_description", "message", "Message"}) {
-            if (const std::string part = text_of(body, name); !part.empty()) {
+            if (const std::string part = string_of(body, name); !part.empty()) {
                 why += (why.empty() ? " " : ": ") + excerpt(part);
             }
         }
@@ -128,7 +124,7 @@ public:
         if (left() <= Clock::duration::zero()) {
             return failure("its SSO session is over" + why + again);
         }
-        return text_of(token_, "accessToken");
+        return string_of(token_, "accessToken");
     }
 
 private:
@@ -137,8 +133,8 @@ private:
         if (!token) {
             return failure("there is no SSO token: " + token.error().message);
         }
-        const auto expiry = parse_timestamp(text_of(*token, "expiresAt"));
-        if (!expiry || !is_token_text(text_of(*token, "accessToken"))) {
+        const auto expiry = parse_timestamp(string_of(*token, "expiresAt"));
+        if (!expiry || !is_token_text(string_of(*token, "accessToken"))) {
             return failure("the SSO token in " + path_ + " is not whole");
         }
         token_ = std::move(*token);
@@ -151,11 +147,11 @@ private:
     Result<void> renew() {
         for (const char* name :
              {"refreshToken", "clientId", "clientSecret", "registrationExpiresAt"}) {
-            if (text_of(token_, name).empty()) {
+            if (string_of(token_, name).empty()) {
                 return failure("its file has no " + std::string(name));
             }
         }
-        const auto registration = parse_timestamp(text_of(token_, "registrationExpiresAt"));
+        const auto registration = parse_timestamp(string_of(token_, "registrationExpiresAt"));
         if (!registration || *registration <= Clock::now()) {
             return failure("the client's registration is over");
         }
@@ -180,8 +176,8 @@ private:
             }
             return failure(call.url + " " + told(*answer));
         }
-        const json given = json::parse(answer->body, nullptr, false);
-        const std::string access = given.is_object() ? text_of(given, "accessToken") : "";
+        const json given = parse_json(answer->body);
+        const std::string access = string_of(given, "accessToken");
         if (!is_token_text(access) || !given.contains("expiresIn") ||
             !given["expiresIn"].is_number_integer()) {
             return failure(call.url + " gave no token");
@@ -191,7 +187,7 @@ private:
         token_["region"] = session_.region;
         token_["accessToken"] = access;
         token_["expiresAt"] = timestamp_of(expiry_);
-        if (const std::string next = text_of(given, "refreshToken"); !next.empty()) {
+        if (const std::string next = string_of(given, "refreshToken"); !next.empty()) {
             token_["refreshToken"] = next;
         } else {
             token_.erase("refreshToken");
@@ -236,15 +232,15 @@ Fetched sso_keys(const std::string& name, const Profile& profile, const Profiles
     if (answer->status != 200) {
         return Broken{"GetRoleCredentials " + told(*answer)};
     }
-    const json body = json::parse(answer->body, nullptr, false);
+    const json body = parse_json(answer->body);
     const json keys = body.is_object() ? body.value("roleCredentials", json()) : json();
     if (!keys.is_object()) {
         return Broken{"GetRoleCredentials gave no keys"};
     }
     Credentials found;
-    found.access_key_id = text_of(keys, "accessKeyId");
-    found.secret_access_key = text_of(keys, "secretAccessKey");
-    found.session_token = text_of(keys, "sessionToken");
+    found.access_key_id = string_of(keys, "accessKeyId");
+    found.secret_access_key = string_of(keys, "secretAccessKey");
+    found.session_token = string_of(keys, "sessionToken");
     found.source = "profile " + name + " (SSO)";
     const auto expiry = keys.find("expiration");
     if (expiry == keys.end() || !expiry->is_number_integer() || found.session_token.empty()) {

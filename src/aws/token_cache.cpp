@@ -1,5 +1,6 @@
 #include "aws/token_cache.h"
 
+#include "aws/json_read.h"
 #include "aws/text.h"
 
 #include <nlohmann/json.hpp>
@@ -37,7 +38,7 @@ Result<nlohmann::json> read_token(const std::string& path) {
     if (!text) {
         return failure(text.error().message);
     }
-    auto token = nlohmann::json::parse(*text, nullptr, false);
+    auto token = parse_json(*text);
     if (!token.is_object()) {
         return failure(path + " is not a JSON object");
     }

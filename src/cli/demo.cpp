@@ -103,12 +103,9 @@ Result<void> build(World& world, net::Loop& sim_loop, net::Loop& load_loop, cons
     settings.compression = kCompression;
     settings.seed = facts.seed;
     if (world.plan.through_weir) {
-        gateway::GatewayOptions options;
-        options.make_keys = [](const auto&...) { return demo_keys(); };
-        options.log = [](LogLevel, std::string_view) {};
-        options.seed = facts.seed;
-        world.gateway = std::make_unique<gateway::Gateway>(
-            demo_gateway(*world.sim, trace, world.plan.quotas_told, time), std::move(options));
+        Config config = demo_gateway(*world.sim, trace, world.plan.quotas_told, time);
+        auto options = demo_options(config, facts.seed);
+        world.gateway = std::make_unique<gateway::Gateway>(std::move(config), std::move(options));
         if (auto started = world.gateway->start(); !started) {
             return started;
         }

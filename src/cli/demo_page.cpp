@@ -50,10 +50,7 @@ Config page_config(const simulator::Simulator& sim, const DemoTrace& trace) {
 /// On the usual admin port, or on a free one if that is taken.
 Result<std::unique_ptr<gateway::Gateway>> start_gateway(const Config& config, std::uint64_t seed) {
     const auto start = [seed](Config with) -> Result<std::unique_ptr<gateway::Gateway>> {
-        gateway::GatewayOptions options;
-        options.make_keys = [](const auto&...) { return demo_keys(); };
-        options.log = [](LogLevel, std::string_view) {};
-        options.seed = seed;
+        auto options = demo_options(with, seed);
         auto made = std::make_unique<gateway::Gateway>(std::move(with), std::move(options));
         if (auto started = made->start(); !started) {
             return std::unexpected(started.error());

@@ -35,10 +35,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<gateway::KeySource> demo_keys() {
-    return std::make_unique<FixedKeys>();
-}
-
 codec::SigningCredentials demo_credentials() {
     return {.access_key_id = std::string(kAccessKey),
             .secret_access_key = std::string(kSecret),
@@ -108,6 +104,17 @@ Config demo_gateway(const simulator::Simulator& sim, const DemoTrace& trace, boo
         time.hasten(*duration);
     }
     return config;
+}
+
+gateway::GatewayOptions demo_options(const Config& config, std::uint64_t seed) {
+    gateway::GatewayOptions options;
+    options.make_keys = [](const auto&...) { return std::make_unique<FixedKeys>(); };
+    options.log = [](LogLevel, std::string_view) {};
+    options.seed = seed;
+    options.before.emplace();
+    options.before->window = config.quota_window;
+    options.before->unrecorded = Duration::zero();
+    return options;
 }
 
 }  // namespace weir::cli

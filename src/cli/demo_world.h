@@ -3,12 +3,14 @@
 
 #include "cli/demo_trace.h"
 #include "codec/sigv4.h"
+#include "gateway/gateway.h"
 #include "gateway/snapshot.h"
 #include "simulator/simulator.h"
 
 #include <weir/config.h>
 #include <weir/time.h>
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -28,8 +30,7 @@ struct DemoTime {
     }
 };
 
-/// The stand-in's own keys, for a gateway that needs no chain.
-std::unique_ptr<gateway::KeySource> demo_keys();
+/// The stand-in's own keys.
 codec::SigningCredentials demo_credentials();
 
 /// Two Regions with the trace's quota.
@@ -39,5 +40,10 @@ simulator::Fault demo_outage(double from, double to);
 /// weir with its own defaults, every duration as much faster as the demo's world; no admin port.
 Config demo_gateway(const simulator::Simulator& sim, const DemoTrace& trace, bool quotas_told,
                     DemoTime time);
+
+/// What the gateway runs with. It knows that nobody used the stand-in's quotas before: else it
+/// would feel its way for a window, at the pace of a network, which the demo's world does not
+/// hasten.
+gateway::GatewayOptions demo_options(const Config& config, std::uint64_t seed);
 
 }  // namespace weir::cli

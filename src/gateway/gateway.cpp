@@ -81,8 +81,10 @@ Result<void> Gateway::start() {
     }
     my.gate = std::make_unique<EngineGate>(
         config, my.options.seed,
-        state_before(config.state_file, config.quota_window, unix_ms(), my.options.log), loops,
-        [this](const Wake& wake) {
+        my.options.before
+            ? std::move(*my.options.before)
+            : state_before(config.state_file, config.quota_window, unix_ms(), my.options.log),
+        loops, [this](const Wake& wake) {
             if (auto* call = impl_->workers[wake.id.worker]->calls.find(wake.id)) {
                 call->deliver(wake.decision);
             }

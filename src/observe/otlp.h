@@ -91,7 +91,7 @@ OtlpMetrics otlp_metrics(const OtlpResource& resource, const OtlpWindow& window,
                          std::span<const OtlpHistogram> histograms);
 
 /// What a collector has answered with 200: how many spans or points it has not taken, and what it
-/// says. Anything that cannot be read: nothing was rejected.
+/// says. Anything that cannot be read, or is longer than 64 KiB: nothing was rejected.
 struct OtlpAnswer {
     std::uint64_t rejected = 0;
     std::string message;  ///< at most 200 bytes

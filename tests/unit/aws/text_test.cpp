@@ -1,5 +1,6 @@
 #include "aws/text.h"
 #include "aws/ini.h"
+#include "aws/json_read.h"
 #include "aws/process.h"
 
 #include <gtest/gtest.h>
@@ -11,6 +12,26 @@ namespace weir::aws {
 namespace {
 
 using namespace std::chrono_literals;
+
+TEST(Json, WhatIsNoneOrTooDeepIsDiscarded) {
+    EXPECT_EQ(string_of(parse_json(R"({"a":"b"})"), "a"), "b");
+    EXPECT_TRUE(parse_json("nonsense").is_discarded());
+    EXPECT_TRUE(parse_json("").is_discarded());
+    const std::string deep = std::string(100, '[') + std::string(100, ']');
+    EXPECT_TRUE(parse_json(deep).is_discarded()) << "whole, and no document of AWS";
+    EXPECT_TRUE(parse_json(std::string(8 << 20, '[')).is_discarded());
+}
+
+TEST(Json, AMemberIsReadFromWhateverWasAnswered) {
+    for (const char* text : {"nonsense", "[1]", "7", "{}", R"({"a":1})"}) {
+        EXPECT_EQ(string_of(parse_json(text), "a"), "") << text;
+        EXPECT_EQ(text_of(parse_json(text), "a"), "") << text;
+    }
+    const std::string token(5000, 'x');
+    const nlohmann::json object{{"a", token}};
+    EXPECT_EQ(string_of(object, "a"), token);
+    EXPECT_EQ(text_of(object, "a"), "") << "longer than a name is";
+}
 
 TEST(Timestamp, ReadsWhatServicesAndToolsWrite) {
     const WallTime base = std::chrono::sys_days(std::chrono::year(2026) / 1 / 2) + 3h + 4min + 5s;

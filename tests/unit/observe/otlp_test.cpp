@@ -154,6 +154,8 @@ TEST(Otlp, WhatACollectorAnswers) {
     EXPECT_EQ(read_otlp_answer("\x0a\x02").rejected, 0U);
     EXPECT_EQ(read_otlp_answer("[1]").rejected, 0U);
     EXPECT_EQ(read_otlp_answer(R"({"partialSuccess":7})").rejected, 0U);
+    const std::string one = R"({"partialSuccess":{"rejectedSpans":1}})";
+    EXPECT_EQ(read_otlp_answer(one + std::string(1 << 16, ' ')).rejected, 0U) << "too long";
     EXPECT_EQ(read_otlp_answer(R"({"partialSuccess":{"rejectedSpans":"12"}})").rejected, 12U);
     EXPECT_EQ(read_otlp_answer(R"({"partialSuccess":{"rejectedDataPoints":3}})").rejected, 3U);
     EXPECT_EQ(read_otlp_answer(R"({"partialSuccess":{"rejectedSpans":-3}})").rejected, 0U);
