@@ -74,6 +74,17 @@ void ClientBudgets::Hold::release() {
     account_.reset();
 }
 
+std::uint64_t ClientBudgets::Hold::expected_output(std::string_view model,
+                                                   std::uint64_t most) const {
+    const std::lock_guard lock(account_->mutex);
+    return account_->outputs.expected(model, most);
+}
+
+void ClientBudgets::Hold::estimate(double dollars, std::int64_t now) const {
+    const std::lock_guard lock(account_->mutex);
+    account_->estimated.add(dollars, now);
+}
+
 std::shared_ptr<ClientBudgets::Account> ClientBudgets::find(std::string_view client) const {
     const std::lock_guard lock(mutex_);
     const auto found = accounts_.find(client);
@@ -94,61 +105,49 @@ std::vector<std::shared_ptr<ClientBudgets::Account>> ClientBudgets::next(std::st
     return out;
 }
 
-ClientBudgets::Admission ClientBudgets::admit(const ClientConfig& client, bool enforced,
-                                              std::int64_t now) {
+ClientBudgets::Hold ClientBudgets::hold_of(std::string_view client) const {
+    Hold hold;
+    hold.account_ = find(client);
+    return hold;
+}
+
+ClientBudgets::Admission ClientBudgets::admit(Hold& hold, const BudgetConfig& budget, bool enforced,
+                                              double may_cost, std::int64_t now) const {
     Admission out;
-    const auto account = find(client.name);
-    if (account == nullptr || !client.budget) {
-        return out;  // a reload has taken the budget away meanwhile
+    Account& account = *hold.account_;
+    {
+        const std::lock_guard lock(account.mutex);
+        const auto spent = account.shared.total(counted(account, now), now);
+        out.standing = policy::standing(budget, spent, account.may_cost(now), now);
+        out.verdict =
+            enforced ? policy::verdict(budget, out.standing) : policy::BudgetVerdict::go_on;
+        if (out.verdict != policy::BudgetVerdict::refuse) {
+            hold.amount_ = policy::to_micros(may_cost);
+            account.under_way += hold.amount_;
+            return out;
+        }
     }
-    const std::lock_guard lock(account->mutex);
-    const auto spent = account->shared.total(counted(*account, now), now);
-    out.standing = policy::standing(*client.budget, spent, account->may_cost(now), now);
-    out.verdict =
-        enforced ? policy::verdict(*client.budget, out.standing) : policy::BudgetVerdict::go_on;
-    if (out.verdict != policy::BudgetVerdict::refuse) {
-        out.hold.account_ = account;
-    }
+    hold.release();
     return out;
 }
 
-std::uint64_t ClientBudgets::expected_output(std::string_view client, std::string_view model,
-                                             std::uint64_t most) const {
-    const auto account = find(client);
-    if (account == nullptr) {
-        return most;
-    }
-    const std::lock_guard lock(account->mutex);
-    return account->outputs.expected(model, most);
-}
-
-void ClientBudgets::ended(std::string_view client, std::string_view model, std::uint64_t output,
-                          bool priced) {
-    const auto account = find(client);
-    if (account == nullptr) {
-        return;
-    }
+void ClientBudgets::ended(const Hold& hold, std::string_view model, std::uint64_t output,
+                          bool priced) const {
+    Account& account = *hold.account_;
     {
-        const std::lock_guard lock(account->mutex);
+        const std::lock_guard lock(account.mutex);
         if (output > 0) {
-            account->outputs.saw(model, output);
+            account.outputs.saw(model, output);
         }
-        if (priced || std::exchange(account->told_unpriced, true)) {
+        if (priced || std::exchange(account.told_unpriced, true)) {
             return;
         }
     }
     if (log_) {
-        log_(LogLevel::warn, "budget: client " + account->name + " uses " +
+        log_(LogLevel::warn, "budget: client " + account.name + " uses " +
                                  std::string(model.substr(0, 200)) +
                                  ", which has no price, so that its calls count nothing: add it "
                                  "to `prices`");
-    }
-}
-
-void ClientBudgets::estimate(std::string_view client, double dollars, std::int64_t now) {
-    if (const auto account = find(client)) {
-        const std::lock_guard lock(account->mutex);
-        account->estimated.add(dollars, now);
     }
 }
 

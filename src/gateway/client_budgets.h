@@ -35,7 +35,8 @@ public:
     /// The clients that have a budget now. What is known of those that had one is kept.
     void configure(const std::vector<ClientConfig>& clients, std::int64_t now);
 
-    /// What a call under way may cost, from its admission until its bill is in the ledger.
+    /// A call's place in its client's budget, and what it may cost from its admission until its
+    /// bill is in the ledger.
     class Hold {
     public:
         Hold() = default;
@@ -50,29 +51,34 @@ public:
         void set(double dollars);
         void release();
 
+        // While it is held.
+        /// Tokens of output that the call is expected to have from this model, `most` at most.
+        std::uint64_t expected_output(std::string_view model, std::uint64_t most) const;
+        /// What it may have cost that was sent and ended without telling its tokens.
+        void estimate(double dollars, std::int64_t now) const;
+
     private:
         friend class ClientBudgets;
         std::shared_ptr<Account> account_;
         policy::MicroDollars amount_ = 0;
     };
 
+    /// Of nothing so far; not held(): the client has no budget, or none any more.
+    Hold hold_of(std::string_view client) const;
+
     struct Admission {
         policy::BudgetVerdict verdict = policy::BudgetVerdict::go_on;
         std::optional<policy::BudgetStanding> standing;  ///< before this call
-        Hold hold;                                       ///< none where it is refused
     };
-    /// `client` has a budget. `enforced` false: it is not refused, whatever is spent. The hold is
-    /// to be set to what the call may cost before anything else is waited for.
-    Admission admit(const ClientConfig& client, bool enforced, std::int64_t now);
+    /// In one step, so that calls at once do not overshoot together: `hold`, which is held, is
+    /// `may_cost` dollars from now on, or released where the call is refused. `enforced` false: it
+    /// is not refused, whatever is spent.
+    Admission admit(Hold& hold, const BudgetConfig& budget, bool enforced, double may_cost,
+                    std::int64_t now) const;
 
-    /// Tokens of output that a call of a client to a model is expected to have, `most` at most.
-    std::uint64_t expected_output(std::string_view client, std::string_view model,
-                                  std::uint64_t most) const;
-    /// What a call may have cost that was sent and ended without telling its tokens.
-    void estimate(std::string_view client, double dollars, std::int64_t now);
-    /// A call of a client has ended. `priced` false: some of its tokens have no price, which is
-    /// logged once a client.
-    void ended(std::string_view client, std::string_view model, std::uint64_t output, bool priced);
+    /// The call has ended. `priced` false: some of its tokens have no price, which is logged once a
+    /// client.
+    void ended(const Hold& hold, std::string_view model, std::uint64_t output, bool priced) const;
 
     std::vector<policy::BudgetStatus> status(std::int64_t now) const;
     /// Logs what has come to another state since the last time: of `most` clients, in turn. One

@@ -69,7 +69,6 @@ net::Task<void> Exchange::path() {
     if (!observed) {
         co_await ask_others(*asked);
     }
-    // Nothing is waited for between this and what it holds of the budget, in the queue or sent.
     if (auto error = within_budget(&*asked)) {
         co_return co_await reply_.error(std::move(*error));
     }

@@ -50,8 +50,9 @@ private:
 
     class Current;
     struct Budgeted {
-        ClientBudgets::Hold hold;     // none: its client has no budget
-        const Call* asked = nullptr;  // null: it is passed on, and its cost is not known
+        ClientBudgets::Hold hold;             // none: its client has no budget
+        const Call* asked = nullptr;          // null: it is passed on, and its cost is not known
+        std::optional<Target> held_for = {};  // the first attempt, at this
     };
     /// A good answer that a lowered max_tokens has cut short, and where it is from.
     struct CutShort {
@@ -84,6 +85,7 @@ private:
     // exchange_budget.cpp
     double expected_cost(const Target& at, std::uint64_t seen = 0) const;
     double may_cost(const Call& asked) const;
+    double cost_at_first(const Call& asked);
     double paid_for() const;
     std::optional<ErrorAnswer> within_budget(Call* asked);
     void hold_for(const Target* next);

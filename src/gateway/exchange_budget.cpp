@@ -51,8 +51,7 @@ double Exchange::expected_cost(const Target& at, std::uint64_t seen) const {
         const std::uint64_t most = request_.facts.max_output
                                        ? *request_.facts.max_output
                                        : config.models.facts(at.model).max_output;
-        usage.output = std::max(
-            seen, worker_.shared.budgets->expected_output(request_.identity.name, at.model, most));
+        usage.output = std::max(seen, budget_.hold.expected_output(at.model, most));
     }
     return in_dollars(presumed_bill(config, at, asked_tier(request_), usage).cost);
 }
@@ -71,6 +70,19 @@ double Exchange::may_cost(const Call& asked) const {
         most = std::max(most, expected_cost(place.target));
     }
     return most;
+}
+
+/// Before the engine has decided. Without a route there is one target, whose price is not looked up
+/// again for the first attempt.
+double Exchange::cost_at_first(const Call& asked) {
+    if (policy::route_of(request_.snapshot->config, asked.model) != nullptr) {
+        return may_cost(asked);
+    }
+    Target& alone = budget_.held_for.emplace();
+    alone.region = asked.home_region;
+    alone.model = asked.model;
+    alone.account = asked.home_account;
+    return expected_cost(alone);
 }
 
 /// Dollars for the attempts so far.
@@ -95,12 +107,16 @@ std::optional<ErrorAnswer> Exchange::within_budget(Call* asked) {
         (asked == nullptr && !costs_money(request_.operation()))) {
         return std::nullopt;
     }
+    budget_.hold = budgets->hold_of(client->name);
+    budget_.asked = asked;
+    if (!budget_.hold.held()) {
+        return std::nullopt;  // a reload has taken the budget away meanwhile
+    }
     const bool enforced = asked == nullptr ? request_.snapshot->config.mode != Mode::observe
                                            : !request_.snapshot->observes(request_.model);
     const std::int64_t wall = unix_ms() / 1000;
-    auto admission = budgets->admit(*client, enforced, wall);
-    budget_.hold = std::move(admission.hold);
-    budget_.asked = asked;
+    const auto admission = budgets->admit(budget_.hold, *client->budget, enforced,
+                                          asked == nullptr ? 0 : cost_at_first(*asked), wall);
     if (!admission.standing) {
         return std::nullopt;
     }
@@ -120,10 +136,18 @@ std::optional<ErrorAnswer> Exchange::within_budget(Call* asked) {
 
 /// What it may have cost already, and the attempt that comes next; null: nobody knows yet where.
 void Exchange::hold_for(const Target* next) {
-    if (budget_.hold.held() && budget_.asked != nullptr) {
-        const double more = next != nullptr ? expected_cost(*next) : may_cost(*budget_.asked);
-        budget_.hold.set(paid_for() + more);
+    if (!budget_.hold.held() || budget_.asked == nullptr) {
+        return;
     }
+    if (budget_.held_for && (next == nullptr || *budget_.held_for == *next)) {
+        if (next != nullptr) {
+            budget_.held_for.reset();  // whatever comes after this attempt comes on top of it
+        }
+        return;
+    }
+    budget_.held_for.reset();
+    const double more = next != nullptr ? expected_cost(*next) : may_cost(*budget_.asked);
+    budget_.hold.set(paid_for() + more);
 }
 
 /// Its bills are in the ledger, where there are prices. What is not counts as much as was expected:
@@ -145,8 +169,6 @@ void Exchange::settle_budget() {
 
 /// `billed`: what the ledger has.
 void Exchange::charge(const Target& at, const Usage& usage, const observe::Costs& billed) {
-    ClientBudgets& budgets = *worker_.shared.budgets;
-    const std::string_view client = request_.identity.name;
     double more = usage.known ? 0 : expected_cost(at, usage.output);
     bool priced = billed.unpriced_tokens == 0;
     if (usage.known && !priced) {
@@ -155,10 +177,10 @@ void Exchange::charge(const Target& at, const Usage& usage, const observe::Costs
         more = bill.cost > billed.cost ? in_dollars(bill.cost - billed.cost) : 0;
     }
     if (usage.known) {
-        budgets.ended(client, at.model, usage.output, priced);
+        worker_.shared.budgets->ended(budget_.hold, at.model, usage.output, priced);
     }
     if (more > 0) {
-        budgets.estimate(client, more, unix_ms() / 1000);
+        budget_.hold.estimate(more, unix_ms() / 1000);
     }
 }
 

@@ -157,7 +157,7 @@ TEST(ExchangeBudget, WhatIsExpectedFollowsTheAnswers) {
     BudgetWorld my(with_budget(100));
     my.world.scripts["us-east-1"] = {whole(kAnswer)};
     my.converse("etl", 5000);
-    EXPECT_EQ(my.budgets.expected_output("etl", kModel, 5000), 4U);
+    EXPECT_EQ(my.budgets.hold_of("etl").expected_output(kModel, 5000), 4U);
     EXPECT_DOUBLE_EQ(my.day().under_way, 0);
     EXPECT_DOUBLE_EQ(my.day().spent, 0) << "the ledger's, which this world has not";
 }
