@@ -1,4 +1,5 @@
-// JSON that somebody else wrote. A member absent, of another type, or too long is all the same.
+// Reads JSON of services and files that are not trusted. A member that is absent, of another type
+// or too long reads as empty.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -10,7 +11,8 @@
 
 namespace weir::aws {
 
-/// Discarded (`is_discarded()`): not JSON, or deeper than codec::kMostJsonDepth. Does not throw.
+/// Returns a discarded value (`is_discarded()`) if `text` is not JSON or nests deeper than
+/// codec::kMostJsonDepth. Does not throw.
 nlohmann::json parse_json(std::string_view text);
 
 inline const nlohmann::json& member(const nlohmann::json& object, const char* name) {
@@ -22,7 +24,7 @@ inline const nlohmann::json& member(const nlohmann::json& object, const char* na
     return found == object.end() ? kNone : *found;
 }
 
-/// Any text, such as a token, as it was written. Empty: absent, or not a text.
+/// A string of any length, such as a token. Empty if absent or not a string.
 inline std::string string_of(const nlohmann::json& object, const char* name) {
     const nlohmann::json& value = member(object, name);
     return value.is_string() ? value.get<std::string>() : "";

@@ -71,10 +71,21 @@ void UsageParts::one(std::string_view name, ondemand::value& value) {
     }
 }
 
+/// Without a name (null, "" or {}) the answer does not say which tier served it.
 void UsageParts::served_by(ondemand::value& value) {
-    const char first = kind(value);
-    if (first == '{' || (first == '"' && !raw_text(value).empty())) {  // null: none was asked for
-        tier = tier_in(value).value_or(Tier::unset);
+    const auto take = [this](std::string_view name) {
+        if (!name.empty()) {
+            tier = tier_named(name).value_or(Tier::unset);
+        }
+    };
+    if (kind(value) == '"') {
+        take(raw_text(value));
+    } else if (kind(value) == '{') {
+        each_field(value, [&](std::string_view key, ondemand::value& inner) {
+            if (key == "type") {
+                take(raw_text(inner));
+            }
+        });
     }
 }
 

@@ -30,7 +30,7 @@ struct DemoTime {
     }
 };
 
-/// The stand-in's own keys.
+/// Keys that the stand-in accepts.
 codec::SigningCredentials demo_credentials();
 
 /// Two Regions with the trace's quota.
@@ -41,9 +41,9 @@ simulator::Fault demo_outage(double from, double to);
 Config demo_gateway(const simulator::Simulator& sim, const DemoTrace& trace, bool quotas_told,
                     DemoTime time);
 
-/// What the gateway runs with. It knows that nobody used the stand-in's quotas before: else it
-/// would feel its way for a window, at the pace of a network, which the demo's world does not
-/// hasten.
+/// Options of the demo's gateway. They say that the stand-in's quotas are unused. Without that the
+/// gateway would probe for one window (how-weir-decides.md, A start), and wait 200 ms of real time
+/// for each step, which the demo's clock does not speed up.
 gateway::GatewayOptions demo_options(const Config& config, std::uint64_t seed);
 
 }  // namespace weir::cli

@@ -1,5 +1,5 @@
-// How deep a JSON text goes, before a parser that builds a tree of it is let near: a tree takes
-// some 75 bytes a bracket, so that 8 MB of them would be 600.
+// Limits the nesting of a JSON text before it is parsed into a tree. A tree takes about 75 bytes
+// for each open bracket: 8 MB of brackets would take 600 MB.
 #pragma once
 
 #include <cstddef>
@@ -7,12 +7,11 @@
 
 namespace weir::codec {
 
-/// More than any document of AWS nests.
+/// Answers of AWS services nest less than 20 deep.
 inline constexpr std::size_t kMostJsonDepth = 64;
 
-/// Whether no more than `most` arrays and objects of `json` stand open at once. What is no JSON
-/// gets either answer; a parser that is given a text of which this is true holds no more than
-/// `most`.
+/// True if at most `most` arrays and objects are open at any place of `json`. Does not check the
+/// syntax, but if this is true, a parser's tree nests at most `most` deep.
 bool is_shallow_json(std::string_view json, std::size_t most = kMostJsonDepth);
 
 }  // namespace weir::codec

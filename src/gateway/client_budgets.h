@@ -35,8 +35,8 @@ public:
     /// The clients that have a budget now. What is known of those that had one is kept.
     void configure(const std::vector<ClientConfig>& clients, std::int64_t now);
 
-    /// A call's place in its client's budget, and what it may cost from its admission until its
-    /// bill is in the ledger.
+    /// Links a call to its client's budget, and holds the call's expected cost from admission until
+    /// its bill is in the ledger.
     class Hold {
     public:
         Hold() = default;
@@ -51,10 +51,10 @@ public:
         void set(double dollars);
         void release();
 
-        // While it is held.
-        /// Tokens of output that the call is expected to have from this model, `most` at most.
+        // The rest requires held().
+        /// Output tokens expected from this model, at most `most`.
         std::uint64_t expected_output(std::string_view model, std::uint64_t most) const;
-        /// What it may have cost that was sent and ended without telling its tokens.
+        /// Adds the estimated cost of an attempt that ended without reporting tokens.
         void estimate(double dollars, std::int64_t now) const;
 
     private:
@@ -63,16 +63,16 @@ public:
         policy::MicroDollars amount_ = 0;
     };
 
-    /// Of nothing so far; not held(): the client has no budget, or none any more.
+    /// Holds no money yet. held() is false if the client has no budget, or a reload removed it.
     Hold hold_of(std::string_view client) const;
 
     struct Admission {
         policy::BudgetVerdict verdict = policy::BudgetVerdict::go_on;
         std::optional<policy::BudgetStanding> standing;  ///< before this call
     };
-    /// In one step, so that calls at once do not overshoot together: `hold`, which is held, is
-    /// `may_cost` dollars from now on, or released where the call is refused. `enforced` false: it
-    /// is not refused, whatever is spent.
+    /// Checks the budget and holds `may_cost` dollars under one lock, so that concurrent calls
+    /// cannot overspend together. `hold` must be held; a refusal releases it. With `enforced` false
+    /// no call is refused.
     Admission admit(Hold& hold, const BudgetConfig& budget, bool enforced, double may_cost,
                     std::int64_t now) const;
 

@@ -52,7 +52,7 @@ private:
     struct Budgeted {
         ClientBudgets::Hold hold;             // none: its client has no budget
         const Call* asked = nullptr;          // null: it is passed on, and its cost is not known
-        std::optional<Target> held_for = {};  // the first attempt, at this
+        std::optional<Target> held_for = {};  // the hold is one attempt at this target
     };
     /// A good answer that a lowered max_tokens has cut short, and where it is from.
     struct CutShort {

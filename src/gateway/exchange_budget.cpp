@@ -72,8 +72,8 @@ double Exchange::may_cost(const Call& asked) const {
     return most;
 }
 
-/// Before the engine has decided. Without a route there is one target, whose price is not looked up
-/// again for the first attempt.
+/// The expected cost at admission, before the engine has chosen a target. Without a route the
+/// target is known: `held_for` lets the first attempt skip a second price lookup.
 double Exchange::cost_at_first(const Call& asked) {
     if (policy::route_of(request_.snapshot->config, asked.model) != nullptr) {
         return may_cost(asked);
@@ -141,7 +141,7 @@ void Exchange::hold_for(const Target* next) {
     }
     if (budget_.held_for && (next == nullptr || *budget_.held_for == *next)) {
         if (next != nullptr) {
-            budget_.held_for.reset();  // whatever comes after this attempt comes on top of it
+            budget_.held_for.reset();  // a later attempt costs more on top of this one
         }
         return;
     }

@@ -29,7 +29,7 @@ struct GatewayOptions {
     LogSink log;
     int access_log = -1;  ///< a descriptor; -1: none is written
     std::uint64_t seed = 0;
-    /// What is known of the use of the quotas before the start, in place of a state file.
+    /// Use of the quotas before the start. Replaces the state file.
     std::optional<EngineState> before;
     /// Told of each configuration that a reload has put in force; may be empty.
     std::function<void(const Config&)> reloaded;

@@ -182,9 +182,10 @@ Relay::Turn StreamAnswer::finish() {
         failure.error_type = "ModelStreamErrorException";
         return break_off(std::move(failure));
     }
-    return damaged
-               ? fail(failed(FailureClass::server, Stage::sent, "the stream's framing is damaged"))
-               : fail(failed(FailureClass::reset, Stage::sent, "the stream ended before content"));
+    // The service had accepted the call with status 200, so it may charge for it.
+    return fail(
+        failed(FailureClass::reset, Stage::sent,
+               damaged ? "the stream's framing is damaged" : "the stream ended before content"));
 }
 
 net::Task<net::NetResult<void>> StreamAnswer::end() {

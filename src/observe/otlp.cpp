@@ -289,7 +289,7 @@ OtlpMetrics otlp_metrics(const OtlpResource& resource, const OtlpWindow& window,
 
 OtlpAnswer read_otlp_answer(std::string_view body) {
     constexpr std::size_t kLongest = 200;
-    constexpr std::size_t kMostBytes = 1 << 16;  // a tree of brackets takes 75 times its text
+    constexpr std::size_t kMostBytes = 1 << 16;  // a parsed tree takes up to 75 times its text
     OtlpAnswer answer;
     if (body.size() > kMostBytes) {
         return answer;

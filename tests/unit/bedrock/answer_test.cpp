@@ -103,7 +103,9 @@ TEST(UsageOfAnswers, TheTierThatServedTheCall) {
     EXPECT_EQ(served("", R"(,"serviceTier":{"type":"default"})"), Tier::standard);
     EXPECT_EQ(served("", R"(,"service_tier":"priority")"), Tier::priority) << "OpenAI";
     EXPECT_EQ(served(R"(,"service_tier":"standard")"), Tier::standard) << "Anthropic";
-    for (const std::string odd : {"null", "7", "\"\"", "\"batch\"", "[]", R"({"type":"batch"})"}) {
+    for (const std::string odd :
+         {"null", "7", "\"\"", "\"batch\"", "[]", "{}", R"({"type":"batch"})", R"({"type":""})",
+          R"({"type":null})", R"({"type":7})"}) {
         EXPECT_EQ(served("", ",\"serviceTier\":" + odd), Tier::unset) << odd;
     }
     std::vector<codec::Field> head{{"X-Amzn-Bedrock-Service-Tier", "flex"}};

@@ -212,6 +212,19 @@ TEST(ExchangeBudget, AnAttemptThatNobodyWaitedForCostsWhatWasExpected) {
     }
 }
 
+TEST(ExchangeBudget, ADamagedStreamCostsWhatWasExpected) {
+    Config config = with_budget(100);
+    config.retry.max_attempts = 1;
+    BudgetWorld my(config);
+    Script damaged;
+    damaged.head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.amazon.eventstream\r\n\r\n";
+    damaged.body = {bytes(std::string(64, 'x')), end_of_body()};
+    my.world.scripts["us-east-1"] = {damaged};
+    my.converse("etl", 100, "converse-stream");
+    EXPECT_GT(my.day().spent, 1) << "status 200: the service may charge for it";
+    EXPECT_DOUBLE_EQ(my.day().under_way, 0);
+}
+
 TEST(ExchangeBudget, AnAttemptBeforeTheAnswerCostsAsWell) {
     Config config = with_budget(100);
     config.retry.repeat_timeouts = true;
