@@ -48,7 +48,7 @@ public:
     std::span<const codec::Field> fields() const { return std::span(fields_).first(count_); }
 
 private:
-    std::array<char, 55> traceparent_;
+    observe::Traceparent traceparent_;
     std::string xray_;
     std::array<codec::Field, 3> fields_;  // views of the two above, and of the trace
     std::size_t count_ = 0;

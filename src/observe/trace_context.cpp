@@ -124,8 +124,7 @@ std::string hex_span(SpanId id) {
 }
 
 std::optional<TraceContext> parse_traceparent(std::string_view value) {
-    // VERSION-TRACE-PARENT-FLAGS; later versions may add parts after these.
-    constexpr std::size_t kSize = 55;
+    constexpr std::size_t kSize = Traceparent().size();  // later versions may add parts after these
     if (value.size() < kSize || value[2] != '-' || value[35] != '-' || value[52] != '-') {
         return std::nullopt;
     }
@@ -225,8 +224,8 @@ SpanId attempt_span(SpanId request, std::uint32_t attempt) {
     return id;
 }
 
-std::array<char, 55> traceparent(const RequestTrace& trace, SpanId span) {
-    std::array<char, 55> text{'0', '0'};
+Traceparent traceparent(const RequestTrace& trace, SpanId span) {
+    Traceparent text{'0', '0'};
     char* at = text.data() + 2;
     const auto part = [&](std::uint64_t value, std::size_t digits) {
         at = put_hex(at, value, digits);

@@ -62,8 +62,10 @@ bool in_trace_sample(TraceId id, double share);
 /// The span of an attempt, by the request's and the attempt's number from 1.
 SpanId attempt_span(SpanId request, std::uint32_t attempt);
 
+/// VERSION-TRACE-PARENT-FLAGS in hex digits.
+using Traceparent = std::array<char, 55>;
 /// `traceparent` for what `span` causes.
-std::array<char, 55> traceparent(const RequestTrace& trace, SpanId span);
+Traceparent traceparent(const RequestTrace& trace, SpanId span);
 /// `X-Amzn-Trace-Id` likewise: the caller's with `span` in the place of its Parent, and weir's word
 /// where its Sampled leaves it open. Of another trace, or malformed: as it came.
 std::string xray_field(std::string_view callers, const RequestTrace& trace, SpanId span);

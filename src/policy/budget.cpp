@@ -34,19 +34,13 @@ std::int64_t in_seconds(sys_days day) {
     return seconds(day.time_since_epoch()).count();
 }
 
-/// Sums of many small amounts are compared by what is visible of them.
-std::int64_t micros(double dollars) {
-    constexpr double kMost = 9e15;
-    return static_cast<std::int64_t>(std::clamp(dollars * 1e6, 0.0, kMost) + 0.5);
-}
-
 /// At least a millionth of a dollar: a budget is above 0.
-std::int64_t limit_of(double budget) {
-    return std::max<std::int64_t>(micros(budget), 1);
+MicroDollars limit_of(double budget) {
+    return std::max<MicroDollars>(to_micros(budget), 1);
 }
 
 bool reaches(double amount, double budget) {
-    return micros(amount) >= limit_of(budget);
+    return to_micros(amount) >= limit_of(budget);
 }
 
 std::optional<double> budget_of(const BudgetConfig& config, BudgetPeriod period) {
@@ -73,6 +67,15 @@ std::string what_follows(const BudgetConfig& config, const BudgetStanding& now) 
 }
 
 }  // namespace
+
+MicroDollars to_micros(double dollars) {
+    constexpr auto kMost = static_cast<double>(kMostMicroDollars);
+    return static_cast<MicroDollars>(std::clamp(dollars * 1e6, 0.0, kMost) + 0.5);
+}
+
+double from_micros(MicroDollars amount) {
+    return static_cast<double>(amount) / 1e6;
+}
 
 std::string_view to_string(BudgetPeriod period) {
     return period == BudgetPeriod::day ? "day" : "month";

@@ -12,6 +12,14 @@
 
 namespace weir::policy {
 
+/// Millionths of a US dollar: sums of many small amounts are compared as these. A shared store
+/// keeps them too, whose numbers are exact up to 2^53.
+using MicroDollars = std::uint64_t;
+inline constexpr MicroDollars kMostMicroDollars = 1'000'000'000'000'000;  ///< 10^9 dollars
+/// Rounded, from 0 to kMostMicroDollars.
+MicroDollars to_micros(double dollars);
+double from_micros(MicroDollars amount);
+
 /// US dollars of one client, in the running day and month.
 struct Spending {
     double day = 0;

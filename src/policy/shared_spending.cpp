@@ -1,7 +1,6 @@
 #include "policy/shared_spending.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace weir::policy {
 namespace {
@@ -10,15 +9,6 @@ namespace {
 constexpr std::int64_t kUnderWaySeconds = 10;
 
 }  // namespace
-
-MicroDollars to_micros(double dollars) {
-    return static_cast<MicroDollars>(
-        std::llround(std::clamp(dollars * 1e6, 0.0, static_cast<double>(kMostMicroDollars))));
-}
-
-double from_micros(MicroDollars amount) {
-    return static_cast<double>(amount) / 1e6;
-}
 
 SharedSpending::Period& SharedSpending::of(BudgetPeriod period, MicroDollars counted,
                                            std::int64_t now) {

@@ -12,12 +12,6 @@
 
 namespace weir::policy {
 
-/// Millionths of a US dollar, as the store keeps them: its numbers are exact up to 2^53.
-using MicroDollars = std::uint64_t;
-inline constexpr MicroDollars kMostMicroDollars = 1'000'000'000'000'000;  ///< 10^9 dollars
-MicroDollars to_micros(double dollars);
-double from_micros(MicroDollars amount);
-
 /// This instance's own total of one period, that of earlier runs included. Absolute, and the store
 /// keeps the largest: telling it twice, late or in another order changes nothing.
 struct SpendingReport {
