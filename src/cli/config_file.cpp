@@ -119,6 +119,8 @@ LoadedConfig finish(Reading& reading, const Getenv& getenv, Config config, Named
     const bool good = reading.complaints.empty();
     loaded.complaints = reading.complaints.take();
     if (good) {
+        for (auto& [place, message] : reading.doubts)
+            reading.complaints.add(place, std::move(message));
         complain(reading, policy::doubts(config));
         complain(reading, budget_doubts(config));
         loaded.warnings = reading.complaints.take();

@@ -50,13 +50,20 @@ std::string tokens(const Json& row, std::string_view name) {
 }
 
 /// Tokens without a price make a sum a lower bound, or unknown.
+bool lacks_prices(const Json& row) {
+    return count(row, "unpriced_tokens") > 0 || count(row, "without_usage") > 0;
+}
+
+bool has_cost(const Json& row) {
+    return count(row, "cost_nanodollars") > 0 || !lacks_prices(row);
+}
+
 std::string money(const Json& row) {
-    const std::uint64_t cost = count(row, "cost_nanodollars");
-    const bool more = count(row, "unpriced_tokens") > 0 || count(row, "without_usage") > 0;
-    if (cost == 0 && more) {
+    if (!has_cost(row)) {
         return "unknown";
     }
-    return (more ? "over " : "") + observe::dollars_text(cost);
+    return (lacks_prices(row) ? "over " : "") +
+           observe::dollars_text(count(row, "cost_nanodollars"));
 }
 
 std::vector<std::string> figures_of(const Json& row) {
@@ -184,7 +191,7 @@ std::string costs_csv(const Json& costs) {
         for (const observe::CostField& field : observe::kCostFields) {
             text += std::to_string(count(row, field.name)) + ",";
         }
-        text += observe::dollars_text(count(row, "cost_nanodollars"));
+        text += has_cost(row) ? observe::dollars_text(count(row, "cost_nanodollars")) : "";
         text += kLineEnd;
     }
     return text;

@@ -72,8 +72,8 @@ LogSink make_log(const LogConfig& config, std::shared_ptr<const std::atomic<LogL
     };
     auto writer = std::make_shared<observe::LineWriter>(descriptor, [line](observe::LineWriter& by,
                                                                            std::uint64_t lines) {
-        by.write(line(LogLevel::warn, fmt::format("{} lines of this log were lost: they are not "
-                                                  "read fast enough",
+        by.write(line(LogLevel::warn, fmt::format("{} lines of this log were lost: its output is "
+                                                  "closed, full or not read fast enough",
                                                   lines)));
     });
     return [line, least, writer](LogLevel level, std::string_view message) {

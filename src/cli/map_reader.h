@@ -24,6 +24,7 @@ struct Reading {
     Complaints complaints;
     std::map<std::string, Place> places;  // YAML path -> where it stands
     std::set<std::string> spoilt;         // paths complained of already: say no more about them
+    std::vector<std::pair<Place, std::string>> doubts;  // warnings, if nothing is wrong
 
     explicit Reading(std::string file) : complaints(std::move(file)) {}
 

@@ -137,6 +137,7 @@ void read_faults(MapReader& root, Settings& settings) {
         MapReader map(reading, &items[i], path);
         Fault fault;
         map.number("from", fault.from);
+        fault.to = std::numeric_limits<double>::infinity();
         map.number("to", fault.to);
         map.text("region", fault.region);
         map.text("model", fault.model);
@@ -146,9 +147,7 @@ void read_faults(MapReader& root, Settings& settings) {
             continue;
         if (fault.from < 0)
             map.wrong("from", *map.find("from"), "it must not be negative");
-        if (!map.has("to"))
-            reading.spoil(path, items[i].place, "a fault needs `to`, in seconds since start");
-        else if (fault.to <= fault.from)
+        if (map.has("to") && fault.to <= fault.from)
             map.wrong("to", *map.find("to"), "it must be later than `from`");
         if (!map.has("kind"))
             reading.spoil(path, items[i].place,

@@ -30,24 +30,31 @@ ClientBudgets::ClientBudgets(Counted counted, LogSink log)
 
 void ClientBudgets::configure(const std::vector<ClientConfig>& clients, std::int64_t now) {
     const std::lock_guard lock(mutex_);
-    decltype(accounts_) next;
+    Accounts known = std::move(accounts_);
+    known.merge(former_);
+    accounts_.clear();
     for (const ClientConfig& client : clients) {
         if (!client.budget) {
             continue;
         }
-        const auto known = accounts_.find(client.name);
-        auto account =
-            known == accounts_.end() ? std::make_shared<Account>(client.name) : known->second;
-        {
+        std::shared_ptr<Account> account;
+        if (auto kept = known.extract(client.name)) {
+            account = std::move(kept.mapped());
             const std::lock_guard own(account->mutex);
             account->config = *client.budget;
-            if (known == accounts_.end()) {
-                account->shared.begin(counted(*account, now), now);
-            }
+        } else {
+            account = std::make_shared<Account>(client.name);
+            account->config = *client.budget;
+            account->shared.begin(counted(*account, now), now);
         }
-        next.emplace(client.name, std::move(account));
+        accounts_.emplace(client.name, std::move(account));
     }
-    accounts_ = std::move(next);
+    std::erase_if(known, [now](const auto& entry) {
+        Account& account = *entry.second;
+        const std::lock_guard own(account.mutex);
+        return account.under_way == 0 && account.estimated.of(now).month <= 0;
+    });
+    former_ = std::move(known);
 }
 
 ClientBudgets::Hold& ClientBudgets::Hold::operator=(Hold&& from) noexcept {

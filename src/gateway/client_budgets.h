@@ -32,7 +32,9 @@ public:
 
     ClientBudgets(Counted counted, LogSink log);
 
-    /// The clients that have a budget now. What is known of those that had one is kept.
+    /// Sets the clients that have a budget. Spending that the ledger does not have (calls under way
+    /// and estimates) is kept for the month, also of clients that have no budget any more: a reload
+    /// may bring it back.
     void configure(const std::vector<ClientConfig>& clients, std::int64_t now);
 
     /// Links a call to its client's budget, and holds the call's expected cost from admission until
@@ -94,6 +96,8 @@ public:
     void heard(std::string_view client, const policy::SpendingAnswer& answer, std::int64_t now);
 
 private:
+    using Accounts = std::map<std::string, std::shared_ptr<Account>, std::less<>>;
+
     std::shared_ptr<Account> find(std::string_view client) const;
     std::vector<std::shared_ptr<Account>> next(std::string& last, std::size_t most) const;
     policy::Spending counted(const Account& account, std::int64_t now) const;
@@ -105,7 +109,8 @@ private:
     Counted counted_;
     LogSink log_;
     mutable std::mutex mutex_;  // over accounts_; an account's own is taken without it
-    std::map<std::string, std::shared_ptr<Account>, std::less<>> accounts_;
+    Accounts accounts_;
+    Accounts former_;                          // without a budget now
     std::string last_looked_, last_reported_;  // of one thread alone
 };
 

@@ -114,10 +114,10 @@ Result<void> Gateway::start() {
             my.options.access_log,
             [log = my.options.log](observe::LineWriter&, std::uint64_t lines) {
                 if (log) {
-                    log(LogLevel::warn,
-                        std::to_string(lines) +
-                            " lines of the access log were lost: standard output is not read "
-                            "fast enough");
+                    log(LogLevel::warn, std::to_string(lines) +
+                                            " lines of the access log were lost: standard output "
+                                            "is closed, full or not "
+                                            "read fast enough");
                 }
             });
     }

@@ -155,9 +155,9 @@ bool OtlpExport::next_traces(const Snapshot& snapshot) {
 
 void OtlpExport::send_traces(const Config& config, const Limits& limits) {
     auto& counts = parts_.spans->counts;
-    switch (post(config.otlp, to_traces_, traces_.body, limits, counts)) {
+    switch (post(config.otlp, to_traces_, traces_.body, limits)) {
         case Answer::taken:
-            counts.sent += traces_.count;
+            counts.take(traces_.count, to_traces_.rejected);
             break;
         case Answer::never:
             counts.drop(OtlpDrop::rejected, traces_.count);
@@ -174,9 +174,9 @@ void OtlpExport::send_metrics(const Config& config, const Limits& limits) {
     const auto made =
         observe::otlp_metrics(resource(config.otlp), window, parts_.scrape(), parts_.gen_ai());
     auto& counts = *parts_.points;
-    switch (post(config.otlp, to_metrics_, made.body, limits, counts)) {
+    switch (post(config.otlp, to_metrics_, made.body, limits)) {
         case Answer::taken:
-            counts.sent += made.points;
+            counts.take(made.points, to_metrics_.rejected);
             break;
         case Answer::never:
             counts.drop(OtlpDrop::rejected, made.points);
@@ -188,7 +188,7 @@ void OtlpExport::send_metrics(const Config& config, const Limits& limits) {
 }
 
 OtlpExport::Answer OtlpExport::post(const OtlpConfig& otlp, Signal& signal, const std::string& body,
-                                    const Limits& limits, observe::OtlpCounts& counts) {
+                                    const Limits& limits) {
     aws::HttpCall call;
     call.method = "POST";
     call.url = url_of(otlp, signal.name);
@@ -211,9 +211,7 @@ OtlpExport::Answer OtlpExport::post(const OtlpConfig& otlp, Signal& signal, cons
     if (answer && answer->status >= 200 && answer->status < 300) {
         signal.retry.done();
         const auto read = observe::read_otlp_answer(answer->body);
-        if (read.rejected > 0) {
-            counts.drop(OtlpDrop::rejected, read.rejected);
-        }
+        signal.rejected = read.rejected;
         if (read.rejected > 0 || !read.message.empty()) {
             complain(signal, "says that it rejected " + std::to_string(read.rejected) + " at " +
                                  call.url + ": " + read.message);

@@ -69,11 +69,12 @@ private:
     struct Signal {
         std::string_view name;
         observe::OtlpRetry retry;
-        bool failing = false;  // the log has said so
+        bool failing = false;        // the log has said so
+        std::uint64_t rejected = 0;  // of what was taken last
     };
 
     Answer post(const OtlpConfig& otlp, Signal& signal, const std::string& body,
-                const Limits& limits, observe::OtlpCounts& counts);
+                const Limits& limits);
     void complain(Signal& signal, const std::string& what);
     observe::OtlpResource resource(const OtlpConfig& otlp) const;
     void log(LogLevel level, const std::string& text) const;

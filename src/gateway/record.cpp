@@ -90,7 +90,8 @@ void append_weir_fields(std::string& out, const Record& record, bool good) {
 }
 
 bool is_logged(const Record& record, double sample) {
-    return sample >= 1 || eventful(record) || observe::in_sample(record.id, sample);
+    return sample >= 1 || record.attempts == 0 || eventful(record) ||
+           observe::in_sample(record.id, sample);
 }
 
 void write_record(const Record& record, const Request& request, Instant now, std::int64_t unix_ms,
@@ -186,7 +187,9 @@ void write_record(const Record& record, const Request& request, Instant now, std
     }
     a.total_ms = to_ms(total);
     if (limited) {
-        a.estimated_input = request.facts.input_estimate;
+        if (request.facts.input_estimate > 0) {  // else it was refused before its body was read
+            a.estimated_input = request.facts.input_estimate;
+        }
         a.max_tokens = request.facts.max_output;
         a.stream = request.stream;
         if (sent) {

@@ -80,6 +80,9 @@ void Reply::nobody_left() {
     if (record_.status == 0) {
         record_.status = 499;
     }
+    if (stop_.gone && !client_.answered()) {
+        client_.abort();  // else the server would answer 500
+    }
 }
 
 void Reply::cut(const ErrorAnswer& why) {

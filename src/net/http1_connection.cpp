@@ -300,7 +300,6 @@ Task<bool> Http1Connection::finish_request() {
     }
     if (!answer_.begun()) {
         if (!upload_.failed()) {
-            state_->log("a request from " + std::string(peer()) + " was left without an answer");
             co_await refuse(500, "no answer was made");
         } else if (upload_.why() == NetError::protocol) {
             co_await refuse(400, "the request's body is malformed");

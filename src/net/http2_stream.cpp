@@ -152,8 +152,6 @@ Task<void> Http2Stream::finish() {
     }
     if (!answer_.begun()) {
         if (!upload_.failed()) {
-            connection_->state_.log("a request from " + std::string(peer()) +
-                                    " was left without an answer");
             co_await refuse(500, "no answer was made");
         } else if (why_ == NetError::timeout) {
             co_await refuse(408, "the request's body did not arrive in time");

@@ -91,7 +91,12 @@ Json fields_json(const Costs& costs) {
     for (const CostField& field : kCostFields) {
         json[field.name] = costs.*field.value;
     }
-    json["cost_usd"] = static_cast<double>(costs.cost) / kNanoOfDollar;
+    // Unknown is not zero.
+    if (costs.cost == 0 && (costs.unpriced_tokens > 0 || costs.without_usage > 0)) {
+        json["cost_usd"] = nullptr;
+    } else {
+        json["cost_usd"] = static_cast<double>(costs.cost) / kNanoOfDollar;
+    }
     return json;
 }
 

@@ -3,6 +3,7 @@
 
 #include "observe/trace_context.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -35,6 +36,11 @@ struct OtlpCounts {
     std::atomic<std::uint64_t> sent{0};
     std::array<std::atomic<std::uint64_t>, kOtlpDrops.size()> dropped{};
 
+    /// A collector took `count`, except `rejected` of them.
+    void take(std::uint64_t count, std::uint64_t rejected) {
+        sent += count - std::min(count, rejected);
+        drop(OtlpDrop::rejected, rejected);
+    }
     void drop(OtlpDrop why, std::uint64_t count = 1) {
         dropped[static_cast<std::size_t>(why)] += count;
     }

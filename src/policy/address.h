@@ -20,4 +20,7 @@ std::optional<Address> parse_address(std::string_view text);
 /// `http://host[:port][/path]` or https, without user, query or fragment.
 bool is_http_url(std::string_view text);
 
+/// A URL without `user:password@`, for messages.
+std::string without_user(std::string_view url);
+
 }  // namespace weir::policy

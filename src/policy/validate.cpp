@@ -118,7 +118,7 @@ private:
         if (row.has(kUrl))
             problems_.require(
                 value.empty() || is_http_url(value), path,
-                quoted(value) +
+                quoted(without_user(value)) +
                     " is not a URL; allowed is http:// or https:// with host, port and path");
         if (!row.words.empty())
             problems_.require(is_listed(value, row.words), path,
@@ -375,6 +375,8 @@ void validate_clients(const Config& config, Problems& problems) {
             problems.require(fresh, where, "is the same key as " + first->second);
         }
         validate_pair(config, i, pairs, problems);
+        problems.require(!client.budget || client.budget->per_day || client.budget->per_month,
+                         path + ".budget", "has no amount; it needs per_day, per_month or both");
         for (std::size_t j = 0; j < client.models.size(); ++j)
             problems.require(!client.models[j].empty(), element(path + ".models", j),
                              "is empty; allowed is a model id or a pattern such as us.anthropic.*");

@@ -114,9 +114,11 @@ def test_a_price_that_nobody_knows_is_unknown_and_not_nothing(start):
     tokens = line["input"] + line["output"]
     told = costs(s.weir)
     assert told["unpriced"] == [{"model": STRANGE, "region": EAST, "account": "default", "requests": 1, "tokens": tokens}]
-    assert told["total"]["unpriced_tokens"] == tokens and told["total"]["cost_usd"] == 0
+    assert told["total"]["unpriced_tokens"] == tokens and told["total"]["cost_usd"] is None
     text = cli(s.weir).stdout
     assert "unknown" in text and f"1 call of {STRANGE} in {EAST} (account default) have no price" in text
+    (row,) = csv.DictReader(io.StringIO(cli(s.weir, "--by", "model", "--csv").stdout))
+    assert row["cost_usd"] == "" and row["unpriced_tokens"] == str(tokens)
     metrics = s.weir.metrics()
     assert metrics.sum("weir_unpriced_tokens_total", model=STRANGE) == tokens
     assert metrics.labels("weir_cost_usd_total") == []

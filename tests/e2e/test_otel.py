@@ -469,6 +469,12 @@ def test_the_environment_is_heard_where_the_file_is_silent(start, receiver):
         quiet = start(weir={"otlp": {"sample": 1}}, env={**env, **off})
         assert quiet.weir.converse().status == 200
         assert not quiet.weir.metrics().labels("weir_otlp_sent_total"), off
+    for name, wrong in {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://u:topsecret@h:4318", "OTEL_EXPORTER_OTLP_HEADERS": "api-key=top%secret",
+                        "OTEL_RESOURCE_ATTRIBUTES": "a=top%zzsecret"}.items():
+        odd = start(weir={}, env={**env, name: wrong})
+        assert odd.weir.converse().status == 200
+        wait_until(lambda: f"{name}: warning: ignored" in odd.weir.log())
+        assert "secret" not in odd.weir.log()
 
 
 @pytest.mark.parametrize("otlp, complaint", [

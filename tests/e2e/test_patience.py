@@ -451,6 +451,7 @@ def test_a_client_may_leave_at_any_time(tmp_path, state, http2):
         client.close()
         line = pair.weir.line(outcome="cancelled")
         assert line["status"] in (499, 200)
+        assert "no answer was made" not in pair.weir.log()
         status = wait_until(lambda: (s := pair.weir.status())["in_flight"] == s["waiting_calls"] == 0 and s, 5)
         assert status and set(breakers(pair.weir).values()) == {"closed"}
         assert pair.weir.metrics().sum("weir_requests_total", outcome="cancelled") == 1

@@ -90,6 +90,7 @@ const Case kCases[] = {
     {"credentials: {source: vault}\n", ":1:23: ", "allowed are default, static, bearer"},
     {"credentials: {source: static, access_key_id: AKID}\n", ":1:14: ", "needs secret_access_key"},
     {"credentials: {profile: a, source: bearer}\n", ":1:24: ", "`source: default` only"},
+    {"clients: [{name: a, budget: {then: refuse}}]\n", ":1:29: ", "has no amount"},
     // Quotas
     {"quotas: [{model: m}]\n", ":1:10: ", "sets nothing"},
     {"quotas: [{requests_per_minute: 5}]\n", ":1:10: ", "needs `model` or `models`"},

@@ -139,6 +139,22 @@ TEST_F(ClientBudgetsTest, AReloadIsInForceAtOnceAndKeepsWhatIsUnderWay) {
     call.hold.release();
 }
 
+TEST_F(ClientBudgetsTest, AReloadThatTakesTheBudgetAwayAndBringsItBackForgetsNothing) {
+    const auto etl = with_budget("etl", 10), chat = with_budget("chat", 10);
+    budgets_.configure({etl, chat}, kNow);
+    auto call = admit(etl, 3);
+    call.hold.estimate(2, kNow);
+    budgets_.configure({chat}, kNow);
+    EXPECT_EQ(budgets_.status(kNow).size(), 1U);
+    budgets_.configure({chat}, kNow);
+    budgets_.configure({etl, chat}, kNow);
+    const auto status = budgets_.status(kNow).at(1);
+    EXPECT_DOUBLE_EQ(status.day->under_way, 3);
+    EXPECT_DOUBLE_EQ(status.day->spent, 2);
+    call.hold.release();
+    EXPECT_DOUBLE_EQ(budgets_.status(kNow).at(1).day->under_way, 0);
+}
+
 TEST_F(ClientBudgetsTest, TheLogHearsOfEachStepOnce) {
     budgets_.configure({with_budget("etl", 10), with_budget("chat", 10)}, kNow);
     budgets_.look(10, kNow);

@@ -56,6 +56,7 @@ TEST(Exchange, WhoeverLeavesBeforeTheAnswerHoldsNothing) {
     client.leave();
     EXPECT_TRUE(world.go_on());
     EXPECT_EQ(client.status, 0);
+    EXPECT_TRUE(client.aborted) << "else the server would answer 500";
     EXPECT_EQ(world.seen[0].released, 1);
     EXPECT_FALSE(world.seen[0].reusable);
     EXPECT_TRUE(world.nothing_held());

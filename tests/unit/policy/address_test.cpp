@@ -109,5 +109,14 @@ TEST(Address, Urls) {
     }
 }
 
+TEST(Address, APasswordIsNotForMessages) {
+    EXPECT_EQ(without_user("http://u:secret@h:4318/a"), "http://...@h:4318/a");
+    EXPECT_EQ(without_user("http://u:a@b@h"), "http://...@h");
+    EXPECT_EQ(without_user("u:secret@h"), "...@h");
+    EXPECT_EQ(without_user("http://h/a@b?c@d"), "http://h/a@b?c@d");
+    EXPECT_EQ(without_user("http://"), "http://");
+    EXPECT_EQ(without_user(""), "");
+}
+
 }  // namespace
 }  // namespace weir::policy
