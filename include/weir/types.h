@@ -281,6 +281,7 @@ struct Standing {
     std::uint64_t cost = 0;
     std::uint64_t calls_before = 0;   ///< expected to go first
     std::uint64_t tokens_before = 0;  ///< what those are expected to settle at
+    std::uint64_t held_before = 0;    ///< about what those hold until then
     std::optional<Duration> turn;     ///< until its own is expected; unset: only an event can tell
     std::uint32_t targets = 0;        ///< of its route
 };

@@ -62,16 +62,18 @@ Result<std::string> admin_url(const AdminAddress& options, const Getenv& getenv)
 }
 
 std::string AdminAnswer::message() const {
+    if (status == 401) {
+        return "it needs the admin key: set WEIR_ADMIN_KEY";
+    }
     constexpr std::size_t kLongest = 500;
     const auto json = nlohmann::json::parse(body, nullptr, false);
     const bool told = json.is_object() && json.contains("message") && json["message"].is_string();
-    return (told ? json["message"].get<std::string>().substr(0, kLongest)
-                 : "the admin port answers " + std::to_string(status)) +
-           (status == 401 ? "; WEIR_ADMIN_KEY is to hold the admin key" : "");
+    return told ? json["message"].get<std::string>().substr(0, kLongest)
+                : "the admin port answers " + std::to_string(status);
 }
 
 Result<AdminAnswer> ask_admin(const std::string& url, const AdminRequest& request,
-                              const Getenv& getenv) {
+                              const Getenv& getenv, const std::atomic<bool>& stop) {
     aws::HttpCall call;
     call.url = url + request.path;
     call.method = request.method;
@@ -85,7 +87,6 @@ Result<AdminAnswer> ask_admin(const std::string& url, const AdminRequest& reques
     if (const auto key = getenv("WEIR_ADMIN_KEY"); key && !key->empty()) {
         call.headers.push_back("Authorization: Bearer " + *key);
     }
-    const std::atomic<bool> stop{false};
     auto answer = aws::perform(call, stop);
     if (!answer) {
         return failure(call.url + ": " + answer.error().message);

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <expected>
 #include <initializer_list>
 #include <iosfwd>
@@ -52,9 +53,11 @@ struct AdminAnswer {
     std::string message() const;
 };
 
-/// WEIR_ADMIN_KEY is sent where it is set. An error: nobody answers.
+inline const std::atomic<bool> kNeverStop{false};
+
+/// WEIR_ADMIN_KEY is sent where it is set. An error: nobody answers, or `stop` became true.
 Result<AdminAnswer> ask_admin(const std::string& url, const AdminRequest& request,
-                              const Getenv& getenv);
+                              const Getenv& getenv, const std::atomic<bool>& stop = kNeverStop);
 
 /// The JSON object of an answer with status 200. Or the exit code, after the reason has been
 /// written to `err`.

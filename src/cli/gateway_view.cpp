@@ -95,6 +95,12 @@ State state_of(const Json& one, const TargetView& target) {
     return {"ok", static_cast<int>(most * 40)};
 }
 
+/// Who gave an order, and why if that was said.
+std::string ordered(const Json& order) {
+    const std::string reason = text(order, "reason");
+    return text(order, "by") + (reason.empty() ? "" : ": " + reason);
+}
+
 std::string remark_of(const Json& one, const std::string& state) {
     if (state == "open") {
         return "the breaker is open";
@@ -106,9 +112,7 @@ std::string remark_of(const Json& one, const std::string& state) {
         return "the day's tokens are used up";
     }
     if (state == "closed" || state == "drain") {
-        const Json& held = member(one, "held");
-        return std::string(state == "closed" ? "closed by " : "drained by ") + text(held, "by") +
-               ": " + text(held, "reason");
+        return (state == "closed" ? "closed by " : "drained by ") + ordered(member(one, "held"));
     }
     if (state != "misfit") {
         return "";
@@ -151,6 +155,25 @@ std::string budget_of(const Json& budget) {
         }
     }
     return all;
+}
+
+/// Orders that refuse calls wherever they would go.
+void judge_orders(GatewayView& view, const Json& status) {
+    for (const Json& order : member(status, "shedding")) {
+        const std::string priority = text(order, "priority");
+        const bool all = priority == "interactive";
+        view.health = std::max(view.health, all ? Health::down : Health::degraded);
+        view.reasons.push_back(
+            {{},
+             (all ? "all calls are refused, by "
+                  : "calls of the class " + priority + " and lower are refused, by ") +
+                 ordered(order)});
+    }
+    for (const Json& order : member(status, "paused")) {
+        view.health = std::max(view.health, Health::degraded);
+        view.reasons.push_back(
+            {{}, "client " + text(order, "client") + " is paused by " + ordered(order)});
+    }
 }
 
 void judge(GatewayView& view, bool draining) {
@@ -240,6 +263,13 @@ std::optional<GatewayView> view_of(std::string_view status, bool draining) {
     for (const Json& one : member(json, "targets")) {
         view.targets.push_back(target_of(one));
     }
+    for (const Json& one : member(json, "unused")) {
+        TargetView target = target_of(one);
+        view.unused += target.usable() ? 1 : 0;
+        if (!target.remark.empty()) {  // an order holds it
+            view.targets.push_back(std::move(target));
+        }
+    }
     std::ranges::sort(view.targets, [](const TargetView& a, const TargetView& b) {
         if (a.trouble != b.trouble) {
             return a.trouble > b.trouble;
@@ -262,10 +292,8 @@ std::optional<GatewayView> view_of(std::string_view status, bool draining) {
         view.store.mode = alone || view.store.mode == "alone" ? "alone" : "joined";
         view.store.instances = std::max(view.store.instances, count(one, "instances"));
     }
-    for (const Json& one : member(json, "unused")) {
-        view.unused += text(member(one, "held"), "state") == "closed" ? 0 : 1;
-    }
     judge(view, draining);
+    judge_orders(view, json);
     return view;
 }
 

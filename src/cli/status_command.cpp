@@ -66,10 +66,10 @@ std::string clients_table(const GatewayView& view) {
     return rows.size() > 1 ? text_table(rows, rows.front().size()) : "";
 }
 
-std::atomic<int> stopped_by{0};
+std::atomic<bool> leaving{false};
 
-void on_signal(int number) {
-    stopped_by = number;
+void on_signal(int /*number*/) {
+    leaving = true;
 }
 
 std::string now_text() {
@@ -90,7 +90,7 @@ void print(const GatewayReading& reading, const StatusOptions& options, std::ost
 void pause(Duration length) {
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + length;
-    while (stopped_by == 0 && Clock::now() < end) {
+    while (!leaving && Clock::now() < end) {
         std::this_thread::sleep_for(
             std::min<Clock::duration>(std::chrono::milliseconds(50), end - Clock::now()));
     }
@@ -98,14 +98,15 @@ void pause(Duration length) {
 
 }  // namespace
 
-GatewayReading read_gateway(const std::string& url, const Getenv& getenv) {
+GatewayReading read_gateway(const std::string& url, const Getenv& getenv,
+                            const std::atomic<bool>& stop) {
     GatewayReading reading;
-    const auto ready = ask_admin(url, {.path = "/readyz"}, getenv);
+    const auto ready = ask_admin(url, {.path = "/readyz"}, getenv, stop);
     if (!ready) {
         reading.error = ready.error().message;
         return reading;
     }
-    auto status = ask_admin(url, {.path = "/status"}, getenv);
+    auto status = ask_admin(url, {.path = "/status"}, getenv, stop);
     if (!status) {
         reading.error = status.error().message;
         return reading;
@@ -193,8 +194,13 @@ int run_status(const StatusOptions& options, const Getenv& getenv, std::ostream&
         }
         std::signal(SIGPIPE, SIG_IGN);
     }
+    Health health = Health::down;
     for (;;) {
-        const GatewayReading reading = read_gateway(*url, getenv);
+        const GatewayReading reading = read_gateway(*url, getenv, leaving);
+        if (leaving && !reading.view) {
+            return static_cast<int>(health);  // the request was broken off
+        }
+        health = reading.health();
         if (!reading.view && !options.json && !options.watch) {
             err << "weir status: " << reading.error << '\n';
         } else {
@@ -203,8 +209,8 @@ int run_status(const StatusOptions& options, const Getenv& getenv, std::ostream&
         if (options.watch) {
             pause(*every);
         }
-        if (!options.watch || stopped_by != 0 || !out) {
-            return static_cast<int>(reading.health());
+        if (!options.watch || leaving || !out) {
+            return static_cast<int>(health);
         }
     }
 }

@@ -25,7 +25,8 @@ struct GatewayReading {
 
     Health health() const { return view ? view->health : Health::down; }
 };
-GatewayReading read_gateway(const std::string& url, const Getenv& getenv);
+GatewayReading read_gateway(const std::string& url, const Getenv& getenv,
+                            const std::atomic<bool>& stop = kNeverStop);
 
 /// As text: the verdict with its reasons, then tables of targets, clients and waiting calls.
 std::string status_text(const GatewayReading& reading);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
@@ -27,6 +28,9 @@ public:
           getenv_(getenv),
           every_(every),
           thread_([this](const std::stop_token& stop) { run(stop); }) {}
+    ~Reader() { leaving_ = true; }
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
 
     /// What has come since; nullopt: nothing.
     std::optional<GatewayReading> take() {
@@ -37,7 +41,7 @@ public:
 private:
     void run(const std::stop_token& stop) {
         while (!stop.stop_requested()) {
-            GatewayReading reading = read_gateway(url_, getenv_);
+            GatewayReading reading = read_gateway(url_, getenv_, leaving_);
             std::unique_lock lock(mutex_);
             news_ = std::move(reading);
             changed_.wait_for(lock, stop, every_, [] { return false; });
@@ -50,7 +54,8 @@ private:
     std::mutex mutex_;
     std::condition_variable_any changed_;  // waits for the end
     std::optional<GatewayReading> news_;
-    std::jthread thread_;  // last: it uses the others
+    std::atomic<bool> leaving_{false};  // ends a request under way
+    std::jthread thread_;               // last: it uses the others
 };
 
 std::string clock_text() {
@@ -69,8 +74,8 @@ void show(TopScreen& screen, Reader& reader, const std::string& url) {
     while (!state.quit && !screen.gone() && TopScreen::stopped_by() == 0) {
         if (auto reading = reader.take()) {
             news.error = std::move(reading->error);
-            news.clock = clock_text();
             if (reading->view) {
+                news.clock = clock_text();  // of the figures
                 view = std::move(reading->view);
             }
             stale = true;

@@ -10,13 +10,14 @@ OrderReply conflict(std::string message) {
     return {409, "ConflictException", "weir: " + std::move(message)};
 }
 
-/// The order for all of these targets and perhaps more that keeps calls away from them for longest,
-/// and for longer than that.
+/// The order for all of these targets and more that keeps calls away from them for longest, and for
+/// longer than that.
 std::optional<Override> holding(const TargetFilter& targets, const Status& status,
                                 Duration longer_than) {
     std::optional<Override> found;
     for (const Override& other : status.overrides) {
         if (other.hold != Hold::open && other.targets.covers(targets) &&
+            !targets.covers(other.targets) &&
             other.lasts > std::max(longer_than, found ? found->lasts : Duration())) {
             found = other;
         }
@@ -24,10 +25,18 @@ std::optional<Override> holding(const TargetFilter& targets, const Status& statu
     return found;
 }
 
-/// Why it could not be followed; nullopt: it has been. To open takes back what closed or drained
-/// it; `for` keeps it open beside that, against the breaker or a wider order.
-std::optional<OrderReply> hold(EngineGate& gate, const Order& order) {
+/// Why it could not be followed, and then nothing has changed; nullopt: it has been. To open takes
+/// back what closed or drained it; `for` keeps it open beside that, against the breaker or a wider
+/// order.
+std::optional<OrderReply> hold(EngineGate& gate, const Order& order, const Status& now) {
     if (order.hold == Hold::open) {
+        const auto wider = holding(order.targets, now, {});
+        if (wider && !order.lasts) {
+            return conflict("a wider order holds " + std::string(to_string(wider->hold)) +
+                            " what you want open, for another " +
+                            std::to_string(to_ms(wider->lasts) / 1000) +
+                            " s: open all that it names, or give `for`");
+        }
         gate.release(order.targets, {});
     }
     if (order.lasts) {
@@ -35,15 +44,9 @@ std::optional<OrderReply> hold(EngineGate& gate, const Order& order) {
                                      .targets = order.targets,
                                      .lasts = *order.lasts,
                                      .reason = order.reason});
-        return held ? std::nullopt
-                    : std::optional(
-                          conflict("200 orders are in force already; open some targets first"));
-    }
-    if (const auto wider = holding(order.targets, gate.status(), {})) {
-        return conflict("a wider order holds " + std::string(to_string(wider->hold)) +
-                        " what you want open, for another " +
-                        std::to_string(to_ms(wider->lasts) / 1000) +
-                        " s: open all that it names, or give `for`");
+        if (!held) {
+            return conflict("200 orders are in force already; open some targets first");
+        }
     }
     return std::nullopt;
 }
@@ -67,7 +70,7 @@ void resume(EngineGate& gate, const Order& order, const Status& now) {
 std::optional<OrderReply> follow(EngineGate& gate, const Order& order, const Status& now) {
     switch (order.kind) {
         case OrderKind::hold:
-            return hold(gate, order);
+            return hold(gate, order, now);
         case OrderKind::shed:
             gate.shed({.from = order.from, .lasts = *order.lasts, .reason = order.reason});
             break;

@@ -2,6 +2,7 @@
 
 #include "gateway/query.h"
 #include "observe/explain.h"
+#include "policy/outcome.h"
 
 #include <algorithm>
 #include <array>
@@ -32,6 +33,13 @@ ExplainAnswer told(const std::string& packed, const Inquiry& inquiry) {
     }
     const auto others = other_regions(inquiry.snapshot->config, life->model, life->home_region);
     return {true, observe::explain_json(*life, others)};
+}
+
+bool is_outcome(std::string_view name) {
+    return name.empty() || name == observe::RecentQuery::kAll ||
+           name == observe::RecentQuery::kUnderWay ||
+           std::ranges::any_of(policy::kOutcomes,
+                               [&](const auto& one) { return one.second == name; });
 }
 
 }  // namespace
@@ -120,6 +128,9 @@ Result<observe::RecentQuery> recent_query(std::string_view target) {
         const auto text = std::ranges::find(texts, name, [](const auto& one) { return one.first; });
         if (text != texts.end()) {
             query.*text->second = value;
+            if (name == "outcome" && !is_outcome(value)) {
+                return bad();
+            }
             continue;
         }
         const char* const end = value.data() + value.size();

@@ -48,6 +48,7 @@ observe::WaitStep wait_step(const Record& record, std::optional<Instant> until) 
     step.cost = wait.cost;
     step.calls_before = wait.calls_before;
     step.tokens_before = wait.tokens_before;
+    step.held_before = wait.held_before;
     step.turn = wait.turn ? micros(*wait.turn) : kNever;
     step.targets = wait.targets;
     return step;
@@ -102,6 +103,7 @@ observe::Life life_of(const Record& record, const Request& request, std::optiona
     observe::Life life;
     life.unix_ms = unix_ms - to_ms(ended.value_or(now()) - record.started);
     life.ended = moment(record, ended);
+    life.so_far = ended ? kNever : moment(record, now());
     life.first_content = record.first_token ? micros(*record.first_token) : kNever;
     life.id = record.id;
     life.upstream_id = record.upstream_id;

@@ -358,7 +358,8 @@ std::string order_json(const Order& order, const std::vector<Target>& targets,
 }
 
 std::string describe(const Order& order) {
-    std::string text(verb(order));
+    const bool ends = order.kind == OrderKind::shed && order.lasts == Duration::zero();
+    std::string text(ends ? "no longer shed" : verb(order));
     if (!order.client.empty()) {
         text += " client " + order.client;
     } else if (order.kind == OrderKind::hold) {
@@ -369,7 +370,7 @@ std::string describe(const Order& order) {
     } else {
         text += " calls of the class " + std::string(to_string(order.from)) + " and lower";
     }
-    if (order.lasts) {
+    if (order.lasts && !ends) {
         text += " for " + std::to_string(to_ms(*order.lasts) / 1000) + " s";
     }
     return text + (order.reason.empty() ? ", no reason given" : ", because: " + order.reason);

@@ -155,7 +155,7 @@ std::string explain_json(const Life& life, std::span<const std::string> other_re
         if (const auto* attempt = std::get_if<AttemptStep>(&step)) {
             first = first == nullptr ? attempt : first;
         } else if (const auto* wait = std::get_if<WaitStep>(&step)) {
-            queued += wait->to == kNever ? 0 : wait->to - wait->from;
+            queued += waited(*wait, life);
         }
     }
     ordered_json out;

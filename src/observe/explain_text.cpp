@@ -33,9 +33,14 @@ std::string use_text(LimitKind kind, std::uint64_t used, std::uint64_t limit) {
                             std::string(limit_text(kind)) + " were used";
 }
 
+std::string need_text(std::uint64_t used, std::uint64_t cost, std::uint64_t limit) {
+    const bool would_fit = limit > 0 && cost <= limit && used <= limit - cost;
+    return " and it needed " + figure(cost) + (would_fit ? " (0.5 % is left unused)" : "");
+}
+
 std::string with_need(const WaitStep& wait) {
     return use_text(wait.limit_kind, wait.used, wait.limit) +
-           (counts_calls(wait.limit_kind) ? "" : " and it needed " + figure(wait.cost));
+           (counts_calls(wait.limit_kind) ? "" : need_text(wait.used, wait.cost, wait.limit));
 }
 
 std::string cause_text(const WaitStep& wait) {
@@ -74,10 +79,9 @@ std::string cause_text(const WaitStep& wait) {
     return "others were before it at " + place;
 }
 
-std::string wait_text(const WaitStep& wait) {
-    std::string text = wait.to == kNever
-                           ? "It has been in the queue since "
-                           : "It waited " + duration_text(wait.to - wait.from) + " from ";
+std::string wait_text(const WaitStep& wait, const Life& life) {
+    std::string text = (wait.to == kNever ? "It has been in the queue for " : "It waited ") +
+                       duration_text(waited(wait, life)) + " from ";
     text += duration_text(wait.from) + " on, because " + cause_text(wait) + ".";
     if (wait.calls_before > 0) {
         text += wait.calls_before == 1 ? " One call was before it"
@@ -177,7 +181,7 @@ std::string refusal_text(const RefusalStep& refusal) {
                 (own ? "this client's own limit" : place_text(refusal.model, refusal.region)) +
                 " " + use_text(refusal.limit_kind, refusal.used, refusal.limit);
         if (!counts_calls(refusal.limit_kind)) {
-            text += " and it needed " + figure(refusal.cost);
+            text += need_text(refusal.used, refusal.cost, refusal.limit);
         }
     }
     if (refusal.repeated) {
@@ -394,8 +398,8 @@ std::vector<std::string> sentences(const Life& life, std::span<const Step> steps
     const AttemptStep* before = nullptr;
     for (const Step& step : steps) {
         if (const auto* wait = std::get_if<WaitStep>(&step)) {
-            told.push_back(wait_text(*wait));
-            queued += wait->to == kNever ? 0 : wait->to - wait->from;
+            told.push_back(wait_text(*wait, life));
+            queued += waited(*wait, life);
         } else if (const auto* refusal = std::get_if<RefusalStep>(&step)) {
             told.push_back(refusal_text(*refusal));
         } else {

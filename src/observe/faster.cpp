@@ -2,6 +2,7 @@
 
 #include "observe/explain.h"
 #include "observe/figures.h"
+#include "policy/meter.h"
 
 #include <algorithm>
 
@@ -24,16 +25,27 @@ struct Missing {
     LimitKind kind = LimitKind::none;
     std::uint64_t limit = 0;
     std::uint64_t needed = 0;
-    bool own = false;  ///< the client's own limit
+    bool own = false;    ///< the client's own limit
+    bool about = false;  ///< `needed` is an estimate
 
-    std::uint64_t more() const { return needed > limit ? needed - limit : 0; }
+    /// The smallest limit that would have been enough.
+    std::uint64_t enough() const {
+        return kind == LimitKind::in_flight ? needed : policy::limit_for(needed);
+    }
+    /// How much less would have been enough.
+    std::uint64_t more() const {
+        const std::uint64_t room =
+            kind == LimitKind::in_flight ? limit : policy::usable_part(limit);
+        return needed > room ? needed - room : 0;
+    }
 };
 
 Missing missing(const WaitStep& wait) {
     Missing m{wait.region, wait.model, wait.limit_kind,
               wait.limit,  0,          wait.cause == Hindrance::client_limit};
     m.needed = counts_calls(m.kind) ? wait.used + wait.calls_before + 1
-                                    : wait.used + wait.tokens_before + wait.cost;
+                                    : wait.used + wait.held_before + wait.cost;
+    m.about = wait.calls_before > 0;
     return m;
 }
 
@@ -67,16 +79,17 @@ public:
             return;
         }
         Faster f;
-        const std::string enough = figure(m.needed) + " " + std::string(limit_text(m.kind)) + " (" +
-                                   figure(m.more()) + " more than " + figure(m.limit) + ")";
+        const std::uint64_t to = m.enough();
+        const std::string enough = (m.about ? "about " : "") + figure(to) + " " +
+                                   std::string(limit_text(m.kind)) + " (" + figure(to - m.limit) +
+                                   " more than " + figure(m.limit) + ")";
         if (m.own) {
             f.what = "client_limit";
             f.text = "With " + enough + " as this client's own limit it would have gone at once.";
         } else if (m.kind == LimitKind::in_flight) {
             f.what = "max_in_flight";
-            f.text = "With max_in_flight of " + figure(m.needed) + " instead of " +
-                     figure(m.limit) + " for " + place_text(m.model, m.region) +
-                     " it would have gone at once.";
+            f.text = "With max_in_flight of " + figure(to) + " instead of " + figure(m.limit) +
+                     " for " + place_text(m.model, m.region) + " it would have gone at once.";
         } else {
             f.what = "quota";
             f.text = "With a quota of " + enough + " for " + place_text(m.model, m.region) +
@@ -86,7 +99,7 @@ public:
         f.model = m.own ? "" : m.model;
         f.limit_kind = m.kind;
         f.from = m.limit;
-        f.to = m.needed;
+        f.to = to;
         say(std::move(f));
     }
 

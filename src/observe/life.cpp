@@ -107,7 +107,7 @@ void fields(V& v, S& s)
 {
     v(s.from), v(s.to), v(s.cause), v(s.region), v(s.model);
     v(s.limit_kind), v(s.limit), v(s.used), v(s.cost);
-    v(s.calls_before), v(s.tokens_before), v(s.turn), v(s.targets);
+    v(s.calls_before), v(s.tokens_before), v(s.held_before), v(s.turn), v(s.targets);
 }
 
 template <class V, class S>
@@ -132,7 +132,7 @@ template <class V, class S>
 void fields(V& v, S& s)
     requires std::is_same_v<std::remove_const_t<S>, Life>
 {
-    v(s.unix_ms), v(s.ended), v(s.first_content);
+    v(s.unix_ms), v(s.ended), v(s.so_far), v(s.first_content);
     v(s.id), v(s.upstream_id), v(s.sdk_invocation);
     v(s.client), v(s.operation), v(s.model), v(s.tag), v(s.home_region);
     v(s.outcome), v(s.reason), v(s.error);

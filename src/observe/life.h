@@ -4,6 +4,7 @@
 
 #include <weir/types.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,7 +26,7 @@ struct WaitStep {
     std::string_view region, model;
     LimitKind limit_kind = LimitKind::none;
     std::uint64_t limit = 0, used = 0, cost = 0;
-    std::uint64_t calls_before = 0, tokens_before = 0;
+    std::uint64_t calls_before = 0, tokens_before = 0, held_before = 0;
     Moment turn = kNever;  ///< its turn was expected after so long a wait
     std::uint32_t targets = 0;
 };
@@ -63,6 +64,7 @@ using Step = std::variant<WaitStep, AttemptStep, RefusalStep>;
 struct Life {
     std::int64_t unix_ms = 0;  ///< arrival, wall time
     Moment ended = kNever;
+    Moment so_far = kNever;         ///< of one under way: until now
     Moment first_content = kNever;  ///< of a stream
     std::string_view id, upstream_id, sdk_invocation;
     std::string_view client, operation, model, tag, home_region;
@@ -82,6 +84,12 @@ struct Life {
     std::uint32_t left_out = 0;  ///< steps that found no room
     std::string_view steps;      ///< packed
 };
+
+/// How long a wait of this request took, or has taken so far.
+inline Moment waited(const WaitStep& wait, const Life& life) {
+    const Moment until = wait.to == kNever ? life.so_far : wait.to;
+    return until == kNever ? 0 : std::max<Moment>(until - wait.from, 0);
+}
 
 /// Steps, packed one after the other as they happen. What does not fit is counted.
 class Trail {

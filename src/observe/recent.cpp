@@ -107,7 +107,7 @@ std::optional<RecentRequest> in_brief(std::string_view packed, const RecentQuery
             one.region = attempt->region;
             one.target_model = attempt->model;
         } else if (const auto* wait = std::get_if<WaitStep>(&step)) {
-            one.queued += wait->to == kNever ? 0 : wait->to - wait->from;
+            one.queued += waited(*wait, *life);
         }
     }
     return one;
@@ -132,11 +132,12 @@ void RecentRequests::add(std::string_view packed) {
 void RecentRequests::add(const Lives& lives) {
     // What failed is eventful.
     const bool ordinary = query_.outcome == "ok" || query_.outcome == RecentQuery::kAll;
-    std::size_t left = RecentQuery::kMostSeen;
     for (const bool eventful : {true, false}) {
         if (!eventful && !ordinary) {
             break;
         }
+        // Neither ring hides the other's requests.
+        std::size_t left = RecentQuery::kMostSeen / (ordinary ? 2 : 1);
         std::size_t matches = 0;
         const bool all = lives.newest_first(eventful, [&](std::string_view packed) {
             if (left == 0) {

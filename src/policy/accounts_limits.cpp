@@ -200,6 +200,25 @@ std::optional<Refusal> Accounts::never_fits(const CallRecord& call) {
     return r;
 }
 
+namespace {
+
+/// The figures of a limit belong to the refusal. The other reasons have nothing to do with one.
+bool is_by_limit(RefusalReason reason) {
+    switch (reason) {
+        case RefusalReason::quota:
+        case RefusalReason::client_limit:
+        case RefusalReason::queue_full:
+        case RefusalReason::deadline:
+        case RefusalReason::daily_quota:
+        case RefusalReason::never_fits:
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
 Refusal Accounts::refusal(RefusalReason reason, const CallRecord& call, std::size_t index) {
     Refusal r;
     r.reason = reason;
@@ -211,6 +230,9 @@ Refusal Accounts::refusal(RefusalReason reason, const CallRecord& call, std::siz
     const TargetState& t = *call.path->targets[index].state;
     r.region = t.target.region;
     r.model = t.target.model;
+    if (!is_by_limit(reason)) {
+        return r;
+    }
     const Amount amount = held_cost(call, t, index);
     r.cost = amount.tokens;
     if (reason == RefusalReason::client_limit) {

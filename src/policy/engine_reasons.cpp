@@ -21,7 +21,7 @@ std::uint64_t rounded(double value) {
 Hindrance Engine::Impl::hindrance(const CallRecord& call, std::size_t index, Instant now) const {
     TargetState* t = call.path->targets[index].state;
     const History::Place* place = call.history ? call.history->find(t) : nullptr;
-    if (place != nullptr && (place->barred || place->not_before > now)) {
+    if (place != nullptr && place->barred) {
         return Hindrance::failed;
     }
     if (t->held.avoided(now)) {
@@ -52,16 +52,21 @@ Hindrance Engine::Impl::hindrance(const CallRecord& call, std::size_t index, Ins
     if (t->pool->blocked_by(amount) != LimitKind::none) {
         return Hindrance::quota;
     }
+    if (place != nullptr && place->not_before > now) {
+        return Hindrance::failed;
+    }
     return t->pool->paused_until() > now ? Hindrance::throttled : Hindrance::line;
 }
 
-/// What is expected to be granted before a waiting call's turn.
+/// What is expected to be granted before a waiting call's turn. As in the backlog, a call that
+/// several targets could take counts in part at each.
 Waiting::Ahead Engine::Impl::before(const CallRecord& call, const Slot& slot) {
     const Flow& flow = *slot.flow;
     if (call.queued.lane->head == &call || flow.backlog <= 0) {
         return Waiting::before_head(slot);
     }
-    const double others = std::max(0.0, flow.backlog - call.queued.expected);
+    const double own = call.queued.expected / static_cast<double>(call.queued.lane->slots.size());
+    const double others = std::max(0.0, flow.backlog - own);
     return Waiting::before_waiting(slot, others / flow.backlog);
 }
 
@@ -95,9 +100,20 @@ std::optional<Standing> Engine::Impl::standing(CallId id, Instant now) {
     standing.cost = figures.cost;
     const Slot& slot = call->queued.lane->slots[index];
     const Waiting::Ahead ahead = before(*call, slot);
-    standing.calls_before = rounded(ahead.calls);
-    standing.tokens_before = rounded(ahead.tokens);
-    const Instant at = std::max(turn(*call, slot, ahead, now), may_send_at(&target, now));
+    // Whole calls, for a person.
+    const auto shares = static_cast<double>(call->queued.lane->slots.size());
+    standing.calls_before = rounded(ahead.calls * shares);
+    standing.tokens_before = rounded(ahead.tokens * shares);
+    const double held_each =
+        call->queued.expected > 0 ? static_cast<double>(figures.cost) / call->queued.expected : 1;
+    standing.held_before = rounded(ahead.tokens * shares * std::max(held_each, 1.0));
+    Instant at = std::max(turn(*call, slot, ahead, now), may_send_at(&target, now));
+    if (const auto* place = call->history ? call->history->find(&target) : nullptr) {
+        at = std::max(at, place->not_before);
+    }
+    if (standing.cause == Hindrance::client_limit) {
+        at = std::max(at, Accounts::own_turn(*call, now));
+    }
     if (at != Instant::max()) {
         standing.turn = at - now;
     }

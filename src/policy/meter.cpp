@@ -10,8 +10,6 @@ namespace weir::policy {
 
 namespace {
 // Values that were tried: docs/tuning.md.
-// One part in this many of a limit stays unused, in case an estimate is wrong.
-constexpr std::uint64_t kHeadRoom = 200;
 // Settlements over which the mean return of a call is taken.
 constexpr double kReturns = 16;
 // The tokens of one round of probes, as a part of the limit.
@@ -61,7 +59,7 @@ void Meter::configure(std::optional<std::uint64_t> limit) {
 
 void Meter::set_ceiling() {
     const auto whole = limit();
-    ceiling_ = whole ? std::optional(*whole - *whole / kHeadRoom) : std::nullopt;
+    ceiling_ = whole ? std::optional(usable_part(*whole)) : std::nullopt;
 }
 
 void Meter::tick(Instant now) {

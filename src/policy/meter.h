@@ -15,6 +15,17 @@
 
 namespace weir::policy {
 
+/// One part in this many of a limit stays unused, in case an estimate is wrong.
+inline constexpr std::uint64_t kHeadRoom = 200;
+/// What calls may use of a limit.
+constexpr std::uint64_t usable_part(std::uint64_t limit) {
+    return limit - limit / kHeadRoom;
+}
+/// A limit of which calls may use `needed`.
+constexpr std::uint64_t limit_for(std::uint64_t needed) {
+    return needed + needed / (kHeadRoom - 1);
+}
+
 /// Counts use against a limit over a sliding window. What is granted but not yet sent is held
 /// outside the log: the service cannot have counted it, and it must not expire before the service
 /// does.

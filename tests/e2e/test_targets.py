@@ -63,6 +63,16 @@ def test_to_open_for_a_time_takes_back_what_closed_it(pair):
     assert code == 0 and "afterwards" not in text, "it ends before this one"
 
 
+def test_an_order_that_is_refused_changes_nothing(pair):
+    assert target(pair, "close", EAST, "--for", "8h")[0] == 0
+    assert target(pair, "drain", EAST, SONNET, "--for", "8h")[0] == 0
+    refused = ask(pair.weir.admin, "POST", "/targets/open", {"region": EAST, "model": SONNET})
+    assert refused.status == 409 and "a wider order holds closed" in refused.json()["message"]
+    assert len(pair.weir.status()["overrides"]) == 2
+    assert target(pair, "open", EAST)[0] == 0
+    assert pair.weir.status()["overrides"] == [], "it covers both"
+
+
 def test_a_region_that_there_is_not_is_refused_without_declared_ones_too(tmp_path):
     with Gateway(tmp_path, Endpoints(us_east_1=1), {"regions": None, "routes": None, "default_region": EAST}) as weir:
         def close(region):

@@ -281,6 +281,30 @@ TEST(GatewayView, TargetsThatNobodyHasCalledMayServe) {
     EXPECT_EQ(view(s).health, Health::down) << "it is closed as well";
 }
 
+TEST(GatewayView, TargetsThatNobodyHasCalledAreHeldToo) {
+    json s = status(json::array());
+    s["unused"] = json::array({target("us-east-1", "n"), target("us-west-2", "n")});
+    EXPECT_EQ(view(s).health, Health::healthy);
+    s["unused"][0]["held"] = {{"state", "closed"}, {"by", "operator"}, {"reason", ""}};
+    EXPECT_EQ(view(s).health, Health::degraded);
+    EXPECT_TRUE(says(view(s), "us-east-1/n: closed by operator")) << "no reason was given";
+    s["unused"][1]["held"] = s["unused"][0]["held"];
+    EXPECT_EQ(view(s).health, Health::down);
+}
+
+TEST(GatewayView, OrdersThatRefuseCallsAreReasons) {
+    json s = status(json::array({target("us-east-1", "m")}));
+    s["paused"] = json::array({{{"client", "etl"}, {"by", "ann"}, {"reason", "too many"}}});
+    EXPECT_EQ(view(s).health, Health::degraded);
+    EXPECT_TRUE(says(view(s), "client etl is paused by ann: too many"));
+    s["shedding"] = json::array({{{"priority", "batch"}, {"by", "ann"}, {"reason", ""}}});
+    EXPECT_EQ(view(s).health, Health::degraded);
+    EXPECT_TRUE(says(view(s), "calls of the class batch and lower are refused, by ann"));
+    s["shedding"][0]["priority"] = "interactive";
+    EXPECT_EQ(view(s).health, Health::down);
+    EXPECT_TRUE(says(view(s), "all calls are refused, by ann"));
+}
+
 TEST(Top, BarsGrowWithTheWidthAndTheUse) {
     json half = target("r", "m");
     half["limits"] = json::array({limit("tokens", 100, 50)});

@@ -170,6 +170,10 @@ TEST_F(Known, TheAnswerNamesWhatIsMeant) {
     ASSERT_TRUE(order);
     EXPECT_EQ(describe(*order),
               "shed calls of the class batch and lower for 60 s, no reason given");
+    order = read("/shed", "for=0s");
+    ASSERT_TRUE(order);
+    EXPECT_EQ(describe(*order),
+              "no longer shed calls of the class batch and lower, no reason given");
     order = read("/clients/pause", "client=etl&for=1m&reason=x");
     ASSERT_TRUE(order);
     EXPECT_EQ(describe(*order), "pause client etl for 60 s, because: x");

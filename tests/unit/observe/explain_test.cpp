@@ -87,13 +87,17 @@ TEST(Faster, SaysHowMuchMoreQuotaWouldHaveBeenEnough) {
     const Faster* quota = find(all, "quota");
     ASSERT_NE(quota, nullptr);
     EXPECT_EQ(quota->from, 200'000U);
-    EXPECT_EQ(quota->to, 203'396U) << "used and needed";
+    EXPECT_EQ(quota->to, 204'418U) << "used and needed, of which 0.5 % stays unused";
     EXPECT_EQ(quota->region, "us-east-1");
-    EXPECT_NE(quota->text.find("203,396 tokens a minute (3,396 more than 200,000)"),
+    EXPECT_NE(quota->text.find("With a quota of 204,418 tokens a minute (4,418 more than 200,000)"),
               std::string::npos)
         << quota->text;
-    w.wait.tokens_before = 60'000;
-    EXPECT_EQ(find(w.advice(), "quota")->to, 263'396U) << "and those before it";
+    w.wait.calls_before = 3;
+    w.wait.tokens_before = 20'000;
+    w.wait.held_before = 60'000;
+    const auto more = w.advice();
+    EXPECT_EQ(find(more, "quota")->to, 264'719U) << "and what those before it hold";
+    EXPECT_NE(find(more, "quota")->text.find("With a quota of about 264,719"), std::string::npos);
 }
 
 TEST(Faster, CountsRequestsWhereRequestsAreShort) {
@@ -110,6 +114,7 @@ TEST(Faster, CountsRequestsWhereRequestsAreShort) {
 
 TEST(Faster, ASmallerMaxTokensHelpsWhenTheAnswerNeededLess) {
     Waited w;
+    w.wait.used = 197'000;  // of 199,000 that calls may use
     w.life.usage.output = 500;
     const auto all = w.advice();
     const Faster* smaller = find(all, "max_tokens");
@@ -135,6 +140,7 @@ TEST(Faster, NoSmallerMaxTokensThanTheAnswerHas) {
 
 TEST(Faster, ATokenThatCountsFiveTimesFreesFive) {
     Waited w;
+    w.wait.used = 197'000;
     w.life.usage.output = 100;
     w.attempt.why.output_held = 5 * 4'096;
     EXPECT_EQ(find(w.advice(), "max_tokens")->to, 4'096U - 680U);
@@ -157,7 +163,7 @@ TEST(Faster, AClientsOwnLimitIsNoQuotaOfTheService) {
     EXPECT_EQ(find(all, "quota"), nullptr);
     EXPECT_EQ(find(all, "target"), nullptr) << "it holds everywhere";
     ASSERT_NE(find(all, "client_limit"), nullptr);
-    EXPECT_EQ(find(all, "client_limit")->to, 203'396U);
+    EXPECT_EQ(find(all, "client_limit")->to, 204'418U);
 }
 
 TEST(Faster, EachHindranceHasItsOwnRemedy) {
@@ -204,8 +210,8 @@ TEST(Faster, ARefusalNamesTheLimitAndTheTime) {
     refusal.cost = 66'000;
     std::vector<Step> steps{refusal};
     auto all = faster(life, steps, {});
-    EXPECT_EQ(find(all, "quota")->to, 66'000U);
-    EXPECT_EQ(find(all, "max_tokens")->to, 48'000U);
+    EXPECT_EQ(find(all, "quota")->to, 66'331U);
+    EXPECT_EQ(find(all, "max_tokens")->to, 47'750U);
     EXPECT_EQ(find(all, "deadline"), nullptr);
 
     refusal.reason = RefusalReason::quota;
@@ -214,7 +220,7 @@ TEST(Faster, ARefusalNamesTheLimitAndTheTime) {
     refusal.retry_after = 12'000'000;
     steps = {refusal};
     all = faster(life, steps, {});
-    EXPECT_EQ(find(all, "quota")->to, 51'000U);
+    EXPECT_EQ(find(all, "quota")->to, 51'256U);
     ASSERT_NE(find(all, "deadline"), nullptr);
     EXPECT_NE(find(all, "deadline")->text.find("12.0 s later"), std::string::npos);
 }

@@ -140,5 +140,35 @@ TEST(Recent, AWorkerIsNotHeldUpForLong) {
     EXPECT_EQ(json["complete"], false);
 }
 
+TEST(Recent, AFloodOfTroubleHidesNoGoodRequest) {
+    Lives lives(8 << 20, 20'000);
+    Told good("good");
+    lives.remember(*unpack(good.packed()), false);
+    for (std::size_t i = 0; i < RecentQuery::kMostSeen + 100; ++i) {
+        Told told("r" + std::to_string(i));
+        told.life.outcome = "throttled";
+        const std::string packed = told.packed();
+        lives.remember(*unpack(packed), true);
+    }
+    RecentRequests ok({.outcome = "ok"});
+    ok.add(lives);
+    EXPECT_EQ(ids(ok), (std::vector<std::string>{"good"}));
+}
+
+TEST(Recent, AWaitThatLastsCountsUntilNow) {
+    Told told("a");
+    told.trail = {};
+    WaitStep wait;
+    wait.from = 500;
+    wait.to = kNever;
+    wait.region = "us-east-1";
+    told.trail.add(wait);
+    told.life.ended = kNever;
+    told.life.so_far = 5'000'500;
+    const auto one = in_brief(told.packed(), {.outcome = "under_way"});
+    ASSERT_TRUE(one);
+    EXPECT_EQ(one->queued, 5'000'000);
+}
+
 }  // namespace
 }  // namespace weir::observe

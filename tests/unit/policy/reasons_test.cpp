@@ -49,6 +49,25 @@ TEST_F(EngineTest, ThoseBeforeItAreCounted) {
     EXPECT_GT(*standing->turn, Duration::zero());
 }
 
+TEST_F(EngineTest, WithSeveralTargetsThoseBeforeItAreCountedWhole) {
+    quota(10'000);
+    route({{"us-east-1", {}}, {"us-west-2", {}}});
+    config.routes[0].spill_after = Duration::zero();
+    config.queue.deadline = config.queue.max_wait = 200s;
+    for (int i = 0; i < 2; ++i) {
+        const Call full = call(9'900);
+        ASSERT_TRUE(granted(offer(full)));
+        engine().sent(full.id, now);
+    }
+    for (std::uint64_t before = 0; before < 6; ++before) {
+        const Call next = call(200);
+        ASSERT_TRUE(waits(offer(next)));
+        const auto standing = engine().standing(next.id, now);
+        EXPECT_EQ(standing->calls_before, before);
+        EXPECT_EQ(standing->tokens_before, before * 200);
+    }
+}
+
 TEST_F(EngineTest, OnlyAWaitingCallHasAPlaceInLine) {
     quota(1000);
     const Call a = call(900);
@@ -72,6 +91,8 @@ TEST_F(EngineTest, AClientsOwnLimitIsNamedAsTheCause) {
     EXPECT_EQ(standing->cause, Hindrance::client_limit);
     EXPECT_EQ(standing->limit_kind, LimitKind::requests);
     EXPECT_EQ(standing->limit, 1U);
+    ASSERT_TRUE(standing->turn);
+    EXPECT_GT(*standing->turn, 50s) << "when the minute is over";
 }
 
 TEST_F(EngineTest, AFullTargetIsNamedAsTheCause) {
@@ -101,6 +122,23 @@ TEST_F(EngineTest, ARepeatThatPausesWaitsForWhatFailed) {
     const auto woken = advance();
     ASSERT_EQ(woken.size(), 1U);
     EXPECT_EQ(why(woken[0].decision).choice, Choice::again);
+}
+
+TEST_F(EngineTest, ABreakerThatOpensMeanwhileIsTheCauseAndNotThePause) {
+    config.breaker.failures = 1;
+    config.retry.budget = 10;
+    Call last = call();
+    for (const char* client : {"c", "d", "e", "f"}) {
+        last = call();
+        last.client = client;
+        if (!granted(offer(last))) {
+            break;  // it is open
+        }
+        fail(last, FailureClass::server, 503);
+    }
+    const auto standing = engine().standing(last.id, now);
+    ASSERT_TRUE(standing);
+    EXPECT_EQ(standing->cause, Hindrance::breaker);
 }
 
 TEST_F(EngineTest, ATokenRefusalOfTheServiceIsAPause) {
