@@ -157,26 +157,8 @@ std::string budget_of(const Json& budget) {
     return all;
 }
 
-/// Orders that refuse calls wherever they would go.
-void judge_orders(GatewayView& view, const Json& status) {
-    for (const Json& order : member(status, "shedding")) {
-        const std::string priority = text(order, "priority");
-        const bool all = priority == "interactive";
-        view.health = std::max(view.health, all ? Health::down : Health::degraded);
-        view.reasons.push_back(
-            {{},
-             (all ? "all calls are refused, by "
-                  : "calls of the class " + priority + " and lower are refused, by ") +
-                 ordered(order)});
-    }
-    for (const Json& order : member(status, "paused")) {
-        view.health = std::max(view.health, Health::degraded);
-        view.reasons.push_back(
-            {{}, "client " + text(order, "client") + " is paused by " + ordered(order)});
-    }
-}
-
-void judge(GatewayView& view, bool draining) {
+/// `status`: for the orders that refuse calls wherever they would go.
+void judge(GatewayView& view, const Json& status, bool draining) {
     const auto say = [&](Health health, std::string text, std::string target = {}) {
         view.health = std::max(view.health, health);
         view.reasons.push_back({std::move(target), std::move(text)});
@@ -199,6 +181,19 @@ void judge(GatewayView& view, bool draining) {
     if (view.store.mode == "alone") {
         say(Health::degraded,
             "the shared store does not keep the books: this instance counts alone");
+    }
+    for (const Json& order : member(status, "shedding")) {
+        const std::string priority = text(order, "priority");
+        if (priority == "interactive") {
+            say(Health::down, "all calls are refused, by " + ordered(order));
+        } else {
+            say(Health::degraded,
+                "calls of the class " + priority + " and lower are refused, by " + ordered(order));
+        }
+    }
+    for (const Json& order : member(status, "paused")) {
+        say(Health::degraded,
+            "client " + text(order, "client") + " is paused by " + ordered(order));
     }
 }
 
@@ -292,8 +287,7 @@ std::optional<GatewayView> view_of(std::string_view status, bool draining) {
         view.store.mode = alone || view.store.mode == "alone" ? "alone" : "joined";
         view.store.instances = std::max(view.store.instances, count(one, "instances"));
     }
-    judge(view, draining);
-    judge_orders(view, json);
+    judge(view, json, draining);
     return view;
 }
 

@@ -137,7 +137,6 @@ void read_faults(MapReader& root, Settings& settings) {
         MapReader map(reading, &items[i], path);
         Fault fault;
         map.number("from", fault.from);
-        fault.to = std::numeric_limits<double>::infinity();
         map.number("to", fault.to);
         map.text("region", fault.region);
         map.text("model", fault.model);

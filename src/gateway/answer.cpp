@@ -68,7 +68,7 @@ std::string use_of_limit(const Refusal& r, std::string_view asked_model) {
         " " + who + " uses " + number(r.used) + " of " + number(r.limit) + " " + unit;
     if (r.cost > 0 && counts_tokens(r.limit_kind)) {
         text += ", and this call needs " + number(r.cost);
-        if (r.cost <= r.limit && r.used <= r.limit - r.cost) {
+        if (observe::fits_the_whole(r.used, r.cost, r.limit)) {
             text += "; weir leaves 0.5 % unused";
         }
     }

@@ -34,8 +34,8 @@ std::string use_text(LimitKind kind, std::uint64_t used, std::uint64_t limit) {
 }
 
 std::string need_text(std::uint64_t used, std::uint64_t cost, std::uint64_t limit) {
-    const bool would_fit = limit > 0 && cost <= limit && used <= limit - cost;
-    return " and it needed " + figure(cost) + (would_fit ? " (0.5 % is left unused)" : "");
+    return " and it needed " + figure(cost) +
+           (fits_the_whole(used, cost, limit) ? " (0.5 % is left unused)" : "");
 }
 
 std::string with_need(const WaitStep& wait) {

@@ -26,4 +26,8 @@ std::string percent(double share) {
     return text.data();
 }
 
+bool fits_the_whole(std::uint64_t used, std::uint64_t cost, std::uint64_t limit) {
+    return limit > 0 && cost <= limit && used <= limit - cost;
+}
+
 }  // namespace weir::observe

@@ -1,6 +1,7 @@
 // Figures as messages and reports write them for people.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace weir::observe {
@@ -10,5 +11,9 @@ std::string grouped(double value);
 
 /// "98.3 %". Only a share of exactly 1 is written as 100.0 %.
 std::string percent(double share);
+
+/// Whether `cost` would fit the whole of a limit: what keeps the call back is then the part that
+/// weir leaves unused (policy::kHeadRoom), which a message has to say.
+bool fits_the_whole(std::uint64_t used, std::uint64_t cost, std::uint64_t limit);
 
 }  // namespace weir::observe

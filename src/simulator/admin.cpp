@@ -22,7 +22,6 @@ Result<Fault> read_fault(const Json& json, double elapsed) {
         return failure("a fault is an object");
     }
     Fault fault;
-    fault.to = std::numeric_limits<double>::infinity();
     bool relative = false;
     for (const auto& [key, value] : json.items()) {
         if (key == "relative" && value.is_boolean()) {

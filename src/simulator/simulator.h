@@ -8,6 +8,7 @@
 #include <weir/time.h>
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,7 +44,7 @@ struct ModelSettings {
 
 struct Fault {
     double from = 0;  // seconds since start
-    double to = 0;
+    double to = std::numeric_limits<double>::infinity();
     std::string region;  // empty: every one
     std::string model;   // empty: every one
     std::string kind;    // the names of docs/simulator.md
