@@ -14,10 +14,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMostPages = 100;
+constexpr int kAlarmPages = 100;
 constexpr std::size_t kDeletedAtOnce = 100;
 
-std::string text_of(const pugi::xml_document& document, const char* element) {
+std::string element_text(const pugi::xml_document& document, const char* element) {
     return document.select_node(("//*[local-name()='" + std::string(element) + "']").c_str())
         .node()
         .child_value();
@@ -78,8 +78,8 @@ ApiResult<std::string> AlarmAccount::account(const std::string& region) {
     if (!answer) {
         return std::unexpected(answer.error());
     }
-    account_ = text_of(*answer, "Account");
-    const std::string arn = text_of(*answer, "Arn");  // arn:PARTITION:sts::...
+    account_ = element_text(*answer, "Account");
+    const std::string arn = element_text(*answer, "Arn");  // arn:PARTITION:sts::...
     if (account_.empty()) {
         return std::unexpected(odd("GetCallerIdentity names no account"));
     }
@@ -99,7 +99,7 @@ ApiResult<Existing> AlarmAccount::existing(const std::string& region) {
     Json input{{"AlarmNamePrefix", config_.aws.alarms.prefix + "-"},
                {"AlarmTypes", {"MetricAlarm", "CompositeAlarm"}},
                {"MaxRecords", 100}};
-    for (int page = 0; page < kMostPages; ++page) {
+    for (int page = 0; page < kAlarmPages; ++page) {
         const auto answer = cloudwatch(region, "DescribeAlarms", input);
         if (!answer) {
             return std::unexpected(answer.error());
@@ -139,7 +139,7 @@ ApiResult<TopicChange> AlarmAccount::compare(Topic topic) {
     change.topic.arn = arn_of_topic(region, change.topic.name);
     change.missing = change.topic.subscriptions;
     std::string next;
-    for (int page = 0; page < kMostPages; ++page) {
+    for (int page = 0; page < kAlarmPages; ++page) {
         ApiClient::Parameters parameters{{"TopicArn", change.topic.arn}};
         if (!next.empty()) {
             parameters.emplace_back("NextToken", next);
@@ -162,7 +162,7 @@ ApiResult<TopicChange> AlarmAccount::compare(Topic topic) {
                 change.unconfirmed.push_back(one);
             }
         }
-        next = text_of(*answer, "NextToken");
+        next = element_text(*answer, "NextToken");
         if (next.empty()) {
             break;
         }

@@ -17,9 +17,6 @@ constexpr std::size_t kMostRule = 10'240;       // characters
 constexpr std::size_t kMostDescription = 1024;  // characters
 constexpr std::size_t kMostName = 255;
 constexpr std::size_t kMostMetrics = 10;  // of one alarm
-constexpr int kMinute = 60;
-
-constexpr std::string_view kBedrock = "AWS/Bedrock";
 
 struct Kind {
     std::string_view name;  // of the page in docs/runbooks
@@ -190,24 +187,24 @@ private:
     /// The service's own metrics, which are there without any doing of weir's.
     void of_service(const Watched& target) {
         const auto bedrock = [&](std::string_view name) {
-            return metric(kBedrock, name, {{"ModelId", target.model}});
+            return metric(kBedrockMetrics, name, {{"ModelId", target.model}});
         };
         const std::string where = target.model + " in " + target.region;
         Json simple = bedrock("InvocationThrottles");
         simple["Statistic"] = "Sum";
-        simple["Period"] = 5 * kMinute;
+        simple["Period"] = 5 * kMinutePeriod;
         simple["Threshold"] = config_.aws.alarms.throttles;
         simple["ComparisonOperator"] = "GreaterThanThreshold";
         add(kThrottles, target.region, target.model,
             "more than " + std::to_string(config_.aws.alarms.throttles) +
                 " refusals (429) in 5 minutes of " + where,
             simple, {1, 1});
-        simple["Period"] = kMinute;
+        simple["Period"] = kMinutePeriod;
         simple["Threshold"] = 0;
         add(kSteadyThrottles, target.region, target.model,
             "refusals (429) in each of 3 minutes of " + where, simple, {3, 3});
         // Invocations are the accepted ones; throttled requests are not among them.
-        const int period = 10 * kMinute;
+        const int period = 10 * kMinutePeriod;
         add(kSuccess, target.region, target.model,
             "success under " + number(config_.aws.alarms.success_percent) +
                 " % over 10 minutes of " + where,
@@ -232,9 +229,9 @@ private:
                              std::string_view of) {
             Json metrics = Json::array();
             for (std::size_t i = 0; i < quota.models.size(); ++i) {
-                metrics.push_back(stat("m" + std::to_string(i),
-                                       metric(kBedrock, name, {{"ModelId", quota.models[i]}}),
-                                       kMinute));
+                metrics.push_back(stat(
+                    "m" + std::to_string(i),
+                    metric(kBedrockMetrics, name, {{"ModelId", quota.models[i]}}), kMinutePeriod));
             }
             metrics.push_back(expression(
                 "100*(" + sum_of("m", quota.models.size()) + ")/" + std::to_string(limit),
@@ -273,8 +270,8 @@ private:
                 "503 for more than a fifth of the attempts, and 10 at least, in 5 minutes of " +
                     target.model + " in " + target.region,
                 {{"Metrics",
-                  {stat("u0", attempts("unavailable"), 5 * kMinute),
-                   stat("o0", attempts("ok"), 5 * kMinute),
+                  {stat("u0", attempts("unavailable"), 5 * kMinutePeriod),
+                   stat("o0", attempts("ok"), 5 * kMinutePeriod),
                    expression("IF(FILL(u0,0)>=10,100*FILL(u0,0)/" + all + ",0)",
                               "answered with 503, %")}},
                  {"Threshold", 20},
@@ -283,7 +280,7 @@ private:
         }
         const char* const failures[] = {"throttled", "unavailable", "server_error", "broken_stream",
                                         "deadline"};
-        const int period = 10 * kMinute;
+        const int period = 10 * kMinutePeriod;
         Json metrics = {stat("g0", metric(name_space, "Requests", {{"Outcome", "ok"}}), period)};
         std::size_t count = 0;
         for (const char* outcome : failures) {
@@ -306,7 +303,7 @@ private:
             }
             Json input = metric(name_space, "PoolUse", {{"Region", target.region}});
             input["Statistic"] = "Maximum";
-            input["Period"] = kMinute;
+            input["Period"] = kMinutePeriod;
             input["Threshold"] = 80;
             input["ComparisonOperator"] = "GreaterThanThreshold";
             add(kPool, own_region_, target.region,
@@ -356,8 +353,8 @@ private:
                      ". The console lists which; each one's description says what to do."}};
             if (!suppressor.empty()) {
                 alarm.input["ActionsSuppressor"] = suppressor;
-                alarm.input["ActionsSuppressorWaitPeriod"] = 2 * kMinute;
-                alarm.input["ActionsSuppressorExtensionPeriod"] = 5 * kMinute;
+                alarm.input["ActionsSuppressorWaitPeriod"] = 2 * kMinutePeriod;
+                alarm.input["ActionsSuppressorExtensionPeriod"] = 5 * kMinutePeriod;
             }
             alarms_.push_back(std::move(alarm));
             rule.clear();

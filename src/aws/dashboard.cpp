@@ -20,9 +20,7 @@ using Dimensions = std::vector<std::pair<std::string, std::string>>;
 
 constexpr int kColumns = 24;
 constexpr int kHeight = 6;
-constexpr int kMinute = 60;
-constexpr int kHour = 3600;
-constexpr std::string_view kBedrock = "AWS/Bedrock";
+constexpr int kHourPeriod = 3600;
 
 /// [namespace, name, dimension, value, ..., {options}]
 Json line(std::string_view name_space, std::string_view name, const Dimensions& dimensions,
@@ -70,7 +68,7 @@ public:
 
 private:
     Json& add(const std::string& title, const std::string& region, Json metrics, int width,
-              std::string_view stat = "Sum", int period = kMinute) {
+              std::string_view stat = "Sum", int period = kMinutePeriod) {
         if (x_ + width > kColumns) {
             x_ = 0;
             y_ += kHeight;
@@ -121,7 +119,7 @@ private:
         for (const Watched& one : of(region)) {
             if (one.account == kOwnAccount && models.insert(one.model).second) {
                 lines.push_back(
-                    line(kBedrock, name, {{"ModelId", one.model}}, {{"label", one.model}}));
+                    line(kBedrockMetrics, name, {{"ModelId", one.model}}, {{"label", one.model}}));
             }
         }
         return lines;
@@ -211,7 +209,7 @@ private:
             std::string sum;
             for (const std::string& model : quota.models) {
                 const std::string id = "m" + std::to_string(number++);
-                lines.push_back(line(kBedrock, name, {{"ModelId", model}}, hidden(id)));
+                lines.push_back(line(kBedrockMetrics, name, {{"ModelId", model}}, hidden(id)));
                 sum += (sum.empty() ? "FILL(" : "+FILL(") + id + ",0)";
             }
             lines.push_back(
@@ -291,11 +289,11 @@ private:
                                               std::pair("InvocationThrottles", "429 an hour")}) {
                 const std::string where = std::string(title) + " in " + region;
                 Json& current = add(where + ", this week", region, bedrock_lines(region, name), 12,
-                                    "Sum", kHour);
+                                    "Sum", kHourPeriod);
                 current["start"] = "-PT168H";
                 Json& before =
                     add(where + ", the week to " + timestamp_of(now_ - week).substr(0, 10), region,
-                        bedrock_lines(region, name), 12, "Sum", kHour);
+                        bedrock_lines(region, name), 12, "Sum", kHourPeriod);
                 before["start"] = timestamp_of(now_ - 2 * week);
                 before["end"] = timestamp_of(now_ - week);
             }

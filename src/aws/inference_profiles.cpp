@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMostPages = 20;
+constexpr int kProfilePages = 20;
 constexpr std::size_t kMostDestinations = 100;
 
 bool is_arn(std::string_view text) {
@@ -56,7 +56,7 @@ ApiResult<std::vector<InferenceProfile>> list_profiles(const ApiClient& api,
     for (const char* type : {"SYSTEM_DEFINED", "APPLICATION"}) {
         std::string token;
         std::set<std::string> seen;
-        for (int page = 0; page < kMostPages; ++page) {
+        for (int page = 0; page < kProfilePages; ++page) {
             std::string target =
                 "/inference-profiles?maxResults=200&typeEquals=" + std::string(type);
             if (!token.empty()) {

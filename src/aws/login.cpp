@@ -13,10 +13,10 @@
 namespace weir::aws {
 namespace {
 
-using Clock = std::chrono::system_clock;
+using WallClock = std::chrono::system_clock;
 using nlohmann::json;
 
-constexpr std::chrono::minutes kRenewAhead(5);
+constexpr std::chrono::minutes kRenewLoginAhead(5);
 
 /// What proves that whoever renews the session holds its key (RFC 9449); empty: it could not be
 /// made.
@@ -35,7 +35,7 @@ std::string proof_of(const codec::ProofKey& key, const std::string& url) {
                       {"y", codec::base64url(y)},
                       {"crv", "P-256"}}}};
     const auto now =
-        std::chrono::duration_cast<std::chrono::seconds>(Clock::now().time_since_epoch());
+        std::chrono::duration_cast<std::chrono::seconds>(WallClock::now().time_since_epoch());
     const json claims{
         {"htm", "POST"}, {"htu", url}, {"iat", now.count()}, {"jti", codec::base64url(id)}};
     constexpr auto kReplace = json::error_handler_t::replace;
@@ -72,7 +72,7 @@ std::string url_of(const Environment& environment, const std::string& region) {
 
 struct Keys {
     Credentials credentials;
-    Clock::duration left;
+    WallClock::duration left;
 };
 
 /// The keys that the file holds, whether expired or not.
@@ -87,7 +87,7 @@ Result<Keys> keys_of(const json& token, const std::string& source) {
     if (!keys.credentials.expiry || keys.credentials.session_token.empty()) {
         return failure("its file is not whole");
     }
-    keys.left = *keys.credentials.expiry - Clock::now();
+    keys.left = *keys.credentials.expiry - WallClock::now();
     return keys;
 }
 
@@ -133,7 +133,7 @@ Result<void> renew(json& token, const std::string& region, const Environment& en
         !given.contains("expiresIn") || !given["expiresIn"].is_number_integer()) {
         return failure(call.url + " gave no keys");
     }
-    const auto expiry = Clock::now() + std::chrono::seconds(given["expiresIn"].get<int>());
+    const auto expiry = WallClock::now() + std::chrono::seconds(given["expiresIn"].get<int>());
     for (const char* name : {"accessKeyId", "secretAccessKey", "sessionToken"}) {
         token["accessToken"][name] = string_of(held, name);
     }
@@ -157,7 +157,7 @@ Fetched login_keys(const std::string& name, const std::string& session, const st
     if (!keys) {
         return Broken{"the login session: " + keys.error().message + again};
     }
-    if (keys->left > kRenewAhead) {
+    if (keys->left > kRenewLoginAhead) {
         return checked(std::move(keys->credentials));
     }
     std::string where = string_of(*token, "signInRegion");
@@ -170,11 +170,11 @@ Fetched login_keys(const std::string& name, const std::string& session, const st
     if (auto renewed = renew(*token, where, environment, stop); !renewed) {
         // The aws CLI may have renewed it meanwhile, which ends this refresh token.
         if (auto now = read_token(path)) {
-            if (auto theirs = keys_of(*now, source); theirs && theirs->left > kRenewAhead) {
+            if (auto theirs = keys_of(*now, source); theirs && theirs->left > kRenewLoginAhead) {
                 return checked(std::move(theirs->credentials));
             }
         }
-        if (keys->left > Clock::duration::zero()) {
+        if (keys->left > WallClock::duration::zero()) {
             return checked(std::move(keys->credentials));
         }
         return Broken{"the login session is over and could not be renewed: " +

@@ -10,11 +10,11 @@ namespace {
 using Json = nlohmann::json;
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-constexpr std::size_t kMostData = 1000;         // of one call
-constexpr std::size_t kMostBytes = 900 * 1000;  // of 1 MB, for the rest of the request
-constexpr std::size_t kMostValue = 250;         // characters of a dimension
-constexpr std::size_t kMostEmfValues = 100;     // of a metric
-constexpr std::size_t kMostEmfMetrics = 100;    // of a line
+constexpr std::size_t kMostData = 1000;        // of one call
+constexpr std::size_t kMostSent = 900 * 1000;  // of 1 MB, for the rest of the request
+constexpr std::size_t kLongestValue = 250;     // characters of a dimension
+constexpr std::size_t kMostEmfValues = 100;    // of a metric
+constexpr std::size_t kMostEmfMetrics = 100;   // of a line
 
 /// Which labels of a weir metric become dimensions of which CloudWatch metric. Every combination of
 /// values is a series that AWS charges for.
@@ -87,7 +87,7 @@ std::string key_of(const Sample& sample) {
 
 /// A dimension has 1 to 255 printable ASCII characters and does not begin with a colon.
 std::string dimension_value(std::string_view value) {
-    std::string out(value.substr(0, kMostValue));
+    std::string out(value.substr(0, kLongestValue));
     std::ranges::replace_if(out, [](char c) { return c < ' ' || c > '~'; }, '?');
     if (out.starts_with(':')) {
         out[0] = '_';
@@ -308,7 +308,7 @@ std::vector<Json> put_metric_data(const std::vector<Datum>& data, const std::str
         }
         const std::size_t size = one.dump().size() + 1;
         if (out.empty() || out.back()["MetricData"].size() == kMostData ||
-            bytes + size > kMostBytes) {
+            bytes + size > kMostSent) {
             out.push_back({{"Namespace", name_space}, {"MetricData", Json::array()}});
             bytes = 0;
         }

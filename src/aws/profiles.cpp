@@ -14,11 +14,11 @@ std::string path_of(const Environment& environment, const char* name, const char
     return path;
 }
 
+}  // namespace
+
 bool holds_keys(const IniSection& section) {
     return section.contains("aws_access_key_id") || section.contains("aws_secret_access_key");
 }
-
-}  // namespace
 
 std::string Profile::value(const std::string& key) const {
     for (const IniSection* section : {&credentials, &config}) {

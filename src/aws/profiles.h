@@ -20,6 +20,9 @@ struct Profile {
     bool has_keys() const;
 };
 
+/// Whether a section has a key, or a part of one.
+bool holds_keys(const IniSection& section);
+
 /// Both files as they are now.
 class Profiles {
 public:

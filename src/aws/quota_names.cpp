@@ -93,7 +93,7 @@ constexpr auto kOtherwise = std::to_array<std::pair<std::string_view, std::strin
     {"mixtral-8-x-7-bb-instruct", "mixtral-8-x-7-b-instruct"},  // sic
 });
 
-char lower(char c) {
+char lower_letter(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 bool is_digit(char c) {
@@ -115,7 +115,7 @@ std::string tidy(std::string_view text) {
                 out += ' ';
             }
         } else {
-            out += lower(c);
+            out += lower_letter(c);
         }
     }
     if (out.ends_with(' ')) {
@@ -147,7 +147,7 @@ std::string words_of(std::string_view text) {
     std::string out;
     char before = ' ';
     for (const char raw : text) {
-        const char c = lower(raw);
+        const char c = lower_letter(raw);
         if (is_letter(c) || is_digit(c)) {
             const bool within = is_letter(before) == is_letter(c) && before != ' ';
             if (!within && !out.empty()) {
@@ -197,7 +197,7 @@ std::string_view take_version(std::string_view& name) {
         return {};
     }
     const std::string_view last = name.substr(blank + 1);
-    if (last.size() < 2 || lower(last[0]) != 'v' ||
+    if (last.size() < 2 || lower_letter(last[0]) != 'v' ||
         !std::ranges::all_of(last.substr(1), [](char c) { return is_digit(c) || c == '.'; })) {
         return {};
     }

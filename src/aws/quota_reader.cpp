@@ -12,12 +12,12 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kPage = 100;
-constexpr int kMostPages = 60;  // Bedrock has about 1,000 quotas
-constexpr double kMostValue = 1e15;
+constexpr int kQuotaPages = 60;  // Bedrock has about 1,000 quotas
+constexpr double kMostQuota = 1e15;
 
 std::optional<std::uint64_t> value_of(const Json& quota) {
     const auto value = number_of(quota, "Value");
-    if (!value || !std::isfinite(*value) || *value < 0 || *value > kMostValue) {
+    if (!value || !std::isfinite(*value) || *value < 0 || *value > kMostQuota) {
         return std::nullopt;
     }
     return static_cast<std::uint64_t>(*value);
@@ -29,7 +29,7 @@ ApiResult<void> each_quota(const ApiClient& api, const std::string& region,
                            const std::string& operation, const std::atomic<bool>& stop, Take take) {
     Json input{{"ServiceCode", "bedrock"}, {"MaxResults", kPage}};
     std::set<std::string> seen;
-    for (int page = 0; page < kMostPages; ++page) {
+    for (int page = 0; page < kQuotaPages; ++page) {
         const auto answer = api.json({ApiService::service_quotas, region}, operation, input, stop);
         if (!answer) {
             return std::unexpected(answer.error());

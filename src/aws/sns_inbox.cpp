@@ -72,9 +72,9 @@ std::optional<SnsResult> SnsInbox::objection(const SnsMessage& message,
     if (std::ranges::any_of(ids_, [&](const auto& taken) { return taken.second == message.id; })) {
         return SnsResult::repeated;
     }
-    const bool fetchable = may_fetch(message.certificate_url, Fetched::certificate, endpoint) &&
+    const bool fetchable = may_fetch(message.certificate_url, SnsLink::certificate, endpoint) &&
                            (message.type != SnsType::subscribed ||
-                            may_fetch(message.subscribe_url, Fetched::confirmation, endpoint));
+                            may_fetch(message.subscribe_url, SnsLink::confirmation, endpoint));
     return fetchable ? std::nullopt : std::optional(SnsResult::forged);
 }
 

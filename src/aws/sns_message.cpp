@@ -179,7 +179,7 @@ bool is_sns_host(std::string_view host) {
     return false;
 }
 
-bool may_fetch(const std::string& url, Fetched what, const std::string& endpoint) {
+bool may_fetch(const std::string& url, SnsLink what, const std::string& endpoint) {
     const bool plain = std::ranges::all_of(
         url, [](char c) { return c > ' ' && c < '\x7f' && c != '\\' && c != '#' && c != '@'; });
     if (!plain || url.size() > kLongestUrl) {
@@ -189,7 +189,7 @@ bool may_fetch(const std::string& url, Fetched what, const std::string& endpoint
     if (!rest && (endpoint.starts_with("https://") || is_on_this_machine(endpoint))) {
         rest = below(endpoint, url);
     }
-    if (!rest || what == Fetched::confirmation) {
+    if (!rest || what == SnsLink::confirmation) {
         return rest.has_value();
     }
     return rest->starts_with('/') && rest->ends_with(".pem") &&

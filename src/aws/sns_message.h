@@ -41,8 +41,8 @@ bool is_sns_host(std::string_view host);
 /// Whether a message may make weir fetch this: https, an SNS host, no other port, no user. A
 /// certificate also has a plain path that ends with .pem. `endpoint`: of `aws.sns`, if that is
 /// configured; it may be asked as well, by https, or on this machine.
-enum class Fetched : std::uint8_t { certificate, confirmation };
-bool may_fetch(const std::string& url, Fetched what, const std::string& endpoint);
+enum class SnsLink : std::uint8_t { certificate, confirmation };
+bool may_fetch(const std::string& url, SnsLink what, const std::string& endpoint);
 
 /// What a CloudWatch alarm says in its message.
 struct AlarmNews {

@@ -12,7 +12,7 @@ namespace weir::aws {
 namespace {
 
 constexpr const char* kLinkLocal = "http://169.254.170.2";
-constexpr int kTries = 3;
+constexpr int kContainerTries = 3;
 
 /// Keys may travel without TLS only where the network is the host's own.
 bool may_be_plain(const std::string& host) {
@@ -86,7 +86,7 @@ private:
 
     static Fetched ask(const HttpCall& call, const std::atomic<bool>& stop) {
         std::string why;
-        for (int i = 0; i < kTries; ++i) {
+        for (int i = 0; i < kContainerTries; ++i) {
             for (int slept = 0; i > 0 && slept < 10 && !stop.load(); ++slept) {
                 std::this_thread::sleep_for(std::chrono::milliseconds(100));
             }

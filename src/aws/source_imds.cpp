@@ -10,7 +10,7 @@
 namespace weir::aws {
 namespace {
 
-constexpr int kTries = 2;
+constexpr int kImdsTries = 2;
 constexpr const char* kRoles = "/latest/meta-data/iam/security-credentials/";
 
 class ImdsSource : public Source {
@@ -101,7 +101,7 @@ private:
         call.connect_timeout = std::chrono::seconds(1);
         call.timeout = std::chrono::seconds(2);
         auto answer = perform(call, stop);
-        for (int i = 1; i < kTries && !stop.load() && (!answer || answer->status >= 500); ++i) {
+        for (int i = 1; i < kImdsTries && !stop.load() && (!answer || answer->status >= 500); ++i) {
             answer = perform(call, stop);
         }
         return answer;

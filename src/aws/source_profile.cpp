@@ -45,10 +45,6 @@ Fetched keys_of(const IniSection& section, const std::string& path, const std::s
     return result;
 }
 
-bool holds_keys(const IniSection& section) {
-    return Profile{section, {}, true}.has_keys();
-}
-
 /// Follows a chain of profiles, as far as it goes without a circle.
 class Resolver {
 public:

@@ -15,10 +15,10 @@
 namespace weir::aws {
 namespace {
 
-using Clock = std::chrono::system_clock;
+using WallClock = std::chrono::system_clock;
 using nlohmann::json;
 
-constexpr std::chrono::minutes kRenewAhead(15);
+constexpr std::chrono::minutes kRenewSsoAhead(15);
 
 /// Where the session is, from its own section or, in the older form, from the profile.
 struct Session {
@@ -116,12 +116,12 @@ public:
             return failure(read.error().message + again);
         }
         std::string why;
-        if (left() < kRenewAhead && !session_.name.empty()) {
+        if (left() < kRenewSsoAhead && !session_.name.empty()) {
             if (auto renewed = renew(); !renewed) {
                 why = " and could not be renewed: " + renewed.error().message;
             }
         }
-        if (left() <= Clock::duration::zero()) {
+        if (left() <= WallClock::duration::zero()) {
             return failure("its SSO session is over" + why + again);
         }
         return string_of(token_, "accessToken");
@@ -142,7 +142,7 @@ private:
         return {};
     }
 
-    Clock::duration left() const { return expiry_ - Clock::now(); }
+    WallClock::duration left() const { return expiry_ - WallClock::now(); }
 
     Result<void> renew() {
         for (const char* name :
@@ -152,7 +152,7 @@ private:
             }
         }
         const auto registration = parse_timestamp(string_of(token_, "registrationExpiresAt"));
-        if (!registration || *registration <= Clock::now()) {
+        if (!registration || *registration <= WallClock::now()) {
             return failure("the client's registration is over");
         }
         HttpCall call = call_of(environment_);
@@ -182,7 +182,7 @@ private:
             !given["expiresIn"].is_number_integer()) {
             return failure(call.url + " gave no token");
         }
-        expiry_ = Clock::now() + std::chrono::seconds(given["expiresIn"].get<int>());
+        expiry_ = WallClock::now() + std::chrono::seconds(given["expiresIn"].get<int>());
         token_["startUrl"] = session_.start_url;
         token_["region"] = session_.region;
         token_["accessToken"] = access;
@@ -200,7 +200,7 @@ private:
     const std::atomic<bool>& stop_;
     const std::string path_;
     json token_;
-    Clock::time_point expiry_;
+    WallClock::time_point expiry_;
 };
 
 }  // namespace

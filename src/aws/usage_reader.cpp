@@ -12,9 +12,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMostPages = 50;
+constexpr int kUsagePages = 50;
 constexpr int kPageOfPoints = 50'000;  // below the 8 MiB that an answer may have
-constexpr double kMostValue = 1e12;
+constexpr double kMostUsed = 1e12;
 
 struct Metric {
     const char* id;
@@ -61,7 +61,7 @@ void take_points(const Json& result, std::int64_t from, std::int64_t to, UsedMin
             }
             const double at = times[i].get<double>();
             const double value = values[i].get<double>();
-            if (value > 0 && value < kMostValue && at >= static_cast<double>(from) &&
+            if (value > 0 && value < kMostUsed && at >= static_cast<double>(from) &&
                 at < static_cast<double>(to)) {
                 minutes[static_cast<std::int64_t>(at) / 60 * 60].*metric.to += value;
             }
@@ -81,7 +81,7 @@ ApiResult<UsedMinutes> read_minutes(const ApiClient& api, const std::string& reg
                {"MaxDatapoints", kPageOfPoints}};
     UsedMinutes minutes;
     std::set<std::string> seen;
-    for (int page = 0; page < kMostPages; ++page) {
+    for (int page = 0; page < kUsagePages; ++page) {
         const auto answer =
             api.json({ApiService::cloudwatch, region}, "GetMetricData", input, stop);
         if (!answer) {
@@ -109,7 +109,7 @@ ApiResult<std::vector<std::string>> read_used_models(const ApiClient& api,
     Json input{{"Namespace", "AWS/Bedrock"}, {"MetricName", "Invocations"}};
     std::set<std::string> models;
     std::set<std::string> seen;
-    for (int page = 0; page < kMostPages; ++page) {
+    for (int page = 0; page < kUsagePages; ++page) {
         const auto answer = api.json({ApiService::cloudwatch, region}, "ListMetrics", input, stop);
         if (!answer) {
             return std::unexpected(answer.error());

@@ -14,6 +14,10 @@ namespace weir::aws {
 /// The account of the configuration's own credentials.
 inline constexpr std::string_view kOwnAccount = "default";
 
+/// CloudWatch's namespace of what Bedrock itself measures, and its shortest period (in seconds).
+inline constexpr std::string_view kBedrockMetrics = "AWS/Bedrock";
+inline constexpr int kMinutePeriod = 60;
+
 /// A model as CloudWatch names it in one Region.
 struct Watched {
     std::string region;

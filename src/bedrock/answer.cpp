@@ -11,8 +11,6 @@ namespace weir::bedrock {
 
 namespace {
 
-constexpr std::size_t kKeepParser = 1UL << 20;  // larger bodies get a parser for themselves
-
 std::optional<std::uint64_t> header_count(const codec::Head& head, std::string_view name) {
     const auto* const value = head.find(name);
     return value == nullptr ? std::nullopt : token_count(*value);
@@ -62,7 +60,7 @@ AnswerReader& AnswerReader::operator=(AnswerReader&&) noexcept = default;
 Usage AnswerReader::usage(Operation /*operation*/, const codec::Head& head, std::string& body,
                           bool says_text) {
     const auto said_by_body = [&] {
-        if (body.size() > kKeepParser) {
+        if (body.size() > kKeptParserBytes) {
             ondemand::parser once;
             return from_body(once, body);
         }
@@ -93,7 +91,7 @@ Failure AnswerReader::failure(const codec::Head& head, std::string& body, std::i
     failure.retry_after = retry_after(head, unix_now);
 
     ErrorBody said;
-    if (body.size() <= kKeepParser) {
+    if (body.size() <= kKeptParserBytes) {
         said = read_error_body(impl_->parser, body).value_or(ErrorBody());
     }
     if (const auto* const type = head.find("x-amzn-errortype")) {

@@ -11,8 +11,6 @@ namespace weir::bedrock {
 
 namespace {
 
-constexpr std::size_t kLongestModel = 2'048;
-
 /// What weir decides by. Of a member that stands twice the service reads one, and which is not
 /// known.
 constexpr std::array<std::string_view, 5> kDecisive = {"model", "stream", "stream_options",
@@ -30,12 +28,6 @@ std::string text_of(ondemand::value& value) {
     std::string_view text;
     return is_text(value) && value.get_string().get(text) == simdjson::SUCCESS ? std::string(text)
                                                                                : std::string();
-}
-
-/// What may be a model's id in a header, a label, a log line.
-bool plausible_model(std::string_view model) {
-    return !model.empty() && model.size() <= kLongestModel &&
-           std::ranges::all_of(model, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
 /// `{"include_usage": false}` and the like, made to say true.
@@ -66,6 +58,11 @@ bool patch_options(ondemand::value& value, const char* base, Patch& patch) {
 }
 
 }  // namespace
+
+bool plausible_model(std::string_view model) {
+    return !model.empty() && model.size() <= 2'048 &&
+           std::ranges::all_of(model, [](char c) { return c > ' ' && c < 0x7f; });
+}
 
 Result<BodyHead> read_body_head(Operation operation, std::string& body) {
     BodyHead head;

@@ -25,6 +25,9 @@ struct BodyHead {
 /// two the service reads, and what is allowed depends on it.
 Result<BodyHead> read_body_head(Operation operation, std::string& body);
 
+/// What may be a model's id in a header, a label, a log line.
+bool plausible_model(std::string_view model);
+
 /// Body with another model; other bytes as they were.
 std::string with_body_model(std::string_view body, std::string_view model);
 

@@ -10,6 +10,9 @@ namespace weir::bedrock {
 
 namespace ondemand = simdjson::ondemand;
 
+/// Larger bodies get a parser for themselves, so that none keeps the memory of one.
+inline constexpr std::size_t kKeptParserBytes = 1UL << 20;
+
 /// simdjson reads past the end; `body` gets the room without a change of its content.
 inline simdjson::padded_string_view padded(std::string& body) {
     if (body.capacity() < body.size() + simdjson::SIMDJSON_PADDING) {

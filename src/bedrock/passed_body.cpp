@@ -1,5 +1,6 @@
 #include "bedrock/passed_body.h"
 
+#include "bedrock/body_head.h"
 #include "bedrock/splice.h"
 #include "codec/base64.h"
 
@@ -11,8 +12,6 @@
 namespace weir::bedrock {
 
 namespace {
-
-constexpr std::size_t kLongestModel = 2'048;
 
 struct Found {
     std::string text;
@@ -108,10 +107,7 @@ Result<std::string> model_to_run(Operation operation, std::string& body) {
     if (found.times > 1) {
         return failure("The request body has `" + std::string(path.back()) + "` more than once.");
     }
-    const bool plausible =
-        !found.text.empty() && found.text.size() <= kLongestModel &&
-        std::ranges::all_of(found.text, [](char c) { return c > ' ' && c < 0x7f; });
-    if (!plausible) {
+    if (!plausible_model(found.text)) {
         return failure("The request body has no usable `" + std::string(path.back()) + "`.");
     }
     return std::move(found.text);

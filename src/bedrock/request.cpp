@@ -18,9 +18,8 @@ namespace weir::bedrock {
 
 namespace {
 
-constexpr std::size_t kShortestImage = 40;      // bytes: shorter strings are formats and names
-constexpr int kMaxDepth = 64;                   // below that, JSON counts as it is written
-constexpr std::size_t kKeepParser = 1UL << 20;  // larger bodies get a parser for themselves
+constexpr std::size_t kShortestImage = 40;  // bytes: shorter strings are formats and names
+constexpr int kMaxDepth = 64;               // below that, JSON counts as it is written
 
 bool names_an_arn(std::string_view text) {
     return text.starts_with("arn:aws") && text.size() < 2'048 &&
@@ -436,7 +435,7 @@ RequestReader& RequestReader::operator=(RequestReader&&) noexcept = default;
 
 Result<RequestFacts> RequestReader::read(Operation operation, std::string_view /*model*/,
                                          Family family, std::string& body) {
-    if (body.size() > kKeepParser) {
+    if (body.size() > kKeptParserBytes) {
         ondemand::parser once;
         return read_with(once, operation, family, body, impl_->seed, impl_->conversation);
     }

@@ -4,6 +4,7 @@
 #include "aws/drill.h"
 #include "aws/watched.h"
 #include "cli/aws_access.h"
+#include "cli/exit_codes.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -20,11 +21,7 @@ using aws::Action;
 using aws::AlarmChange;
 using aws::AlarmPlan;
 using aws::TopicChange;
-using Json = nlohmann::ordered_json;
-
-constexpr int kDone = 0;
-constexpr int kFailed = 1;
-constexpr int kWrongUse = 2;
+using OrderedJson = nlohmann::ordered_json;
 
 char sign(Action action) {
     switch (action) {
@@ -132,11 +129,11 @@ void print_listeners_and_price(const AlarmPlan& plan, const Config& config, std:
         monthly_price(plan.wanted), plan.wanted.size());
 }
 
-Json to_json(const AlarmPlan& plan) {
-    Json out{{"account", plan.account},
-             {"alarms", Json::array()},
-             {"topics", Json::array()},
-             {"monthly_usd", monthly_price(plan.wanted)}};
+OrderedJson to_json(const AlarmPlan& plan) {
+    OrderedJson out{{"account", plan.account},
+                    {"alarms", OrderedJson::array()},
+                    {"topics", OrderedJson::array()},
+                    {"monthly_usd", monthly_price(plan.wanted)}};
     for (const AlarmChange& one : plan.alarms) {
         out["alarms"].push_back({{"name", one.alarm.name},
                                  {"region", one.alarm.region},
@@ -299,7 +296,7 @@ int run_alarms_test(const AlarmsOptions& options, const Getenv& getenv, std::ost
     }
     int code = kDone;
     const auto& stop = stop_at_signal();
-    Json results = Json::array();
+    OrderedJson results = OrderedJson::array();
     for (aws::Drill& drill : drills) {
         if (stop) {
             break;

@@ -1,6 +1,7 @@
 #include "cli/aws_access.h"
 
 #include "aws/credentials.h"
+#include "cli/exit_codes.h"
 #include "gateway/process_keys.h"
 
 #include <fmt/format.h>
@@ -129,8 +130,6 @@ bool consents(std::string_view question, std::istream& in, std::ostream& out) {
 
 std::optional<int> not_agreed(std::string_view command, std::string_view question, bool yes,
                               std::ostream& out, std::ostream& err) {
-    constexpr int kFailed = 1;
-    constexpr int kWrongUse = 2;
     if (!yes && isatty(STDIN_FILENO) == 0) {
         err << "weir " << command
             << ": there is no terminal to ask on; --yes answers, --dry-run changes nothing\n";

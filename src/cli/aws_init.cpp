@@ -22,8 +22,8 @@ std::string quoted(const std::string& text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::string figure(const std::optional<std::uint64_t>& value) {
-    return value ? observe::grouped(static_cast<double>(*value)) : "an unknown number of";
+std::string quota_figure(const std::optional<std::uint64_t>& value) {
+    return value ? observe::figure(*value) : "an unknown number of";
 }
 
 bool has_profile(const RegionFound& region, const std::string& model) {
@@ -217,7 +217,7 @@ private:
         }
         for (const InitTarget& target : route.targets) {
             line("      - {{region: {}}}   # {} tokens, {} requests a minute", target.region,
-                 figure(target.tokens_per_minute), figure(target.requests_per_minute));
+                 quota_figure(target.tokens_per_minute), quota_figure(target.requests_per_minute));
         }
         for (const std::string& region : route.not_granted) {
             line("      # {}: the applied quota is 0; ask for it: weir quotas case {} --region {}",

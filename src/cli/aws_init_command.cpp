@@ -5,6 +5,7 @@
 #include "cli/alarms_command.h"
 #include "cli/aws_access.h"
 #include "cli/aws_init.h"
+#include "cli/exit_codes.h"
 #include "cli/iam_policy.h"
 
 #include <CLI/CLI.hpp>
@@ -22,9 +23,6 @@ namespace weir::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kFailed = 1;
-constexpr int kWrongUse = 2;
 
 std::string today() {
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(

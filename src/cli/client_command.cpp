@@ -10,20 +10,20 @@ namespace weir::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-void print_list(const Json& answer, std::ostream& out) {
-    const Json clients = answer.value("clients", Json::array());
-    const Json paused = answer.value("paused", Json::array());
+void print_clients(const OrderedJson& answer, std::ostream& out) {
+    const OrderedJson clients = answer.value("clients", OrderedJson::array());
+    const OrderedJson paused = answer.value("paused", OrderedJson::array());
     if (clients.empty() && paused.empty()) {
         out << "No client so far: a client appears with its first call.\n";
     }
-    for (const Json& one : clients) {
+    for (const OrderedJson& one : clients) {
         const std::string name = one.value("name", "");
         out << fmt::format("{:40} {} waiting\n", name.empty() ? "(no name)" : name,
                            one.value("waiting", std::uint64_t{0}));
     }
-    for (const Json& one : paused) {
+    for (const OrderedJson& one : paused) {
         const std::string reason = one.value("reason", "");
         out << fmt::format("order: the calls of {} are refused for another {}, by {}{}\n",
                            one.value("client", ""), left_text(one["seconds_left"]),
@@ -31,8 +31,8 @@ void print_list(const Json& answer, std::ostream& out) {
     }
 }
 
-void print_done(const Json& answer, std::ostream& out) {
-    const Json seconds = answer.value("seconds", Json());
+void print_client_done(const OrderedJson& answer, std::ostream& out) {
+    const OrderedJson seconds = answer.value("seconds", OrderedJson());
     out << (seconds.is_number() ? "paused for " + left_text(seconds) : "resumed") << ": "
         << answer.value("client", "") << '\n';
 }
@@ -83,9 +83,9 @@ std::optional<int> ClientCommand::run(const Getenv& getenv, std::ostream& out,
     if (options_.json) {
         out << answer->dump(2) << '\n';
     } else if (list) {
-        print_list(*answer, out);
+        print_clients(*answer, out);
     } else {
-        print_done(*answer, out);
+        print_client_done(*answer, out);
     }
     return 0;
 }

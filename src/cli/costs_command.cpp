@@ -21,44 +21,42 @@ namespace weir::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::string_view kLineEnd = "\r\n";
 
-std::uint64_t count(const Json& object, std::string_view name) {
+std::uint64_t count(const OrderedJson& object, std::string_view name) {
     const auto found = object.find(name);
     return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
 
-std::string word(const Json& object, std::string_view name) {
+std::string word(const OrderedJson& object, std::string_view name) {
     const auto found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-const Json& part(const Json& object, std::string_view name) {
-    static const Json kNone = Json::object();
+const OrderedJson& part(const OrderedJson& object, std::string_view name) {
+    static const OrderedJson kNone = OrderedJson::object();
     const auto found = object.find(name);
     return found == object.end() ? kNone : *found;
 }
 
-std::string figure(std::uint64_t value) {
-    return observe::grouped(static_cast<double>(value));
-}
+using observe::figure;
 
-std::string tokens(const Json& row, std::string_view name) {
+std::string tokens(const OrderedJson& row, std::string_view name) {
     return figure(count(row, name));
 }
 
 /// Tokens without a price make a sum a lower bound, or unknown.
-bool lacks_prices(const Json& row) {
+bool lacks_prices(const OrderedJson& row) {
     return count(row, "unpriced_tokens") > 0 || count(row, "without_usage") > 0;
 }
 
-bool has_cost(const Json& row) {
+bool has_cost(const OrderedJson& row) {
     return count(row, "cost_nanodollars") > 0 || !lacks_prices(row);
 }
 
-std::string money(const Json& row) {
+std::string money(const OrderedJson& row) {
     if (!has_cost(row)) {
         return "unknown";
     }
@@ -66,7 +64,7 @@ std::string money(const Json& row) {
            observe::dollars_text(count(row, "cost_nanodollars"));
 }
 
-std::vector<std::string> figures_of(const Json& row) {
+std::vector<std::string> figures_of(const OrderedJson& row) {
     return {tokens(row, "requests"),    tokens(row, "input"),  tokens(row, "cache_read"),
             tokens(row, "cache_write"), tokens(row, "output"), money(row)};
 }
@@ -82,9 +80,9 @@ std::string calls(std::uint64_t number) {
     return figure(number) + (number == 1 ? " call" : " calls");
 }
 
-std::string unknown_text(const Json& costs) {
+std::string unknown_text(const OrderedJson& costs) {
     std::string text;
-    for (const Json& row : part(costs, "unpriced")) {
+    for (const OrderedJson& row : part(costs, "unpriced")) {
         text +=
             fmt::format("{} of {} in {} (account {}) have no price for {} tokens: set `prices`\n",
                         calls(count(row, "requests")), word(row, "model"), word(row, "region"),
@@ -96,11 +94,11 @@ std::string unknown_text(const Json& costs) {
     return text.empty() ? text : "\n" + text;
 }
 
-std::string saved_text(const Json& costs) {
-    const Json& saved = part(costs, "saved");
-    const Json& refusals = part(saved, "refusals_avoided");
-    const Json& moved = part(saved, "calls_saved_by_failover");
-    const Json& held = part(saved, "tokens_not_held");
+std::string saved_text(const OrderedJson& costs) {
+    const OrderedJson& saved = part(costs, "saved");
+    const OrderedJson& refusals = part(saved, "refusals_avoided");
+    const OrderedJson& moved = part(saved, "calls_saved_by_failover");
+    const OrderedJson& held = part(saved, "tokens_not_held");
     return fmt::format(
         "\nSaved by weir\n"
         "  {} answered although they waited or an attempt failed. A client's own retries might\n"
@@ -123,7 +121,7 @@ int print_prices(const CostsOptions& options, const Getenv& getenv, std::ostream
         }
         return 2;
     }
-    const Json prices = prices_json(loaded.config);
+    const OrderedJson prices = prices_json(loaded.config);
     out << (options.json  ? prices.dump(2) + "\n"
             : options.csv ? prices_csv(prices)
                           : prices_text(prices));
@@ -131,8 +129,8 @@ int print_prices(const CostsOptions& options, const Getenv& getenv, std::ostream
 }
 
 /// What the gateway would answer from this file.
-std::expected<Json, int> read_file(const CostsOptions& options, const std::string& query,
-                                   std::ostream& err) {
+std::expected<OrderedJson, int> read_file(const CostsOptions& options, const std::string& query,
+                                          std::ostream& err) {
     std::error_code gone;
     if (!std::filesystem::exists(options.file, gone)) {
         err << "weir costs: " << options.file << ": there is no such file\n";
@@ -148,7 +146,7 @@ std::expected<Json, int> read_file(const CostsOptions& options, const std::strin
         err << reply.text << '\n';
         return std::unexpected(2);
     }
-    return Json::parse(reply.text);
+    return OrderedJson::parse(reply.text);
 }
 
 }  // namespace
@@ -172,10 +170,10 @@ std::string csv_field(std::string_view text) {
     return quoted + "\"";
 }
 
-std::string costs_csv(const Json& costs) {
+std::string costs_csv(const OrderedJson& costs) {
     std::string text;
     std::vector<std::string> names;
-    for (const Json& name : part(costs, "by")) {
+    for (const OrderedJson& name : part(costs, "by")) {
         names.push_back(name.is_string() ? name.get<std::string>() : std::string());
         text += csv_field(names.back()) + ",";
     }
@@ -184,7 +182,7 @@ std::string costs_csv(const Json& costs) {
     }
     text += "cost_usd";
     text += kLineEnd;
-    for (const Json& row : part(costs, "rows")) {
+    for (const OrderedJson& row : part(costs, "rows")) {
         for (const std::string& name : names) {
             text += csv_field(word(row, name)) + ",";
         }
@@ -197,21 +195,21 @@ std::string costs_csv(const Json& costs) {
     return text;
 }
 
-std::string costs_text(const Json& costs) {
-    const Json& rows = part(costs, "rows");
+std::string costs_text(const OrderedJson& costs) {
+    const OrderedJson& rows = part(costs, "rows");
     if (rows.empty()) {
         return "No calls since " + word(costs, "since") + ".\n";
     }
     std::vector<std::vector<std::string>> table(1);
     std::vector<std::string> names;
-    for (const Json& name : part(costs, "by")) {
+    for (const OrderedJson& name : part(costs, "by")) {
         names.push_back(name.is_string() ? name.get<std::string>() : std::string());
         table[0].push_back(upper(names.back()));
     }
     for (const char* head : {"CALLS", "INPUT", "CACHE READ", "CACHE WRITE", "OUTPUT", "US$"}) {
         table[0].emplace_back(head);
     }
-    for (const Json& row : rows) {
+    for (const OrderedJson& row : rows) {
         std::vector<std::string> cells;
         for (const std::string& name : names) {
             const std::string cell = word(row, name);

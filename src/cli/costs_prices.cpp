@@ -14,26 +14,26 @@ namespace weir::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 11> kColumns{
+constexpr std::array<std::string_view, 11> kPriceColumns{
     "model", "region", "account",    "endpoint",    "tier",          "above",
     "input", "output", "cache_read", "cache_write", "cache_write_1h"};
 constexpr double kPicoOfDollar = 1e6;  // for a million tokens
 
-Json any(std::string_view text) {
-    return text.empty() ? Json() : Json(text);
+OrderedJson any(std::string_view text) {
+    return text.empty() ? OrderedJson() : OrderedJson(text);
 }
 
-Json dollars(const std::optional<bedrock::PicoDollars>& rate) {
-    return rate ? Json(static_cast<double>(*rate) / kPicoOfDollar) : Json();
+OrderedJson dollars(const std::optional<bedrock::PicoDollars>& rate) {
+    return rate ? OrderedJson(static_cast<double>(*rate) / kPicoOfDollar) : OrderedJson();
 }
 
-Json number(const std::optional<double>& value) {
-    return value ? Json(*value) : Json();
+OrderedJson number(const std::optional<double>& value) {
+    return value ? OrderedJson(*value) : OrderedJson();
 }
 
-std::string cell(const Json& row, std::string_view name) {
+std::string cell(const OrderedJson& row, std::string_view name) {
     const auto found = row.find(name);
     if (found == row.end() || found->is_null()) {
         return "";
@@ -45,8 +45,8 @@ std::string cell(const Json& row, std::string_view name) {
 
 }  // namespace
 
-Json prices_json(const Config& config) {
-    Json rows = Json::array();
+OrderedJson prices_json(const Config& config) {
+    OrderedJson rows = OrderedJson::array();
     for (std::size_t i = 0; i < config.prices.size(); ++i) {
         const PriceConfig& price = config.prices[i];
         for (const std::string& model : price.models) {
@@ -72,7 +72,7 @@ Json prices_json(const Config& config) {
                         {"account", nullptr},
                         {"endpoint", to_string(row.endpoint)},
                         {"tier", to_string(row.tier)},
-                        {"above", row.above == 0 ? Json() : Json(row.above)},
+                        {"above", row.above == 0 ? OrderedJson() : OrderedJson(row.above)},
                         {"input", dollars(row.rates.input)},
                         {"output", dollars(row.rates.output)},
                         {"cache_read", dollars(row.rates.cache_read)},
@@ -86,12 +86,12 @@ Json prices_json(const Config& config) {
             {"prices", std::move(rows)}};
 }
 
-std::string prices_text(const Json& prices) {
+std::string prices_text(const OrderedJson& prices) {
     std::vector<std::vector<std::string>> table{{"MODEL", "REGION", "ACCOUNT", "ENDPOINT", "TIER",
                                                  "SOURCE", "ABOVE", "INPUT", "OUTPUT", "CACHE READ",
                                                  "CACHE WRITE", "FOR 1H"}};
     constexpr std::size_t kNames = 6;
-    for (const Json& row : prices["prices"]) {
+    for (const OrderedJson& row : prices["prices"]) {
         std::vector<std::string> cells;
         for (const char* name : {"model", "region", "account", "endpoint", "tier", "source"}) {
             const std::string text = cell(row, name);
@@ -113,14 +113,14 @@ std::string prices_text(const Json& prices) {
            text_table(table, kNames);
 }
 
-std::string prices_csv(const Json& prices) {
+std::string prices_csv(const OrderedJson& prices) {
     std::string text;
-    for (const std::string_view column : kColumns) {
+    for (const std::string_view column : kPriceColumns) {
         text += std::string(column) + ",";
     }
     text += "source,date\r\n";
-    for (const Json& row : prices["prices"]) {
-        for (const std::string_view column : kColumns) {
+    for (const OrderedJson& row : prices["prices"]) {
+        for (const std::string_view column : kPriceColumns) {
             text += csv_field(cell(row, column)) + ",";
         }
         text += csv_field(cell(row, "source")) + "," + csv_field(cell(row, "date")) + "\r\n";

@@ -4,6 +4,7 @@
 #include "aws/log_queries.h"
 #include "aws/watched.h"
 #include "cli/aws_access.h"
+#include "cli/exit_codes.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -18,9 +19,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kDone = 0;
-constexpr int kFailed = 1;
-constexpr int kWrongUse = 2;
 constexpr int kMostPages = 100;
 constexpr std::string_view kFolder = "weir/";  // of query definitions
 

@@ -28,9 +28,6 @@ namespace weir::cli {
 namespace {
 
 constexpr double kCompression = 10;
-constexpr double kLoad = 1.2;
-constexpr double kCallsPerSecond = 4;  // uncompressed, a row
-constexpr double kPatience = 60;
 const std::string kHome(kDemoHome);
 const std::string kOther(kDemoOther);
 
@@ -231,8 +228,9 @@ int run_demo(const DemoOptions& options) {
 
     // The last calls may take as long as an SDK waits.
     const double arrivals =
-        std::max(options.seconds - kPatience / kCompression, options.seconds / 2) * kCompression;
-    const DemoTrace trace = make_trace(random.next(), arrivals, kCallsPerSecond, kLoad);
+        std::max(options.seconds - kDemoPatience / kCompression, options.seconds / 2) *
+        kCompression;
+    const DemoTrace trace = make_trace(random.next(), arrivals, kDemoCallsPerSecond, kDemoLoad);
     facts.home = kHome;
     facts.outage_from = arrivals / 3;
     facts.outage_to = arrivals * 2 / 3;

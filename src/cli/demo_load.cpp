@@ -14,9 +14,6 @@
 namespace weir::cli {
 namespace {
 
-/// What the SDKs wait for an answer, and so how long a call of the demo may last.
-constexpr double kPatience = 60;
-
 Instant now() {
     return std::chrono::steady_clock::now();
 }
@@ -132,7 +129,7 @@ net::Task<void> DemoLoad::call(std::uint32_t index, Instant arrival) {
     call.body = body_of(trace_, *call.what);
     call.digest = codec::sha256(call.body);
     call.invocation = simulator::make_uuid(random_);
-    const Instant deadline = arrival + compressed(kPatience);
+    const Instant deadline = arrival + compressed(kDemoPatience);
 
     bool served = co_await try_region(call, 0, deadline);
     if (!served && settings_.strategy == Strategy::sdk_then_other && now() < deadline) {

@@ -22,8 +22,6 @@ namespace weir::cli {
 namespace {
 
 constexpr DemoTime kRealTime{1};
-constexpr double kLoad = 1.2;
-constexpr double kCallsPerSecond = 4;
 /// The load and the outage come again after this many seconds.
 constexpr double kRound = 180;
 constexpr double kOutageFrom = 75;
@@ -100,7 +98,7 @@ int run_demo_page(const DemoOptions& options) {
 
     simulator::Random random(options.seed != 0 ? options.seed : std::random_device{}());
     const std::uint64_t seed = random.next();
-    const DemoTrace first = make_trace(seed, kRound, kCallsPerSecond, kLoad);
+    const DemoTrace first = make_trace(seed, kRound, kDemoCallsPerSecond, kDemoLoad);
     net::Loop sim_loop(0);
     net::Loop load_loop(1);
     simulator::Simulator sim({&sim_loop}, demo_stand_in(first, kRealTime));
@@ -135,7 +133,7 @@ int run_demo_page(const DemoOptions& options) {
         auto round = std::make_unique<Round>();
         round->trace = rounds.empty() && at < 1
                            ? first
-                           : make_trace(random.next(), kRound, kCallsPerSecond, kLoad);
+                           : make_trace(random.next(), kRound, kDemoCallsPerSecond, kDemoLoad);
         DemoLoad::Settings settings;
         settings.key = "page";
         settings.name = "page";

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace weir::cli {
 namespace {
 
-constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr double kMostSlots = 54;
 
 /// Nearest rank; unset if there is no value or if it is kNever.
@@ -23,10 +21,6 @@ std::optional<double> quantile(std::vector<double> values, double q) {
 
 double share(double part, double whole) {
     return whole > 0 ? part / whole : 0;
-}
-
-double as_double(std::uint64_t value) {
-    return static_cast<double>(value);
 }
 
 DemoFigures figures_of(const DemoTrace& trace, const DemoRow& row, double slot_seconds) {

@@ -6,12 +6,20 @@
 #include <weir/result.h>
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace weir::cli {
+
+/// A time that is beyond all others: of what did not come.
+inline constexpr double kNever = std::numeric_limits<double>::infinity();
+
+constexpr double as_double(std::uint64_t value) {
+    return static_cast<double>(value);
+}
 
 /// How one call of one row ended. Times uncompressed.
 struct DemoOutcome {

@@ -14,7 +14,7 @@ namespace {
 using observe::grouped;
 using observe::percent;
 
-constexpr double kWidth = 960;
+constexpr double kDemoWidth = 960;
 constexpr double kMargin = 24;
 constexpr double kStripLeft = 252;
 constexpr double kStripWidth = 372;
@@ -24,10 +24,6 @@ constexpr double kFirstRow = 128;
 constexpr double kGroupGap = 16;  // between the rows without weir and those with it
 constexpr double kFoot = 74;
 
-double as_double(std::uint64_t value) {
-    return static_cast<double>(value);
-}
-
 /// A column of figures, right of the strips.
 struct Column {
     double right;
@@ -35,7 +31,7 @@ struct Column {
     std::string (*show)(const DemoFigures&);
 };
 
-const std::array<Column, 4> kColumns{{
+const std::array<Column, 4> kFigureColumns{{
     {700, {"calls", "answered"}, [](const DemoFigures& f) { return percent(f.answered_share()); }},
     {776,
      {"errors", "for users"},
@@ -60,18 +56,19 @@ std::string spoken(const DemoResult& result) {
         text += fmt::format(
             " {}: {} of the calls answered, {} errors for users, 90 % of the calls "
             "have an answer after: {}, {} calls sent in vain.",
-            row.name, kColumns[0].show(row), kColumns[1].show(row), kColumns[2].show(row),
-            kColumns[3].show(row));
+            row.name, kFigureColumns[0].show(row), kFigureColumns[1].show(row),
+            kFigureColumns[2].show(row), kFigureColumns[3].show(row));
     }
     return text;
 }
 
-class Picture {
+class DemoPicture {
 public:
-    explicit Picture(const DemoResult& result)
+    explicit DemoPicture(const DemoResult& result)
         : result_(result),
           height_(kFirstRow + as_double(result.rows.size()) * kRowHeight + kGroupGap + kFoot),
-          svg_(kWidth, height_, "weir demo: the same load, with and without weir", spoken(result)) {
+          svg_(kDemoWidth, height_, "weir demo: the same load, with and without weir",
+               spoken(result)) {
         for (const DemoFigures& row : result.rows) {
             for (const DemoSlot& slot : row.slots) {
                 most_ = std::max(most_, slot.answered + slot.failed);
@@ -86,7 +83,7 @@ public:
         for (const DemoFigures& row : result_.rows) {
             if (row.through_weir() && !weir) {
                 weir = true;
-                svg_.line(kMargin, top + kGroupGap / 2 - 2, kWidth - kMargin,
+                svg_.line(kMargin, top + kGroupGap / 2 - 2, kDemoWidth - kMargin,
                           top + kGroupGap / 2 - 2, "class=\"grid\"");
                 top += kGroupGap;
             }
@@ -123,7 +120,7 @@ private:
         key("served", "answered");
         key("failed", "error to the user");
         key("band", result_.facts.home + " down");
-        for (const Column& column : kColumns) {
+        for (const Column& column : kFigureColumns) {
             for (std::size_t i = 0; i < column.heading.size(); ++i) {
                 svg_.text(column.right, 90 + 15 * as_double(i), column.heading[i],
                           "text-anchor=\"end\" class=\"soft\"");
@@ -158,7 +155,7 @@ private:
     }
 
     void figures(const DemoFigures& row, double top) {
-        for (const Column& column : kColumns) {
+        for (const Column& column : kFigureColumns) {
             svg_.text(column.right, top + kStripHeight / 2 + 6, column.show(row),
                       row.through_weir() ? "text-anchor=\"end\" font-size=\"16\" "
                                            "font-weight=\"bold\""
@@ -196,7 +193,7 @@ private:
 }  // namespace
 
 std::string demo_svg(const DemoResult& result) {
-    return Picture(result).make();
+    return DemoPicture(result).make();
 }
 
 }  // namespace weir::cli

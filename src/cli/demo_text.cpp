@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 namespace weir::cli {
 namespace {
@@ -15,80 +14,76 @@ namespace {
 using observe::grouped;
 using observe::percent;
 
-constexpr double kNever = std::numeric_limits<double>::infinity();
-
-double as_double(std::uint64_t value) {
-    return static_cast<double>(value);
-}
-
 std::string count(std::uint64_t value) {
     return value == 0 ? "none" : grouped(as_double(value));
 }
 
-enum class Unit : std::uint8_t { share, count, seconds };
+enum class FigureUnit : std::uint8_t { share, count, seconds };
 
 /// A figure that rows are compared by. A time that does not exist is kNever, or 0 where that is the
 /// best that there can be.
 struct Figure {
     const char* name;
-    Unit unit;
+    FigureUnit unit;
     double (*value)(const DemoFigures&);
     std::string (*show)(const DemoFigures&);
 };
 
 constexpr std::array kFigures{
-    Figure{"calls answered", Unit::share, [](const DemoFigures& f) { return f.answered_share(); },
+    Figure{"calls answered", FigureUnit::share,
+           [](const DemoFigures& f) { return f.answered_share(); },
            [](const DemoFigures& f) { return percent(f.answered_share()); }},
-    Figure{"tokens answered", Unit::share, [](const DemoFigures& f) { return f.answered_tokens; },
+    Figure{"tokens answered", FigureUnit::share,
+           [](const DemoFigures& f) { return f.answered_tokens; },
            [](const DemoFigures& f) { return percent(f.answered_tokens); }},
-    Figure{"light clients' calls answered", Unit::share,
+    Figure{"light clients' calls answered", FigureUnit::share,
            [](const DemoFigures& f) { return f.answered_light; },
            [](const DemoFigures& f) { return percent(f.answered_light); }},
-    Figure{"errors that users saw", Unit::count,
+    Figure{"errors that users saw", FigureUnit::count,
            [](const DemoFigures& f) { return as_double(f.errors()); },
            [](const DemoFigures& f) { return count(f.errors()); }},
-    Figure{"calls sent in vain", Unit::count,
+    Figure{"calls sent in vain", FigureUnit::count,
            [](const DemoFigures& f) { return as_double(f.in_vain()); },
            [](const DemoFigures& f) { return count(f.in_vain()); }},
-    Figure{"until half of the calls have their answer", Unit::seconds,
+    Figure{"until half of the calls have their answer", FigureUnit::seconds,
            [](const DemoFigures& f) { return f.answer_p50.value_or(kNever); },
            [](const DemoFigures& f) { return demo_seconds(f.answer_p50, "never"); }},
-    Figure{"until 90 % of the calls have their answer", Unit::seconds,
+    Figure{"until 90 % of the calls have their answer", FigureUnit::seconds,
            [](const DemoFigures& f) { return f.answer_p90.value_or(kNever); },
            [](const DemoFigures& f) { return demo_seconds(f.answer_p90, "never"); }},
-    Figure{"until 99 % of the calls have their answer", Unit::seconds,
+    Figure{"until 99 % of the calls have their answer", FigureUnit::seconds,
            [](const DemoFigures& f) { return f.answer_p99.value_or(kNever); },
            [](const DemoFigures& f) { return demo_seconds(f.answer_p99, "never"); }},
-    Figure{"until half of those that get an error have it", Unit::seconds,
+    Figure{"until half of those that get an error have it", FigureUnit::seconds,
            [](const DemoFigures& f) { return f.error_p50.value_or(0); },
            [](const DemoFigures& f) { return demo_seconds(f.error_p50, "no errors"); }},
 };
 
 /// How far `ours` is ahead: above 0 it is a gain, below a cost. A difference that a second run
 /// could turn round is none: half a per cent of a share, a tenth of a time.
-double ahead(Unit unit, double ours, double theirs) {
+double ahead(FigureUnit unit, double ours, double theirs) {
     if (ours == theirs) {  // both may be kNever
         return 0;
     }
     double slack = 0;
     switch (unit) {
-        case Unit::share:
+        case FigureUnit::share:
             slack = 0.005;
             break;
-        case Unit::count:
+        case FigureUnit::count:
             break;
-        case Unit::seconds:
+        case FigureUnit::seconds:
             slack = std::max(0.1, 0.1 * std::min(ours, theirs));
             break;
     }
-    const double better = unit == Unit::share ? ours - theirs : theirs - ours;
+    const double better = unit == FigureUnit::share ? ours - theirs : theirs - ours;
     return std::abs(better) > slack ? better : 0;
 }
 
 /// The best row of one kind by this figure; nullptr: there is none of this kind.
 const DemoFigures* best_of(const std::vector<DemoFigures>& rows, const Figure& figure, bool weir) {
     const DemoFigures* best = nullptr;
-    const double sign = figure.unit == Unit::share ? 1 : -1;
+    const double sign = figure.unit == FigureUnit::share ? 1 : -1;
     for (const DemoFigures& row : rows) {
         if (row.through_weir() == weir && row.calls > 0 &&
             (best == nullptr || sign * figure.value(row) > sign * figure.value(*best))) {

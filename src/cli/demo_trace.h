@@ -7,6 +7,12 @@
 
 namespace weir::cli {
 
+/// Of the quotas of a row, and what comes in, uncompressed.
+inline constexpr double kDemoLoad = 1.2;
+inline constexpr double kDemoCallsPerSecond = 4;
+/// What the SDKs wait for an answer (in seconds), and so how long a call of the demo may last.
+inline constexpr double kDemoPatience = 60;
+
 struct DemoCall {
     double at = 0;  ///< seconds since the start
     std::uint32_t client = 0;

@@ -1,5 +1,6 @@
 #include "cli/explain_command.h"
 
+#include "aws/json_read.h"
 #include "observe/figures.h"
 
 #include <fmt/format.h>
@@ -13,11 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-const Json& member(const Json& object, const char* name) {
-    static const Json none;
-    const auto found = object.is_object() ? object.find(name) : object.end();
-    return object.is_object() && found != object.end() ? *found : none;
-}
+using aws::member;
 
 std::string text_of(const Json& value, const char* otherwise = "-") {
     return value.is_string() ? value.get<std::string>() : otherwise;

@@ -20,6 +20,10 @@ class App;
 
 namespace weir::cli {
 
+/// What `GET /readyz` answers: calls are taken, or none any more.
+inline constexpr long kReady = 200;
+inline constexpr long kDraining = 503;
+
 struct AdminAddress {
     std::string config;  // weir.yaml that the gateway runs with
     std::string url;     // of its admin port, instead of what is configured

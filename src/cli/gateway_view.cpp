@@ -1,5 +1,6 @@
 #include "cli/gateway_view.h"
 
+#include "aws/json_read.h"
 #include "policy/budget.h"
 
 #include <nlohmann/json.hpp>
@@ -14,14 +15,7 @@ using Json = nlohmann::json;
 
 constexpr double kFull = 0.98;  // a quota that holds nothing more
 
-const Json& member(const Json& object, const char* name) {
-    static const Json none;
-    if (!object.is_object()) {
-        return none;
-    }
-    const auto found = object.find(name);
-    return found == object.end() ? none : *found;
-}
+using aws::member;
 
 std::string text(const Json& object, const char* name) {
     const Json& value = member(object, name);

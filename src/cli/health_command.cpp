@@ -1,6 +1,7 @@
 #include "cli/health_command.h"
 
 #include "aws/http_call.h"
+#include "cli/gateway_admin.h"
 #include "policy/address.h"
 
 #include <unistd.h>
@@ -12,22 +13,19 @@
 namespace weir::cli {
 namespace {
 
-constexpr long kReady = 200;
-constexpr long kDraining = 503;
-
-struct Asked {
+struct HealthPlace {
     std::string url;
     std::string remark;  // about the file, should nobody answer
 };
 
-Result<Asked> where(const HealthOptions& options, const Getenv& getenv) {
+Result<HealthPlace> where(const HealthOptions& options, const Getenv& getenv) {
     if (!options.url.empty()) {
         if (!policy::is_http_url(options.url)) {
             return failure("--url: `" + options.url.substr(0, 200) +
                            "` is not http:// or https:// with a host");
         }
         const bool slash = options.url.ends_with('/');
-        return Asked{options.url.substr(0, options.url.size() - (slash ? 1 : 0)), {}};
+        return HealthPlace{options.url.substr(0, options.url.size() - (slash ? 1 : 0)), {}};
     }
     if (!options.config.empty() && ::access(options.config.c_str(), R_OK) != 0) {
         return failure(options.config + " cannot be read");
@@ -39,10 +37,10 @@ Result<Asked> where(const HealthOptions& options, const Getenv& getenv) {
     if (!url) {
         return std::unexpected(url.error());
     }
-    return Asked{std::move(*url), loaded.complaints.empty()
-                                      ? ""
-                                      : "; the configuration has errors, for one " +
-                                            to_string(loaded.complaints.front())};
+    return HealthPlace{std::move(*url), loaded.complaints.empty()
+                                            ? ""
+                                            : "; the configuration has errors, for one " +
+                                                  to_string(loaded.complaints.front())};
 }
 
 }  // namespace

@@ -13,27 +13,27 @@ namespace weir::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-std::string time_text(const Json& seconds) {
+std::string time_text(const OrderedJson& seconds) {
     return seconds.is_number_integer()
                ? fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
                              fmt::gmtime(static_cast<std::time_t>(seconds.get<std::int64_t>())))
                : "?";
 }
 
-void print(const Json& answer, std::ostream& out) {
+void print(const OrderedJson& answer, std::ostream& out) {
     if (!answer.value("watched", false)) {
         out << "Nothing is watched: set aws.incidents.topic or aws.incidents.webhook.\n";
         return;
     }
-    const Json list = answer.value("incidents", Json::array());
+    const OrderedJson list = answer.value("incidents", OrderedJson::array());
     if (list.empty()) {
         out << "No incident.\n";
     }
-    for (const Json& one : list) {
+    for (const OrderedJson& one : list) {
         out << fmt::format("{:9} {:8} {} {}  {}\n", one.value("state", ""),
-                           one.value("priority", ""), time_text(one.value("opened", Json())),
+                           one.value("priority", ""), time_text(one.value("opened", OrderedJson())),
                            one.value("id", ""), one.value("title", ""));
     }
 }
@@ -47,7 +47,7 @@ int run_incidents(const IncidentsOptions& options, const Getenv& getenv, std::os
     if (!answer) {
         return answer.error();
     }
-    const Json& body = *answer;
+    const OrderedJson& body = *answer;
     if (options.json) {
         out << body.dump(2) << '\n';
     } else {

@@ -8,6 +8,7 @@
 #include "cli/demo.h"
 #include "cli/doctor_command.h"
 #include "cli/env_command.h"
+#include "cli/exit_codes.h"
 #include "cli/health_command.h"
 #include "cli/key_command.h"
 #include "cli/operator_commands.h"
@@ -31,9 +32,9 @@
 
 namespace {
 
-constexpr int kDone = 0;
-constexpr int kFailed = 1;
-constexpr int kWrongUse = 2;
+using weir::cli::kDone;
+using weir::cli::kFailed;
+using weir::cli::kWrongUse;
 
 std::optional<std::string> environment(const std::string& name) {
     const char* value = std::getenv(name.c_str());

@@ -11,21 +11,21 @@
 namespace weir::cli {
 namespace {
 
-constexpr double kWidth = 960;
+constexpr double kPlanWidth = 960;
 constexpr double kLeft = 96;
 constexpr double kRight = 24;
 constexpr double kTop = 108;
 constexpr double kPanel = 150;
 constexpr double kGap = 44;
-constexpr double kPlot = kWidth - kLeft - kRight;
+constexpr double kPlot = kPlanWidth - kLeft - kRight;
 constexpr double kHeight = kTop + 3 * kPanel + 2 * kGap + 56;
 
-struct Style {
+struct CurveStyle {
     const char* colour;  ///< class of the style sheet
     const char* width;
 };
 /// weir first.
-constexpr std::array<Style, 2> kStyles{{{"weir", "1.6"}, {"other", "1.1"}}};
+constexpr std::array<CurveStyle, 2> kStyles{{{"weir", "1.6"}, {"other", "1.1"}}};
 
 std::string served_text(const plan::Outcome& outcome) {
     return fmt::format("{}: {:.1f} % of calls, {:.1f} % of tokens served", outcome.name,
@@ -45,12 +45,12 @@ std::string description_of(const PlanSetup& setup, const PlanFindings& findings)
 
 using Value = double (*)(const plan::Moment&);
 
-class Picture {
+class PlanPicture {
 public:
-    Picture(const PlanSetup& setup, const PlanFindings& findings)
+    PlanPicture(const PlanSetup& setup, const PlanFindings& findings)
         : setup_(setup),
           findings_(findings),
-          svg_(kWidth, kHeight, "weir plan", description_of(setup, findings)) {
+          svg_(kPlanWidth, kHeight, "weir plan", description_of(setup, findings)) {
         const plan::Outcome& first = findings.rows.front().outcome;
         for (std::size_t i = 0; i < rows(); ++i) {
             end_ = std::max(end_, to_seconds(findings.rows[i].outcome.end));
@@ -146,7 +146,7 @@ private:
         last_scale_ = scale;
     }
 
-    void draw(const plan::Outcome& outcome, const Style& style, double y0, double scale,
+    void draw(const plan::Outcome& outcome, const CurveStyle& style, double y0, double scale,
               Value value, bool bars) {
         const double moment = to_seconds(outcome.moment);
         std::string path;
@@ -220,7 +220,7 @@ private:
 }  // namespace
 
 std::string plan_svg(const PlanSetup& setup, const PlanFindings& findings) {
-    return Picture(setup, findings).make();
+    return PlanPicture(setup, findings).make();
 }
 
 }  // namespace weir::cli

@@ -20,8 +20,8 @@ using observe::grouped;
 constexpr std::array kKinds{aws::QuotaKind::tokens_per_minute, aws::QuotaKind::requests_per_minute,
                             aws::QuotaKind::tokens_per_day};
 
-std::string figure(const std::optional<std::uint64_t>& value) {
-    return value ? grouped(static_cast<double>(*value)) : "unknown";
+std::string known_figure(const std::optional<std::uint64_t>& value) {
+    return value ? observe::figure(*value) : "unknown";
 }
 
 std::int64_t when(const QuotaCase& one, aws::QuotaKind kind) {
@@ -52,7 +52,7 @@ void add_line(std::string& text, const QuotaCase& one, aws::QuotaKind kind) {
     }
     fmt::format_to(std::back_inserter(text),
                    "  {:<20} applied {:<14} default {:<14} {:<14} {:<11} peak {}; left {}\n",
-                   to_string(kind), figure(limit), figure(line->standard),
+                   to_string(kind), known_figure(limit), known_figure(line->standard),
                    line->adjustable ? "adjustable" : "not adjustable", line->code,
                    peak_text(one, kind),
                    one.no_usage.empty() ? head_room(one.used(kind), *limit) : "unknown");
@@ -206,10 +206,10 @@ std::string case_markdown(const QuotaCase& one, const CaseSearch& search) {
         }
         const std::uint64_t least = std::max(*limit, line->standard.value_or(0));
         const std::uint64_t wanted = std::max(recommended(one.used(kind)), least);
-        add("| {} | {} | {} | {} | {} | {} | {} |", line->full_name, line->code, figure(limit),
-            figure(line->standard), peak_text(one, kind),
+        add("| {} | {} | {} | {} | {} | {} | {} |", line->full_name, line->code,
+            known_figure(limit), known_figure(line->standard), peak_text(one, kind),
             one.no_usage.empty() ? head_room(one.used(kind), *limit) : "unknown",
-            wanted > *limit ? figure(wanted) : "no change");
+            wanted > *limit ? known_figure(wanted) : "no change");
     }
     add("");
     if (!one.no_quotas.empty()) {

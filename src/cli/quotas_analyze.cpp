@@ -24,7 +24,7 @@ namespace {
 using Json = nlohmann::json;
 using observe::grouped;
 
-constexpr std::size_t kMostShown = 20;
+constexpr std::size_t kMostParts = 20;
 
 struct Growth {
     std::string client;
@@ -75,10 +75,10 @@ std::string arithmetic(const Sum& sum, std::string_view unit) {
         return "";
     }
     if (sum.clients >= sum.account) {
-        for (std::size_t i = 0; i < std::min(sum.parts.size(), kMostShown); ++i) {
+        for (std::size_t i = 0; i < std::min(sum.parts.size(), kMostParts); ++i) {
             text += (i == 0 ? "" : " + ") + grouped(sum.parts[i]);
         }
-        text += sum.parts.size() > kMostShown ? " + ..." : "";
+        text += sum.parts.size() > kMostParts ? " + ..." : "";
         text += sum.parts.size() > 1 ? " = " + grouped(sum.clients) : "";
         text += fmt::format(" {} a minute when all peak at once", unit);
     } else {

@@ -23,22 +23,20 @@ using observe::grouped;
 
 constexpr std::chrono::seconds kFollowEvery(2);
 
-std::string figure(std::uint64_t value) {
-    return grouped(static_cast<double>(value));
-}
+using observe::figure;
 
 bool is_open(const std::string& status) {
     return status == "PENDING" || status == "CASE_OPENED";
 }
 
-struct Asked {
+struct QuotaRequest {
     std::string id;
     std::string status;
     std::string case_id;
     double value = 0;
 };
 
-Asked asked_of(const Json& item) {
+QuotaRequest asked_of(const Json& item) {
     constexpr std::size_t kShort = 200;
     return {aws::text_of(item, "Id", kShort), aws::text_of(item, "Status", kShort),
             aws::text_of(item, "CaseId", kShort), aws::number_of(item, "DesiredValue").value_or(0)};
@@ -128,8 +126,8 @@ private:
                             "status") == "LEGACY";
     }
 
-    std::vector<Asked> history() {
-        std::vector<Asked> all;
+    std::vector<QuotaRequest> history() {
+        std::vector<QuotaRequest> all;
         const auto answer =
             access_.api(case_.region, case_.account)
                 .json(place(), "ListRequestedServiceQuotaChangeHistoryByQuota",
@@ -143,8 +141,8 @@ private:
         return all;
     }
 
-    std::optional<Asked> open_request() {
-        for (Asked& one : history()) {
+    std::optional<QuotaRequest> open_request() {
+        for (QuotaRequest& one : history()) {
             if (is_open(one.status)) {
                 return std::move(one);
             }
@@ -188,22 +186,22 @@ private:
             err_ << "weir quotas request: " << answer.error().text() << '\n';
             return 1;
         }
-        Asked mine = asked_of(aws::member(*answer, "RequestedQuota"));
+        QuotaRequest mine = asked_of(aws::member(*answer, "RequestedQuota"));
         tell(mine);
         return follow(mine);
     }
 
-    void tell(const Asked& one) {
+    void tell(const QuotaRequest& one) {
         out_ << fmt::format("Request {}: {}{}\n", one.id, one.status,
                             one.case_id.empty() ? "" : ", support case " + one.case_id);
     }
 
-    int follow(Asked mine) {
+    int follow(QuotaRequest mine) {
         const auto patience = parse_duration(options_.wait).value_or(Duration::zero());
         const auto until = std::chrono::steady_clock::now() + patience;
         while (is_open(mine.status) && std::chrono::steady_clock::now() + kFollowEvery < until) {
             std::this_thread::sleep_for(kFollowEvery);
-            for (const Asked& one : history()) {
+            for (const QuotaRequest& one : history()) {
                 if (one.id == mine.id && one.status != mine.status) {
                     mine = one;
                     tell(mine);

@@ -1,5 +1,6 @@
 #include "cli/status_command.h"
 
+#include "cli/gateway_admin.h"
 #include "cli/text_table.h"
 #include "observe/figures.h"
 
@@ -19,12 +20,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr long kReady = 200;
-constexpr long kDraining = 503;
-
-std::string figure(std::uint64_t value) {
-    return observe::grouped(static_cast<double>(value));
-}
+using observe::figure;
 
 std::string limit_text(const LimitView* limit) {
     if (limit == nullptr) {

@@ -11,13 +11,13 @@ namespace weir::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-std::string text_of(const Json& value, const char* otherwise) {
+std::string text_of(const OrderedJson& value, const char* otherwise) {
     return value.is_string() ? value.get<std::string>() : otherwise;
 }
 
-std::string held_text(const Json& held) {
+std::string held_text(const OrderedJson& held) {
     if (!held.is_object()) {
         return {};
     }
@@ -27,49 +27,49 @@ std::string held_text(const Json& held) {
                        reason.empty() ? "" : ": " + reason);
 }
 
-void print_list(const Json& answer, std::ostream& out) {
-    const Json targets = answer.value("targets", Json::array());
+void print_targets(const OrderedJson& answer, std::ostream& out) {
+    const OrderedJson targets = answer.value("targets", OrderedJson::array());
     if (targets.empty()) {
         out << "No target so far: a target appears with its first call.\n";
     }
-    for (const Json& one : targets) {
+    for (const OrderedJson& one : targets) {
         out << fmt::format(
             "{:14} {:60} breaker {:9} {}\n", one.value("region", ""),
             (one.value("account", "default") == "default" ? "" : one.value("account", "") + "/") +
                 one.value("model", ""),
-            one.value("breaker", ""), held_text(one.value("held", Json())));
+            one.value("breaker", ""), held_text(one.value("held", OrderedJson())));
     }
-    for (const Json& one : answer.value("overrides", Json::array())) {
+    for (const OrderedJson& one : answer.value("overrides", OrderedJson::array())) {
         out << fmt::format("order: {} {} {} for another {}, by {}\n", one.value("state", ""),
                            text_of(one["region"], "every Region"),
                            text_of(one["model"], "every model"), left_text(one["seconds_left"]),
                            one.value("by", ""));
     }
-    for (const Json& one : answer.value("shedding", Json::array())) {
+    for (const OrderedJson& one : answer.value("shedding", OrderedJson::array())) {
         out << fmt::format(
             "order: calls of the class {} and lower are refused for another {}, by {}\n",
             one.value("priority", ""), left_text(one["seconds_left"]), one.value("by", ""));
     }
 }
 
-void print_done(const Json& answer, std::ostream& out) {
+void print_target_done(const OrderedJson& answer, std::ostream& out) {
     const std::string order = answer.value("order", "");
-    const Json seconds = answer.value("seconds", Json());
+    const OrderedJson seconds = answer.value("seconds", OrderedJson());
     out << (order == "close"   ? "closed"
             : order == "drain" ? "drained"
                                : "open")
         << (seconds.is_number() ? " for " + left_text(seconds) : "") << ":";
-    const Json targets = answer.value("targets", Json::array());
+    const OrderedJson targets = answer.value("targets", OrderedJson::array());
     if (targets.empty()) {
         out << " no target so far; those that come are meant too";
     }
-    for (const Json& one : targets) {
+    for (const OrderedJson& one : targets) {
         const std::string account = one.value("account", "default");
         out << ' ' << (account == "default" ? "" : account + "/") << one.value("region", "") << '/'
             << one.value("model", "");
     }
     out << '\n';
-    const Json afterwards = answer.value("afterwards", Json());
+    const OrderedJson afterwards = answer.value("afterwards", OrderedJson());
     if (afterwards.is_object()) {
         out << fmt::format(
             "A wider order holds them {} for another {}: it applies again afterwards.\n",
@@ -166,13 +166,13 @@ std::optional<int> TargetCommand::run(const Getenv& getenv, std::ostream& out,
     if (!answer) {
         return answer.error();
     }
-    const Json& body = *answer;
+    const OrderedJson& body = *answer;
     if (options_.json) {
         out << body.dump(2) << '\n';
     } else if (list) {
-        print_list(body, out);
+        print_targets(body, out);
     } else {
-        print_done(body, out);
+        print_target_done(body, out);
     }
     return 0;
 }

@@ -81,7 +81,7 @@ std::string repeated(std::string_view text, std::size_t times) {
     return all;
 }
 
-std::string percent(double share) {
+std::string short_percent(double share) {
     return share > 9.99 ? ">999%" : fmt::format("{:.0f}%", share * 100);
 }
 
@@ -141,7 +141,7 @@ Line target_row(const TargetView& target, const Columns& columns, bool unicode) 
     line.push_back({fmt::format("{:<{}}", target.state, kState), style_of_trouble(target.trouble)});
     line.push_back({fmt::format("{:>{}}{:>{}}  {:>12}{:>{}} ", target.in_flight, kFlying,
                                 short_limit(target.limit("requests")), kRequests,
-                                short_limit(tokens), known ? percent(share) : "-", kShare),
+                                short_limit(tokens), known ? short_percent(share) : "-", kShare),
                     Style::plain});
     append_bar(line, share, columns.bar, unicode);
     return line;

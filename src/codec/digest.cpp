@@ -13,14 +13,6 @@
 
 namespace weir::codec {
 
-namespace {
-
-std::string_view as_text(const Digest& digest) {
-    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
-}  // namespace
-
 Sha256::Sha256() {
     SHA256_Init(&state_);
 }

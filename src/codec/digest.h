@@ -7,6 +7,11 @@
 
 namespace weir::codec {
 
+/// The sum's bytes, as a key or as what is summed next.
+inline std::string_view as_text(const Digest& digest) {
+    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
 /// HMAC-SHA-256 under one key. Both padded key blocks are hashed once, here; a sum then starts from
 /// copies of the two states, which is half the hashing.
 class HmacKey {

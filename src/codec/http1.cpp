@@ -27,7 +27,6 @@ using Verdict = std::expected<void, Http1Error>;
 /// RFC 9112 2.2 asks to skip at least one empty line before a request. A bound keeps dribbled line
 /// ends from being looked at over and over.
 constexpr std::size_t kMaxLeadingLines = 8;
-constexpr std::uint64_t kMaxLength = (std::uint64_t{1} << 63) - 1;
 
 /// The authority of an absolute-form target; empty if it is not one.
 std::string_view authority_of(std::string_view target) {
@@ -224,19 +223,11 @@ private:
     }
 
     Verdict note_length(std::string_view value) {
-        if (has_length_ || value.empty())
+        const auto length = grammar::content_length(value);
+        if (has_length_ || !length)
             return fail(Http1Error::bad_content_length);
         has_length_ = true;
-        std::uint64_t length = 0;
-        for (char c : value) {
-            if (!is_digit(c))
-                return fail(Http1Error::bad_content_length);
-            const auto digit = static_cast<std::uint64_t>(c - '0');
-            if (length > (kMaxLength - digit) / 10)
-                return fail(Http1Error::bad_content_length);
-            length = length * 10 + digit;
-        }
-        head_.content_length = length;
+        head_.content_length = *length;
         return {};
     }
 

@@ -5,6 +5,8 @@
 #include "codec/lanes.h"
 
 #include <array>
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace weir::codec::grammar {
@@ -107,6 +109,19 @@ inline bool is_host(std::string_view text) {
         if (!is_digit(c))
             return false;
     return true;
+}
+
+/// Digits alone, and a number of bytes that a file offset can hold.
+inline std::optional<std::uint64_t> content_length(std::string_view text) {
+    constexpr std::uint64_t kMost = (std::uint64_t{1} << 63) - 1;
+    std::uint64_t length = 0;
+    for (char c : text) {
+        const auto digit = static_cast<std::uint64_t>(c - '0');
+        if (!is_digit(c) || length > (kMost - digit) / 10)
+            return std::nullopt;
+        length = length * 10 + digit;
+    }
+    return text.empty() ? std::nullopt : std::optional(length);
 }
 
 /// Gives each element of a comma-separated list, trimmed, empty ones too.

@@ -9,7 +9,6 @@ namespace weir::codec {
 namespace {
 
 constexpr std::size_t kFieldOverhead = 32;  // RFC 9113 6.5.2
-constexpr std::uint64_t kMaxLength = (std::uint64_t{1} << 63) - 1;
 
 bool is_lower_token(std::string_view name) {
     return !name.empty() && std::ranges::all_of(name, [](char c) {
@@ -143,16 +142,9 @@ Http2HeadReader::Verdict Http2HeadReader::note(std::string_view name, std::strin
 }
 
 Http2HeadReader::Verdict Http2HeadReader::note_length(std::string_view value) {
-    if (length_ || value.empty()) {
+    const auto length = grammar::content_length(value);
+    if (length_ || !length) {
         return std::unexpected(Http2Error::bad_content_length);
-    }
-    std::uint64_t length = 0;
-    for (char c : value) {
-        const auto digit = static_cast<std::uint64_t>(c - '0');
-        if (!grammar::is_digit(c) || length > (kMaxLength - digit) / 10) {
-            return std::unexpected(Http2Error::bad_content_length);
-        }
-        length = length * 10 + digit;
     }
     length_ = length;
     return {};

@@ -22,10 +22,6 @@ constexpr std::string_view kDateHeader = "x-amz-date";
 constexpr std::string_view kTokenHeader = "x-amz-security-token";
 constexpr std::string_view kContentHeader = "x-amz-content-sha256";
 
-std::string_view as_text(const Digest& digest) {
-    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
 void put_digits(char* at, unsigned value, int width) {
     for (int i = width - 1; i >= 0; --i, value /= 10)
         at[i] = static_cast<char>('0' + value % 10);

@@ -4,9 +4,9 @@
 #include "gateway/admin_page.h"
 #include "gateway/answer.h"
 #include "gateway/identity.h"
+#include "gateway/pending.h"
 #include "gateway/query.h"
 #include "gateway/sns_endpoint.h"
-#include "net/signal.h"
 #include "observe/open_metrics.h"
 
 #include <openssl/crypto.h>
@@ -62,26 +62,6 @@ bool may_ask(const codec::Head& head, std::string_view path, const Config& confi
     const auto digest = codec::to_hex(codec::sha256(bearer_key(head)));
     return digest.size() == config.admin_key_sha256.size() &&
            CRYPTO_memcmp(digest.data(), config.admin_key_sha256.data(), digest.size()) == 0;
-}
-
-/// What is answered elsewhere, by another thread: this loop serves others meanwhile.
-template <class Answer>
-struct Pending {
-    explicit Pending(net::Loop& loop) : done(loop) {}
-    net::Signal done;
-    Answer answer;
-};
-
-/// Takes the answer back to the loop that waits for it.
-template <class Answer>
-std::function<void(Answer)> answer_to(const std::shared_ptr<Pending<Answer>>& pending,
-                                      net::Loop& loop) {
-    return [pending, &loop](Answer answer) {
-        loop.post([pending, answer = std::move(answer)]() mutable {
-            pending->answer = std::move(answer);
-            pending->done.notify();
-        });
-    };
 }
 
 constexpr std::string_view kExplain = "/explain/";

@@ -151,7 +151,7 @@ const codec::Certificate* AlarmActions::certificate(const std::string& url, cons
     if (const auto* known = inbox_.certificate(url, now)) {
         return known;
     }
-    if (!aws::may_fetch(url, aws::Fetched::certificate, endpoint_of(config)) ||
+    if (!aws::may_fetch(url, aws::SnsLink::certificate, endpoint_of(config)) ||
         !inbox_.may_fetch_certificate(now)) {
         return nullptr;
     }
@@ -169,7 +169,7 @@ const codec::Certificate* AlarmActions::certificate(const std::string& url, cons
 }
 
 OrderReply AlarmActions::confirm(const aws::SnsMessage& message, const Config& config) {
-    if (!aws::may_fetch(message.subscribe_url, aws::Fetched::confirmation, endpoint_of(config))) {
+    if (!aws::may_fetch(message.subscribe_url, aws::SnsLink::confirmation, endpoint_of(config))) {
         return refuse(403, SnsResult::forged, why(SnsResult::forged));
     }
     const auto answer = aws::perform(fetch_of(message.subscribe_url), stop_);

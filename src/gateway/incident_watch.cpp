@@ -15,17 +15,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kEvery = 10s;
+constexpr auto kWatchEvery = 10s;
 constexpr std::size_t kMostWaiting = 100;  // events, of each outlet
 constexpr std::int64_t kFirstDelay = 10;   // seconds
 constexpr std::int64_t kLongestDelay = 600;
-
-/// One try each: the outlet knows when to try again.
-aws::ApiTiming patience() {
-    aws::ApiTiming timing;
-    timing.attempts = 1;
-    return timing;
-}
 
 }  // namespace
 
@@ -47,7 +40,7 @@ Duration IncidentWatch::once() {
     const auto snapshot = parts_.snapshot();
     look(snapshot->config);
     // The window is a minute, but in tests, which hurry all of this.
-    const auto every = std::min<Duration>(kEvery, snapshot->config.quota_window / 6);
+    const auto every = std::min<Duration>(kWatchEvery, snapshot->config.quota_window / 6);
     return std::max<Duration>(every, 100ms);
 }
 
@@ -123,7 +116,8 @@ IncidentWatch::Told IncidentWatch::publish(const Config& config, const aws::Inci
     const auto keys = parts_.keys();
     const aws::ApiClient api(
         config.aws, aws::Environment::of_process(),
-        [keys] { return keys == nullptr ? nullptr : keys->get(); }, patience());
+        [keys] { return keys == nullptr ? nullptr : keys->get(); },
+        aws::ApiTiming{.attempts = 1});  // the outlet knows when to try again
     const auto [subject, message] = aws::notice(event);
     const auto done =
         aws::publish(api, config.aws.incidents.topic, subject, message, thread_.stopping());

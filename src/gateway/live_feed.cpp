@@ -2,8 +2,8 @@
 
 #include "gateway/admin.h"
 #include "gateway/clock.h"
+#include "gateway/pending.h"
 #include "gateway/query.h"
-#include "net/signal.h"
 
 #include <chrono>
 #include <memory>
@@ -50,12 +50,6 @@ Result<HistoryQuery> history_query(std::string_view target) {
 }
 
 /// The text is made on another thread, and the loop serves others meanwhile.
-struct PendingText {
-    explicit PendingText(net::Loop& loop) : done(loop) {}
-    net::Signal done;
-    std::string text;
-};
-
 }  // namespace
 
 LiveFeed::LiveFeed(Parts parts, net::Loop& loop) : parts_(std::move(parts)), loop_(loop) {
@@ -113,8 +107,9 @@ net::Task<void> LiveFeed::answer_history(net::Downstream& downstream) {
         co_await refuse_admin(downstream, 400, "ValidationException", query.error().message);
         co_return;
     }
-    const auto pending = std::make_shared<PendingText>(downstream.loop());
-    answers_->run([this, query = *query, pending, &loop = downstream.loop()] {
+    const auto pending = std::make_shared<Pending<std::string>>(downstream.loop());
+    auto done = answer_to(pending, downstream.loop());
+    answers_->run([this, query = *query, done = std::move(done)] {
         std::string text;
         {
             const std::scoped_lock lock(mutex_);
@@ -122,13 +117,10 @@ net::Task<void> LiveFeed::answer_history(net::Downstream& downstream) {
             text =
                 observe::history_json(history_, query.kind, query.name, *query.span).value_or("");
         }
-        loop.post([pending, text = std::move(text)]() mutable {
-            pending->text = std::move(text);
-            pending->done.notify();
-        });
+        done(std::move(text));
     });
     co_await pending->done.wait();
-    co_await downstream.send(200, kHistoryFields, pending->text);
+    co_await downstream.send(200, kHistoryFields, pending->answer);
 }
 
 void LiveFeed::cut() {

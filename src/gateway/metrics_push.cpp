@@ -16,13 +16,6 @@ using namespace std::chrono_literals;
 
 constexpr Duration kShortest = 1s;
 
-/// One try each: the queue knows when to try again.
-aws::ApiTiming patience() {
-    aws::ApiTiming timing;
-    timing.attempts = 1;
-    return timing;
-}
-
 aws::Sample sample_of(const prometheus::MetricFamily& family,
                       const prometheus::ClientMetric& metric) {
     aws::Sample sample;
@@ -112,7 +105,8 @@ void MetricsPush::send(const Config& config) {
     const auto keys = parts_.keys();
     const aws::ApiClient api(
         config.aws, aws::Environment::of_process(),
-        [keys] { return keys == nullptr ? nullptr : keys->get(); }, patience());
+        [keys] { return keys == nullptr ? nullptr : keys->get(); },
+        aws::ApiTiming{.attempts = 1});  // the queue knows when to try again
     while (!thread_.stopping()) {
         const auto* batch = queue_.next(unix_ms() / 1000);
         if (batch == nullptr) {

@@ -1,7 +1,7 @@
 #include "gateway/sns_endpoint.h"
 
 #include "gateway/answer.h"
-#include "net/signal.h"
+#include "gateway/pending.h"
 
 #include <utility>
 
@@ -9,17 +9,10 @@ namespace weir::gateway {
 namespace {
 
 constexpr std::size_t kLongestMessage = 512UL << 10;  // 256 KiB at SNS, and what JSON adds
-constexpr std::string_view kJson = "Content-Type: application/json\r\n";
-
-struct Pending {
-    explicit Pending(net::Loop& loop) : done(loop) {}
-    net::Signal done;
-    OrderReply reply;
-};
 
 net::Task<void> answer(net::Downstream& downstream, const OrderReply& reply) {
     if (reply.status == 200) {
-        co_await downstream.send(200, kJson, reply.body);
+        co_await downstream.send(200, "Content-Type: application/json\r\n", reply.body);
         co_return;
     }
     ErrorAnswer error;
@@ -54,16 +47,6 @@ private:
     AlarmActions* actions_;
 };
 
-void hand_on(AlarmActions& actions, std::string body, net::Loop& loop,
-             const std::shared_ptr<Pending>& pending) {
-    actions.take(std::move(body), [pending, &loop](OrderReply reply) {
-        loop.post([pending, reply = std::move(reply)]() mutable {
-            pending->reply = std::move(reply);
-            pending->done.notify();
-        });
-    });
-}
-
 }  // namespace
 
 net::Task<void> answer_sns(net::Downstream& downstream, std::shared_ptr<AlarmActions> actions) {
@@ -95,11 +78,12 @@ net::Task<void> answer_sns(net::Downstream& downstream, std::shared_ptr<AlarmAct
             body.append(*piece);
         }
         if (reply.status == 200) {
-            const auto pending = std::make_shared<Pending>(downstream.loop());
+            const auto pending = std::make_shared<Pending<OrderReply>>(downstream.loop());
+            auto done = answer_to(pending, downstream.loop());
             admission.handed_on();
-            hand_on(*actions, std::move(body), downstream.loop(), pending);
+            actions->take(std::move(body), std::move(done));
             co_await pending->done.wait();
-            reply = std::move(pending->reply);
+            reply = std::move(pending->answer);
         }
     }
     co_await answer(downstream, reply);

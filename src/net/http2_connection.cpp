@@ -13,8 +13,8 @@ namespace {
 
 /// What a client sends before it hears our GOAWAY is still read: its window, and what it sends
 /// without one.
-constexpr Duration kLinger = std::chrono::seconds(1);
-constexpr std::size_t kLingerBytes = (std::size_t{1} << 20) + kHttp2Window;
+constexpr Duration kGoodbye = std::chrono::seconds(1);
+constexpr std::size_t kGoodbyeBytes = (std::size_t{1} << 20) + kHttp2Window;
 /// Reads in a row before others on the loop have their turn.
 constexpr int kReads = 4;
 /// Frames that wait to be sent, beyond what answers to our own streams come to.
@@ -83,7 +83,7 @@ Task<void> Http2Connection::run(ReadBuffer& first) {
     }
     out_.drop();
     if (!left && !lost_) {
-        co_await connection_.linger(kLinger, kLingerBytes);
+        co_await connection_.linger(kGoodbye, kGoodbyeBytes);
     }
 }
 

@@ -20,7 +20,7 @@ namespace weir::net {
 
 namespace {
 
-constexpr std::size_t kStep = 64;
+constexpr std::size_t kFrameStep = 64;
 constexpr std::size_t kLargest = 4096;
 constexpr std::size_t kMostKept = 1UL << 20;  // bytes a thread
 
@@ -28,15 +28,15 @@ struct Kept {
     Kept* next;
 };
 
-/// Frames of a size, ready to be used again, for each multiple of kStep.
+/// Frames of a size, ready to be used again, for each multiple of kFrameStep.
 struct Shelf {
-    std::array<Kept*, kLargest / kStep + 1> sizes{};
+    std::array<Kept*, kLargest / kFrameStep + 1> sizes{};
     std::size_t bytes = 0;
 };
 constinit thread_local Shelf shelf;
 
 std::size_t steps(std::size_t size) {
-    return (size + kStep - 1) / kStep;
+    return (size + kFrameStep - 1) / kFrameStep;
 }
 
 }  // namespace
@@ -48,21 +48,21 @@ void* Frame::operator new(std::size_t size) {
     const std::size_t n = steps(size);
     Kept* const kept = shelf.sizes[n];
     if (kept == nullptr) {
-        return ::operator new(n * kStep);
+        return ::operator new(n * kFrameStep);
     }
     shelf.sizes[n] = kept->next;
-    shelf.bytes -= n * kStep;
+    shelf.bytes -= n * kFrameStep;
     return kept;
 }
 
 void Frame::operator delete(void* frame, std::size_t size) noexcept {
     const std::size_t n = steps(size);
-    if (WEIR_FRAMES_KEPT == 0 || size > kLargest || shelf.bytes + n * kStep > kMostKept) {
+    if (WEIR_FRAMES_KEPT == 0 || size > kLargest || shelf.bytes + n * kFrameStep > kMostKept) {
         ::operator delete(frame);
         return;
     }
     shelf.sizes[n] = ::new (frame) Kept{shelf.sizes[n]};
-    shelf.bytes += n * kStep;
+    shelf.bytes += n * kFrameStep;
 }
 
 void Frame::release_kept() noexcept {

@@ -21,7 +21,7 @@ bool would_block() {
 
 /// Most bytes that one step takes from the socket. OpenSSL goes on by itself for as long as records
 /// come that bring no content (KeyUpdate, empty ones).
-constexpr std::size_t kStep = 32UL << 10;
+constexpr std::size_t kMostTaken = 32UL << 10;
 
 long bio_control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
     return command == BIO_CTRL_FLUSH ? 1 : 0;
@@ -55,7 +55,7 @@ TlsState::~TlsState() {
 int TlsState::receive(BIO* bio, char* into, int size) {
     auto* self = static_cast<TlsState*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    if (self->taken_ >= kStep) {
+    if (self->taken_ >= kMostTaken) {
         self->drained_ = false;
         BIO_set_retry_read(bio);
         return -1;

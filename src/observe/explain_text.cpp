@@ -11,10 +11,6 @@
 namespace weir::observe {
 namespace {
 
-std::string figure(std::uint64_t value) {
-    return grouped(static_cast<double>(value));
-}
-
 std::string time_text(std::int64_t unix_ms) {
     const auto seconds = static_cast<std::time_t>(unix_ms / 1000);
     std::tm parts{};

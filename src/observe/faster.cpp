@@ -15,8 +15,8 @@ constexpr Moment kWorthSaying = 100'000;
 constexpr std::uint64_t kWorthFreeing = 5;
 constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
 
-std::string figure(std::uint64_t value) {
-    return grouped(static_cast<double>(std::min(value, kMost)));
+std::string bounded_figure(std::uint64_t value) {
+    return figure(std::min(value, kMost));
 }
 
 /// One limit that stood in the way, and what was needed of it.
@@ -80,16 +80,17 @@ public:
         }
         Faster f;
         const std::uint64_t to = m.enough();
-        const std::string enough = (m.about ? "about " : "") + figure(to) + " " +
-                                   std::string(limit_text(m.kind)) + " (" + figure(to - m.limit) +
-                                   " more than " + figure(m.limit) + ")";
+        const std::string enough =
+            (m.about ? "about " : "") + bounded_figure(to) + " " + std::string(limit_text(m.kind)) +
+            " (" + bounded_figure(to - m.limit) + " more than " + bounded_figure(m.limit) + ")";
         if (m.own) {
             f.what = "client_limit";
             f.text = "With " + enough + " as this client's own limit it would have gone at once.";
         } else if (m.kind == LimitKind::in_flight) {
             f.what = "max_in_flight";
-            f.text = "With max_in_flight of " + figure(to) + " instead of " + figure(m.limit) +
-                     " for " + place_text(m.model, m.region) + " it would have gone at once.";
+            f.text = "With max_in_flight of " + bounded_figure(to) + " instead of " +
+                     bounded_figure(m.limit) + " for " + place_text(m.model, m.region) +
+                     " it would have gone at once.";
         } else {
             f.what = "quota";
             f.text = "With a quota of " + enough + " for " + place_text(m.model, m.region) +
@@ -119,16 +120,16 @@ public:
         Faster f;
         f.what = "max_tokens";
         f.from = asked;
-        const std::string wrote =
-            written > 0 ? "; the answer has " + figure(written) : ", if the answer needs no more";
+        const std::string wrote = written > 0 ? "; the answer has " + bounded_figure(written)
+                                              : ", if the answer needs no more";
         if (spare >= m.more()) {
             f.to = asked - less;
-            f.text = "With max_tokens of " + figure(*f.to) + " or less instead of " +
-                     figure(asked) + " it would have gone at once" + wrote + ".";
+            f.text = "With max_tokens of " + bounded_figure(*f.to) + " or less instead of " +
+                     bounded_figure(asked) + " it would have gone at once" + wrote + ".";
         } else if (written > 0 && spare > m.more() / kWorthFreeing) {
             f.to = least;
-            f.text = "max_tokens of " + figure(asked) + " held " + figure(spare) +
-                     " tokens of the quota in vain (the answer has " + figure(written) +
+            f.text = "max_tokens of " + bounded_figure(asked) + " held " + bounded_figure(spare) +
+                     " tokens of the quota in vain (the answer has " + bounded_figure(written) +
                      "); with less it would have waited less.";
         } else {
             return;
@@ -195,7 +196,7 @@ public:
         if (life_.usage.known && life_.usage.output > 0) {
             const double rate =
                 static_cast<double>(life_.usage.output) / (static_cast<double>(service) / 1e6);
-            f.text += " for " + figure(life_.usage.output) + " tokens of output, " +
+            f.text += " for " + bounded_figure(life_.usage.output) + " tokens of output, " +
                       grouped(std::max(rate, 1.0)) + " a second";
         }
         f.text += ". A shorter answer or a faster model takes less.";

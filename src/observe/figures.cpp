@@ -7,6 +7,10 @@
 
 namespace weir::observe {
 
+std::string figure(std::uint64_t value) {
+    return grouped(static_cast<double>(value));
+}
+
 std::string grouped(double value) {
     const std::string digits = std::to_string(std::llround(value));
     std::string text;

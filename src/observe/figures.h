@@ -9,6 +9,9 @@ namespace weir::observe {
 /// 1,234,567. Not for values below zero.
 std::string grouped(double value);
 
+/// Likewise.
+std::string figure(std::uint64_t value);
+
 /// "98.3 %". Only a share of exactly 1 is written as 100.0 %.
 std::string percent(double share);
 

@@ -1,29 +1,22 @@
 #include "observe/ledger.h"
 
+#include "observe/shards.h"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <functional>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
 namespace weir::observe {
 namespace {
 
-constexpr std::size_t kShards = 16;
 /// Rows that a shard keeps to itself: more go into the ledger, so that tags nobody has limited yet
 /// take no memory.
 constexpr std::size_t kMostPending = 512;
 /// A client's days with money: a month's, and some for a clock that is ahead for a while.
 constexpr std::size_t kMoneyDays = 40;
-
-struct alignas(64) Shard {
-    std::mutex mutex;
-    Day day = 0;
-    HandleMap<kCostNames.size(), Costs> pending;  // of that day
-};
 
 /// The money of each client by day, in order. Not thread-safe.
 class Spending {
@@ -86,6 +79,12 @@ constexpr auto kClient = static_cast<std::size_t>(CostName::client);
 struct LedgerBook::Impl {
     explicit Impl(const LedgerLimits& limits) : ledger(limits) {}
 
+    struct alignas(64) Shard {
+        std::mutex mutex;
+        Day day = 0;
+        HandleMap<kCostNames.size(), Costs> pending;  // of that day
+    };
+
     std::string name;
     std::array<Shard, kShards> shards;
     std::atomic<std::uint64_t> changes{0};
@@ -97,11 +96,7 @@ struct LedgerBook::Impl {
     std::mutex money;
     Spending spending;
 
-    Shard& my_shard() {
-        thread_local const std::size_t mine =
-            std::hash<std::thread::id>{}(std::this_thread::get_id());
-        return shards[mine % kShards];
-    }
+    Shard& my_shard() { return shards[shard_of_thread()]; }
 
     /// Into the ledger. Both mutexes are held.
     void pour_out(Shard& shard) {
@@ -142,7 +137,7 @@ LedgerBook::~LedgerBook() = default;
 void LedgerBook::add(const CostNames& names, const Costs& costs, bool answered,
                      std::int64_t unix_seconds) {
     const Day day = day_of(unix_seconds);
-    Shard& shard = impl_->my_shard();
+    Impl::Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
     if (shard.day != day) {
         const std::lock_guard all(impl_->mutex);
@@ -170,7 +165,7 @@ void LedgerBook::configure(const LedgerLimits& limits, const std::vector<std::st
         locks[i] = std::unique_lock(impl_->shards[i].mutex);
     }
     const std::lock_guard lock(impl_->mutex);
-    for (Shard& shard : impl_->shards) {
+    for (Impl::Shard& shard : impl_->shards) {
         impl_->pour_out(shard);
     }
     impl_->ledger.limit(limits);
@@ -200,7 +195,7 @@ const std::string& LedgerBook::name() const {
 }
 
 LedgerDays LedgerBook::days() {
-    for (Shard& shard : impl_->shards) {
+    for (Impl::Shard& shard : impl_->shards) {
         const std::lock_guard lock(shard.mutex);
         const std::lock_guard all(impl_->mutex);
         impl_->pour_out(shard);

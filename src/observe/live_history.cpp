@@ -46,7 +46,7 @@ constexpr std::array kModelColumns{
     Column{"request_half"}, Column{"request_95", Fold::highest}, Column{"first_token_half"},
     Column{"first_token_95", Fold::highest}, Column{"queue_95", Fold::highest}};
 
-constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+constexpr float kNoValue = std::numeric_limits<float>::quiet_NaN();
 constexpr std::array kThrottled{"throttled_requests", "throttled_tokens", "throttled_daily"};
 constexpr std::array kUnavailable{"unavailable", "overloaded"};
 
@@ -76,13 +76,13 @@ struct Rate {
     double seconds = 0;  ///< 0: not known
     float operator()(std::uint64_t before, std::uint64_t now) const {
         return seconds <= 0
-                   ? kUnknown
+                   ? kNoValue
                    : static_cast<float>(static_cast<double>(now - std::min(before, now)) / seconds);
     }
 };
 
 float known(double value, bool is_known) {
-    return is_known ? static_cast<float>(value) : kUnknown;
+    return is_known ? static_cast<float>(value) : kNoValue;
 }
 
 std::vector<float> total_row(const Status& status, const LiveCounts& before, const LiveCounts& now,
@@ -136,7 +136,7 @@ std::vector<float> target_row(const TargetStatus& target, const LiveCounts& befo
         return known(limit == nullptr ? 0 : static_cast<double>(limit->*member), limit != nullptr);
     };
     const auto limit_of = [&](const LimitStatus* limit) {
-        return limit == nullptr || limit->limit == 0 ? kUnknown
+        return limit == nullptr || limit->limit == 0 ? kNoValue
                                                      : figure(limit, &LimitStatus::limit);
     };
     return {figure(tokens, &LimitStatus::used),

@@ -6,17 +6,15 @@
 #include "observe/labels.h"
 #include "observe/open_metrics.h"
 #include "observe/scrape.h"
+#include "observe/shards.h"
 #include "observe/tally.h"
 
 #include <algorithm>
-#include <functional>
 #include <mutex>
-#include <thread>
 
 namespace weir::observe {
 namespace {
 
-constexpr std::size_t kShards = 16;
 constexpr double kDollarsOfNano = 1e-9;
 
 /// One for each RequestMetric.
@@ -66,49 +64,49 @@ struct TokenTallies {
     }
 };
 
-// What one thread, or a few, have counted since the last scrape. Only names that are labels
-// themselves get in, so its size is bounded by the labels' cardinality and not by traffic.
-struct alignas(64) Shard {
-    std::mutex mutex;
-    HandleMap<4, RequestTallies> requests;  // model, operation, client, outcome
-    HandleMap<4, TokenTallies> tokens;      // region, model, client, account
-    // Only where there is some: what has no price costs an unknown sum, not nothing.
-    HandleMap<4, CounterTally> costs, unpriced;  // region, model, client, account
-    HandleMap<4, CounterTally> attempts;         // region, model, result, account
-    HandleMap<3, CounterTally> refusals;         // reason, model, client
-    HandleMap<4, CounterTally> fallbacks;        // from region, from model, to region, to model
-    HandleMap<1, HistogramTally> pool_waits;     // region
-    HandleMap<4, GenAiTally> gen_ai;             // GenAiNames; added up until it is cleared
-
-    void pour_out() {
-        const auto pour = [](auto& tally) { tally.pour_out(); };
-        requests.each(pour);
-        tokens.each(pour);
-        costs.each(pour);
-        unpriced.each(pour);
-        attempts.each(pour);
-        refusals.each(pour);
-        fallbacks.each(pour);
-        pool_waits.each(pour);
-    }
-
-    void clear() {
-        requests.clear();
-        tokens.clear();
-        costs.clear();
-        unpriced.clear();
-        attempts.clear();
-        refusals.clear();
-        fallbacks.clear();
-        pool_waits.clear();
-        gen_ai.clear();
-    }
-};
-
 }  // namespace
 
 // Lock order: a shard's mutex, then `mutex`. configure() takes every shard's, in order.
 struct Metrics::Impl {
+    // What one thread, or a few, have counted since the last scrape. Only names that are labels
+    // themselves get in, so its size is bounded by the labels' cardinality and not by traffic.
+    struct alignas(64) Shard {
+        std::mutex mutex;
+        HandleMap<4, RequestTallies> requests;  // model, operation, client, outcome
+        HandleMap<4, TokenTallies> tokens;      // region, model, client, account
+        // Only where there is some: what has no price costs an unknown sum, not nothing.
+        HandleMap<4, CounterTally> costs, unpriced;  // region, model, client, account
+        HandleMap<4, CounterTally> attempts;         // region, model, result, account
+        HandleMap<3, CounterTally> refusals;         // reason, model, client
+        HandleMap<4, CounterTally> fallbacks;        // from region, from model, to region, to model
+        HandleMap<1, HistogramTally> pool_waits;     // region
+        HandleMap<4, GenAiTally> gen_ai;             // GenAiNames; added up until it is cleared
+
+        void pour_out() {
+            const auto pour = [](auto& tally) { tally.pour_out(); };
+            requests.each(pour);
+            tokens.each(pour);
+            costs.each(pour);
+            unpriced.each(pour);
+            attempts.each(pour);
+            refusals.each(pour);
+            fallbacks.each(pour);
+            pool_waits.each(pour);
+        }
+
+        void clear() {
+            requests.clear();
+            tokens.clear();
+            costs.clear();
+            unpriced.clear();
+            attempts.clear();
+            refusals.clear();
+            fallbacks.clear();
+            pool_waits.clear();
+            gen_ai.clear();
+        }
+    };
+
     std::array<Shard, kShards> shards;
 
     std::mutex mutex;  // over all below; not needed to use a handle
@@ -116,11 +114,7 @@ struct Metrics::Impl {
     LabelValues models, clients, regions;
     Exemplars exemplars;
 
-    Shard& my_shard() {
-        thread_local const std::size_t mine =
-            std::hash<std::thread::id>{}(std::this_thread::get_id());
-        return shards[mine % kShards];
-    }
+    Shard& my_shard() { return shards[shard_of_thread()]; }
 
     // The handle under `names`; failing that, the one under their labels, made if it must be.
     // `resolve` turns names into labels, `make` labels into a handle; both run under `mutex`.
@@ -281,7 +275,7 @@ Metrics::Metrics(std::vector<std::string> models, std::vector<std::string> clien
 Metrics::~Metrics() = default;
 
 void Metrics::record(const RequestRecord& record) {
-    Shard& shard = impl_->my_shard();
+    Impl::Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
     CountedFamilies& families = impl_->families.counted;
     RequestTallies& tallies = impl_->request_tallies(shard, record);
@@ -327,13 +321,13 @@ void Metrics::record(const RequestRecord& record) {
 }
 
 void Metrics::count_answer(const RequestRecord& record) {
-    Shard& shard = impl_->my_shard();
+    Impl::Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
     impl_->count_answer(shard, record);
 }
 
 void Metrics::count_attempt(const Target& at, AttemptResult result) {
-    Shard& shard = impl_->my_shard();
+    Impl::Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
     CounterTally& attempts = impl_->get(
         shard.attempts,
@@ -349,7 +343,7 @@ void Metrics::count_attempt(const Target& at, AttemptResult result) {
 }
 
 void Metrics::count_pool_wait(std::string_view region, double seconds) {
-    Shard& shard = impl_->my_shard();
+    Impl::Shard& shard = impl_->my_shard();
     const std::lock_guard lock(shard.mutex);
     HistogramTally& waits = impl_->get(
         shard.pool_waits, {region},
@@ -385,7 +379,7 @@ std::string Metrics::open_metrics(const std::vector<prometheus::MetricFamily>& f
 
 std::vector<OtlpHistogram> Metrics::gen_ai() {
     std::map<GenAiNames, GenAiTally> all;
-    for (Shard& shard : impl_->shards) {
+    for (Impl::Shard& shard : impl_->shards) {
         const std::lock_guard lock(shard.mutex);
         shard.gen_ai.each_named(
             [&](const GenAiNames& names, const GenAiTally& tally) { all[names].add(tally); });
@@ -394,7 +388,7 @@ std::vector<OtlpHistogram> Metrics::gen_ai() {
 }
 
 std::vector<prometheus::MetricFamily> Metrics::collect(const Gauges& gauges) {
-    for (Shard& shard : impl_->shards) {
+    for (Impl::Shard& shard : impl_->shards) {
         const std::lock_guard lock(shard.mutex);
         shard.pour_out();
     }
@@ -426,7 +420,7 @@ void Metrics::configure(std::vector<std::string> models, std::vector<std::string
         return;
     }
     // What refers to series goes before them.
-    for (Shard& shard : impl_->shards) {
+    for (Impl::Shard& shard : impl_->shards) {
         shard.pour_out();
         shard.clear();
     }

@@ -1,6 +1,8 @@
 // The library's serializer knows no exemplars and no OpenMetrics.
 #include "observe/open_metrics.h"
 
+#include "policy/text.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -137,18 +139,11 @@ void append_family(std::string& out, const MetricFamily& family, const Exemplars
     }
 }
 
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    return first == std::string_view::npos
-               ? std::string_view()
-               : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 /// Of one range of an Accept field; 1 where there is none.
 double quality_of(std::string_view parameters) {
     while (!parameters.empty()) {
         const auto end = parameters.find(';');
-        const auto one = trimmed(parameters.substr(0, end));
+        const auto one = policy::trimmed(parameters.substr(0, end));
         if (one.starts_with("q=") || one.starts_with("Q=")) {
             double quality = 0;
             std::from_chars(one.data() + 2, one.data() + one.size(), quality);
@@ -166,10 +161,10 @@ bool accepts_open_metrics(std::string_view accept) {
     double text = 0;
     while (!accept.empty()) {
         const auto end = accept.find(',');
-        const auto range = trimmed(accept.substr(0, end));
+        const auto range = policy::trimmed(accept.substr(0, end));
         accept.remove_prefix(end == std::string_view::npos ? accept.size() : end + 1);
         const auto semicolon = range.find(';');
-        const auto type = trimmed(range.substr(0, semicolon));
+        const auto type = policy::trimmed(range.substr(0, semicolon));
         const double quality =
             semicolon == std::string_view::npos ? 1 : quality_of(range.substr(semicolon + 1));
         if (type == "application/openmetrics-text") {

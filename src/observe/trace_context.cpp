@@ -1,5 +1,7 @@
 #include "observe/trace_context.h"
 
+#include "policy/text.h"
+
 #include <weir/split_mix.h>
 
 #include <algorithm>
@@ -50,23 +52,12 @@ char* put_hex(char* at, std::uint64_t value, std::size_t digits) {
     return at + digits;
 }
 
-std::string_view trimmed(std::string_view text) {
-    const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-    while (!text.empty() && blank(text.front())) {
-        text.remove_prefix(1);
-    }
-    while (!text.empty() && blank(text.back())) {
-        text.remove_suffix(1);
-    }
-    return text;
-}
-
 /// Calls `use` with each part between two `separator`s, without blanks round it.
 template <class Use>
 void each_part(std::string_view text, char separator, Use use) {
     while (true) {
         const auto end = text.find(separator);
-        use(trimmed(text.substr(0, end)));
+        use(policy::trimmed(text.substr(0, end)));
         if (end == std::string_view::npos) {
             return;
         }

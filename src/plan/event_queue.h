@@ -9,6 +9,9 @@
 
 namespace weir::plan {
 
+/// A gateway's timer fires a little after the time it was set to, never before.
+inline constexpr Duration kTimerLate = std::chrono::microseconds(1);
+
 /// Something that happens to the call in `slot`; `kind` is the owner's own enumeration.
 struct Event {
     Duration at{};

@@ -8,7 +8,7 @@
 namespace weir::plan {
 namespace {
 
-enum Kind : std::uint32_t { kArrival, kAttempt, kComplete };
+enum ForeignEvent : std::uint32_t { kArrival, kAttempt, kComplete };
 
 constexpr double kMeanCalm = 24;
 constexpr double kMeanBurst = 8;

@@ -8,10 +8,6 @@
 namespace weir::plan {
 namespace {
 
-enum Kind : std::uint32_t { kAttempt, kReach, kRefused, kComplete, kDone, kRate };
-
-constexpr Duration kBreath = std::chrono::microseconds(1);
-
 /// What an SDK keeps for one program.
 struct Program {
     SdkRetry retry;
@@ -55,6 +51,8 @@ public:
     }
 
 private:
+    enum Kind : std::uint32_t { kAttempt, kReach, kRefused, kComplete, kDone, kRate };
+
     Program& program_of(const Running& running) {
         if (programs_.size() <= running.call.client) {
             programs_.resize(running.call.client + 1);
@@ -96,8 +94,8 @@ private:
     }
 
     void arm(const Program& program, std::uint32_t client, Duration now) {
-        const Duration ready = from_seconds(program.rate.ready(to_seconds(now))) + kBreath;
-        events_.add(std::max(ready, now + kBreath), client, kRate);
+        const Duration ready = from_seconds(program.rate.ready(to_seconds(now))) + kTimerLate;
+        events_.add(std::max(ready, now + kTimerLate), client, kRate);
     }
 
     /// The rate lets some of those go that it held. They are threads that all wake at about the

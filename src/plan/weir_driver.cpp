@@ -12,13 +12,9 @@
 namespace weir::plan {
 namespace {
 
-enum Kind : std::uint32_t { kSend, kReach, kRefused, kBegan, kComplete, kDone };
-
 constexpr std::size_t kBatch = 64;
 /// From the engine's word to the last byte of the request.
 constexpr Duration kSending = std::chrono::milliseconds(1);
-/// The gateway's timer fires a little after the time it was set to, never before.
-constexpr Duration kBreath = std::chrono::microseconds(1);
 /// The engine's clock does not begin at its epoch.
 constexpr Instant kStart = Instant{} + std::chrono::seconds(5000);
 
@@ -44,8 +40,9 @@ public:
             const Duration arrival = arrivals.there() ? arrivals.call().at : Duration::max();
             const Duration event = events_.empty() ? Duration::max() : events_.next();
             const Instant wake = fleet_.next();
-            const Duration timer =
-                wake == Instant::max() ? Duration::max() : std::max(wake - kStart, now_) + kBreath;
+            const Duration timer = wake == Instant::max()
+                                       ? Duration::max()
+                                       : std::max(wake - kStart, now_) + kTimerLate;
             if (std::min({arrival, event, timer}) == Duration::max()) {
                 return {};
             }
@@ -70,6 +67,8 @@ public:
     std::uint64_t store_commands() const { return fleet_.exchanges(); }
 
 private:
+    enum Kind : std::uint32_t { kSend, kReach, kRefused, kBegan, kComplete, kDone };
+
     Instant instant() const { return kStart + now_; }
     static CallId id_of(std::uint32_t slot, const Running& running) {
         return {0, slot, running.generation};

@@ -8,11 +8,11 @@ namespace weir::policy {
 namespace {
 
 constexpr double kForget = 0.998;
-constexpr double kTogether = 0.30;  // standard deviation that all factors share at first
-constexpr double kEach = 0.35;      // and that each has beside it
+constexpr double kShared = 0.30;  // standard deviation that all factors share at first
+constexpr double kEach = 0.35;    // and that each has beside it
 constexpr double kEachMedia = 0.70;
-constexpr double kNoise = 0.05;       // of one answer, at first
-constexpr double kLeastNoise = 0.02;  // else a run of equal calls would be believed for ever
+constexpr double kAnswerNoise = 0.05;  // of one answer, at first
+constexpr double kLeastNoise = 0.02;   // else a run of equal calls would be believed for ever
 constexpr double kMostNoise = 0.30;
 constexpr double kFrameNoise = 4;    // tokens that frames differ by; matters in short prompts
 constexpr double kMediaNoise = 0.4;  // of the media's share: sizes are not looked at
@@ -34,14 +34,14 @@ ClassWeights::ClassWeights() {
     forget_all();
 }
 
-/// The inverse of kTogether^2 on every element plus kEach^2 on the diagonal (Sherman-Morrison),
+/// The inverse of kShared^2 on every element plus kEach^2 on the diagonal (Sherman-Morrison),
 /// and that times factors of 1.
 const ClassWeights::Belief& ClassWeights::first_belief() {
     static const Belief kBelief = [] {
         Vector inverse;
         inverse.fill(1 / (kEach * kEach));
         inverse[static_cast<std::size_t>(InputClass::media)] = 1 / (kEachMedia * kEachMedia);
-        double sum = 1 / (kTogether * kTogether);
+        double sum = 1 / (kShared * kShared);
         for (const double d : inverse) {
             sum += d;
         }
@@ -63,7 +63,7 @@ void ClassWeights::forget_all() {
     information_ = {};
     weighted_ = {};
     scale_ = 1;
-    noise_ = kNoise * kNoise;
+    noise_ = kAnswerNoise * kAnswerNoise;
     surprise_ = 1;
     samples_ = 0;
     solve();

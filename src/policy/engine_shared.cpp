@@ -9,7 +9,7 @@ using namespace policy;
 
 namespace {
 // Calls of one lane for which room is asked in one go.
-constexpr std::size_t kTogether = 16;
+constexpr std::size_t kAskedTogether = 16;
 // Clients whose backlog is told.
 constexpr std::size_t kMostBacklogs = 32;
 // Its own probes take that long to be answered and told. What is told to last no longer is open to
@@ -37,7 +37,7 @@ void Engine::Impl::ask_for_room(TargetState* target, Instant now) {
         };
         add(*slot->lane->head);
         const auto& calls = slot->lane->calls.items();
-        for (std::size_t i = 0; i < std::min(calls.size(), kTogether); ++i) {
+        for (std::size_t i = 0; i < std::min(calls.size(), kAskedTogether); ++i) {
             if (calls[i] != slot->lane->head) {
                 add(*calls[i]);
             }
@@ -79,7 +79,7 @@ void Engine::Impl::ask_for_own_room(ClientState* client, Instant now) {
     }
     std::vector<BookExchange::Head> heads;
     for (const Lane* lane : client->queue.parked) {
-        if (lane->head != nullptr && heads.size() < kTogether) {
+        if (lane->head != nullptr && heads.size() < kAskedTogether) {
             const TargetState& first = *lane->path->targets.front().state;
             const Amount amount = own_cost(*client, held_cost(*lane->head, first, 0));
             heads.push_back({.cls = static_cast<std::uint32_t>(lane->cls),

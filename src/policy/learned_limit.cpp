@@ -6,7 +6,6 @@ namespace weir::policy {
 
 namespace {
 constexpr int kPartWindows = 10;
-constexpr int kRemembered = 60;
 constexpr std::uint64_t kLeastRequests = 60;
 // Values that were tried: docs/tuning.md.
 // The part of an accepted use that is certain: input is estimated, and the service may have
@@ -37,7 +36,7 @@ void LearnedLimit::tick(Instant now) {
         peaks_[static_cast<std::size_t>(++part_) % kParts] = 0;
     }
     part_ = part;
-    if (refused_at_ != Instant::min() && now - refused_at_ > window_ * kRemembered) {
+    if (refused_at_ != Instant::min() && now - refused_at_ > window_ * kRememberedWindows) {
         forget();
     }
 }

@@ -11,6 +11,9 @@
 
 namespace weir::policy {
 
+/// What is learned is forgotten so many windows after the last refusal.
+inline constexpr int kRememberedWindows = 60;
+
 /// One refusal says little: what was accepted in a quiet minute is no limit, and another program's
 /// use or a service that sheds load is none either. So there is no limit until two refusals, with
 /// an acceptance between them, come at about the same use. From then on it is the most that was

@@ -23,7 +23,7 @@ constexpr int kCoarse = 10;
 // refusal.
 constexpr int kCoarsest = 24;
 // The part of others' use that is certain.
-constexpr double kSure = 0.98;
+constexpr double kSurePart = 0.98;
 
 Book book_of(LimitKind kind) {
     switch (kind) {
@@ -100,7 +100,7 @@ std::uint64_t Meter::surely_by_others(Instant now) const {
     const std::uint64_t gone =
         others.freed_by(now + log_.window() / kCoarsest) + shared_->given_back_by_others(book);
     return static_cast<std::uint64_t>(
-        kSure * static_cast<double>(others.used() - std::min(others.used(), gone)));
+        kSurePart * static_cast<double>(others.used() - std::min(others.used(), gone)));
 }
 
 std::uint64_t Meter::freed_by(Instant at) const {

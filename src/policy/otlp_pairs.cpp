@@ -4,15 +4,10 @@
 #include <array>
 #include <optional>
 
+#include "policy/text.h"
+
 namespace weir::policy {
 namespace {
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    const char lower = static_cast<char>(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 std::optional<std::string> decoded(std::string_view text) {
     std::string out;
@@ -21,23 +16,13 @@ std::optional<std::string> decoded(std::string_view text) {
             out += text[i];
             continue;
         }
-        const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-        const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-        if (low < 0)
+        const auto octet = percent_octet(text.substr(i));
+        if (!octet)
             return std::nullopt;
-        out += static_cast<char>(high * 16 + low);
+        out += *octet;
         i += 2;
     }
     return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-    const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-    while (!text.empty() && blank(text.front()))
-        text.remove_prefix(1);
-    while (!text.empty() && blank(text.back()))
-        text.remove_suffix(1);
-    return text;
 }
 
 /// RFC 9110's token.

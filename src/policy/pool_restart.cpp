@@ -19,9 +19,6 @@ constexpr double kEvenly = 0.9;
 constexpr std::uint64_t kUneven = 20;
 // Without a limit nobody knows what is a high use: refusals of the first third of the window only.
 constexpr int kEarly = 3;
-constexpr Duration kLongestPause = std::chrono::minutes(5);
-constexpr Duration kJitterLow = std::chrono::milliseconds(100);
-constexpr Duration kJitterHigh = std::chrono::milliseconds(300);
 }  // namespace
 
 EngineState::Pool QuotaPool::remember(const std::vector<Meter::Returning>& returning,
@@ -103,8 +100,7 @@ Instant QuotaPool::refused_by_past(Meter& meter, Meter::Trial& trial, bool by_re
     meter.spent_before(past_.start(), past_.until(), now);
     past_.refused(reservation.past, meter.limit().has_value(), now);
     if (retry_after) {
-        const Duration told = std::clamp<Duration>(*retry_after, Duration::zero(), kLongestPause);
-        pause_until_ = std::max(pause_until_, now + told + random.between(kJitterLow, kJitterHigh));
+        pause_until_ = std::max(pause_until_, spread(now + pause_told(retry_after), random));
     }
     end(reservation, now);
     reservation.spell = {};

@@ -8,8 +8,6 @@
 namespace weir::policy {
 
 namespace {
-// What is learned is forgotten after so many windows anyway, see LearnedLimit.
-constexpr int kRemembered = 60;
 constexpr Duration kLongestUse = std::chrono::hours(24);  // of a day's tokens
 
 bool older(const EngineState::Pool& pool, Duration limit) {
@@ -76,7 +74,7 @@ EngineState Pools::state(const Targets& targets, std::span<CallRecord* const> ca
         for (EngineState::Pool pool : left_.pools) {
             std::erase_if(pool.targets, [&](const Target& t) { return targets.contains(t); });
             grow_old(pool, now - *resumed_ + left_.age);
-            if (!pool.targets.empty() && !older(pool, out.window * kRemembered)) {
+            if (!pool.targets.empty() && !older(pool, out.window * kRememberedWindows)) {
                 out.pools.push_back(std::move(pool));
             }
         }

@@ -7,12 +7,7 @@
 namespace weir::policy {
 
 namespace {
-constexpr Duration kDay = std::chrono::hours(24);
 constexpr Duration kDaySlack = std::chrono::milliseconds(250);
-constexpr Duration kJitterLow = std::chrono::milliseconds(100);
-constexpr Duration kJitterHigh = std::chrono::milliseconds(300);
-// A longer Retry-After is probed after this time, to learn whether it still holds.
-constexpr Duration kLongestPause = std::chrono::minutes(5);
 // This many refused probes in a row are not explained by foreign use.
 constexpr std::uint32_t kNotForeign = 4;
 constexpr int kLooks = 600;  // a window
@@ -27,7 +22,8 @@ QuotaPool::QuotaPool(Duration window, Meter::Window whose, PoolLimits limits)
     : meters_{Meter(LimitKind::requests, window, slack_for(window), whose),
               Meter(limits.apart ? LimitKind::input_tokens : LimitKind::tokens, window,
                     slack_for(window), whose),
-              Meter(LimitKind::daily_tokens, kDay, kDaySlack, Meter::Window::ours)},
+              Meter(LimitKind::daily_tokens, std::chrono::hours(24), kDaySlack,
+                    Meter::Window::ours)},
       output_(limits.apart ? std::make_unique<Meter>(LimitKind::output_tokens, window,
                                                      slack_for(window), Meter::Window::ours)
                            : nullptr),
@@ -296,10 +292,8 @@ Instant QuotaPool::refused(LimitKind kind, Reservation& reservation,
         }
     } else {
         // The log says when there is room; the server may know better.
-        const Duration told = std::clamp<Duration>(retry_after.value_or(Duration::zero()),
-                                                   Duration::zero(), kLongestPause);
         spell_.lost(ticket);
-        pause_until_ = std::max(pause_until_, now + told + random.between(kJitterLow, kJitterHigh));
+        pause_until_ = std::max(pause_until_, spread(now + pause_told(retry_after), random));
     }
     reservation.spell = {};
     end(reservation, now);

@@ -2,14 +2,11 @@
 
 #include <algorithm>
 
+#include "policy/floor_div.h"
+
 namespace weir::policy {
 
 namespace {
-
-std::int64_t floor_div(std::int64_t a, std::int64_t b) {
-    const std::int64_t q = a / b;
-    return (a % b < 0) ? q - 1 : q;
-}
 
 std::int64_t floor_mod(std::int64_t a, std::int64_t b) {
     const std::int64_t r = a % b;

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <optional>
 
+#include "policy/text.h"
+
 namespace weir::policy {
 
 namespace {
@@ -11,29 +13,12 @@ namespace {
 constexpr std::string_view kForm =
     "; allowed is redis:// or rediss://[USER:PASSWORD@]HOST[:PORT][/DATABASE]";
 
-std::optional<unsigned> hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f')
-        return static_cast<unsigned>(c - 'a') + 10U;
-    if (c >= 'A' && c <= 'F')
-        return static_cast<unsigned>(c - 'A') + 10U;
-    return std::nullopt;
-}
-
 std::string percent_decoded(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size()) {
-            const auto high = hex_digit(text[i + 1]);
-            const auto low = hex_digit(text[i + 2]);
-            if (high && low) {
-                out += static_cast<char>(*high * 16U + *low);
-                i += 2;
-                continue;
-            }
-        }
-        out += text[i];
+        const auto octet = percent_octet(text.substr(i));
+        out += octet.value_or(text[i]);
+        i += octet ? 2 : 0;
     }
     return out;
 }

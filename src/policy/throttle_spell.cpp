@@ -6,20 +6,25 @@
 namespace weir::policy {
 
 namespace {
-// Spreads the probes of several instances and targets. The schedule's reasons: docs/tuning.md.
-constexpr Duration kJitterLow = std::chrono::milliseconds(100);
-constexpr Duration kJitterHigh = std::chrono::milliseconds(300);
-// A longer Retry-After is probed after this time, to learn whether it still holds.
-constexpr Duration kLongestPause = std::chrono::minutes(5);
+// The schedule's reasons: docs/tuning.md.
 constexpr Duration kLeastSilence = std::chrono::milliseconds(300);
 constexpr Duration kMostSilence = std::chrono::seconds(2);
-constexpr int kSilence = 4;
+constexpr int kSilenceTimes = 4;  // what the refusal took
 // A round of this many calls without a refusal ends the spell.
 constexpr std::uint32_t kWideOpen = 64;
 // In sixtieths of a window after the first refusal.
 constexpr double kFirstProbes[] = {1, 3, 5, 7.5, 10};
 constexpr double kLeastPause = 0.9;
 }  // namespace
+
+Duration pause_told(std::optional<Duration> retry_after) {
+    return std::clamp<Duration>(retry_after.value_or(Duration::zero()), Duration::zero(),
+                                std::chrono::minutes(5));
+}
+
+Instant spread(Instant at, Random& random) {
+    return at + random.between(std::chrono::milliseconds(100), std::chrono::milliseconds(300));
+}
 
 Duration ThrottleSpell::due_after(Duration elapsed) const {
     const double unit = to_seconds(window_) / 60;
@@ -83,14 +88,12 @@ void ThrottleSpell::refused(Ticket ticket, std::optional<Duration> retry_after, 
         silence_ = kLeastSilence;
         refused_probes_ = 0;
     }
-    silence_ = std::clamp<Duration>(took * kSilence, silence_, kMostSilence);
-    const auto pause = [&](Instant at) { return at + random.between(kJitterLow, kJitterHigh); };
-    const Duration told = std::clamp<Duration>(retry_after.value_or(Duration::zero()),
-                                               Duration::zero(), kLongestPause);
+    silence_ = std::clamp<Duration>(took * kSilenceTimes, silence_, kMostSilence);
+    const Duration told = pause_told(retry_after);
     if (!fresh && ticket.round < since_) {
         // It was on its way when another was refused: no news, but for the server's word.
         if (retry_after && phase_ == Phase::probing) {
-            next_ = std::max(next_, pause(now + told));
+            next_ = std::max(next_, spread(now + told, random));
         }
         return;
     }
@@ -104,7 +107,7 @@ void ThrottleSpell::refused(Ticket ticket, std::optional<Duration> retry_after, 
     allowed_ = 1;
     taken_ = 0;
     first_sent_.reset();
-    next_ = pause(retry_after ? now + told : started_ + due_after(now - started_));
+    next_ = spread(retry_after ? now + told : started_ + due_after(now - started_), random);
 }
 
 void ThrottleSpell::expect() {

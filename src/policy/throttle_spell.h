@@ -10,6 +10,13 @@
 
 namespace weir::policy {
 
+/// How long a target that says `retry_after` is left alone: none without it, and at most 5 minutes,
+/// after which weir learns by a probe whether it still holds.
+Duration pause_told(std::optional<Duration> retry_after);
+
+/// A little after `at`, so that several instances and targets do not come back together.
+Instant spread(Instant at, Random& random);
+
 /// A spell of quota refusals that weir's own accounts do not explain: another program uses the
 /// quota, or the service sheds load. One attempt at a time probes it for all calls that wait. Once
 /// a probe is accepted, each round has twice as many attempts, so that the end of a spell does not

@@ -11,7 +11,7 @@ constexpr std::size_t kFew = 2;
 // One more for so many that were accepted.
 constexpr std::uint64_t kPart = 16;
 // Refusals come sooner, even across an ocean.
-constexpr Duration kSilence = std::chrono::milliseconds(200);
+constexpr Duration kRefusalTime = std::chrono::milliseconds(200);
 // In parts of a window: the first wait after a refusal without a limit, and the pace after it.
 constexpr int kFirstWait = 12;
 constexpr int kFirstPace = 24;
@@ -41,14 +41,14 @@ Instant UnknownPast::opens_at() const {
     if (out() < allowed()) {
         return next;
     }
-    return sent_.empty() ? Instant::max() : std::max(next, sent_.front() + kSilence);
+    return sent_.empty() ? Instant::max() : std::max(next, sent_.front() + kRefusalTime);
 }
 
 void UnknownPast::tick(Instant now) {
     if (!active()) {
         return;
     }
-    while (!sent_.empty() && now >= sent_.front() + kSilence) {
+    while (!sent_.empty() && now >= sent_.front() + kRefusalTime) {
         const Instant sent = sent_.front();
         sent_.pop_front();
         taken_in(sent);

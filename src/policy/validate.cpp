@@ -50,7 +50,7 @@ bool is_listed(std::string_view text, std::string_view words) {
     return false;
 }
 
-bool is_region_name(std::string_view text) {
+bool may_name_region(std::string_view text) {
     return text.size() >= 3 && text.size() <= 40 && std::ranges::all_of(text, [](char c) {
                return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
            });
@@ -278,7 +278,7 @@ void validate_regions(const Config& config, Problems& problems) {
     for (const auto& [name, region] : config.regions) {
         const std::string path = "regions." + name;
         problems.require(
-            is_region_name(name), path,
+            may_name_region(name), path,
             quoted(name) + " is not the name of a Region; allowed is one such as us-east-1");
         // A proxy's URL may carry a password: not shown, and `user:password@` is its own affair.
         problems.require(region.proxy.empty() || region.proxy.starts_with("http://") ||
@@ -292,7 +292,7 @@ void validate_regions(const Config& config, Problems& problems) {
                      quoted(config.default_region) + " is not declared; declared are " +
                          declared_regions(config));
     problems.require(config.default_region.empty() || !config.regions.empty() ||
-                         is_region_name(config.default_region),
+                         may_name_region(config.default_region),
                      "default_region",
                      quoted(config.default_region) +
                          " is not the name of a Region; allowed is one such as us-east-1");

@@ -149,7 +149,7 @@ constexpr std::string_view kApart =
     "is not counted there: bedrock-mantle and the reserved tier have quotas of input and of output "
     "tokens, without requests, days and burndown; allowed are input_tokens_per_minute and "
     "output_tokens_per_minute";
-constexpr std::string_view kTogether =
+constexpr std::string_view kNotApart =
     "is for `endpoint: mantle` or `tier: reserved`; elsewhere input and output share "
     "tokens_per_minute";
 
@@ -243,7 +243,7 @@ void validate_quotas(const Config& config, Problems& problems) {
         for (const auto& [key, limit, apart] : limits_of(quota)) {
             says_something = says_something || limit->has_value();
             problems.require(!limit->has_value() || apart == quota.apart(), path + std::string(key),
-                             apart ? kTogether : kApart);
+                             apart ? kNotApart : kApart);
         }
         problems.require(!quota.apart() || !quota.output_burndown, path + ".output_burndown",
                          kApart);

@@ -14,7 +14,7 @@ constexpr double kOwedShare = 0.05;
 constexpr double kStanding = 0.25;
 // small_first: a call that costs this many times the mean is ordered as if it had arrived at the
 // end of its patience.
-constexpr double kLarge = 8;
+constexpr double kLargeCall = 8;
 
 bool is_owed(const ClassQueue& q, const TargetState& target) {
     const Slot& head = *q.heads.top();
@@ -42,7 +42,7 @@ double Waiting::rank(const CallRecord& call, const Lane& lane, Instant now) cons
             // passed over for a while and not for ever.
             const Estimator& e = *call.path->targets.front().state->estimator;
             const double mean = std::max(e.mean_settled(), 1.0);
-            return arrival + patience * std::min(1.0, call.queued.expected / (kLarge * mean));
+            return arrival + patience * std::min(1.0, call.queued.expected / (kLargeCall * mean));
         }
     }
     return arrival;

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "policy/floor_div.h"
+
 namespace weir::policy {
 
 namespace {
@@ -33,11 +35,6 @@ constexpr double kPacePart = 0.5;
 // Clock phases decide alone only if their joint weight is at least this.
 constexpr double kDecides = 0.9;
 constexpr double kLongest = 1e6;  // windows that anybody waits
-
-std::int64_t floor_div(std::int64_t a, std::int64_t b) {
-    const std::int64_t q = a / b;
-    return a % b < 0 ? q - 1 : q;
-}
 
 }  // namespace
 

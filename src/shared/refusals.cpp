@@ -11,7 +11,7 @@ namespace weir::shared {
 namespace {
 
 /// The books' arguments begin with an instance's name, which is never empty.
-constexpr std::string_view kScript = R"lua(
+constexpr std::string_view kRefusalScript = R"lua(
 if ARGV[1] == '' then
     local K, Z, MOST = KEYS[1], KEYS[1] .. ':z', 20000
     local t = redis.call('TIME')
@@ -161,7 +161,7 @@ std::optional<PastRefusal> past_refusal(std::string_view text) {
 }
 
 std::string_view Refusals::script() {
-    return kScript;
+    return kRefusalScript;
 }
 
 Refusals::Refusals(net::Loop& loop, Store& store, std::string_view prefix)

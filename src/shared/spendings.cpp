@@ -11,7 +11,7 @@ namespace {
 
 /// The books' arguments begin with an instance's name, which is never empty; those of the refusals
 /// go on with other words.
-constexpr std::string_view kScript = R"lua(
+constexpr std::string_view kSpendingScript = R"lua(
 if ARGV[1] == '' and ARGV[2] == 'spent' then
     local MOST, SILENT = 1e15, 60
     local now, me, out = tonumber(redis.call('TIME')[1]), ARGV[3], {}
@@ -71,7 +71,7 @@ std::optional<std::uint64_t> number(const Reply& reply) {
 }  // namespace
 
 std::string_view Spendings::script() {
-    return kScript;
+    return kSpendingScript;
 }
 
 std::string spending_key(std::string_view prefix, std::string_view client) {

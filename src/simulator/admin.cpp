@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kMaxBody = 1U << 20U;
+constexpr std::size_t kMaxOrder = 1U << 20U;
 
 std::string error_json(std::string_view message) {
     return Json{{"message", message}}.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -190,7 +190,7 @@ net::Task<void> serve_admin(net::Downstream& down, const std::vector<Ledger*>& l
     std::string body;
     for (;;) {
         const auto piece = co_await down.read_body();
-        if (!piece || body.size() > kMaxBody) {
+        if (!piece || body.size() > kMaxOrder) {
             co_return;
         }
         if (piece->empty()) {

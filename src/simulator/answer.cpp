@@ -21,18 +21,6 @@ constexpr std::array<std::string_view, 16> kWords{
     "the",   " river", " keeps", " its",  " level", " while",   " rain",       " falls",
     " and ", "stones", " über",  " dem ", "水",     "は流れる", " \U0001F30A", "."};
 
-std::string dump(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string whole_text(const Generation& generation) {
-    return make_text(generation, 0, generation.use.output);
-}
-
-std::string_view stop_reason(const Generation& generation) {
-    return generation.cut ? "max_tokens" : "end_turn";
-}
-
 Json converse_usage(const Generation& generation) {
     const TokenUse& use = generation.use;
     Json usage{{"inputTokens", use.input},
@@ -93,7 +81,7 @@ std::string padding(std::string_view payload) {
     return std::string(kLetters.substr(0, 1 + hash_name(payload) % kLetters.size()));
 }
 
-std::string event(std::string_view type, const Json& payload) {
+std::string binary_event(std::string_view type, const Json& payload) {
     std::string out;
     const std::array headers{
         codec::EventHeader{":event-type", type},
@@ -105,13 +93,13 @@ std::string event(std::string_view type, const Json& payload) {
 
 std::string converse_event(std::string_view type, Json payload) {
     payload["p"] = padding(dump(payload));
-    return event(type, payload);
+    return binary_event(type, payload);
 }
 
 std::string chunk(const Json& inner) {
     Json payload{{"bytes", codec::base64_encoded(dump(inner))}};
     payload["p"] = padding(dump(payload));
-    return event("chunk", payload);
+    return binary_event("chunk", payload);
 }
 
 Json invocation_metrics(const Generation& generation) {
@@ -127,6 +115,18 @@ Json invocation_metrics(const Generation& generation) {
 }
 
 }  // namespace
+
+std::string dump(const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string whole_text(const Generation& generation) {
+    return make_text(generation, 0, generation.use.output);
+}
+
+std::string_view stop_reason(const Generation& generation) {
+    return generation.cut ? "max_tokens" : "end_turn";
+}
 
 Generation draw_generation(const Ask& ask, const ModelSettings& settings, std::uint64_t maximum,
                            Random& random) {

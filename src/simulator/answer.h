@@ -37,6 +37,14 @@ Generation draw_generation(const Ask& ask, const ModelSettings& settings, std::u
 /// Text of that many tokens, from token `from` on; the same for the same numbers.
 std::string make_text(const Generation& generation, std::uint64_t from, std::uint64_t tokens);
 
+std::string whole_text(const Generation& generation);
+
+/// As Converse and Anthropic's Messages name it.
+std::string_view stop_reason(const Generation& generation);
+
+/// JSON as bodies and events carry it; bytes that are no UTF-8 are replaced.
+std::string dump(const nlohmann::json& value);
+
 /// `usage` of Anthropic's Messages, as InvokeModel and the Messages API carry it.
 nlohmann::json anthropic_usage(const Generation& generation, std::uint64_t output);
 

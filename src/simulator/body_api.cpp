@@ -11,12 +11,8 @@ using Json = nlohmann::json;
 
 constexpr std::int64_t kCreated = 1763942400;
 
-std::string dump(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 /// One event; `name` empty: OpenAI's chat, whose chunks have none.
-std::string event(std::string_view name, const Json& data) {
+std::string sent_event(std::string_view name, const Json& data) {
     std::string out;
     if (!name.empty()) {
         out += "event: " + std::string(name) + "\n";
@@ -26,11 +22,7 @@ std::string event(std::string_view name, const Json& data) {
 
 std::string typed(Json data) {
     const auto name = data.at("type").get<std::string>();
-    return event(name, data);
-}
-
-std::string whole_text(const Generation& generation) {
-    return make_text(generation, 0, generation.use.output);
+    return sent_event(name, data);
 }
 
 std::uint64_t all_input(const Generation& generation) {
@@ -119,10 +111,6 @@ Json message_frame(const Generation& generation, Json content, std::uint64_t out
             {"stop_reason", nullptr},
             {"stop_sequence", nullptr},
             {"usage", anthropic_usage(generation, output)}};
-}
-
-std::string_view stop_reason(const Generation& generation) {
-    return generation.cut ? "max_tokens" : "end_turn";
 }
 
 std::string_view finish_reason(const Generation& generation) {
@@ -271,7 +259,8 @@ std::string api_stream_head(Action action, const Generation& generation) {
                       {"content_block", {{"type", "text"}, {"text", ""}}}}) +
                typed({{"type", "ping"}});
     }
-    return event({}, chat_chunk(generation, {{"role", "assistant"}, {"content", ""}}, nullptr));
+    return sent_event({},
+                      chat_chunk(generation, {{"role", "assistant"}, {"content", ""}}, nullptr));
 }
 
 std::string api_stream_piece(Action action, const Generation& generation, std::string_view text) {
@@ -286,7 +275,7 @@ std::string api_stream_piece(Action action, const Generation& generation, std::s
                       {"index", 0},
                       {"delta", {{"type", "text_delta"}, {"text", text}}}});
     }
-    return event({}, chat_chunk(generation, {{"content", text}}, nullptr));
+    return sent_event({}, chat_chunk(generation, {{"content", text}}, nullptr));
 }
 
 std::string api_stream_tail(Action action, const Generation& generation, bool include_usage) {
@@ -301,11 +290,12 @@ std::string api_stream_tail(Action action, const Generation& generation, bool in
                       {"usage", {{"output_tokens", generation.use.output}}}}) +
                typed({{"type", "message_stop"}});
     }
-    std::string out = event({}, chat_chunk(generation, Json::object(), finish_reason(generation)));
+    std::string out =
+        sent_event({}, chat_chunk(generation, Json::object(), finish_reason(generation)));
     if (include_usage) {
         Json usage = chat_frame(generation, "chat.completion.chunk", Json::array());
         usage["usage"] = chat_usage(generation);
-        out += event({}, usage);
+        out += sent_event({}, usage);
     }
     return out + "data: [DONE]\n\n";
 }
@@ -326,7 +316,7 @@ std::string api_stream_error(Action action, FaultKind kind) {
         return typed(
             {{"type", "error"}, {"error", {{"type", words.anthropic}, {"message", message}}}});
     }
-    return event({}, {{"error", openai_error(words, message)}});
+    return sent_event({}, {{"error", openai_error(words, message)}});
 }
 
 ErrorAnswer in_words_of(Action action, ErrorAnswer answer) {

@@ -1,5 +1,7 @@
 #include "simulator/catalogue.h"
 
+#include "simulator/answer.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -16,10 +18,6 @@ using Answer = std::expected<std::string, ErrorAnswer>;
 constexpr std::string_view kAccount = "123456789012";
 constexpr std::int64_t kAsyncSeconds = 2;
 constexpr std::size_t kMaxInvocations = 1000;
-
-std::string dump(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 std::unexpected<ErrorAnswer> not_found(std::string_view what) {
     return std::unexpected(make_error(404, "ResourceNotFoundException", what));

@@ -6,6 +6,7 @@
 
 #include "property/random_source.h"
 #include "property/world.h"
+#include "unit/given.h"
 
 namespace weir {
 namespace {
@@ -16,13 +17,11 @@ using test::Behaviour;
 using test::Dice;
 using test::World;
 
-const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-
 enum class Attack : std::uint8_t { fails, unfit, breaks, leaves, giants, floods, mixed };
 constexpr std::array kAttacks = {Attack::fails,  Attack::unfit,  Attack::breaks, Attack::leaves,
                                  Attack::giants, Attack::floods, Attack::mixed};
 
-Config random_config(Dice& dice) {
+Config random_routes(Dice& dice) {
     Config c;
     c.regions = {{"us-east-1", {}}, {"us-west-2", {}}};
     c.default_region = "us-east-1";
@@ -117,7 +116,7 @@ TEST(BlastRadius, AClientWithinItsShareGetsWhatItWouldHaveHadAlone) {
         std::array<test::Tally, 2> victim;
         for (const bool attacked : {false, true}) {
             auto dice = std::make_shared<Dice>(seed + i);
-            World world(random_config(*dice), seed + i);
+            World world(random_routes(*dice), seed + i);
             world.model = kSonnet;
             world.late_after = 5s;
             world.add({.name = "victim",

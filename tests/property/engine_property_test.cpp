@@ -7,15 +7,13 @@
 #include <vector>
 
 #include "property/random_source.h"
+#include "unit/given.h"
 
 namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
 using test::Dice;
-
-const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-const std::string kHaiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 const std::string kProfile = "arn:aws:bedrock:us-east-1:1:application-inference-profile/p";
 

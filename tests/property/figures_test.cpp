@@ -12,6 +12,7 @@
 
 #include "property/random_source.h"
 #include "property/service_model.h"
+#include "unit/given.h"
 
 namespace weir {
 namespace {
@@ -22,7 +23,6 @@ using test::Request;
 using test::ServiceModel;
 using test::Window;
 
-const std::string kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 constexpr double kQuota = 200'000;
 constexpr double kSeconds = 1800;
 constexpr double kWarmUp = 120;
@@ -73,7 +73,7 @@ std::vector<Request> alone(double of_quota, std::uint64_t seed) {
     return requests;
 }
 
-struct Result {
+struct Course {
     std::uint64_t calls = 0, ok = 0, refusals = 0, to_first = 0;
     double tokens = 0, tokens_ok = 0;
     std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> clients;  // calls, ok
@@ -147,10 +147,10 @@ private:
 };
 
 /// The article's loop: five tries, 1 s doubling plus up to a tenth, for throttling alone.
-Result article(const std::vector<Request>& requests, ServiceModel& service, std::uint64_t seed) {
+Course article(const std::vector<Request>& requests, ServiceModel& service, std::uint64_t seed) {
     Clock clock;
     Dice dice(seed);
-    Result result;
+    Course result;
     std::function<void(std::size_t, int)> attempt = [&](std::size_t i, int number) {
         const Request& r = requests[i];
         const auto answer = service.arrive(clock.now(), i, r.input, r.max_tokens);
@@ -187,7 +187,7 @@ public:
           services_(std::move(services)),
           engine_(std::move(config), seed, instant(0)) {}
 
-    Result run() {
+    Course run() {
         for (std::size_t i = 0; i < requests_.size(); ++i) {
             clock_.at(requests_[i].at, [this, i] { arrive(i); });
         }
@@ -222,7 +222,7 @@ private:
         Call call;
         call.id = CallId{0, static_cast<std::uint32_t>(i), i};
         call.client = r.client;
-        call.model = kModel;
+        call.model = kSonnet;
         call.home_region = "us-east-1";
         call.stream = r.stream;
         call.input_estimate = static_cast<std::uint64_t>(r.estimate);
@@ -298,7 +298,7 @@ private:
     std::vector<ServiceModel*> services_;
     Engine engine_;
     Clock clock_;
-    Result result_;
+    Course result_;
 };
 
 Config config(bool two_regions, bool told = true) {
@@ -306,7 +306,7 @@ Config config(bool two_regions, bool told = true) {
     c.regions["us-east-1"] = {};
     c.default_region = "us-east-1";
     RouteConfig route;
-    route.model = kModel;
+    route.model = kSonnet;
     route.targets.push_back({"us-east-1", ""});
     if (two_regions) {
         c.regions["us-west-2"] = {};
@@ -315,7 +315,7 @@ Config config(bool two_regions, bool told = true) {
     c.routes.push_back(route);
     if (told) {
         QuotaConfig q;
-        q.models = {kModel};
+        q.models = {kSonnet};
         q.tokens_per_minute = static_cast<std::uint64_t>(kQuota);
         c.quotas.push_back(q);
     }
@@ -336,10 +336,10 @@ TEST_F(Figures, AtElevenTenthsOfTheQuota) {
         for (std::uint64_t s = seed_; s < seed_ + kLoads; ++s) {
             const auto requests = load(1.1, s);
             ServiceModel for_article(window, kQuota, 17);
-            const Result a = article(requests, for_article, s);
+            const Course a = article(requests, for_article, s);
             a.print((std::string("1.1x, article, ") + name).c_str());
             ServiceModel for_weir(window, kQuota, 17);
-            const Result w = Weir(requests, {&for_weir}, config(false), s).run();
+            const Course w = Weir(requests, {&for_weir}, config(false), s).run();
             w.print((std::string("1.1x, weir, ") + name).c_str());
             EXPECT_LE(w.per_success(), 0.02);
             ours += w.by_tokens() / kLoads;
@@ -354,20 +354,20 @@ TEST_F(Figures, WaitsInAStandingOverloadStayShortAndRefusalsComeAtOnce) {
     for (const double of_quota : {1.6, 2.0}) {
         const auto requests = alone(of_quota, seed_);
         ServiceModel service(Window::sliding, kQuota);
-        const Result w = Weir(requests, {&service}, config(false), seed_).run();
+        const Course w = Weir(requests, {&service}, config(false), seed_).run();
         Config deep = config(false);
         deep.queue.target_wait = deep.queue.max_wait;
         ServiceModel other(Window::sliding, kQuota);
-        const Result d = Weir(requests, {&other}, deep, seed_).run();
+        const Course d = Weir(requests, {&other}, deep, seed_).run();
         w.print("standing overload, target_wait 2 s");
         d.print("standing overload, target_wait max_wait");
         std::printf("wait p50 %.2f instead of %.2f, failure p50 %.2f, p95 %.2f\n",
-                    Result::quantile(w.waits, 0.5), Result::quantile(d.waits, 0.5),
-                    Result::quantile(w.failures, 0.5), Result::quantile(w.failures, 0.95));
-        EXPECT_LE(Result::quantile(w.waits, 0.5), 4);
-        EXPECT_GE(Result::quantile(d.waits, 0.5), 20);
-        EXPECT_LE(Result::quantile(w.failures, 0.5), 0.5);
-        EXPECT_LE(Result::quantile(w.failures, 0.95), 10);
+                    Course::quantile(w.waits, 0.5), Course::quantile(d.waits, 0.5),
+                    Course::quantile(w.failures, 0.5), Course::quantile(w.failures, 0.95));
+        EXPECT_LE(Course::quantile(w.waits, 0.5), 4);
+        EXPECT_GE(Course::quantile(d.waits, 0.5), 20);
+        EXPECT_LE(Course::quantile(w.failures, 0.5), 0.5);
+        EXPECT_LE(Course::quantile(w.failures, 0.95), 10);
         EXPECT_GE(w.by_tokens(), d.by_tokens() - 0.03);
     }
 }
@@ -377,10 +377,10 @@ TEST_F(Figures, WaitsAreShortWhateverTheShapeOfTheMinute) {
     for (const Window window : {Window::clock_minute, Window::bucket_60s, Window::bucket_10s}) {
         const std::string name = "window shape " + std::to_string(static_cast<int>(window));
         ServiceModel service(window, kQuota, 17);
-        const Result w = Weir(requests, {&service}, config(false), seed_).run();
+        const Course w = Weir(requests, {&service}, config(false), seed_).run();
         w.print(name.c_str());
-        const double median = Result::quantile(w.waits, 0.5);
-        const double told = Result::quantile(w.failures, 0.95);
+        const double median = Course::quantile(w.waits, 0.5);
+        const double told = Course::quantile(w.failures, 0.95);
         std::printf("wait p50 %.2f, failure p95 %.2f\n", median, told);
         EXPECT_LE(median, 4) << name;
         EXPECT_LE(told, 10) << name;
@@ -390,17 +390,17 @@ TEST_F(Figures, WaitsAreShortWhateverTheShapeOfTheMinute) {
 
 TEST_F(Figures, OrdersThatOvertakeTellWhoWasOvertakenSoon) {
     const auto requests = alone(1.6, seed_);
-    std::map<std::string, Result> results;
+    std::map<std::string, Course> results;
     for (const char* order : {"fifo", "small_first", "adaptive_lifo"}) {
         Config c = config(false);
         c.queue.order = order;
         ServiceModel service(Window::sliding, kQuota);
-        const Result w = Weir(requests, {&service}, c, seed_).run();
+        const Course w = Weir(requests, {&service}, c, seed_).run();
         w.print(order);
-        std::printf("wait p50 %.2f, failure p50 %.2f, p95 %.2f\n", Result::quantile(w.waits, 0.5),
-                    Result::quantile(w.failures, 0.5), Result::quantile(w.failures, 0.95));
-        EXPECT_LE(Result::quantile(w.waits, 0.5), 4) << order;
-        EXPECT_LE(Result::quantile(w.failures, 0.95), c.queue.order == "adaptive_lifo" ? 40 : 10);
+        std::printf("wait p50 %.2f, failure p50 %.2f, p95 %.2f\n", Course::quantile(w.waits, 0.5),
+                    Course::quantile(w.failures, 0.5), Course::quantile(w.failures, 0.95));
+        EXPECT_LE(Course::quantile(w.waits, 0.5), 4) << order;
+        EXPECT_LE(Course::quantile(w.failures, 0.95), c.queue.order == "adaptive_lifo" ? 40 : 10);
         results[order] = w;
     }
     EXPECT_GE(results["small_first"].success(), results["fifo"].success() + 0.03);
@@ -409,7 +409,7 @@ TEST_F(Figures, OrdersThatOvertakeTellWhoWasOvertakenSoon) {
 TEST_F(Figures, WithLearnedLimits) {
     const auto requests = load(1.1, seed_);
     ServiceModel service(Window::sliding, kQuota);
-    const Result w = Weir(requests, {&service}, config(false, false), seed_).run();
+    const Course w = Weir(requests, {&service}, config(false, false), seed_).run();
     w.print("1.1x, weir, learned, sliding window");
     EXPECT_LE(w.per_success(), 0.2);
     EXPECT_GE(w.by_tokens(), 0.75);
@@ -420,7 +420,7 @@ TEST_F(Figures, OneOfTwoRegionsAnswers503) {
     ServiceModel dead(Window::sliding, kQuota);
     dead.outage(300, kSeconds + 1000);
     ServiceModel alive(Window::sliding, kQuota);
-    const Result w = Weir(requests, {&dead, &alive}, config(true), seed_).run();
+    const Course w = Weir(requests, {&dead, &alive}, config(true), seed_).run();
     w.print("0.6x, one Region of two dead, weir");
     EXPECT_GE(w.success(), 0.995);
     const auto during = static_cast<double>(
@@ -434,9 +434,9 @@ TEST_F(Figures, OneClientSendsHalfOfThirteenTenths) {
     for (const Window window : {Window::sliding, Window::clock_minute}) {
         const auto requests = load(1.3, seed_, 0.5);
         ServiceModel for_article(window, kQuota, 17);
-        const Result a = article(requests, for_article, seed_);
+        const Course a = article(requests, for_article, seed_);
         ServiceModel for_weir(window, kQuota, 17);
-        const Result w = Weir(requests, {&for_weir}, config(false), seed_).run();
+        const Course w = Weir(requests, {&for_weir}, config(false), seed_).run();
         a.print("1.3x, one heavy, article");
         w.print("1.3x, one heavy, weir");
         std::printf("light clients: article %.4f, weir %.4f\n", a.success_of("light"),

@@ -15,11 +15,9 @@
 
 #include "plan/fleet.h"
 #include "property/random_source.h"
+#include "unit/given.h"
 
 namespace weir::test {
-
-inline const std::string kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-inline constexpr Instant kStart = Instant{} + std::chrono::seconds(5000);
 
 /// Of the calls, and of the service that counts them.
 struct FleetCalls {
@@ -159,7 +157,7 @@ private:
         s.config.regions["us-east-1"] = {};
         s.config.quota_window = shape.window;
         QuotaConfig quota;
-        quota.models = {kModel};
+        quota.models = {kSonnet};
         quota.output_burndown = 1;
         if (shape.told > 0) {
             quota.tokens_per_minute = shape.told;
@@ -181,7 +179,7 @@ private:
         Call call;
         call.id = caller.id;
         call.client = "c";
-        call.model = kModel;
+        call.model = kSonnet;
         call.home_region = "us-east-1";
         call.stream = true;
         call.input_estimate = static_cast<std::uint64_t>(caller.input);
@@ -254,6 +252,8 @@ private:
         }
         advance(caller.instance);
     }
+
+    static constexpr Instant kStart = Instant{} + std::chrono::seconds(5000);
 
     std::optional<FailureClass> fails_;
     FleetCalls shape_;

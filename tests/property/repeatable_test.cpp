@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "property/random_source.h"
+#include "unit/given.h"
 
 namespace weir {
 namespace {
@@ -16,10 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::Dice;
 
-const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-const std::string kHaiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
-
-Config random_config(Dice& dice) {
+Config random_shares(Dice& dice) {
     Config c;
     c.regions = {{"us-east-1", {}}, {"us-west-2", {}}};
     c.default_region = "us-east-1";
@@ -65,7 +63,7 @@ private:
 class Play {
 public:
     explicit Play(std::uint64_t seed)
-        : dice_(seed), engine_(random_config(dice_), seed, Instant{} + 1000s) {}
+        : dice_(seed), engine_(random_shares(dice_), seed, Instant{} + 1000s) {}
 
     /// What the engine has decided at each step, in words.
     std::vector<std::string> log_of(int steps, Litter* litter) {
@@ -110,7 +108,7 @@ private:
     void step() {
         now_ += std::chrono::milliseconds(dice_.below(300));
         if (dice_.one_in(150)) {
-            engine_.reconfigure(random_config(dice_), now_);
+            engine_.reconfigure(random_shares(dice_), now_);
         } else if (dice_.below(10) < 4 || calls_.empty()) {
             offer();
         } else {

@@ -15,15 +15,13 @@
 
 #include "plan/book_model.h"
 #include "property/random_source.h"
+#include "unit/given.h"
 
 namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
 using test::Dice;
-
-const std::string kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-constexpr Instant kStart = Instant{} + 5000s;
 
 /// What the service counts: a sliding window, by the time at which a request reached it.
 class Ledger {
@@ -71,9 +69,9 @@ struct Shape {
     std::uint64_t max_output = 1'000;  ///< of most calls
 };
 
-class World {
+class BooksWorld {
 public:
-    World(std::uint64_t seed, std::size_t instances, Faults faults, Shape shape)
+    BooksWorld(std::uint64_t seed, std::size_t instances, Faults faults, Shape shape)
         : dice_(seed),
           faults_(faults),
           shape_(shape),
@@ -84,7 +82,7 @@ public:
         config_.regions["us-east-1"] = {};
         config_.shared = SharedConfig{};
         QuotaConfig quota;
-        quota.models = {kModel};
+        quota.models = {kSonnet};
         quota.tokens_per_minute = limit_;
         quota.requests_per_minute = 300;
         quota.output_burndown = 1;
@@ -201,7 +199,7 @@ private:
         call.id = caller.id;
         const std::string client = "c" + std::to_string(dice_.below(4));
         call.client = client;
-        call.model = kModel;
+        call.model = kSonnet;
         call.home_region = "us-east-1";
         call.stream = true;
         call.input_estimate = static_cast<std::uint64_t>(caller.input);
@@ -361,6 +359,8 @@ private:
         }
     }
 
+    static constexpr Instant kStart = Instant{} + 5000s;
+
     Dice dice_;
     Faults faults_;
     Shape shape_;
@@ -388,7 +388,7 @@ void play(Faults faults, double least_use, Shape shape = {}) {
     for (std::uint64_t round = 0; round < test::draws(6); ++round) {
         const std::uint64_t seed = base + round;
         SCOPED_TRACE("seed " + std::to_string(seed));
-        World world(seed, 2 + seed % 4, faults, shape);
+        BooksWorld world(seed, 2 + seed % 4, faults, shape);
         world.run(240s);
         std::printf("seed %llu: over %lld, served %llu, use %.2f\n",
                     static_cast<unsigned long long>(seed),

@@ -4,6 +4,7 @@
 #include "aws/drill.h"
 #include "aws/watched.h"
 
+#include "unit/given.h"
 #include "unit/route_target.h"
 
 #include <gtest/gtest.h>
@@ -17,12 +18,9 @@
 namespace weir::aws {
 namespace {
 
-using test::target;
+using weir::test::target;
 
 using Json = nlohmann::json;
-
-const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-const std::string kHaiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 Config two_regions() {
     Config config;

@@ -13,8 +13,6 @@ namespace {
 using namespace test;
 using Json = nlohmann::json;
 
-const std::atomic<bool> kGoOn{false};
-
 struct ApiTest : ::testing::Test {
     ApiClient client(const std::string& endpoint) {
         AwsConfig config;

@@ -15,11 +15,11 @@
 namespace weir::aws {
 namespace {
 
-using test::target;
+using weir::test::target;
 
 using Json = nlohmann::json;
 
-const std::chrono::system_clock::time_point kNow{std::chrono::seconds(1'795'953'600)};
+const std::chrono::system_clock::time_point kDrawnAt{std::chrono::seconds(1'795'953'600)};
 
 Config configured() {
     Config config;
@@ -83,7 +83,7 @@ std::set<std::string> titles(const Json& body) {
 TEST(Dashboard, Throttles429And503HaveWidgetsOfTheirOwn) {
     Config config = configured();
     config.aws.metrics.to = MetricsTo::cloudwatch;
-    const auto body = make_dashboard(config, kNow);
+    const auto body = make_dashboard(config, kDrawnAt);
     ASSERT_TRUE(body);
     const auto all = titles(*body);
     for (const char* region : {"us-east-1", "us-west-2"}) {
@@ -98,7 +98,7 @@ TEST(Dashboard, Throttles429And503HaveWidgetsOfTheirOwn) {
 }
 
 TEST(Dashboard, WithoutOwnMetricsItSaysThat503IsNotAlone) {
-    const auto body = make_dashboard(configured(), kNow);
+    const auto body = make_dashboard(configured(), kDrawnAt);
     ASSERT_TRUE(body);
     const auto all = titles(*body);
     EXPECT_TRUE(all.contains("429 in us-east-1 by model"));
@@ -107,7 +107,7 @@ TEST(Dashboard, WithoutOwnMetricsItSaysThat503IsNotAlone) {
 }
 
 TEST(Dashboard, TheWeekBeforeHasItsDates) {
-    const auto body = make_dashboard(configured(), kNow);
+    const auto body = make_dashboard(configured(), kDrawnAt);
     ASSERT_TRUE(body);
     std::size_t found = 0;
     for (const Json& widget : (*body)["widgets"]) {
@@ -122,7 +122,7 @@ TEST(Dashboard, TheWeekBeforeHasItsDates) {
 }
 
 TEST(Dashboard, NothingToShowIsSaid) {
-    EXPECT_FALSE(make_dashboard(Config{}, kNow));
+    EXPECT_FALSE(make_dashboard(Config{}, kDrawnAt));
 }
 
 TEST(LogQueries, SortByWhatIsThere) {

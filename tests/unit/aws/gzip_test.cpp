@@ -14,8 +14,6 @@ namespace {
 using namespace test;
 using Json = nlohmann::json;
 
-const std::atomic<bool> kGoOn{false};
-
 std::string plain(std::string_view compressed, std::size_t most) {
     std::string out(most, '\0');
     z_stream stream{};

@@ -11,7 +11,7 @@
 namespace weir::aws {
 namespace {
 
-using test::target;
+using weir::test::target;
 
 using Json = nlohmann::json;
 using Labels = std::vector<std::pair<std::string, std::string>>;

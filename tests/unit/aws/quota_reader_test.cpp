@@ -3,6 +3,7 @@
 #include "aws/inference_profiles.h"
 
 #include "unit/aws/world.h"
+#include "unit/given.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -12,9 +13,6 @@ namespace {
 
 using namespace test;
 using Json = nlohmann::json;
-
-const std::atomic<bool> kGoOn{false};
-const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 ApiClient client(const std::string& endpoint) {
     AwsConfig config;

@@ -158,7 +158,7 @@ TEST(Sns, BadMessagesAreNamed) {
 
 TEST(Sns, OnlyHostsOfSnsAreFetchedFrom) {
     const auto fetched = [](const std::string& url, const std::string& endpoint = "") {
-        return may_fetch(url, Fetched::certificate, endpoint);
+        return may_fetch(url, SnsLink::certificate, endpoint);
     };
     EXPECT_TRUE(fetched(kCertificate));
     EXPECT_TRUE(fetched("https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem"));
@@ -187,14 +187,14 @@ TEST(Sns, OnlyHostsOfSnsAreFetchedFrom) {
     EXPECT_FALSE(fetched(kCertificate + " "));
     EXPECT_FALSE(fetched("https://sns.us-east-1.amazonaws.com/" + std::string(3000, 'a') + ".pem"));
     EXPECT_TRUE(may_fetch("https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=1",
-                          Fetched::confirmation, ""));
+                          SnsLink::confirmation, ""));
     EXPECT_FALSE(
-        may_fetch("https://evil.example/?Action=ConfirmSubscription", Fetched::confirmation, ""));
+        may_fetch("https://evil.example/?Action=ConfirmSubscription", SnsLink::confirmation, ""));
 }
 
 TEST(Sns, AConfiguredEndpointMayBeAskedAsWell) {
     const auto fetched = [](const std::string& url, const std::string& endpoint) {
-        return may_fetch(url, Fetched::certificate, endpoint);
+        return may_fetch(url, SnsLink::certificate, endpoint);
     };
     EXPECT_FALSE(fetched("http://127.0.0.1:5000/a.pem", "")) << "not by default";
     EXPECT_TRUE(fetched("http://127.0.0.1:5000/a.pem", "http://127.0.0.1:5000"));

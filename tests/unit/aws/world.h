@@ -27,6 +27,9 @@ namespace weir::aws::test {
 
 using namespace std::chrono_literals;
 
+/// The flag that would stop a call, never set.
+inline const std::atomic<bool> kGoOn{false};
+
 struct SeenRequest {
     std::string method;
     std::string path;

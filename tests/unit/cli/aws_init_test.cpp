@@ -1,6 +1,7 @@
 // What `weir aws init` writes for what an account has.
 #include "cli/aws_init.h"
 #include "cli/config_file.h"
+#include "unit/given.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +10,6 @@
 
 namespace weir::cli {
 namespace {
-
-const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-const std::string kHaiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 aws::QuotaLine line(const std::string& name, std::uint64_t applied) {
     aws::QuotaLine line;

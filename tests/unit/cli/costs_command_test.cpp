@@ -3,6 +3,7 @@
 #include "cli/costs_prices.h"
 #include "gateway/costs_reply.h"
 #include "observe/ledger.h"
+#include "unit/given.h"
 
 #include <gtest/gtest.h>
 
@@ -13,8 +14,6 @@ namespace weir::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr std::int64_t kNow = 1'796'040'000;  // 2026-11-30T12:00:00Z
 
 Json answer(observe::LedgerBook& book, const std::string& by) {
     return Json::parse(gateway::costs_reply(book.days(), "by=" + by, kNow).text);

@@ -1,6 +1,7 @@
 // The demo's pure parts: its load, and what it says of its figures.
 #include "cli/demo_report.h"
 #include "cli/demo_trace.h"
+#include "unit/read_file.h"
 
 #include <gtest/gtest.h>
 
@@ -210,15 +211,10 @@ TEST(DemoReport, SurvivesARowWithoutASuccess) {
     EXPECT_NE(demo_json(result).find("\"refusals_per_success\": null"), std::string::npos);
 }
 
-std::string content(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
 const std::string kDocs = WEIR_SOURCE_DIR "/docs/";
 
 TEST(DemoReport, JsonHoldsAllThatIsShown) {
-    const std::string text = content(kDocs + "demo.json");
+    const std::string text = read_file(kDocs + "demo.json");
     const auto result = read_demo_json(text);
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_EQ(demo_json(*result), text);
@@ -234,14 +230,14 @@ TEST(DemoReport, JsonHoldsAllThatIsShown) {
 }
 
 TEST(DemoReport, TheCommittedPictureIsDrawnByThisCode) {
-    const auto result = read_demo_json(content(kDocs + "demo.json"));
+    const auto result = read_demo_json(read_file(kDocs + "demo.json"));
     ASSERT_TRUE(result) << result.error().message;
-    EXPECT_TRUE(demo_svg(*result) == content(kDocs + "demo.svg"))
+    EXPECT_TRUE(demo_svg(*result) == read_file(kDocs + "demo.svg"))
         << "draw it again: build/release/weir demo --from docs/demo.json --svg docs/demo.svg";
 }
 
 TEST(DemoReport, ADamagedResultIsRefusedWithTheMember) {
-    const std::string good = content(kDocs + "demo.json");
+    const std::string good = read_file(kDocs + "demo.json");
     for (const char* member : {"rows", "seconds", "slots", "same_calls", "p90_seconds"}) {
         std::string bad = good;
         const std::string name = "\"" + std::string(member) + "\"";

@@ -2,6 +2,7 @@
 
 #include "cli/plan_command.h"
 #include "observe/access_log.h"
+#include "unit/read_file.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -15,11 +16,6 @@ namespace weir::cli {
 namespace {
 
 constexpr const char* kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-
-std::string content(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
 
 class PlanCommand : public ::testing::Test {
 public:
@@ -164,7 +160,7 @@ TEST_F(PlanCommand, ThePictureIsWellFormedAndNamesItsAxes) {
     options_.service.outages = {"us-east-1:100-130"};
     options_.output.svg = (folder_ / "plan.svg").string();
     ASSERT_EQ(run(), 0) << err_.str();
-    const std::string svg = content(options_.output.svg);
+    const std::string svg = read_file(options_.output.svg);
     EXPECT_TRUE(svg.starts_with("<svg xmlns="));
     EXPECT_TRUE(svg.ends_with("</svg>\n"));
     for (const char* words :

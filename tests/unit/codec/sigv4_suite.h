@@ -14,6 +14,10 @@ namespace weir::testing {
 
 using codec::Field;
 
+inline constexpr std::int64_t kThen = 1440938160;  // 2015-08-30T12:36:00Z
+inline const codec::SigningCredentials kExample{"AKIDEXAMPLE",
+                                                "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""};
+
 /// A request as the suite writes it: bare line ends, folded values, blanks in the path.
 struct SuiteRequest {
     std::string method;
@@ -69,15 +73,14 @@ inline std::vector<SuiteCase> sigv4_suite(const std::filesystem::path& folder) {
     std::vector<SuiteCase> cases;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         const auto file = [&](const char* name) { return read_file(entry.path() / name); };
-        SuiteCase one{
-            .name = entry.path().filename(),
-            .request = SuiteRequest(file("request.txt")),
-            .credentials = {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""},
-            .options = {},
-            .canonical_request = file("header-canonical-request.txt"),
-            .string_to_sign = file("header-string-to-sign.txt"),
-            .signature = file("header-signature.txt"),
-            .signed_request = file("header-signed-request.txt")};
+        SuiteCase one{.name = entry.path().filename(),
+                      .request = SuiteRequest(file("request.txt")),
+                      .credentials = kExample,
+                      .options = {},
+                      .canonical_request = file("header-canonical-request.txt"),
+                      .string_to_sign = file("header-string-to-sign.txt"),
+                      .signature = file("header-signature.txt"),
+                      .signed_request = file("header-signed-request.txt")};
         const std::string context = file("context.json");
         const std::string mark = R"("token": ")";
         const std::size_t token = context.find(mark);

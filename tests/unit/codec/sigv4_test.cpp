@@ -9,8 +9,8 @@ namespace {
 
 using namespace weir::codec;
 
-constexpr std::int64_t kThen = 1440938160;  // 2015-08-30T12:36:00Z
-const SigningCredentials kExample{"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""};
+using weir::testing::kExample;
+using weir::testing::kThen;
 
 TEST(SigV4, SuiteOfOthers) {
     const auto folder = weir::testing::suite("sigv4");

@@ -8,10 +8,9 @@
 namespace {
 
 using namespace weir::codec;
+using weir::testing::kExample;
+using weir::testing::kThen;
 using weir::testing::SuiteCase;
-
-constexpr std::int64_t kThen = 1440938160;  // 2015-08-30T12:36:00Z
-const SigningCredentials kExample{"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""};
 
 /// A signed request with a body, of which anything may be changed.
 struct Signed {

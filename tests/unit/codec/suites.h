@@ -1,10 +1,10 @@
 // Where the test suites that others wrote are, and how to read them.
 #pragma once
 
+#include "unit/read_file.h"
+
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 namespace weir::testing {
@@ -14,10 +14,7 @@ inline std::filesystem::path suite(const std::string& name) {
     return std::filesystem::path(given != nullptr ? given : WEIR_SUITES_DEFAULT) / name;
 }
 
-inline std::string read_file(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
+using weir::read_file;
 
 }  // namespace weir::testing
 

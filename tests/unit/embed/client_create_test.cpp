@@ -1,6 +1,8 @@
 // What weir::Client refuses before it sends anything, and where it says so.
 #include <weir/client.h>
 
+#include "unit/given.h"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -12,8 +14,6 @@ namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr const char* kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 TEST(ClientCreate, SaysEveryProblem) {
     Config config;
@@ -44,7 +44,7 @@ TEST(ClientCreate, LogsThroughItsSink) {
     };
     auto client = Client::create(config, options);
     ASSERT_TRUE(client);
-    const auto response = client->converse(kModel, R"({"messages":[]})");
+    const auto response = client->converse(kSonnet, R"({"messages":[]})");
     ASSERT_TRUE(response);
     EXPECT_GE(response->status, 500);
     EXPECT_FALSE(response->error.empty());
@@ -60,7 +60,7 @@ TEST(ClientCall, WrongUseIsAnError) {
     ASSERT_TRUE(client);
     EXPECT_FALSE(client->converse("", "{}"));
     Client::Request request;
-    request.model = kModel;
+    request.model = kSonnet;
     request.client = "a\r\nb: c";
     EXPECT_FALSE(client->send(request));
     EXPECT_EQ(client->status().in_flight, 0U);

@@ -1,6 +1,7 @@
 // weir::Client before the stand-in for Bedrock: real sockets, threads and quotas.
 #include "net/loop.h"
 #include "simulator/simulator.h"
+#include "unit/given.h"
 
 #include <weir/client.h>
 
@@ -21,8 +22,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using AnswerEnd = Client::AnswerEnd;
-
-constexpr const char* kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 std::string prompt(int max_tokens) {
     return R"({"messages":[{"role":"user","content":[{"text":"Hello"}]}],"inferenceConfig":{"maxTokens":)" +
@@ -83,10 +82,10 @@ protected:
     simulator::Truth truth() const {
         const auto all = sim_->truth();
         const auto region = all.find("us-east-1");
-        if (region == all.end() || !region->second.contains(kModel)) {
+        if (region == all.end() || !region->second.contains(kSonnet)) {
             return {};
         }
-        return region->second.at(kModel);
+        return region->second.at(kSonnet);
     }
 
     net::Loop loop_{0};
@@ -96,7 +95,7 @@ protected:
 QuotaConfig quota(std::optional<std::uint64_t> requests,
                   std::optional<std::uint64_t> tokens = std::nullopt) {
     QuotaConfig quota;
-    quota.models = {kModel};
+    quota.models = {kSonnet};
     quota.requests_per_minute = requests;
     quota.tokens_per_minute = tokens;
     return quota;
@@ -105,7 +104,7 @@ QuotaConfig quota(std::optional<std::uint64_t> requests,
 TEST_F(Embedded, Converses) {
     open();
     Client client = client_of(config());
-    const auto response = client.converse(kModel, prompt(20));
+    const auto response = client.converse(kSonnet, prompt(20));
     ASSERT_TRUE(response) << response.error().message;
     EXPECT_TRUE(response->ok()) << response->body;
     EXPECT_NE(response->body.find("\"assistant\""), std::string::npos);
@@ -122,7 +121,7 @@ TEST_F(Embedded, StreamsEventByEvent) {
     Client client = client_of(config());
     std::vector<std::string> types;
     const auto response =
-        client.converse_stream(kModel, prompt(20), [&](const Client::Event& event) {
+        client.converse_stream(kSonnet, prompt(20), [&](const Client::Event& event) {
             EXPECT_FALSE(event.exception);
             EXPECT_EQ(event.payload.front(), '{');
             types.emplace_back(event.type);
@@ -141,7 +140,7 @@ TEST_F(Embedded, SpeaksTheOtherPathsToo) {
     Client::Request request;
     request.path = "/anthropic/v1/messages";
     request.body =
-        std::string(R"({"model":")") + kModel +
+        std::string(R"({"model":")") + kSonnet +
         R"(","max_tokens":20,"stream":true,"messages":[{"role":"user","content":"Hi"}]})";
     request.fields = {{"anthropic-version", "2023-06-01"}};
     std::string got;
@@ -164,7 +163,7 @@ TEST_F(Embedded, CancelInTheMiddleLeavesNothing) {
     {
         int events = 0;
         const auto response = client.converse_stream(
-            kModel, prompt(5'000), [&](const Client::Event&) { return ++events < 3; });
+            kSonnet, prompt(5'000), [&](const Client::Event&) { return ++events < 3; });
         ASSERT_TRUE(response);
         EXPECT_EQ(response->end, AnswerEnd::cancelled);
         EXPECT_EQ(events, 3);
@@ -172,14 +171,14 @@ TEST_F(Embedded, CancelInTheMiddleLeavesNothing) {
     }
     {
         const auto one = [](const Client::Event&) -> bool { throw std::runtime_error("mine"); };
-        EXPECT_THROW(std::ignore = client.converse_stream(kModel, prompt(5'000), one),
+        EXPECT_THROW(std::ignore = client.converse_stream(kSonnet, prompt(5'000), one),
                      std::runtime_error);
         EXPECT_EQ(client.status().in_flight, 0U);
     }
     {
         std::stop_source stop;
         const auto response = client.converse_stream(
-            kModel, prompt(5'000),
+            kSonnet, prompt(5'000),
             [&](const Client::Event&) {
                 stop.request_stop();
                 return true;
@@ -199,12 +198,12 @@ TEST_F(Embedded, CancelBeforeOrWhileItWaits) {
     Client client = client_of(with);
     std::stop_source before;
     before.request_stop();
-    const auto never = client.converse(kModel, prompt(20), before.get_token());
+    const auto never = client.converse(kSonnet, prompt(20), before.get_token());
     ASSERT_TRUE(never);
     EXPECT_EQ(never->end, AnswerEnd::cancelled);
     EXPECT_EQ(never->status, 499);
 
-    ASSERT_TRUE(client.converse(kModel, prompt(20)));
+    ASSERT_TRUE(client.converse(kSonnet, prompt(20)));
     with.queue.max_wait = 120s;
     with.queue.deadline = 120s;
     ASSERT_TRUE(client.reconfigure(with));
@@ -213,7 +212,7 @@ TEST_F(Embedded, CancelBeforeOrWhileItWaits) {
         EXPECT_TRUE(eventually([&] { return client.status().waiting_calls == 1; }));
         stop.request_stop();
     });
-    const auto waited = client.converse(kModel, prompt(20), stop.get_token());
+    const auto waited = client.converse(kSonnet, prompt(20), stop.get_token());
     ASSERT_TRUE(waited);
     EXPECT_EQ(waited->end, AnswerEnd::cancelled) << waited->body;
     EXPECT_EQ(client.status().waiting_calls, 0U);
@@ -227,14 +226,14 @@ TEST_F(Embedded, WaitsForQuotaAndRefusesWhatCannotFit) {
     Client client = client_of(with);
     Duration longest{};
     for (int i = 0; i < 5; ++i) {
-        const auto response = client.converse(kModel, prompt(20));
+        const auto response = client.converse(kSonnet, prompt(20));
         ASSERT_TRUE(response);
         EXPECT_TRUE(response->ok()) << response->body;
         longest = std::max(longest, response->queued);
     }
     EXPECT_GT(longest, 0ms);
 
-    const auto never = client.converse(kModel, prompt(20'000));
+    const auto never = client.converse(kSonnet, prompt(20'000));
     ASSERT_TRUE(never);
     EXPECT_EQ(never->status, 400);
     EXPECT_EQ(never->error, "ValidationException");
@@ -248,9 +247,9 @@ TEST_F(Embedded, ARefusalIsTheGatewaysOwn) {
     Config with = config();
     with.quotas = {quota(1)};
     Client client = client_of(with);
-    ASSERT_TRUE(client.converse(kModel, prompt(20)));
+    ASSERT_TRUE(client.converse(kSonnet, prompt(20)));
     Client::Request request;
-    request.model = kModel;
+    request.model = kSonnet;
     request.body = prompt(20);
     request.deadline = 100ms;
     const auto refused = client.send(request);
@@ -272,7 +271,7 @@ TEST_F(Embedded, ClientsAreKnownByName) {
     with.clients = {few};
     Client client = client_of(with);
     Client::Request request;
-    request.model = kModel;
+    request.model = kSonnet;
     request.body = prompt(20);
     request.client = "few";
     const auto refused = client.send(request);
@@ -297,8 +296,8 @@ TEST_F(Embedded, ManyThreadsAtOnce) {
                 for (int n = 0; n < kCalls; ++n) {
                     const auto response =
                         (i + n) % 2 == 0
-                            ? client.converse(kModel, prompt(20))
-                            : client.converse_stream(kModel, prompt(20),
+                            ? client.converse(kSonnet, prompt(20))
+                            : client.converse_stream(kSonnet, prompt(20),
                                                      [](const Client::Event&) { return true; });
                     good += response && response->ok() ? 1 : 0;
                 }
@@ -314,9 +313,9 @@ TEST_F(Embedded, ACallbackMayCall) {
     open();
     Client client = client_of(config());
     bool asked = false;
-    const auto response = client.converse_stream(kModel, prompt(20), [&](const Client::Event&) {
+    const auto response = client.converse_stream(kSonnet, prompt(20), [&](const Client::Event&) {
         if (!std::exchange(asked, true)) {
-            EXPECT_TRUE(client.converse(kModel, prompt(20))->ok());
+            EXPECT_TRUE(client.converse(kSonnet, prompt(20))->ok());
         }
         return true;
     });
@@ -335,15 +334,16 @@ TEST_F(Embedded, StopEndsEveryCallWithATypedError) {
     Result<Client::Response> waiting;
     {
         std::jthread first([&] {
-            stream = client.converse_stream(kModel, prompt(5'000), [&](const Client::Event& event) {
-                ++streaming;
-                excepted = event.exception;
-                return true;
-            });
+            stream =
+                client.converse_stream(kSonnet, prompt(5'000), [&](const Client::Event& event) {
+                    ++streaming;
+                    excepted = event.exception;
+                    return true;
+                });
         });
-        std::jthread second([&] { answer = client.converse(kModel, prompt(5'000)); });
+        std::jthread second([&] { answer = client.converse(kSonnet, prompt(5'000)); });
         ASSERT_TRUE(eventually([&] { return streaming > 1 && client.status().in_flight == 2; }));
-        std::jthread third([&] { waiting = client.converse(kModel, prompt(5'000)); });
+        std::jthread third([&] { waiting = client.converse(kSonnet, prompt(5'000)); });
         ASSERT_TRUE(eventually([&] { return client.status().waiting_calls == 1; }));
         client.stop();
     }
@@ -358,7 +358,7 @@ TEST_F(Embedded, StopEndsEveryCallWithATypedError) {
     }
     EXPECT_EQ(client.status().in_flight, 0U);
     EXPECT_EQ(client.status().waiting_calls, 0U);
-    const auto after = client.converse(kModel, prompt(20));
+    const auto after = client.converse(kSonnet, prompt(20));
     ASSERT_FALSE(after);
     EXPECT_NE(after.error().message.find("stopped"), std::string::npos);
     client.stop();
@@ -373,7 +373,7 @@ TEST_F(Embedded, TheDestructorWaitsForACallbackUnderWay) {
     std::string piece_seen;
     std::jthread caller([&, raw = client.get()] {
         Client::Request request;
-        request.model = kModel;
+        request.model = kSonnet;
         request.operation = "converse-stream";
         request.body = prompt(20);
         std::ignore = raw->stream(request, [&](std::string_view piece) {
@@ -395,7 +395,7 @@ TEST_F(Embedded, StopLetsCallsFinishWithinItsGrace) {
     Client client = client_of(config());
     Result<Client::Response> answer;
     {
-        std::jthread caller([&] { answer = client.converse(kModel, prompt(20)); });
+        std::jthread caller([&] { answer = client.converse(kSonnet, prompt(20)); });
         ASSERT_TRUE(eventually([&] { return client.status().in_flight == 1; }));
         client.stop(Duration::max());
     }
@@ -410,12 +410,12 @@ TEST_F(Embedded, ReconfigureTakesTheNewOrKeepsTheOld) {
     const auto refused = client.reconfigure(wrong);
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("quota_share"), std::string::npos);
-    EXPECT_TRUE(client.converse(kModel, prompt(20))->ok());
+    EXPECT_TRUE(client.converse(kSonnet, prompt(20))->ok());
     Config next = config();
     next.limits.max_body = 1024;
     ASSERT_TRUE(client.reconfigure(next));
     EXPECT_TRUE(eventually([&] {
-        return client.converse(kModel, prompt(20) + std::string(2000, ' '))->status == 413;
+        return client.converse(kSonnet, prompt(20) + std::string(2000, ' '))->status == 413;
     }));
 }
 
@@ -423,9 +423,9 @@ TEST_F(Embedded, MovesAndIsReplaced) {
     open();
     Client client = client_of(config());
     Client moved = std::move(client);
-    EXPECT_TRUE(moved.converse(kModel, prompt(20))->ok());
+    EXPECT_TRUE(moved.converse(kSonnet, prompt(20))->ok());
     moved = client_of(config());
-    EXPECT_TRUE(moved.converse(kModel, prompt(20))->ok());
+    EXPECT_TRUE(moved.converse(kSonnet, prompt(20))->ok());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "embed/local_call.h"
 
 #include "embed/request_head.h"
+#include "unit/gateway/relay_world.h"
 #include "unit/gateway/requests.h"
 
 #include <gtest/gtest.h>
@@ -17,11 +18,9 @@ namespace {
 using namespace gateway::test;
 using namespace std::chrono_literals;
 using gateway::test::bytes;
+using gateway::test::kStart;
 using AnswerEnd = Client::AnswerEnd;
 
-const std::string kStart = event("messageStart", R"({"role":"assistant"})");
-const std::string kDelta = event("contentBlockDelta", R"({"delta":{"text":"hello"}})");
-const std::string kStop = event("messageStop", R"({"stopReason":"end_turn"})");
 const std::string kUsage =
     event("metadata", R"({"usage":{"inputTokens":9,"outputTokens":4,"totalTokens":13}})");
 

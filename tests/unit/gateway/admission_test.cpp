@@ -10,7 +10,7 @@ using namespace test;
 using namespace std::chrono_literals;
 
 TEST(Admission, NobodyWithoutACredentialWhereClientsHaveThem) {
-    const std::string target = "/model/" + std::string(kSonnet) + "/converse";
+    const std::string target = "/model/" + kSonnet + "/converse";
     const auto key = [&](std::string_view fields) { return post(target, "{}", fields); };
     expect_each(two_clients(),
                 {{key(""), 403, "a client key is needed", "key"},
@@ -28,7 +28,7 @@ TEST(Admission, NobodyWithoutACredentialWhereClientsHaveThem) {
 }
 
 TEST(Admission, ASignerIsKnownOnceItsSignatureIs) {
-    const std::string target = "/model/" + std::string(kSonnet) + "/converse";
+    const std::string target = "/model/" + kSonnet + "/converse";
     Asked good(two_clients(), post(target, "{}", signed_fields(target, "{}", false)));
     ASSERT_TRUE(admit_head(*good.request, *good.world.worker, kWhen));
     EXPECT_EQ(good.request->identity.name, "");

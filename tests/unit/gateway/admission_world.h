@@ -4,6 +4,7 @@
 #include "bedrock/model_data.h"
 #include "codec/sigv4.h"
 #include "requests.h"
+#include "unit/given.h"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +17,6 @@
 namespace weir::gateway::test {
 
 constexpr std::int64_t kWhen = 1'700'000'000;  // 2023-11-14T22:13:20Z
-constexpr std::string_view kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 constexpr std::string_view kElsewhere =
     "arn:aws:bedrock:us-west-2:1:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 

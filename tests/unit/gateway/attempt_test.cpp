@@ -63,7 +63,7 @@ TEST_F(AttemptTest, AHeadWithoutFieldsIsOne) {
 }
 
 /// How a connection ends before an answer, and what that means.
-struct Row {
+struct Ending {
     const char* name;
     bool reused;
     std::optional<NetError> write;
@@ -77,7 +77,7 @@ struct Row {
 };
 
 TEST_F(AttemptTest, AnEndBeforeTheAnswerIsClassedByWhatMayHaveBeenRead) {
-    const Row rows[] = {
+    const Ending rows[] = {
         {"kept, write refused",
          true,
          NetError::closed,
@@ -171,7 +171,7 @@ TEST_F(AttemptTest, AnEndBeforeTheAnswerIsClassedByWhatMayHaveBeenRead) {
         {"large, reset, and no early answer", false, NetError::reset, NetError::closed, 20'000,
          false, FailureClass::network, Stage::not_sent, false, false},
     };
-    for (const Row& row : rows) {
+    for (const Ending& row : rows) {
         SCOPED_TRACE(row.name);
         seen.clear();
         Script script;

@@ -1,6 +1,8 @@
 // Budgets of clients: holds, admissions, reports, and what the log hears.
 #include "gateway/client_budgets.h"
 
+#include "unit/given.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,7 +15,6 @@ namespace {
 using policy::BudgetState;
 using policy::BudgetVerdict;
 
-constexpr std::int64_t kNow = 1'796'040'000;  // 2026-11-30 12:00 UTC
 constexpr std::int64_t kDay = 86'400;
 
 ClientConfig with_budget(const std::string& name, double per_day,

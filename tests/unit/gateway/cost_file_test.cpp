@@ -3,6 +3,8 @@
 #include "gateway/costs_reply.h"
 #include "gateway/state_file.h"
 #include "observe/ledger_text.h"
+#include "unit/given.h"
+#include "unit/read_file.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -20,8 +22,6 @@ namespace {
 
 using observe::LedgerBook;
 using observe::LedgerLimits;
-
-constexpr std::int64_t kNow = 1'796'040'000;  // 2026-11-30T12:00:00Z
 
 class CostFileTest : public testing::Test {
 protected:
@@ -41,10 +41,7 @@ protected:
         costs.cost = nanodollars;
         book.add({"chat", "some.model", "us-east-1", "default", "nightly"}, costs, true, kNow);
     }
-    std::string text() const {
-        std::ifstream in(path);
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
+    std::string text() const { return read_file(path); }
     void put(const std::string& text) const { std::ofstream(path) << text; }
 
     LogSink log = [this](LogLevel, std::string_view line) { lines.emplace_back(line); };

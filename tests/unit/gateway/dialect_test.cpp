@@ -10,8 +10,8 @@ using namespace std::chrono_literals;
 using bedrock::Dialect;
 using bedrock::Operation;
 
-ErrorAnswer error(int status, std::string_view type = "AnyException",
-                  std::string_view reason = {}) {
+ErrorAnswer error_of(int status, std::string_view type = "AnyException",
+                     std::string_view reason = {}) {
     ErrorAnswer made;
     made.status = status;
     made.type = type;
@@ -29,7 +29,7 @@ TEST(Dialect, AnthropicsTypeFollowsTheStatus) {
         {503, "overloaded_error"},      {504, "timeout_error"},
         {529, "overloaded_error"}};
     for (const auto& [status, type] : rows) {
-        EXPECT_EQ(error_body(Dialect::anthropic, error(status), "req_1"),
+        EXPECT_EQ(error_body(Dialect::anthropic, error_of(status), "req_1"),
                   R"({"type":"error","error":{"type":")" + std::string(type) +
                       R"(","message":"weir: \"no\""},"request_id":"req_1"})");
     }
@@ -42,36 +42,36 @@ TEST(Dialect, OpenAisTypeAndCodeFollowTheError) {
         std::string_view code;  // as JSON
     };
     const Row rows[] = {
-        {error(400), "invalid_request_error", "null"},
-        {error(401), "invalid_request_error", R"("invalid_api_key")"},
-        {error(404), "invalid_request_error", R"("model_not_found")"},
-        {error(404, "UnknownOperationException"), "invalid_request_error", R"("unknown_url")"},
-        {error(404, "X", "response"), "invalid_request_error", "null"},
-        {error(404, "X", "previous_response"), "invalid_request_error",
+        {error_of(400), "invalid_request_error", "null"},
+        {error_of(401), "invalid_request_error", R"("invalid_api_key")"},
+        {error_of(404), "invalid_request_error", R"("model_not_found")"},
+        {error_of(404, "UnknownOperationException"), "invalid_request_error", R"("unknown_url")"},
+        {error_of(404, "X", "response"), "invalid_request_error", "null"},
+        {error_of(404, "X", "previous_response"), "invalid_request_error",
          R"("previous_response_not_found")"},
-        {error(429), "rate_limit_error", R"("rate_limit_exceeded")"},
-        {error(429, "ServiceQuotaExceededException"), "insufficient_quota",
+        {error_of(429), "rate_limit_error", R"("rate_limit_exceeded")"},
+        {error_of(429, "ServiceQuotaExceededException"), "insufficient_quota",
          R"("insufficient_quota")"},
-        {error(500), "server_error", "null"},
-        {error(503), "server_error", R"("service_unavailable")"},
-        {error(529), "server_error", R"("service_unavailable")"}};
+        {error_of(500), "server_error", "null"},
+        {error_of(503), "server_error", R"("service_unavailable")"},
+        {error_of(529), "server_error", R"("service_unavailable")"}};
     for (const Row& row : rows) {
         EXPECT_EQ(error_body(Dialect::openai, row.error, "req_1"),
                   R"({"error":{"message":"weir: \"no\"","type":")" + std::string(row.type) +
                       R"(","param":null,"code":)" + std::string(row.code) + "}}");
     }
-    EXPECT_EQ(error_body(Dialect::aws, error(500), "req_1"), R"({"message":"weir: \"no\""})");
+    EXPECT_EQ(error_body(Dialect::aws, error_of(500), "req_1"), R"({"message":"weir: \"no\""})");
 }
 
 TEST(Dialect, AnUnknownKeyAndADaysQuotaHaveTheirOwnStatus) {
     const auto in = [](Dialect dialect, ErrorAnswer answer) {
         return in_dialect(dialect, std::move(answer));
     };
-    const auto key = error(403, "AccessDeniedException", "key");
-    const auto day = error(400, "ServiceQuotaExceededException");
+    const auto key = error_of(403, "AccessDeniedException", "key");
+    const auto day = error_of(400, "ServiceQuotaExceededException");
     EXPECT_EQ(in(Dialect::aws, key).status, 403);
     EXPECT_EQ(in(Dialect::openai, key).status, 401);
-    EXPECT_EQ(in(Dialect::openai, error(403, "AccessDeniedException", "model")).status, 403);
+    EXPECT_EQ(in(Dialect::openai, error_of(403, "AccessDeniedException", "model")).status, 403);
     EXPECT_EQ(in(Dialect::aws, day).status, 400);
     EXPECT_EQ(in(Dialect::anthropic, day).status, 429);
     EXPECT_EQ(in(Dialect::anthropic, day).retry_after, 60s);
@@ -102,7 +102,7 @@ TEST(Dialect, ABodyWithoutAnErrorObjectIsNotForItsClients) {
 
 TEST(Dialect, TheLastEventOfAStreamSaysWhatHappened) {
     const auto member = [](Operation operation, int status) {
-        const std::string event = error_event(operation, error(status));
+        const std::string event = error_event(operation, error_of(status));
         const auto at = event.find("Exception", event.find(":exception-type"));
         const auto from = event.find_last_of('\0', at) + 2;  // after the two bytes of its length
         return event.substr(from, at + 9 - from);
@@ -117,17 +117,17 @@ TEST(Dialect, TheLastEventOfAStreamSaysWhatHappened) {
     EXPECT_EQ(member(Operation::converse_stream, 500), "internalServerException");
     EXPECT_EQ(member(Operation::converse_stream, 400), "validationException");
 
-    const std::string chat = error_event(Operation::chat_completions, error(503));
+    const std::string chat = error_event(Operation::chat_completions, error_of(503));
     EXPECT_EQ(chat,
               R"(data: {"error":{"message":"weir: \"no\"","type":"server_error","param":null,)"
               R"("code":"service_unavailable"}})"
               "\n\n");
-    const std::string responses = error_event(Operation::responses, error(500));
+    const std::string responses = error_event(Operation::responses, error_of(500));
     EXPECT_TRUE(
         responses.starts_with("event: error\ndata: {\"type\":\"error\",\"code\":"
                               "\"server_error\","))
         << responses;
-    const std::string messages = error_event(Operation::messages, error(529));
+    const std::string messages = error_event(Operation::messages, error_of(529));
     EXPECT_EQ(
         messages,
         "event: error\n"

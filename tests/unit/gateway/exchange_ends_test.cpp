@@ -3,6 +3,7 @@
 #include "bedrock/model_data.h"
 #include "observe/explain.h"
 #include "policy/tariff.h"
+#include "relay_world.h"
 #include "requests.h"
 
 #include <gtest/gtest.h>
@@ -15,9 +16,6 @@ namespace {
 using namespace test;
 using namespace std::chrono_literals;
 using net::NetError;
-
-const std::string kStart = event("messageStart", R"({"role":"assistant"})");
-const std::string kDelta = event("contentBlockDelta", R"({"delta":{"text":"hello"}})");
 
 std::string answer(std::uint64_t output) {
     return R"({"output":{"message":{"role":"assistant","content":[{"text":"hello"}]}},)"

@@ -12,13 +12,6 @@ using namespace test;
 using namespace std::chrono_literals;
 using net::NetError;
 
-QuotaConfig& quota_of(Config& config) {
-    QuotaConfig& quota = config.quotas.emplace_back();
-    quota.region = "us-east-1";
-    quota.models = {std::string(kModel)};
-    return quota;
-}
-
 TEST(Exchange, AWholeAnswerGoesThroughAsItCame) {
     World world(two_regions());
     world.scripts["us-east-1"] = {whole(kAnswer)};
@@ -166,7 +159,8 @@ TEST(Exchange, WhatIsPassedOnIsSentAgainOnlyWhereItWasNotSent) {
 TEST(Exchange, AnObservedCallGoesAsItCameWhateverTheQuotaSays) {
     Config config = two_regions();
     config.mode = Mode::observe;
-    quota_of(config).tokens_per_minute = 1;
+    config.quotas = {quota_of(kModel, "us-east-1")};
+    config.quotas[0].tokens_per_minute = 1;
     World world(config);
     world.scripts["us-east-1"] = {whole(kAnswer)};
     ScriptedClient client(world.loop, converse());
@@ -177,7 +171,8 @@ TEST(Exchange, AnObservedCallGoesAsItCameWhateverTheQuotaSays) {
 
 TEST(Exchange, ACallThatCanNeverGoIsRefusedAtOnce) {
     Config config = two_regions();
-    quota_of(config).tokens_per_minute = 1;
+    config.quotas = {quota_of(kModel, "us-east-1")};
+    config.quotas[0].tokens_per_minute = 1;
     World world(config);
     ScriptedClient client(world.loop, converse());
     ASSERT_TRUE(world.serve(client));
@@ -188,7 +183,8 @@ TEST(Exchange, ACallThatCanNeverGoIsRefusedAtOnce) {
 
 TEST(Exchange, WhoWaitsIsToldAtTheDrainsEnd) {
     Config config = two_regions();
-    quota_of(config).requests_per_minute = 1;
+    config.quotas = {quota_of(kModel, "us-east-1")};
+    config.quotas[0].requests_per_minute = 1;
     World world(config);
     world.scripts["us-east-1"] = {whole(kAnswer)};
     ScriptedClient first(world.loop, converse());

@@ -19,27 +19,6 @@ Script silent() {
     return script;
 }
 
-Config in_a_row(std::uint32_t attempts) {
-    Config config = two_regions();
-    config.retry.max_attempts = attempts;
-    config.retry.base_delay = config.retry.max_delay = Duration::zero();
-    config.retry.jitter = Jitter::none;
-    config.retry.budget = 10;
-    return config;
-}
-
-/// kModel in us-east-1, else in us-west-2.
-Config with_a_fallback() {
-    Config config = in_a_row(3);
-    config.breaker.failures = 1;
-    config.routes.resize(1);
-    config.routes[0].model = std::string(kModel);
-    config.routes[0].targets.resize(2);
-    config.routes[0].targets[0].region = "us-east-1";
-    config.routes[0].targets[1].region = "us-west-2";
-    return config;
-}
-
 TEST(ExchangeWaits, ACallsTurnComesWithTheEndOfAnother) {
     Config config = two_regions();
     config.quotas = {quota_of(kModel, "us-east-1")};

@@ -22,7 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::Running;
 
-Config sample() {
+Config listening() {
     Config config;
     config.listen = {"127.0.0.1:0"};
     config.admin = "";
@@ -32,20 +32,20 @@ Config sample() {
 }
 
 TEST(Gateway, WhatCannotBeBoundIsNamed) {
-    Running running(sample());
+    Running running(listening());
     ASSERT_TRUE(running.started) << running.started.error().message;
     const std::string taken = "127.0.0.1:" + std::to_string(running.gateway->ports().front());
-    Config same = sample();
+    Config same = listening();
     same.listen = {taken};
     Running second(same);
     ASSERT_FALSE(second.started);
     EXPECT_NE(second.started.error().message.find(taken), std::string::npos);
-    same = sample();
+    same = listening();
     same.admin = taken;
     Running third(same);
     ASSERT_FALSE(third.started);
     EXPECT_NE(third.started.error().message.find(taken), std::string::npos);
-    Config endpoint = sample();
+    Config endpoint = listening();
     endpoint.regions["us-east-1"].endpoint = "nonsense";
     Running fourth(endpoint);
     ASSERT_FALSE(fourth.started);
@@ -55,13 +55,13 @@ TEST(Gateway, WhatCannotBeBoundIsNamed) {
 }
 
 TEST(Gateway, TheAdminPortIsItsOwnOrNone) {
-    Running none(sample());
+    Running none(listening());
     EXPECT_EQ(none.gateway->admin_port(), 0);
-    Config config = sample();
+    Config config = listening();
     config.admin = "127.0.0.1:0";
     config.workers = 0;
     GatewayOptions options;
-    options.read_config = [] { return Result<Config>(sample()); };
+    options.read_config = [] { return Result<Config>(listening()); };
     Running running(config, std::move(options));
     ASSERT_TRUE(running.started) << running.started.error().message;
     EXPECT_GT(running.gateway->admin_port(), 0);
@@ -70,7 +70,7 @@ TEST(Gateway, TheAdminPortIsItsOwnOrNone) {
 }
 
 TEST(Gateway, ADrainEndsAtOnceWhereNobodyIs) {
-    Running running(sample());
+    Running running(listening());
     ASSERT_TRUE(running.started);
     EXPECT_NE(running.gateway->metrics().find("weir_connections"), std::string::npos);
     running.gateway->drain();
@@ -82,7 +82,7 @@ TEST(Gateway, ADrainEndsAtOnceWhereNobodyIs) {
 TEST(Gateway, WhatWasUsedIsKeptForTheNextOne) {
     const std::string path = std::filesystem::temp_directory_path() /
                              ("weir-gateway-" + std::to_string(::getpid()) + ".json");
-    Config config = sample();
+    Config config = listening();
     config.state_file = path;
     QuotaConfig quota;
     quota.models = {"m"};
@@ -107,7 +107,7 @@ TEST(Gateway, AnAccessLogIsWrittenToItsDescriptor) {
     GatewayOptions options;
     options.access_log = ends[1];
     {
-        Running running(sample(), std::move(options));
+        Running running(listening(), std::move(options));
         ASSERT_TRUE(running.started);
         EXPECT_NE(running.gateway->metrics().find("weir_log_dropped_total 0"), std::string::npos);
     }
@@ -116,7 +116,7 @@ TEST(Gateway, AnAccessLogIsWrittenToItsDescriptor) {
 }
 
 TEST(Gateway, DescriptorsBoundTheConnections) {
-    Config config = sample();
+    Config config = listening();
     config.limits.max_connections = std::numeric_limits<std::size_t>::max();
     Running running(config);
     ASSERT_TRUE(running.started);
@@ -127,9 +127,9 @@ TEST(Reload, WhereNoTlsAndNoAdminPortIs) {
     std::vector<std::size_t> told;
     GatewayOptions options;
     options.reloaded = [&](const Config& config) { told.push_back(config.queue.max_waiting); };
-    Running running(sample(), std::move(options));
+    Running running(listening(), std::move(options));
     ASSERT_TRUE(running.started);
-    Config next = sample();
+    Config next = listening();
     next.queue.max_waiting = 7;
     next.listen = {"127.0.0.1:1"};
     next.log.format = "text";

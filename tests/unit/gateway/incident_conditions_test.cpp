@@ -8,9 +8,7 @@
 namespace weir::gateway {
 namespace {
 
-using test::target;
-
-constexpr std::int64_t kStart = 1'800'000'000;
+using weir::test::target;
 
 struct IncidentConditionsTest : ::testing::Test {
     IncidentConditionsTest() {
@@ -42,7 +40,7 @@ struct IncidentConditionsTest : ::testing::Test {
     Status status;
     std::vector<aws::Sample> samples;
     std::optional<double> expiry;
-    std::int64_t now = kStart;
+    std::int64_t now = 1'800'000'000;
     IncidentConditions watch;
     std::vector<aws::Condition> conditions;
 };

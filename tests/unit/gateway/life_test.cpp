@@ -36,20 +36,6 @@ struct Kept {
     std::vector<observe::Step> steps;
 };
 
-Config with_a_fallback() {
-    Config config = two_regions();
-    config.retry.base_delay = config.retry.max_delay = Duration::zero();
-    config.retry.jitter = Jitter::none;
-    config.retry.budget = 10;
-    config.breaker.failures = 1;  // or the first target would be asked again at once
-    config.routes.resize(1);
-    config.routes[0].model = std::string(kModel);
-    config.routes[0].targets.resize(2);
-    config.routes[0].targets[0].region = "us-east-1";
-    config.routes[0].targets[1].region = "us-west-2";
-    return config;
-}
-
 TEST(Life, OfAnAnsweredCall) {
     World world(two_regions());
     world.scripts["us-east-1"] = {whole(kAnswer, "200 OK", "x-amzn-RequestId: up-1\r\n")};
@@ -251,8 +237,8 @@ TEST(Life, NothingIsKeptWhereNothingIsToBe) {
 }
 
 /// Asks two workers.
-struct Asked {
-    explicit Asked(World& world) {
+struct TwoWorkers {
+    explicit TwoWorkers(World& world) {
         for (int i = 0; i < 2; ++i) {
             workers.push_back(
                 std::make_unique<Worker>(world.loop, world.shared, world.snapshot, 7 + i));
@@ -275,7 +261,7 @@ struct Asked {
 
 TEST(Inquiry, AsksEveryWorkerAndSaysWhatIsKept) {
     World world(two_regions());
-    Asked asked(world);
+    TwoWorkers asked(world);
     observe::Life life;
     life.id = "one";
     life.ended = 5;
@@ -290,7 +276,7 @@ TEST(Inquiry, AsksEveryWorkerAndSaysWhatIsKept) {
 
 TEST(Inquiry, ListsRequestsOfEveryWorker) {
     World world(two_regions());
-    Asked asked(world);
+    TwoWorkers asked(world);
     observe::Life life;
     life.ended = 5;
     for (const std::size_t i : {0U, 1U}) {

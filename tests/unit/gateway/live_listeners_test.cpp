@@ -63,7 +63,7 @@ private:
     net::Parked parked_;
 };
 
-struct World {
+struct Audience {
     SlowClient& join() {
         SlowClient& client = clients.emplace_back(loop);
         loop.spawn(listeners.serve(client));
@@ -86,66 +86,66 @@ struct World {
 };
 
 TEST(LiveListeners, EachGetsEachFrameUntilItLeaves) {
-    World world;
-    world.publish("{}");
-    SlowClient& one = world.join();
-    SlowClient& two = world.join();
-    EXPECT_EQ(world.joined, 2);
-    EXPECT_EQ(world.listeners.count(), 2);
+    Audience audience;
+    audience.publish("{}");
+    SlowClient& one = audience.join();
+    SlowClient& two = audience.join();
+    EXPECT_EQ(audience.joined, 2);
+    EXPECT_EQ(audience.listeners.count(), 2);
     EXPECT_EQ(one.seen().status, 200);
     EXPECT_TRUE(one.seen().flushed);
     EXPECT_NE(one.seen().fields.find("Content-Type: text/event-stream\r\n"), std::string::npos);
-    world.publish(R"({"a":1})");
+    audience.publish(R"({"a":1})");
     EXPECT_EQ(one.seen().body, "data: {\"a\":1}\n\n");
     one.seen().leave();
-    world.turn();
-    EXPECT_EQ(world.listeners.count(), 1);
-    world.publish("{}");
+    audience.turn();
+    EXPECT_EQ(audience.listeners.count(), 1);
+    audience.publish("{}");
     EXPECT_EQ(one.seen().body, "data: {\"a\":1}\n\n");
     EXPECT_EQ(two.seen().body, "data: {\"a\":1}\n\ndata: {}\n\n");
     two.seen().fails = net::NetError::reset;
-    world.publish("{}");
-    EXPECT_EQ(world.listeners.count(), 0) << "a write failed";
+    audience.publish("{}");
+    EXPECT_EQ(audience.listeners.count(), 0) << "a write failed";
 }
 
 TEST(LiveListeners, ASlowOneGetsTheNewestFrameAndIsCutOffInTheEnd) {
-    World world;
-    SlowClient& slow = world.join();
-    SlowClient& slower = world.join();
-    SlowClient& good = world.join();
+    Audience audience;
+    SlowClient& slow = audience.join();
+    SlowClient& slower = audience.join();
+    SlowClient& good = audience.join();
     slow.stuck = slower.stuck = true;
     for (int i = 0; i < 4; ++i) {
-        world.publish(std::to_string(i));
+        audience.publish(std::to_string(i));
     }
     slow.take();
-    world.turn();
+    audience.turn();
     EXPECT_EQ(slow.seen().body, "data: 0\n\ndata: 3\n\n") << "what lies between is left out";
     for (unsigned i = 4; i < LiveListeners::kMostMissed; ++i) {
-        world.publish(std::to_string(i));
+        audience.publish(std::to_string(i));
     }
     EXPECT_FALSE(slower.seen().aborted);
-    world.publish("last");
+    audience.publish("last");
     EXPECT_TRUE(slower.seen().aborted);
-    EXPECT_EQ(world.listeners.count(), 2);
+    EXPECT_EQ(audience.listeners.count(), 2);
     EXPECT_FALSE(slow.seen().aborted);
     EXPECT_TRUE(good.seen().body.ends_with("data: last\n\n"));
 }
 
 TEST(LiveListeners, AreBoundedAndEndInOrder) {
-    World world;
+    Audience audience;
     for (std::size_t i = 0; i < LiveListeners::kMost; ++i) {
-        EXPECT_FALSE(world.listeners.full());
-        world.join();
+        EXPECT_FALSE(audience.listeners.full());
+        audience.join();
     }
-    EXPECT_TRUE(world.listeners.full());
-    world.clients.front().seen().leave();
-    world.turn();
-    EXPECT_FALSE(world.listeners.full());
-    world.listeners.end();
-    world.turn();
-    EXPECT_EQ(world.listeners.count(), 0);
-    EXPECT_TRUE(world.listeners.full()) << "nobody is served after the end";
-    EXPECT_TRUE(world.clients.back().seen().ended);
+    EXPECT_TRUE(audience.listeners.full());
+    audience.clients.front().seen().leave();
+    audience.turn();
+    EXPECT_FALSE(audience.listeners.full());
+    audience.listeners.end();
+    audience.turn();
+    EXPECT_EQ(audience.listeners.count(), 0);
+    EXPECT_TRUE(audience.listeners.full()) << "nobody is served after the end";
+    EXPECT_TRUE(audience.clients.back().seen().ended);
 }
 
 TEST(QueryValues, AreDecodedOrRefused) {

@@ -17,7 +17,7 @@ Result<Order> read(std::string_view path, std::string_view query, std::string_vi
     text.body = body;
     return read_order(text);
 }
-std::string error(std::string_view path, std::string_view query, std::string_view body = "") {
+std::string complaint(std::string_view path, std::string_view query, std::string_view body = "") {
     const auto order = read(path, query, body);
     return order ? "none" : order.error().message;
 }
@@ -64,36 +64,45 @@ TEST(Orders, AreReadFromQueryAndBody) {
 }
 
 TEST(Orders, BadOnesAreNamed) {
-    EXPECT_NE(error("/targets/shut", "region=a").find("there are /targets/close"),
+    EXPECT_NE(complaint("/targets/shut", "region=a").find("there are /targets/close"),
               std::string::npos);
-    EXPECT_NE(error("/targets/close", "").find("name the targets"), std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a&for=15").find("with its unit"), std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a&for=0s").find("with its unit"), std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a&for=169h").find("168h"), std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a&for=99999999999h").find("168h"), std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a&duration=1m").find("`duration` is unknown"),
+    EXPECT_NE(complaint("/targets/close", "").find("name the targets"), std::string::npos);
+    EXPECT_NE(complaint("/targets/close", "region=a&for=15").find("with its unit"),
               std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a", R"({"region":"b"})").find("once"),
+    EXPECT_NE(complaint("/targets/close", "region=a&for=0s").find("with its unit"),
               std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a", "[]").find("JSON object"), std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a", "{").find("JSON object"), std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a", R"({"for":15})").find("to be a string"),
+    EXPECT_NE(complaint("/targets/close", "region=a&for=169h").find("168h"), std::string::npos);
+    EXPECT_NE(complaint("/targets/close", "region=a&for=99999999999h").find("168h"),
               std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a&priority=batch").find("/shed"), std::string::npos);
-    EXPECT_NE(error("/shed", "region=a").find("all targets"), std::string::npos);
-    EXPECT_NE(error("/targets/close", "region=a&client=b").find("/clients/"), std::string::npos);
-    EXPECT_NE(error("/shed", "client=b").find("/clients/"), std::string::npos);
-    EXPECT_NE(error("/clients/pause", "").find("name the client"), std::string::npos);
-    EXPECT_NE(error("/clients/pause", "client=a%0Ab").find("name the client"), std::string::npos);
-    EXPECT_NE(error("/clients/pause", "client=" + std::string(65, 'a')).find("1 to 64"),
+    EXPECT_NE(complaint("/targets/close", "region=a&duration=1m").find("`duration` is unknown"),
               std::string::npos);
-    EXPECT_NE(error("/clients/pause", "client=a&for=0s").find("with its unit"), std::string::npos);
-    EXPECT_NE(error("/clients/pause", "client=a&region=b").find("/targets/"), std::string::npos);
-    EXPECT_NE(error("/clients/pause", "client=a&priority=batch").find("/shed"), std::string::npos);
-    EXPECT_NE(error("/clients/resume", "client=a&for=1m").find("does not belong"),
+    EXPECT_NE(complaint("/targets/close", "region=a", R"({"region":"b"})").find("once"),
               std::string::npos);
-    EXPECT_NE(error("/clients", "client=a").find("/clients/pause"), std::string::npos);
-    EXPECT_NE(error("/shed", "priority=low").find("interactive"), std::string::npos);
+    EXPECT_NE(complaint("/targets/close", "region=a", "[]").find("JSON object"), std::string::npos);
+    EXPECT_NE(complaint("/targets/close", "region=a", "{").find("JSON object"), std::string::npos);
+    EXPECT_NE(complaint("/targets/close", "region=a", R"({"for":15})").find("to be a string"),
+              std::string::npos);
+    EXPECT_NE(complaint("/targets/close", "region=a&priority=batch").find("/shed"),
+              std::string::npos);
+    EXPECT_NE(complaint("/shed", "region=a").find("all targets"), std::string::npos);
+    EXPECT_NE(complaint("/targets/close", "region=a&client=b").find("/clients/"),
+              std::string::npos);
+    EXPECT_NE(complaint("/shed", "client=b").find("/clients/"), std::string::npos);
+    EXPECT_NE(complaint("/clients/pause", "").find("name the client"), std::string::npos);
+    EXPECT_NE(complaint("/clients/pause", "client=a%0Ab").find("name the client"),
+              std::string::npos);
+    EXPECT_NE(complaint("/clients/pause", "client=" + std::string(65, 'a')).find("1 to 64"),
+              std::string::npos);
+    EXPECT_NE(complaint("/clients/pause", "client=a&for=0s").find("with its unit"),
+              std::string::npos);
+    EXPECT_NE(complaint("/clients/pause", "client=a&region=b").find("/targets/"),
+              std::string::npos);
+    EXPECT_NE(complaint("/clients/pause", "client=a&priority=batch").find("/shed"),
+              std::string::npos);
+    EXPECT_NE(complaint("/clients/resume", "client=a&for=1m").find("does not belong"),
+              std::string::npos);
+    EXPECT_NE(complaint("/clients", "client=a").find("/clients/pause"), std::string::npos);
+    EXPECT_NE(complaint("/shed", "priority=low").find("interactive"), std::string::npos);
 }
 
 class Known : public ::testing::Test {

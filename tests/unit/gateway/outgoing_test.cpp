@@ -1,8 +1,8 @@
 // What one attempt sends, byte for byte.
 #include "gateway/outgoing.h"
 
+#include "admission_world.h"
 #include "gateway/tracing.h"
-#include "world.h"
 
 #include <gtest/gtest.h>
 
@@ -13,9 +13,7 @@ namespace {
 
 using namespace test;
 
-constexpr std::int64_t kWhen = 1'700'000'000;  // 2023-11-14T22:13:20Z
-
-Config sample(const std::string& endpoint = "http://127.0.0.1:1") {
+Config one_region(const std::string& endpoint = "http://127.0.0.1:1") {
     Config config;
     config.regions["us-east-1"].endpoint = endpoint;
     config.default_region = "us-east-1";
@@ -60,15 +58,14 @@ struct OutgoingTest : ::testing::Test {
     Outgoing out;
 };
 
-std::string converse(std::string_view model, std::string_view fields = {},
-                     std::string_view body = R"({"messages":[]})") {
-    return "POST /model/" + std::string(model) + "/converse HTTP/1.1\r\nHost: localhost\r\n" +
-           "Content-Type: application/json\r\n" + std::string(fields) +
-           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+std::string messages_to(std::string_view model, std::string_view fields = {},
+                        std::string_view body = R"({"messages":[]})") {
+    return converse_of(model, fields, body);
 }
 
 TEST_F(OutgoingTest, ARequestAsItCameIsSignedAnew) {
-    ask(sample(), converse("m.x", "User-Agent: sdk\r\nx-weir-priority: batch\r\nCookie: no\r\n"));
+    ask(one_region(),
+        messages_to("m.x", "User-Agent: sdk\r\nx-weir-priority: batch\r\nCookie: no\r\n"));
     ASSERT_TRUE(compose_it());
     EXPECT_EQ(out.body, R"({"messages":[]})");
     EXPECT_EQ(out.body.data(), request->body.text.data());
@@ -91,14 +88,14 @@ TEST_F(OutgoingTest, ARequestAsItCameIsSignedAnew) {
 }
 
 TEST_F(OutgoingTest, AFieldOfOursThatIsNoneIsCountedAndStaysHere) {
-    ask(sample(), converse("m.x", "x-weir-priorty: batch\r\n"));
+    ask(one_region(), messages_to("m.x", "x-weir-priorty: batch\r\n"));
     ASSERT_TRUE(compose_it());
     EXPECT_EQ(out.unknown_fields, 1U);
     EXPECT_EQ(out.head.find("priorty"), std::string::npos);
 }
 
 TEST_F(OutgoingTest, ANicknameAndAFallbackGoOnUnderTheirModelsName) {
-    ask(sample(), converse("fast"));
+    ask(one_region(), messages_to("fast"));
     ASSERT_TRUE(compose_it());
     EXPECT_TRUE(out.head.starts_with(
         "POST /model/anthropic.claude-haiku-4-5-20251001-v1%3A0/converse HTTP/1.1\r\n"))
@@ -110,15 +107,15 @@ TEST_F(OutgoingTest, ANicknameAndAFallbackGoOnUnderTheirModelsName) {
 }
 
 TEST_F(OutgoingTest, AProfileStandsForTheCallersOwn) {
-    ask(sample(), converse("m.x"));
+    ask(one_region(), messages_to("m.x"));
     grant.profile = "arn:aws:bedrock:us-west-2:1:application-inference-profile/abc";
     ASSERT_TRUE(compose_it());
     EXPECT_NE(out.head.find("application-inference-profile%2Fabc/converse"), std::string::npos);
 }
 
 TEST_F(OutgoingTest, ALoweredMaximumIsTheOnlyChangeOfTheBody) {
-    ask(sample(), converse("anthropic.claude-x", {},
-                           R"({"messages":[],"inferenceConfig":{"maxTokens":4096}})"));
+    ask(one_region(), messages_to("anthropic.claude-x", {},
+                                  R"({"messages":[],"inferenceConfig":{"maxTokens":4096}})"));
     grant.max_output = 100;
     ASSERT_TRUE(compose_it());
     EXPECT_EQ(out.body, R"({"messages":[],"inferenceConfig":{"maxTokens":100}})");
@@ -126,15 +123,16 @@ TEST_F(OutgoingTest, ALoweredMaximumIsTheOnlyChangeOfTheBody) {
 }
 
 TEST_F(OutgoingTest, ATierOfThePlaceStandsInTheBody) {
-    ask(sample(), converse("anthropic.claude-x"));
+    ask(one_region(), messages_to("anthropic.claude-x"));
     target.tier = Tier::flex;
     ASSERT_TRUE(compose_it());
     EXPECT_NE(out.body.find("flex"), std::string_view::npos) << out.body;
 }
 
 TEST_F(OutgoingTest, AGuardrailOfThePlaceStandsForTheClients) {
-    ask(sample(), converse("anthropic.claude-x", {},
-                           R"({"messages":[],"guardrailConfig":{"guardrailIdentifier":"mine"}})"));
+    ask(one_region(),
+        messages_to("anthropic.claude-x", {},
+                    R"({"messages":[],"guardrailConfig":{"guardrailIdentifier":"mine"}})"));
     grant.guardrail = "theirs";
     ASSERT_TRUE(compose_it());
     EXPECT_NE(out.body.find("\"theirs\""), std::string_view::npos) << out.body;
@@ -143,7 +141,7 @@ TEST_F(OutgoingTest, AGuardrailOfThePlaceStandsForTheClients) {
 
 TEST_F(OutgoingTest, OnOpenAisPathModelAndUsageStandInTheBody) {
     const std::string body = R"({"model":"fast","stream":true,"messages":[]})";
-    ask(sample(),
+    ask(one_region(),
         "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
         "Content-Type: application/json\r\nContent-Length: " +
             std::to_string(body.size()) + "\r\n\r\n" + body);
@@ -155,19 +153,19 @@ TEST_F(OutgoingTest, OnOpenAisPathModelAndUsageStandInTheBody) {
 }
 
 TEST_F(OutgoingTest, AnEndpointsPathComesFirst) {
-    ask(sample("http://127.0.0.1:1/base"), converse("m.x"));
+    ask(one_region("http://127.0.0.1:1/base"), messages_to("m.x"));
     ASSERT_TRUE(compose_it());
     EXPECT_TRUE(out.head.starts_with("POST /base/model/m.x/converse HTTP/1.1\r\n"));
 }
 
 TEST_F(OutgoingTest, WithoutCredentialsNothingIsSent) {
-    ask(sample(), converse("m.x"));
+    ask(one_region(), messages_to("m.x"));
     keys = nullptr;
     EXPECT_FALSE(compose_it());
 }
 
 TEST_F(OutgoingTest, ABearerKeyIsSentAndNothingIsSigned) {
-    ask(sample(), converse("m.x", "Authorization: Bearer the-clients\r\n"));
+    ask(one_region(), messages_to("m.x", "Authorization: Bearer the-clients\r\n"));
     auto bearer = std::make_shared<aws::Credentials>();
     bearer->bearer_token = "weirs-own";
     keys = bearer;
@@ -178,7 +176,7 @@ TEST_F(OutgoingTest, ABearerKeyIsSentAndNothingIsSigned) {
 }
 
 TEST_F(OutgoingTest, ASessionsTokenGoesWithTheSignature) {
-    ask(sample(), converse("m.x"));
+    ask(one_region(), messages_to("m.x"));
     auto session = std::make_shared<aws::Credentials>(*keys);
     session->session_token = "TOKEN";
     keys = session;
@@ -187,7 +185,7 @@ TEST_F(OutgoingTest, ASessionsTokenGoesWithTheSignature) {
 }
 
 TEST_F(OutgoingTest, ATierAndAGuardrailThatNoBodyHasGoIntoTheHead) {
-    ask(sample(),
+    ask(one_region(),
         "POST /model/m.x/invoke HTTP/1.1\r\nHost: localhost\r\n"
         "X-Amzn-Bedrock-GuardrailIdentifier: mine\r\nContent-Length: 2\r\n\r\n{}");
     target.tier = Tier::flex;
@@ -201,19 +199,19 @@ TEST_F(OutgoingTest, ATierAndAGuardrailThatNoBodyHasGoIntoTheHead) {
 
 TEST_F(OutgoingTest, AnArnGoesOnAsItCame) {
     const std::string arn = "arn:aws:bedrock:us-east-1:1:inference-profile/m.x";
-    ask(sample(), converse(arn));
+    ask(one_region(), messages_to(arn));
     ASSERT_TRUE(compose_it());
     EXPECT_TRUE(out.head.starts_with("POST /model/" + arn + "/converse HTTP/1.1\r\n"));
 }
 
 TEST_F(OutgoingTest, TheCallersOwnKeyGoesOnWhereThatIsConfigured) {
-    Config config = sample();
+    Config config = one_region();
     config.credentials.source = CredentialsSource::client_bearer;
-    ask(config, converse("m.x", "Authorization: Bearer the-clients\r\n"));
+    ask(config, messages_to("m.x", "Authorization: Bearer the-clients\r\n"));
     keys = nullptr;
     ASSERT_TRUE(compose_it());
     EXPECT_TRUE(says("Authorization: Bearer the-clients"));
-    ask(config, converse("m.x"));
+    ask(config, messages_to("m.x"));
     ASSERT_TRUE(compose_it());
     EXPECT_EQ(out.head.find("Authorization"), std::string::npos)
         << "the service says what it lacks";
@@ -227,7 +225,7 @@ constexpr std::string_view kTraceFields =
     "\r\n";
 
 TEST_F(OutgoingTest, WithoutTracesTheFieldsOfATraceGoOnAsTheyCame) {
-    ask(sample(), converse("m.x", kTraceFields));
+    ask(one_region(), messages_to("m.x", kTraceFields));
     ASSERT_TRUE(compose_it());
     EXPECT_NE(out.head.find("\r\n" + std::string(kTraceFields)), std::string::npos) << out.head;
     EXPECT_NE(out.head.find("SignedHeaders=content-type;host;x-amz-date,"), std::string::npos)
@@ -236,9 +234,9 @@ TEST_F(OutgoingTest, WithoutTracesTheFieldsOfATraceGoOnAsTheyCame) {
 
 struct TracedTest : OutgoingTest {
     void ask_traced(std::string_view fields) {
-        Config config = sample();
+        Config config = one_region();
         config.otlp.endpoint = "http://127.0.0.1:4318";
-        ask(std::move(config), converse("m.x", fields));
+        ask(std::move(config), messages_to("m.x", fields));
         trace =
             trace_of(request->head, request->snapshot->config.otlp, [this] { return ++random; });
         const TraceFields traced(request->head, trace, 2);

@@ -11,9 +11,8 @@ using namespace test;
 TEST(Admission, WhatLeansOnAResponseGoesWhereItWasMade) {
     const auto builds_on = [](std::string_view id, std::string_view more = "") {
         return post("/v1/responses",
-                    R"({"model":")" + std::string(kSonnet) + R"(","input":"x")" +
-                        std::string(more) + R"(,"previous_response_id":")" + std::string(id) +
-                        "\"}",
+                    R"({"model":")" + kSonnet + R"(","input":"x")" + std::string(more) +
+                        R"(,"previous_response_id":")" + std::string(id) + "\"}",
                     kChat);
     };
     const auto stored = [](std::string_view id) {
@@ -30,9 +29,8 @@ TEST(Admission, WhatLeansOnAResponseGoesWhereItWasMade) {
          {builds_on("resp_nova"), 403, "may not use model nova", "model"},
          {stored("resp_chat"), 0, ""},
          {stored("resp_etl"), 404, "Response with id 'resp_etl' not found", "response"},
-         {post("/v1/responses", R"({"model":")" + std::string(kSonnet) + R"(","conversation":"c"})",
-               kChat),
-          404, "Conversation not found", "response"},
+         {post("/v1/responses", R"({"model":")" + kSonnet + R"(","conversation":"c"})", kChat), 404,
+          "Conversation not found", "response"},
          {post("/v1/responses", R"({"model":"nova"})", kChat), 403, "may not use model", "model"},
          {post("/v1/responses", "{}", kChat), 400, "weir: "}});
 
@@ -135,7 +133,7 @@ TEST(Admission, TheControlPlaneShowsWhatAClientMayUse) {
          {post("/model/us.anthropic.x/count-tokens", "{}", kChat), 0, ""}});
     // A client that may use a profile may read of the model behind it.
     Config exact = two_clients();
-    exact.clients[0].models = {std::string(kSonnet)};
+    exact.clients[0].models = {kSonnet};
     expect_each(exact, {{get("/foundation-models/anthropic.claude-sonnet-4-5-20250929-v1:0", kChat),
                          0, ""}});
 }

@@ -1,12 +1,12 @@
 // The file's limits and AWS's, joined.
 #include "gateway/quota_findings.h"
 
+#include "unit/given.h"
+
 #include <gtest/gtest.h>
 
 namespace weir::gateway {
 namespace {
-
-const std::string kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 aws::QuotaLine line(const std::string& name, std::uint64_t applied, std::uint64_t standard = 0) {
     aws::QuotaLine made;
@@ -23,7 +23,7 @@ struct QuotaFindingsTest : ::testing::Test {
         config.regions["us-east-1"];
         config.regions["us-west-2"];
         RouteConfig route;
-        route.model = kModel;
+        route.model = kSonnet;
         route.targets = {{.region = "us-east-1", .model = ""}};
         config.routes.push_back(route);
     }
@@ -56,7 +56,7 @@ TEST_F(QuotaFindingsTest, FillsWhatTheFileDoesNotSay) {
 
 TEST_F(QuotaFindingsTest, TheFileWinsFigureByFigure) {
     QuotaConfig own;
-    own.models = {kModel};
+    own.models = {kSonnet};
     own.requests_per_minute = 200;
     own.output_burndown = 7;
     config.quotas.push_back(own);
@@ -76,7 +76,7 @@ TEST_F(QuotaFindingsTest, TheFileWinsFigureByFigure) {
 
 TEST_F(QuotaFindingsTest, APoolOfSeveralModelsIsTheFilesAlone) {
     QuotaConfig own;
-    own.models = {kModel, "us.amazon.nova-lite-v1:0"};
+    own.models = {kSonnet, "us.amazon.nova-lite-v1:0"};
     own.region = "us-east-1";
     own.requests_per_minute = 200;
     config.quotas.push_back(own);
@@ -91,7 +91,7 @@ TEST_F(QuotaFindingsTest, AModelInUseNeedsNoRoute) {
     EXPECT_EQ(tokens(), std::nullopt);
     TargetStatus target;
     target.region = "us-east-1";
-    target.model = kModel;
+    target.model = kSonnet;
     status.targets.push_back(target);
     EXPECT_EQ(tokens(), 5'000'000u);
 }
@@ -111,7 +111,7 @@ TEST_F(QuotaFindingsTest, DoubtfulLimitsDoNotEndTraffic) {
     EXPECT_EQ(tokens(), 20'000u);
     TargetStatus target;
     target.region = "us-east-1";
-    target.model = kModel;
+    target.model = kSonnet;
     target.limits = {{.kind = LimitKind::tokens, .limit = 0, .used = 90'000, .reserved = 45'000}};
     status.targets.push_back(target);
     EXPECT_EQ(tokens(), std::nullopt);
@@ -126,7 +126,7 @@ aws::InferenceProfile profile(const std::string& id, bool application,
     made.application = application;
     for (const std::string& region : destinations) {
         made.models.push_back("arn:aws:bedrock:" + region + "::foundation-model/" +
-                              kModel.substr(3));
+                              kSonnet.substr(3));
     }
     made.destinations = std::move(destinations);
     return made;
@@ -153,7 +153,7 @@ TEST_F(QuotaFindingsTest, EachAccountHasItsOwn) {
     EXPECT_EQ(joined.limits[1].account, "prod");
     TargetStatus seen;
     seen.region = "us-east-1";
-    seen.model = kModel;
+    seen.model = kSonnet;
     seen.limits = {{LimitKind::tokens, 0, 2'000'000, 0, true}};
     status.targets = {seen};
     joined = with_findings(config, {{"", findings}, {"prod", theirs}}, status);
@@ -166,12 +166,12 @@ TEST_F(QuotaFindingsTest, EachAccountHasItsOwn) {
 }
 
 TEST_F(QuotaFindingsTest, ApplicationProfilesAreAliases) {
-    findings.profiles["us-east-1"] = {profile(kModel, false, {"us-east-1", "us-west-2"}),
+    findings.profiles["us-east-1"] = {profile(kSonnet, false, {"us-east-1", "us-west-2"}),
                                       profile("abc", true, {"us-east-1", "us-west-2"})};
     config.routes[0].model = "arn:aws:bedrock:us-east-1:1:x/abc";
     applied(5'000'000);
     EXPECT_EQ(tokens(), 5'000'000u);
-    EXPECT_EQ(joined.config.aliases.at("arn:aws:bedrock:us-east-1:1:x/abc"), kModel);
+    EXPECT_EQ(joined.config.aliases.at("arn:aws:bedrock:us-east-1:1:x/abc"), kSonnet);
     // The file's own alias stays.
     config.aliases["arn:aws:bedrock:us-east-1:1:x/abc"] = "mine.model";
     (void)tokens();
@@ -179,12 +179,12 @@ TEST_F(QuotaFindingsTest, ApplicationProfilesAreAliases) {
 }
 
 TEST_F(QuotaFindingsTest, DestinationsOutsideAResidencyAreTold) {
-    findings.profiles["us-east-1"] = {profile(kModel, false, {"us-east-1", "eu-west-1"})};
+    findings.profiles["us-east-1"] = {profile(kSonnet, false, {"us-east-1", "eu-west-1"})};
     EXPECT_TRUE(residency_doubts(config, {{"", findings}}).empty());
     config.routes[0].residency = "us";
     ASSERT_EQ(residency_doubts(config, {{"", findings}}).size(), 1u);
     EXPECT_TRUE(residency_doubts(config, {{"", findings}})[0].contains("eu-west-1"));
-    findings.profiles["us-east-1"] = {profile(kModel, false, {"us-east-1", "us-west-2"})};
+    findings.profiles["us-east-1"] = {profile(kSonnet, false, {"us-east-1", "us-west-2"})};
     EXPECT_TRUE(residency_doubts(config, {{"", findings}}).empty());
 }
 

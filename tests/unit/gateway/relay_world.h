@@ -4,6 +4,7 @@
 #include "gateway/relay.h"
 
 #include "gateway/clock.h"
+#include "gateway/stream_relay.h"
 #include "scripted.h"
 
 #include <gtest/gtest.h>
@@ -73,6 +74,18 @@ inline Script with_length(std::string body) {
                   std::to_string(body.size()) + "\r\n\r\n";
     script.body = {bytes(std::move(body))};
     return script;
+}
+
+/// Feeds `bytes` in pieces of `step` and gathers what goes on.
+inline std::string relayed(StreamRelay& relay, std::string_view bytes, std::size_t step) {
+    std::string out;
+    for (std::size_t at = 0; at < bytes.size(); at += step) {
+        const std::string piece(
+            bytes.substr(at, step));  // a buffer that dies, as the connection's does
+        const auto got = relay.take(piece);
+        out.append(got.first).append(got.second);
+    }
+    return out;
 }
 
 }  // namespace weir::gateway::test

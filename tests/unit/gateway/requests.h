@@ -57,4 +57,26 @@ inline QuotaConfig quota_of(std::string_view model, std::string_view region) {
     return quota;
 }
 
+/// So many attempts, with no pause between them.
+inline Config in_a_row(std::uint32_t attempts) {
+    Config config = two_regions();
+    config.retry.max_attempts = attempts;
+    config.retry.base_delay = config.retry.max_delay = Duration::zero();
+    config.retry.jitter = Jitter::none;
+    config.retry.budget = 10;
+    return config;
+}
+
+/// kModel in us-east-1, else in us-west-2.
+inline Config with_a_fallback() {
+    Config config = in_a_row(3);
+    config.breaker.failures = 1;  // or the first target would be asked again at once
+    config.routes.resize(1);
+    config.routes[0].model = std::string(kModel);
+    config.routes[0].targets.resize(2);
+    config.routes[0].targets[0].region = "us-east-1";
+    config.routes[0].targets[1].region = "us-west-2";
+    return config;
+}
+
 }  // namespace weir::gateway::test

@@ -97,9 +97,9 @@ TEST(HeaderRules, WhatIsSignedOrFramedByComesOnce) {
     EXPECT_EQ(found({{"CONTENT-type", "a"}, {"content-TYPE", "a"}}), "CONTENT-type");
 }
 
-constexpr std::int64_t kNow = 1440938160;  // 2015-08-30T12:36:00Z
+constexpr std::int64_t kSignedAt = 1440938160;  // 2015-08-30T12:36:00Z
 
-std::vector<ClientConfig> two_clients(bool keys) {
+std::vector<ClientConfig> chat_and_etl(bool keys) {
     ClientConfig chat;
     chat.name = "chat";
     ClientConfig etl;
@@ -113,16 +113,21 @@ std::vector<ClientConfig> two_clients(bool keys) {
 }
 
 TEST(Identity, KeysWhereClientsDemandThem) {
-    const ClientDirectory directory(two_clients(true));
-    EXPECT_EQ(identify(directory, head_with({{"authorization", "Bearer chat-key"}}), "", kNow).name,
-              "chat");
-    EXPECT_EQ(identify(directory, head_with({{"authorization", "bearer older"}}), "", kNow).name,
-              "chat");
-    EXPECT_EQ(identify(directory, head_with({{"x-api-key", "etl-key"}}), "", kNow).name, "etl");
-    EXPECT_FALSE(identify(directory, head_with({{"x-api-key", "wrong"}}), "", kNow).admitted);
-    EXPECT_FALSE(identify(directory, head_with({}), "etl", kNow).admitted);
-    EXPECT_FALSE(identify(directory, head_with({{"x-weir-client", "etl"}}), "", kNow).admitted);
-    EXPECT_FALSE(identify(directory, head_with({{"authorization", "Bearer "}}), "", kNow).admitted);
+    const ClientDirectory directory(chat_and_etl(true));
+    EXPECT_EQ(
+        identify(directory, head_with({{"authorization", "Bearer chat-key"}}), "", kSignedAt).name,
+        "chat");
+    EXPECT_EQ(
+        identify(directory, head_with({{"authorization", "bearer older"}}), "", kSignedAt).name,
+        "chat");
+    EXPECT_EQ(identify(directory, head_with({{"x-api-key", "etl-key"}}), "", kSignedAt).name,
+              "etl");
+    EXPECT_FALSE(identify(directory, head_with({{"x-api-key", "wrong"}}), "", kSignedAt).admitted);
+    EXPECT_FALSE(identify(directory, head_with({}), "etl", kSignedAt).admitted);
+    EXPECT_FALSE(
+        identify(directory, head_with({{"x-weir-client", "etl"}}), "", kSignedAt).admitted);
+    EXPECT_FALSE(
+        identify(directory, head_with({{"authorization", "Bearer "}}), "", kSignedAt).admitted);
 }
 
 std::string signed_by(std::string_view id, std::string_view service = "bedrock") {
@@ -132,7 +137,7 @@ std::string signed_by(std::string_view id, std::string_view service = "bedrock")
 }
 
 TEST(Identity, SignersAreLookedUpBeforeTheirBodyIsThere) {
-    auto clients = two_clients(true);
+    auto clients = chat_and_etl(true);
     clients[1].access_key_id = "WEIRETL";
     clients[1].secret_access_key = "secret";
     const ClientDirectory directory(clients);
@@ -143,7 +148,7 @@ TEST(Identity, SignersAreLookedUpBeforeTheirBodyIsThere) {
                                    {"x-amz-date", "20150830T123600Z"},
                                    {"authorization", authorization},
                                    {name, value}}),
-                        "", kNow);
+                        "", kSignedAt);
     };
     const auto known = of(signed_by("WEIRETL"));
     EXPECT_TRUE(known.admitted);
@@ -171,24 +176,27 @@ TEST(Identity, SignersAreLookedUpBeforeTheirBodyIsThere) {
     EXPECT_EQ(of(signed_by("WEIROTHER"), "x-api-key", "chat-key").name, "chat");
     EXPECT_FALSE(of(signed_by("WEIRETL"), "x-api-key", "wrong").admitted);
     // Where no client has a pair a signature says nothing about who asks.
-    EXPECT_FALSE(identify(ClientDirectory(two_clients(true)),
-                          head_with({{"authorization", signed_by("WEIRETL")}}), "", kNow)
+    EXPECT_FALSE(identify(ClientDirectory(chat_and_etl(true)),
+                          head_with({{"authorization", signed_by("WEIRETL")}}), "", kSignedAt)
                      .fault);
 }
 
 TEST(Identity, NamesInTheirOrder) {
-    const ClientDirectory directory(two_clients(false));
+    const ClientDirectory directory(chat_and_etl(false));
     const auto head =
         head_with({{"x-weir-client", "etl"}, {"user-agent", "Boto3/1 app/notebook lang/python"}});
-    EXPECT_EQ(identify(directory, head, "chat", kNow).name, "chat");
-    EXPECT_EQ(identify(directory, head, "", kNow).name, "etl");
-    EXPECT_NE(identify(directory, head, "", kNow).client, nullptr);
+    EXPECT_EQ(identify(directory, head, "chat", kSignedAt).name, "chat");
+    EXPECT_EQ(identify(directory, head, "", kSignedAt).name, "etl");
+    EXPECT_NE(identify(directory, head, "", kSignedAt).client, nullptr);
     EXPECT_EQ(
-        identify(directory, head_with({{"user-agent", "Boto3/1 app/notebook"}}), "", kNow).name,
+        identify(directory, head_with({{"user-agent", "Boto3/1 app/notebook"}}), "", kSignedAt)
+            .name,
         "notebook");
-    EXPECT_EQ(identify(directory, head_with({{"x-weir-client", "a b\"c"}}), "", kNow).name, "");
+    EXPECT_EQ(identify(directory, head_with({{"x-weir-client", "a b\"c"}}), "", kSignedAt).name,
+              "");
     EXPECT_EQ(
-        identify(directory, head_with({{"x-weir-client", std::string(65, 'a')}}), "", kNow).name,
+        identify(directory, head_with({{"x-weir-client", std::string(65, 'a')}}), "", kSignedAt)
+            .name,
         "");
 }
 
@@ -231,7 +239,7 @@ TEST(Identity, KeysPairsAndNamesInTheirShapes) {
     EXPECT_EQ(ClientDirectory({odd}).by_key("key"), nullptr);
     const ClientDirectory nobody({});
     const auto name = [&](std::string_view given) {
-        return identify(nobody, head_with({{"x-weir-client", given}}), "", kNow).name;
+        return identify(nobody, head_with({{"x-weir-client", given}}), "", kSignedAt).name;
     };
     for (const std::string_view good : {"a", "Z9", "a.b_c-d", "0"}) {
         EXPECT_EQ(name(good), good);
@@ -239,7 +247,7 @@ TEST(Identity, KeysPairsAndNamesInTheirShapes) {
     for (const std::string_view bad : {"", "a{", "a@", "a/b", "a:", "[", "\x80"}) {
         EXPECT_EQ(name(bad), "") << bad;
     }
-    EXPECT_EQ(identify(nobody, head_with({{"user-agent", "  a  app/x"}}), "", kNow).name, "x");
+    EXPECT_EQ(identify(nobody, head_with({{"user-agent", "  a  app/x"}}), "", kSignedAt).name, "x");
 }
 
 TEST(Browsers, HostsInTheirShapes) {

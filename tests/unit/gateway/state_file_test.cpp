@@ -1,5 +1,6 @@
 // The state file: what is written comes back, and what is no state is refused in words.
 #include "gateway/state_file.h"
+#include "unit/read_file.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -23,9 +24,9 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kNow = 1'800'000'000'000;
+constexpr std::int64_t kNowMs = 1'800'000'000'000;
 
-EngineState sample() {
+EngineState sample_state() {
     EngineState state;
     state.window = 60s;
     EngineState::Pool& pool = state.pools.emplace_back();
@@ -66,20 +67,15 @@ private:
     fs::path path_;
 };
 
-std::string content(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
 TEST(StateText, ComesBackAsItWent) {
-    const auto back = parse_state(state_text(sample(), true, kNow), kNow + 7000);
+    const auto back = parse_state(state_text(sample_state(), true, kNowMs), kNowMs + 7000);
     ASSERT_TRUE(back) << back.error().message;
     EXPECT_EQ(back->window, 60s);
     EXPECT_EQ(back->age, 7s);
     EXPECT_EQ(back->unrecorded, 0s);
     ASSERT_EQ(back->pools.size(), 1U);
     const auto& pool = back->pools[0];
-    EXPECT_EQ(pool.targets, sample().pools[0].targets);
+    EXPECT_EQ(pool.targets, sample_state().pools[0].targets);
     EXPECT_TRUE(pool.throttled);
     ASSERT_EQ(pool.meters.size(), 2U);
     const auto& meter = pool.meters[0];
@@ -87,7 +83,7 @@ TEST(StateText, ComesBackAsItWent) {
     EXPECT_EQ(meter.used[1].age, 1500ms);
     EXPECT_EQ(meter.used[1].amount, 123'456'789'012U);
     EXPECT_EQ(meter.foreign, 1234.5);
-    EXPECT_EQ(meter.shapes, sample().pools[0].meters[0].shapes);
+    EXPECT_EQ(meter.shapes, sample_state().pools[0].meters[0].shapes);
     EXPECT_EQ(meter.slot_age, 3s);
     EXPECT_EQ(meter.debts[1], 2.5);
     EXPECT_EQ(meter.returned, 77);
@@ -103,7 +99,7 @@ TEST(StateText, ComesBackAsItWent) {
 
 TEST(StateText, WhatWasNotCompleteMayHaveGoneOn) {
     const auto at = [](std::int64_t later) {
-        return parse_state(state_text(sample(), false, kNow), kNow + later)->unrecorded;
+        return parse_state(state_text(sample_state(), false, kNowMs), kNowMs + later)->unrecorded;
     };
     EXPECT_EQ(at(1000), 1s);
     EXPECT_EQ(at(60'000), 4s);
@@ -111,10 +107,10 @@ TEST(StateText, WhatWasNotCompleteMayHaveGoneOn) {
 }
 
 TEST(StateText, ClocksMayDifferALittle) {
-    const std::string text = state_text(sample(), true, kNow);
-    EXPECT_EQ(parse_state(text, kNow - 4000)->age, 0s);
-    EXPECT_FALSE(parse_state(text, kNow - 6000));
-    EXPECT_GT(parse_state(text, kNow + 40LL * 365 * 24 * 3600 * 1000)->age, 24h * 300);
+    const std::string text = state_text(sample_state(), true, kNowMs);
+    EXPECT_EQ(parse_state(text, kNowMs - 4000)->age, 0s);
+    EXPECT_FALSE(parse_state(text, kNowMs - 6000));
+    EXPECT_GT(parse_state(text, kNowMs + 40LL * 365 * 24 * 3600 * 1000)->age, 24h * 300);
 }
 
 TEST(StateText, RefusesWhatIsNoState) {
@@ -122,7 +118,7 @@ TEST(StateText, RefusesWhatIsNoState) {
         std::string text;
         std::string says;
     };
-    const std::string good = state_text(sample(), true, kNow);
+    const std::string good = state_text(sample_state(), true, kNowMs);
     const auto with = [&](const std::string& from, const std::string& to) {
         std::string text = good;
         const auto at = text.find(from);
@@ -165,31 +161,31 @@ TEST(StateText, RefusesWhatIsNoState) {
              {with("\"targets\":[", "\"targets\":[7,"), "not what weir writes"},
              {with("\"targets\":[", "\"targets\":[[],"), "not what weir writes"},
          }) {
-        const auto read = parse_state(bad.text, kNow);
+        const auto read = parse_state(bad.text, kNowMs);
         ASSERT_FALSE(read) << bad.text.substr(0, 200);
         EXPECT_NE(read.error().message.find(bad.says), std::string::npos) << read.error().message;
     }
 }
 
 TEST(StateText, WhatIsBeyondItsBoundsIsNotWritten) {
-    EngineState state = sample();
+    EngineState state = sample_state();
     state.pools.resize(2500);
-    const auto back = parse_state(state_text(state, true, kNow), kNow);
+    const auto back = parse_state(state_text(state, true, kNowMs), kNowMs);
     ASSERT_TRUE(back) << back.error().message;
     EXPECT_EQ(back->pools.size(), 2000U);
     EXPECT_TRUE(back->pools[0].throttled);
     EXPECT_FALSE(back->pools[1].throttled);
-    std::string odd = state_text(sample(), true, kNow);
+    std::string odd = state_text(sample_state(), true, kNowMs);
     odd.replace(odd.find("\"throttled\":true"), 16, "\"throttled\":1   ");
-    EXPECT_FALSE(parse_state(odd, kNow)->pools[0].throttled);
+    EXPECT_FALSE(parse_state(odd, kNowMs)->pools[0].throttled);
 }
 
 TEST(StateText, NoChangeOfABytePassesUnchecked) {
     EXPECT_TRUE(rc::check("a changed text is read or refused", [] {
-        std::string text = state_text(sample(), true, kNow);
+        std::string text = state_text(sample_state(), true, kNowMs);
         const auto at = *rc::gen::inRange<std::size_t>(0, text.size());
         text[at] = static_cast<char>(*rc::gen::inRange<int>(0, 256));
-        if (const auto read = parse_state(text, kNow)) {
+        if (const auto read = parse_state(text, kNowMs)) {
             for (const auto& pool : read->pools) {
                 for (const auto& meter : pool.meters) {
                     for (const double weight : meter.shapes) {
@@ -206,11 +202,11 @@ TEST(StateText, NoChangeOfABytePassesUnchecked) {
 
 TEST(StateFile, IsReplacedWholeAndPrivate) {
     const Folder folder;
-    EXPECT_FALSE(*read_state(folder.file(), kNow)) << "not there";
+    EXPECT_FALSE(*read_state(folder.file(), kNowMs)) << "not there";
     std::ofstream(folder.file() + ".tmp") << std::string(100'000, 'x');  // left by a crash
     fs::permissions(folder.file() + ".tmp", fs::perms::all);
-    ASSERT_TRUE(write_state(folder.file(), state_text(sample(), true, kNow)));
-    ASSERT_TRUE(*read_state(folder.file(), kNow));
+    ASSERT_TRUE(write_state(folder.file(), state_text(sample_state(), true, kNowMs)));
+    ASSERT_TRUE(*read_state(folder.file(), kNowMs));
     struct stat about{};
     ASSERT_EQ(::stat(folder.file().c_str(), &about), 0);
     EXPECT_EQ(about.st_mode & 0777, 0600U);
@@ -222,13 +218,13 @@ TEST(StateFile, WhatIsNoFileIsRefused) {
     fs::create_directory(folder.file("folder"));
     ASSERT_EQ(::mkfifo(folder.file("pipe").c_str(), 0600), 0);
     for (const char* name : {"folder", "pipe"}) {
-        const auto read = read_state(folder.file(name), kNow);
+        const auto read = read_state(folder.file(name), kNowMs);
         ASSERT_FALSE(read) << name;
         EXPECT_EQ(read.error().message, "it is no regular file");
         EXPECT_FALSE(can_write_state(folder.file(name)));
     }
     std::ofstream(folder.file("large")).seekp(9 << 20).put('x');
-    EXPECT_NE(read_state(folder.file("large"), kNow).error().message.find("larger"),
+    EXPECT_NE(read_state(folder.file("large"), kNowMs).error().message.find("larger"),
               std::string::npos);
 }
 
@@ -237,7 +233,7 @@ TEST(StateFile, TheUnfinishedFileFollowsNoLink) {
     std::ofstream(folder.file("other")) << "precious";
     fs::create_symlink(folder.file("other"), folder.file() + ".tmp");
     EXPECT_FALSE(write_state(folder.file(), "{}"));
-    EXPECT_EQ(content(folder.file("other")), "precious");
+    EXPECT_EQ(read_file(folder.file("other")), "precious");
 }
 
 TEST(StateFile, WhereNoneCanBeMadeIsSaid) {
@@ -256,7 +252,7 @@ TEST(StateFile, WhatWasThereBeforeIsReadOrTheReasonIsLogged) {
     std::string log;
     const auto before = [&](const std::string& name) {
         log.clear();
-        return state_before(name, 60s, kNow + 5000, [&](LogLevel level, std::string_view line) {
+        return state_before(name, 60s, kNowMs + 5000, [&](LogLevel level, std::string_view line) {
             log = (level == LogLevel::warn ? "warn " : "info ") + std::string(line);
         });
     };
@@ -265,13 +261,13 @@ TEST(StateFile, WhatWasThereBeforeIsReadOrTheReasonIsLogged) {
     EXPECT_TRUE(before(folder.file()).pools.empty());
     EXPECT_EQ(log, "info state_file: " + folder.file() +
                        " is not there yet; what was used of quotas before is not known");
-    ASSERT_TRUE(write_state(folder.file(), state_text(sample(), true, kNow)));
+    ASSERT_TRUE(write_state(folder.file(), state_text(sample_state(), true, kNowMs)));
     EXPECT_EQ(before(folder.file()).pools.size(), 1U);
     EXPECT_EQ(log,
               "info state_file: " + folder.file() + " tells the use of 1 quotas, as of 5 s ago");
-    EngineState other = sample();
+    EngineState other = sample_state();
     other.window = 1s;
-    ASSERT_TRUE(write_state(folder.file(), state_text(other, true, kNow)));
+    ASSERT_TRUE(write_state(folder.file(), state_text(other, true, kNowMs)));
     EXPECT_TRUE(before(folder.file()).pools.empty());
     EXPECT_NE(log.find("it is of another quota_window"), std::string::npos) << log;
     ASSERT_TRUE(write_state(folder.file(), "{}"));
@@ -280,7 +276,7 @@ TEST(StateFile, WhatWasThereBeforeIsReadOrTheReasonIsLogged) {
     EXPECT_NE(log.find("is not used, because it is not what weir writes"), std::string::npos);
     EXPECT_TRUE(before(folder.file() + "/inside").pools.empty());
     EXPECT_NE(log.find("it cannot be read: "), std::string::npos) << log;
-    EXPECT_TRUE(state_before(folder.file(), 60s, kNow, {}).pools.empty()) << "nobody listens";
+    EXPECT_TRUE(state_before(folder.file(), 60s, kNowMs, {}).pools.empty()) << "nobody listens";
 }
 
 TEST(StateFile, AFullDiskLeavesTheFormerFileAsItWas) {
@@ -296,7 +292,7 @@ TEST(StateFile, AFullDiskLeavesTheFormerFileAsItWas) {
     std::signal(SIGXFSZ, handler);
     ASSERT_FALSE(written);
     EXPECT_NE(written.error().message.find("cannot write " + folder.file()), std::string::npos);
-    EXPECT_EQ(content(folder.file()), "before");
+    EXPECT_EQ(read_file(folder.file()), "before");
     EXPECT_FALSE(fs::exists(folder.file() + ".tmp"));
     fs::create_directories(folder.file("folder") + "/inside");
     EXPECT_FALSE(write_state(folder.file("folder"), "x")) << "a folder is not replaced";
@@ -310,7 +306,7 @@ TEST(StateFile, APathWithoutAFolderIsInTheOneAtHand) {
 TEST(StateKeeper, WritesOnceWhileNothingIsUsed) {
     const Folder folder;
     std::atomic<int> taken = 0;
-    EngineState idle = sample();
+    EngineState idle = sample_state();
     idle.pools[0].throttled = false;
     idle.pools[0].meters[0].used.clear();
     idle.pools[0].meters[1].used = {{1h, 5}};  // of the day: older than any window
@@ -341,7 +337,7 @@ TEST(StateKeeper, GoesOnWhereNobodyListens) {
                            if (++taken == 3) {
                                fs::create_directory(folder.file("absent"));
                            }
-                           return sample();
+                           return sample_state();
                        },
                        {});
     while (taken < 5) {
@@ -354,7 +350,7 @@ TEST(StateKeeper, GoesOnWhereNobodyListens) {
 TEST(StateKeeper, WritesWhileThereIsUseAndALastWord) {
     const Folder folder;
     std::atomic<int> taken = 0;
-    EngineState state = sample();
+    EngineState state = sample_state();
     state.pools[0].throttled = false;
     StateKeeper keeper(folder.file(), 1ms,
                        [&] {
@@ -365,9 +361,9 @@ TEST(StateKeeper, WritesWhileThereIsUseAndALastWord) {
     while (taken < 3) {
         std::this_thread::sleep_for(1ms);
     }
-    EXPECT_NE(content(folder.file()).find("\"complete\":false"), std::string::npos);
+    EXPECT_NE(read_file(folder.file()).find("\"complete\":false"), std::string::npos);
     keeper.finish();
-    EXPECT_NE(content(folder.file()).find("\"complete\":true"), std::string::npos);
+    EXPECT_NE(read_file(folder.file()).find("\"complete\":true"), std::string::npos);
     const int after = taken;
     keeper.finish();
     EXPECT_EQ(taken, after) << "once";
@@ -388,7 +384,7 @@ TEST(StateKeeper, SaysOnceThatItCannotWrite) {
     StateKeeper keeper((inner / "state.json").string(), 1ms,
                        [&] {
                            ++taken;
-                           return sample();
+                           return sample_state();
                        },
                        [&](LogLevel, std::string_view line) {
                            const std::scoped_lock lock(mutex);

@@ -1,48 +1,23 @@
 #include "gateway/stream_relay.h"
 
-#include <gtest/gtest.h>
+#include "relay_world.h"
 
-#include <algorithm>
-#include <array>
+#include <gtest/gtest.h>
 
 namespace weir::gateway {
 namespace {
 
-std::string event(std::string_view type, std::string_view payload, std::string_view kind = "event",
-                  std::string_view name = ":event-type") {
-    const std::array<codec::EventHeader, 2> headers{codec::EventHeader{":message-type", kind},
-                                                    codec::EventHeader{name, type}};
-    std::string out;
-    codec::append_event(out, headers, payload);
-    return out;
-}
+using namespace test;
 
-const std::string kStart = event("messageStart", R"({"role":"assistant"})");
-const std::string kDelta = event("contentBlockDelta", R"({"delta":{"text":"hello"}})");
-const std::string kStop = event("messageStop", R"({"stopReason":"end_turn"})");
-const std::string kMetadata =
-    event("metadata", R"({"usage":{"inputTokens":3,"outputTokens":5,"totalTokens":8}})");
 const std::string kException = event("serviceUnavailableException",
                                      R"({"message":"Bedrock is unable to process your request."})",
                                      "exception", ":exception-type");
-
-/// Feeds `bytes` in pieces of `step` and gathers what goes on.
-std::string run(StreamRelay& relay, std::string_view bytes, std::size_t step) {
-    std::string out;
-    for (std::size_t at = 0; at < bytes.size(); at += step) {
-        const std::string piece(
-            bytes.substr(at, step));  // a buffer that dies, as the connection's does
-        const auto got = relay.take(piece);
-        out.append(got.first).append(got.second);
-    }
-    return out;
-}
 
 TEST(StreamRelay, TheSameBytesWhateverTheSplit) {
     const auto whole = kStart + kDelta + kDelta + kStop + kMetadata;
     for (std::size_t step = 1; step <= whole.size(); ++step) {
         EventRelay relay(bedrock::Operation::converse_stream, true);
-        EXPECT_EQ(run(relay, whole, step), whole) << step;
+        EXPECT_EQ(relayed(relay, whole, step), whole) << step;
         EXPECT_TRUE(relay.ended_cleanly()) << step;
         EXPECT_EQ(relay.usage().output, 5U) << step;
     }
@@ -53,22 +28,22 @@ TEST(StreamRelay, AnEventMayBeAsLargeAsItsProtocolAllows) {
         event("contentBlockDelta", R"({"delta":{"text":")" + std::string(3 << 20, 'x') + R"("}})");
     const auto whole = kStart + large + kStop + kMetadata;
     EventRelay relay(bedrock::Operation::converse_stream, true);
-    EXPECT_TRUE(run(relay, whole, 16'000) == whole);
+    EXPECT_TRUE(relayed(relay, whole, 16'000) == whole);
     EXPECT_TRUE(relay.ended_cleanly());
 }
 
 TEST(StreamRelay, NothingGoesOnBeforeContent) {
     EventRelay relay(bedrock::Operation::converse_stream, true);
-    EXPECT_EQ(run(relay, kStart, 7), "");
+    EXPECT_EQ(relayed(relay, kStart, 7), "");
     EXPECT_FALSE(relay.begun());
-    EXPECT_EQ(run(relay, kDelta, kDelta.size()), kStart + kDelta);
+    EXPECT_EQ(relayed(relay, kDelta, kDelta.size()), kStart + kDelta);
     EXPECT_TRUE(relay.begun());
 }
 
 TEST(StreamRelay, AnExceptionBeforeContentIsUnseen) {
     for (std::size_t step = 1; step < 40; ++step) {
         EventRelay relay(bedrock::Operation::converse_stream, true);
-        EXPECT_EQ(run(relay, kStart + kException, step), "");
+        EXPECT_EQ(relayed(relay, kStart + kException, step), "");
         EXPECT_EQ(relay.state(), StreamRelay::State::failed);
         EXPECT_EQ(relay.failure().cls, FailureClass::capacity);
     }
@@ -77,7 +52,7 @@ TEST(StreamRelay, AnExceptionBeforeContentIsUnseen) {
 TEST(StreamRelay, AnExceptionAfterContentGoesOnByteForByte) {
     const auto whole = kStart + kDelta + kException;
     EventRelay relay(bedrock::Operation::converse_stream, true);
-    EXPECT_EQ(run(relay, whole, 11), whole);
+    EXPECT_EQ(relayed(relay, whole, 11), whole);
     EXPECT_EQ(relay.state(), StreamRelay::State::excepted);
 }
 
@@ -85,20 +60,20 @@ TEST(StreamRelay, DamageLetsNothingBrokenThrough) {
     auto bad = kDelta;
     bad[bad.size() - 6] ^= 1;
     EventRelay relay(bedrock::Operation::converse_stream, true);
-    EXPECT_EQ(run(relay, kStart + kDelta + bad, 13), kStart + kDelta);
+    EXPECT_EQ(relayed(relay, kStart + kDelta + bad, 13), kStart + kDelta);
     EXPECT_EQ(relay.state(), StreamRelay::State::garbled);
     EXPECT_FALSE(relay.ended_cleanly());
 }
 
 TEST(StreamRelay, AnEndInTheMiddleIsNotClean) {
     EventRelay cut(bedrock::Operation::converse_stream, true);
-    run(cut, kStart + kDelta, 1000);
+    relayed(cut, kStart + kDelta, 1000);
     EXPECT_FALSE(cut.ended_cleanly());
     EventRelay torn(bedrock::Operation::converse_stream, true);
-    run(torn, kStart + kDelta + kStop + kMetadata.substr(0, 9), 5);
+    relayed(torn, kStart + kDelta + kStop + kMetadata.substr(0, 9), 5);
     EXPECT_FALSE(torn.ended_cleanly());
     EventRelay empty(bedrock::Operation::converse_stream, true);
-    run(empty, kStart + kStop + kMetadata, 9);
+    relayed(empty, kStart + kStop + kMetadata, 9);
     EXPECT_TRUE(empty.ended_cleanly());
     EXPECT_EQ(empty.held(), kStart + kStop + kMetadata);
 }
@@ -110,7 +85,7 @@ TEST(StreamRelay, PreambleWithoutEndIsLetThroughAtItsBound) {
     std::string out;
     while (!relay.begun() && all.size() < (1U << 20)) {
         all += ping;
-        out += run(relay, ping, ping.size());
+        out += relayed(relay, ping, ping.size());
     }
     EXPECT_EQ(out, all);
     EXPECT_LE(all.size(), (64U << 10) + 2 * ping.size());
@@ -120,28 +95,28 @@ TEST(StreamRelay, AfterTheHoldTheOpeningAndWhatFollowsItGoOut) {
     const auto block = event("contentBlockStart", R"({"start":{}})");
     for (std::size_t step = 1; step < kStart.size() + block.size(); ++step) {
         EventRelay relay(bedrock::Operation::converse_stream, true);
-        EXPECT_EQ(run(relay, kStart + block, step), "");
+        EXPECT_EQ(relayed(relay, kStart + block, step), "");
         EXPECT_EQ(relay.release(false), kStart);
         EXPECT_TRUE(relay.opened());
         EXPECT_FALSE(relay.begun());
-        EXPECT_EQ(run(relay, kDelta, step), block + kDelta);
+        EXPECT_EQ(relayed(relay, kDelta, step), block + kDelta);
     }
 }
 
 TEST(StreamRelay, ALaterAttemptsOpeningIsLeftOut) {
     EventRelay held(bedrock::Operation::converse_stream, true);
-    EXPECT_EQ(run(held, kStart, 9), "");
+    EXPECT_EQ(relayed(held, kStart, 9), "");
     EXPECT_EQ(held.release(true), "");
-    EXPECT_EQ(run(held, kDelta, 9), kDelta);
+    EXPECT_EQ(relayed(held, kDelta, 9), kDelta);
     EventRelay at_once(bedrock::Operation::converse_stream, true);
     EXPECT_EQ(at_once.release(true), "");
-    EXPECT_EQ(run(at_once, kStart + kDelta, 1000), kDelta);
+    EXPECT_EQ(relayed(at_once, kStart + kDelta, 1000), kDelta);
 }
 
 TEST(StreamRelay, AFailureAfterTheHoldIsStillNotPassedOn) {
     EventRelay relay(bedrock::Operation::converse_stream, true);
     relay.release(false);
-    EXPECT_EQ(run(relay, kStart + kException, 1000), "");
+    EXPECT_EQ(relayed(relay, kStart + kException, 1000), "");
     EXPECT_EQ(relay.state(), StreamRelay::State::failed);
 }
 
@@ -149,15 +124,15 @@ TEST(StreamRelay, LargeMessagesGoOnWhole) {
     const auto large =
         event("contentBlockDelta", R"({"delta":{"text":")" + std::string(3 << 20, 'x') + "\"}}");
     EventRelay relay(bedrock::Operation::converse_stream, true);
-    EXPECT_TRUE(run(relay, kStart + large + kDelta, 16384) == kStart + large + kDelta);
-    run(relay, kDelta, 1000);
+    EXPECT_TRUE(relayed(relay, kStart + large + kDelta, 16384) == kStart + large + kDelta);
+    relayed(relay, kDelta, 1000);
     EXPECT_LT(relay.memory(), 1U << 20);  // given back
 }
 
 TEST(StreamRelay, WhatNoServiceMaySendIsTooLarge) {
     std::string head("\x7f\xff\xff\xff\0\0\0\0\0\0\0\0", 12);
     EventRelay relay(bedrock::Operation::converse_stream, true);
-    run(relay, kStart + head, 1000);
+    relayed(relay, kStart + head, 1000);
     EXPECT_TRUE(relay.state() == StreamRelay::State::too_large ||
                 relay.state() == StreamRelay::State::garbled);
     EXPECT_FALSE(relay.begun());
@@ -165,18 +140,18 @@ TEST(StreamRelay, WhatNoServiceMaySendIsTooLarge) {
 
 TEST(StreamRelay, TheHoldEndsOnceAndOnlyBeforeContent) {
     EventRelay relay(bedrock::Operation::converse_stream, true);
-    EXPECT_EQ(run(relay, kStart, 1000), "");
+    EXPECT_EQ(relayed(relay, kStart, 1000), "");
     EXPECT_EQ(relay.release(false), kStart);
     EXPECT_EQ(relay.release(false), "") << "once";
-    EXPECT_EQ(run(relay, kDelta, 1000), kDelta);
+    EXPECT_EQ(relayed(relay, kDelta, 1000), kDelta);
     EventRelay late(bedrock::Operation::converse_stream, true);
-    run(late, kStart + kDelta, 1000);
+    relayed(late, kStart + kDelta, 1000);
     EXPECT_EQ(late.release(false), "") << "content has gone on";
 }
 
 TEST(StreamRelay, AFamilyWithoutAnEndOfItsOwnEndsWithTheBody) {
     EventRelay relay(bedrock::Operation::invoke_stream, false);
-    run(relay, event("chunk", R"({"bytes":"e30="})"), 1000);
+    relayed(relay, event("chunk", R"({"bytes":"e30="})"), 1000);
     EXPECT_TRUE(relay.ended_cleanly());
 }
 

@@ -11,13 +11,13 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr Duration kHead = seconds(10);
+constexpr Duration kHeadTimeout = seconds(10);
 
 /// How long a body is borne that sends `bytes` every `every`; an hour at most.
 Duration borne(BodyPace& pace, Instant now, std::size_t bytes, Duration every) {
     const Instant begun = now;
     while (now - begun < std::chrono::hours(1)) {
-        const Duration left = pace.left(kHead, now);
+        const Duration left = pace.left(kHeadTimeout, now);
         if (left < every) {
             return now + left - begun;
         }
@@ -44,30 +44,30 @@ TEST(BodyPace, ATrickleIsGivenUp) {
 TEST(BodyPace, AQuickStartBuysNoStall) {
     Instant now{};
     BodyPace pace;
-    EXPECT_EQ(pace.left(kHead, now), kHead);
+    EXPECT_EQ(pace.left(kHeadTimeout, now), kHeadTimeout);
     pace.received(31UL << 20);
     now += milliseconds(1);
-    EXPECT_LE(pace.left(kHead, now), kHead);
-    EXPECT_LE(pace.left(kHead, now + seconds(10)), milliseconds(1));
+    EXPECT_LE(pace.left(kHeadTimeout, now), kHeadTimeout);
+    EXPECT_LE(pace.left(kHeadTimeout, now + seconds(10)), milliseconds(1));
 }
 
 TEST(BodyPace, WhoHoldsMuchMustSendMore) {
     Instant now{};
     BodyPace pace;
-    pace.left(kHead, now);
+    pace.left(kHeadTimeout, now);
     pace.received(30'000'000);  // from here on it takes 100,000 bytes a second
     EXPECT_LE(borne(pace, now, 50'000, seconds(1)), seconds(25));
     BodyPace keeps_up;
-    keeps_up.left(kHead, now);
+    keeps_up.left(kHeadTimeout, now);
     keeps_up.received(30'000'000);
     EXPECT_GE(borne(keeps_up, now, 120'000, seconds(1)), seconds(30));
 }
 
 TEST(BodyPace, ARestartForgets) {
     BodyPace pace;
-    pace.left(kHead, Instant());
+    pace.left(kHeadTimeout, Instant());
     pace.restart();
-    EXPECT_EQ(pace.left(kHead, Instant() + minutes(1)), kHead);
+    EXPECT_EQ(pace.left(kHeadTimeout, Instant() + minutes(1)), kHeadTimeout);
 }
 
 TEST(LogLimit, OneASecondAndACount) {

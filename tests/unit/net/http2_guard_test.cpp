@@ -1,13 +1,13 @@
 #include "net/http2_guard.h"
 
+#include "unit/given.h"
+
 #include <gtest/gtest.h>
 
 namespace weir::net::test {
 namespace {
 
 using std::chrono::seconds;
-
-constexpr Instant kStart = Instant{} + seconds(1000);
 
 codec::Http2FrameHead frame(std::uint8_t type, std::int32_t stream, std::uint32_t length = 0,
                             std::uint8_t flags = 0) {

@@ -20,7 +20,7 @@ Addresses addresses(const std::vector<std::string>& texts) {
 }
 
 /// A name server under the test's thumb, with a clock.
-struct Fixture {
+struct NameServer {
     std::mutex mutex;
     Addresses now_known;
     int asked = 0;
@@ -53,7 +53,7 @@ struct Fixture {
 };
 
 TEST(Resolver, RemembersForHalfAMinute) {
-    Fixture dns;
+    NameServer dns;
     dns.know(addresses({"10.0.0.1"}));
     EXPECT_EQ(dns.ask(), addresses({"10.0.0.1"}));
     dns.know(addresses({"10.0.0.2"}));
@@ -67,7 +67,7 @@ TEST(Resolver, RemembersForHalfAMinute) {
 }
 
 TEST(Resolver, AnAnswerThatDoesNotDoIsAskedForAnew) {
-    Fixture dns;
+    NameServer dns;
     dns.know(addresses({"10.0.0.1"}));
     EXPECT_EQ(dns.ask(), addresses({"10.0.0.1"}));
     dns.know(addresses({"10.0.0.2"}));
@@ -79,7 +79,7 @@ TEST(Resolver, AnAnswerThatDoesNotDoIsAskedForAnew) {
 }
 
 TEST(Resolver, OldAnswersOutliveAFailingServer) {
-    Fixture dns;
+    NameServer dns;
     dns.know(addresses({"10.0.0.1"}));
     dns.ask();
     dns.know({});
@@ -90,20 +90,20 @@ TEST(Resolver, OldAnswersOutliveAFailingServer) {
 }
 
 TEST(Resolver, FailureIsNotRemembered) {
-    Fixture dns;
+    NameServer dns;
     EXPECT_TRUE(dns.ask().empty());
     dns.know(addresses({"10.0.0.1"}));
     EXPECT_EQ(dns.ask(), addresses({"10.0.0.1"}));
 }
 
 TEST(Resolver, FamiliesAlternate) {
-    Fixture dns;
+    NameServer dns;
     dns.know(addresses({"::1", "::2", "::3", "10.0.0.1"}));
     EXPECT_EQ(dns.ask(), addresses({"::1", "10.0.0.1", "::2", "::3"}));
 }
 
 TEST(Resolver, AddressesNeedNoServer) {
-    Fixture dns;
+    NameServer dns;
     for (const char* text : {"127.0.0.1", "::1"}) {
         Addresses result;
         dns.resolver.resolve(text, [&](const Addresses& found) { result = found; });

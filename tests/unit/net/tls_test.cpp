@@ -23,9 +23,9 @@ Task<void> tell_secure(Downstream& request) {
     co_await request.send(200, "", answer);
 }
 
-struct Fixture {
-    explicit Fixture(const std::string& name = "localhost", long days = 1,
-                     Server::Handler handler = tell_secure)
+struct TlsServer {
+    explicit TlsServer(const std::string& name = "localhost", long days = 1,
+                       Server::Handler handler = tell_secure)
         : files(name, days) {
         ServerSettings settings;
         settings.tls = ServerTls{.certificate = files.certificate(), .key = files.key()};
@@ -43,14 +43,14 @@ struct Fixture {
 
 void expect_others_are_served(std::string_view alpn, std::string_view request,
                               std::string_view answer) {
-    Fixture fixture;
-    Client client(fixture.running->port());
+    TlsServer server;
+    Client client(server.running->port());
     ByHand half(client, nullptr, alpn);
     const std::string bytes = half.seal(request);
     ASSERT_TRUE(client.send(std::string_view(bytes).substr(0, bytes.size() / 2)));
     std::this_thread::sleep_for(milliseconds(50));
     Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
-    Caller other(fixture.endpoint("localhost", fixture.files.authority()), {}, &local);
+    Caller other(server.endpoint("localhost", server.files.authority()), {}, &local);
     other.read_deadline = seconds(5);
     EXPECT_EQ(other.exchange(kGet).body, "secure ");
     ASSERT_TRUE(client.send(std::string_view(bytes).substr(bytes.size() / 2)));
@@ -97,9 +97,9 @@ TEST(Tls, HalfARecordOfAnAnswerStillTimesOut) {
 }
 
 TEST(Tls, TrustedByItsAuthority) {
-    Fixture fixture;
+    TlsServer server;
     Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
-    Caller caller(fixture.endpoint("localhost", fixture.files.authority()), {}, &local);
+    Caller caller(server.endpoint("localhost", server.files.authority()), {}, &local);
     EXPECT_EQ(caller.exchange(kGet).body, "secure ");
     EXPECT_TRUE(caller.exchange(kGet).reused);
     // A second connection takes up the first one's session; what it says is whole all the same.
@@ -119,7 +119,7 @@ TEST(Tls, RefusedCertificatesSayWhy) {
         EXPECT_EQ(got.failure->error, NetError::tls);
         return got.failure->code.message();
     };
-    Fixture good;
+    TlsServer good;
     EXPECT_NE(refused(good.endpoint("elsewhere.example", good.files.authority())).find("mismatch"),
               std::string::npos);
     EXPECT_NE(refused(good.endpoint("127.0.0.1", good.files.authority())).find("mismatch"),
@@ -128,7 +128,7 @@ TEST(Tls, RefusedCertificatesSayWhy) {
     const auto untrusted = refused(good.endpoint("localhost", stranger.authority()));
     EXPECT_NE(untrusted.find("certificate"), std::string::npos) << untrusted;
     EXPECT_FALSE(refused(good.endpoint("localhost", "")).empty());  // the system's store
-    Fixture expired("localhost", -1);
+    TlsServer expired("localhost", -1);
     EXPECT_NE(refused(expired.endpoint("localhost", expired.files.authority())).find("expired"),
               std::string::npos);
     EXPECT_FALSE(TlsContext::client("/nowhere/ca.pem"));
@@ -150,8 +150,8 @@ std::string agreed_suite(std::uint16_t port, const char* suites) {
 }
 
 TEST(Tls, ModernSuitesOnly) {
-    Fixture fixture;
-    const std::uint16_t port = fixture.running->port();
+    TlsServer server;
+    const std::uint16_t port = server.running->port();
     for (const std::string suite :
          {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
           "ECDHE-ECDSA-CHACHA20-POLY1305"}) {
@@ -164,7 +164,7 @@ TEST(Tls, ModernSuitesOnly) {
 }
 
 TEST(Tls, ACorrectedTrustFileIsTakenUpByNewConnections) {
-    Fixture fixture;
+    TlsServer server;
     Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
     const Certificates stranger("localhost", 1);
     Certificates place("localhost", 1);  // a file of our own to put authorities into
@@ -176,11 +176,11 @@ TEST(Tls, ACorrectedTrustFileIsTakenUpByNewConnections) {
     const auto before = TlsContext::client(place.authority());
     ASSERT_TRUE(before);
     const auto answers = [&] {
-        Caller caller(fixture.endpoint("localhost", place.authority()), {}, &local);
+        Caller caller(server.endpoint("localhost", place.authority()), {}, &local);
         return caller.exchange(kGet).body == "secure ";
     };
     EXPECT_FALSE(answers());
-    put(fixture.files.authority());
+    put(server.files.authority());
     EXPECT_FALSE(answers());  // nobody has read it again
     auto prepared = TrustReload::prepare({place.authority()});
     ASSERT_TRUE(prepared);
@@ -195,11 +195,11 @@ TEST(Tls, ACorrectedTrustFileIsTakenUpByNewConnections) {
 }
 
 TEST(Tls, APoolRenewsWhatItTrusts) {
-    Fixture fixture;
+    TlsServer server;
     Loop loop(0);
     Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
     const Certificates stranger("localhost", 1);
-    Pool pool(loop, fixture.endpoint("localhost", fixture.files.authority()), {}, nullptr, &local);
+    Pool pool(loop, server.endpoint("localhost", server.files.authority()), {}, nullptr, &local);
     const auto connects = [&] {
         bool good = false;
         bool ended = false;
@@ -215,9 +215,9 @@ TEST(Tls, APoolRenewsWhatItTrusts) {
         return good;
     };
     EXPECT_TRUE(connects());
-    std::filesystem::copy_file(stranger.authority(), fixture.files.authority(),
+    std::filesystem::copy_file(stranger.authority(), server.files.authority(),
                                std::filesystem::copy_options::overwrite_existing);
-    auto prepared = TrustReload::prepare({fixture.files.authority()});
+    auto prepared = TrustReload::prepare({server.files.authority()});
     ASSERT_TRUE(prepared);
     prepared->commit();
     pool.renew({});
@@ -225,15 +225,15 @@ TEST(Tls, APoolRenewsWhatItTrusts) {
 }
 
 TEST(Tls, AServersNextHandshakesUseItsNewCertificate) {
-    Fixture fixture;
+    TlsServer server;
     Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
     const Certificates next("localhost", 1);
-    Caller old(fixture.endpoint("localhost", fixture.files.authority()), {}, &local);
+    Caller old(server.endpoint("localhost", server.files.authority()), {}, &local);
     EXPECT_EQ(old.exchange(kGet).body, "secure ");
     auto made = TlsContext::server(next.certificate(), next.key());
     ASSERT_TRUE(made);
-    fixture.running->server().set_tls(std::move(*made));
-    Caller fresh(fixture.endpoint("localhost", next.authority()), {}, &local);
+    server.running->server().set_tls(std::move(*made));
+    Caller fresh(server.endpoint("localhost", next.authority()), {}, &local);
     EXPECT_EQ(fresh.exchange(kGet).body, "secure ");
     const auto kept = old.exchange(kGet);  // what is connected stays
     EXPECT_EQ(kept.body, "secure ");
@@ -242,9 +242,9 @@ TEST(Tls, AServersNextHandshakesUseItsNewCertificate) {
 }
 
 TEST(Tls, SessionsAreTakenUpAgain) {
-    Fixture fixture;
+    TlsServer server;
     Loop loop(0);
-    auto context = TlsContext::client(fixture.files.authority());
+    auto context = TlsContext::client(server.files.authority());
     ASSERT_TRUE(context);
     std::vector<bool> reused;
     const auto visit = [](Loop& on, TlsContext& tls, std::uint16_t port,
@@ -268,14 +268,14 @@ TEST(Tls, SessionsAreTakenUpAgain) {
         }
         on.stop();
     };
-    loop.spawn(visit(loop, **context, fixture.running->port(), reused));
+    loop.spawn(visit(loop, **context, server.running->port(), reused));
     loop.run();
     EXPECT_EQ(reused, (std::vector<bool>{false, true, true}));
 }
 
 TEST(Tls, WatchSeesCloseNotify) {
     std::atomic<int> gone{0};
-    Fixture fixture("localhost", 1, [&gone](Downstream& request) -> Task<void> {
+    TlsServer server("localhost", 1, [&gone](Downstream& request) -> Task<void> {
         request.watch([](void* count) { ++*static_cast<std::atomic<int>*>(count); }, &gone);
         while (gone == 0) {
             co_await request.loop().sleep(milliseconds(5));
@@ -283,7 +283,7 @@ TEST(Tls, WatchSeesCloseNotify) {
         request.unwatch();
     });
     Resolver local([](const std::string&) { return Addresses(1, *Address::parse("127.0.0.1")); });
-    Caller caller(fixture.endpoint("localhost", fixture.files.authority()), {}, &local);
+    Caller caller(server.endpoint("localhost", server.files.authority()), {}, &local);
     caller.read_deadline = milliseconds(50);
     EXPECT_TRUE(caller.exchange(kGet).failure);
     EXPECT_TRUE(eventually([&] { return gone == 1; }));
@@ -302,8 +302,8 @@ TEST(Tls, HandshakeThatHangsIsBounded) {
 }
 
 TEST(Tls, PlainTalkToATlsPortEndsIt) {
-    Fixture fixture;
-    Client client(fixture.running->port());
+    TlsServer server;
+    Client client(server.running->port());
     client.send(kGet);
     EXPECT_EQ(client.receive_all().find("HTTP/1.1 200"), std::string::npos);
 }

@@ -13,10 +13,10 @@ namespace {
 constexpr std::int64_t kDaySeconds = 86'400;
 const Day kToday = parse_day("2026-11-30");
 const std::int64_t kNoon = kToday * kDaySeconds + kDaySeconds / 2;
-constexpr std::string_view kModel = "anthropic.claude-sonnet-5";
+constexpr std::string_view kSonnet5 = "anthropic.claude-sonnet-5";
 
 CostNames names_of(std::string_view client, std::string_view tag = "",
-                   std::string_view model = kModel) {
+                   std::string_view model = kSonnet5) {
     return {client, model, "us-east-1", "default", tag};
 }
 
@@ -38,7 +38,7 @@ std::vector<CostRow> by(const LedgerDays& days, std::string_view name, Day from 
 
 class LedgerBookTest : public testing::Test {
 protected:
-    LedgerBook book{LedgerLimits{}, {"chat", "search"}, {std::string(kModel)}};
+    LedgerBook book{LedgerLimits{}, {"chat", "search"}, {std::string(kSonnet5)}};
 };
 
 TEST(Days, TextAndNumberAgree) {

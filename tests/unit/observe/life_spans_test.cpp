@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <string>
 
+#include "unit/given.h"
+
 namespace weir::observe {
 namespace {
-
-constexpr std::string_view kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 std::string text_of(const OtlpAttributes& attributes, std::string_view key) {
     const auto found = std::ranges::find(attributes, key, &OtlpAttribute::key);
@@ -40,7 +40,7 @@ struct Sample {
         life.upstream_id = "up1";
         life.client = "app";
         life.operation = "ConverseStream";
-        life.model = kModel;
+        life.model = kSonnet;
         life.home_region = "us-east-1";
         life.outcome = "ok";
         life.status = 200;
@@ -56,7 +56,7 @@ struct Sample {
         wait.to = 2'000'000;
         wait.cause = Hindrance::quota;
         wait.region = "us-east-1";
-        wait.model = kModel;
+        wait.model = kSonnet;
         wait.limit_kind = LimitKind::tokens;
         wait.limit = 1'000;
         wait.used = 990;
@@ -68,7 +68,7 @@ struct Sample {
         first.to = 3'000'000;
         first.account = "default";
         first.region = "us-east-1";
-        first.model = kModel;
+        first.model = kSonnet;
         first.endpoint = "runtime";
         first.why.choice = Choice::first;
         first.why.output = 512;
@@ -111,7 +111,7 @@ TEST(LifeSpans, ATreeOfOneRequestAndItsAttempts) {
     EXPECT_EQ(root.id, 77U);
     EXPECT_EQ(root.parent, sample.trace.caller.parent);
     EXPECT_EQ(root.kind, SpanKind::server);
-    EXPECT_EQ(root.name, "chat " + std::string(kModel));
+    EXPECT_EQ(root.name, "chat " + kSonnet);
     EXPECT_EQ(root.start_unix_ns, 1'790'000'000'000'000'000);
     EXPECT_EQ(root.end_unix_ns, 1'790'000'009'000'000'000);
     EXPECT_EQ(root.status, SpanStatus::unset);
@@ -225,7 +225,7 @@ TEST(LifeSpans, LieWithinTheRequestWhateverTheStepsSay) {
 TEST(LifeSpans, OperationsByTheConventionsNames) {
     EXPECT_EQ(gen_ai_operation("Converse", "m"), "chat");
     EXPECT_EQ(gen_ai_operation("Messages", "m"), "chat");
-    EXPECT_EQ(gen_ai_operation("InvokeModel", kModel), "chat");
+    EXPECT_EQ(gen_ai_operation("InvokeModel", kSonnet), "chat");
     EXPECT_EQ(gen_ai_operation("InvokeModelWithResponseStream", "eu.amazon.nova-lite-v1:0"),
               "chat");
     EXPECT_EQ(gen_ai_operation("InvokeModel", "amazon.titan-embed-text-v2:0"), "embeddings");
@@ -234,12 +234,12 @@ TEST(LifeSpans, OperationsByTheConventionsNames) {
     EXPECT_EQ(gen_ai_operation("InvokeModel", "amazon.nova-canvas-v1:0"), "generate_content");
     EXPECT_EQ(gen_ai_operation("InvokeModel", "stability.sd3-5-large-v1:0"), "generate_content");
     EXPECT_EQ(gen_ai_operation("InvokeModel", "meta.llama3-8b-instruct-v1:0"), "text_completion");
-    EXPECT_EQ(gen_ai_operation("CountTokens", kModel), "");
+    EXPECT_EQ(gen_ai_operation("CountTokens", kSonnet), "");
     EXPECT_EQ(gen_ai_operation("ApplyGuardrail", ""), "");
     EXPECT_EQ(gen_ai_operation("", ""), "");
     Sample sample;
     sample.life.operation = "CountTokens";
-    EXPECT_EQ(sample.spans()[0].name, "CountTokens " + std::string(kModel));
+    EXPECT_EQ(sample.spans()[0].name, "CountTokens " + kSonnet);
     sample.life.operation = sample.life.model = "";
     EXPECT_EQ(sample.spans()[0].name, "request");
 }

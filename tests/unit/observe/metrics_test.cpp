@@ -6,21 +6,21 @@
 #include <thread>
 #include <vector>
 
+#include "unit/given.h"
+
 namespace weir::observe {
 namespace {
 
-constexpr std::string_view kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-
 RequestRecord served() {
     RequestRecord record;
-    record.model = kModel;
+    record.model = kSonnet;
     record.operation = "Converse";
     record.client = "chat";
     record.total_seconds = 1.5;
     record.queued_seconds = 0.2;
     record.overhead_seconds = 0.0004;
     record.region = "us-east-1";
-    record.target_model = kModel;
+    record.target_model = kSonnet;
     record.usage = {.input = 90, .output = 20, .cache_read = 10, .cache_write = 5, .known = true};
     record.quota_tokens = 195;
     record.reserved = 1200;
@@ -44,8 +44,8 @@ class MetricsTest : public testing::Test {
 protected:
     std::string text(const Metrics::Gauges& gauges = {}) { return metrics.text(gauges); }
 
-    Metrics metrics{{std::string(kModel)}, {"chat"}};
-    const std::string model = std::string(kModel);
+    Metrics metrics{{kSonnet}, {"chat"}};
+    const std::string model = kSonnet;
 };
 
 TEST_F(MetricsTest, MoneyIsInDollarsAndAnUnknownPriceIsNotNothing) {
@@ -206,12 +206,12 @@ TEST_F(MetricsTest, NamesCannotForgeLines) {
 }
 
 TEST_F(MetricsTest, AttemptsAndFallbacksNameTheirPlaces) {
-    metrics.count_attempt({"us-east-1", std::string(kModel)}, AttemptResult::throttled_tokens);
-    metrics.count_attempt({"us-east-1", std::string(kModel)}, AttemptResult::throttled_tokens);
+    metrics.count_attempt({"us-east-1", kSonnet}, AttemptResult::throttled_tokens);
+    metrics.count_attempt({"us-east-1", kSonnet}, AttemptResult::throttled_tokens);
     RequestRecord record = served();
     record.region = "us-west-2";
     record.fallback_from_region = "us-east-1";
-    record.fallback_from_model = kModel;
+    record.fallback_from_model = kSonnet;
     metrics.record(record);
     metrics.count_pool_wait("us-west-2", 0.02);
     const std::string out = text();
@@ -322,7 +322,7 @@ TEST_F(MetricsTest, ThreadsMayCountAtOnce) {
                 const std::string client = "c" + std::to_string(i % 7);
                 record.client = client;
                 metrics.record(record);
-                metrics.count_attempt({"us-east-1", std::string(kModel)}, AttemptResult::ok);
+                metrics.count_attempt({"us-east-1", kSonnet}, AttemptResult::ok);
                 if (i % 100 == t) {
                     metrics.configure({model}, {"chat", "d" + std::to_string(t)});
                     text();

@@ -4,6 +4,7 @@
 
 #include "policy/eligibility.h"
 #include "policy/tariff.h"
+#include "unit/given.h"
 
 #include <algorithm>
 
@@ -12,13 +13,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Instant kStart = Instant{} + 1000s;
-const std::string kModel = "us.anthropic.claude-opus-4-7";
-
 QuotaConfig quota(std::uint64_t requests, const std::string& account = "",
                   const std::string& region = "") {
     QuotaConfig q;
-    q.models = {kModel};
+    q.models = {kOpus};
     q.account = account;
     q.region = region;
     q.requests_per_minute = requests;
@@ -33,7 +31,7 @@ struct AccountTest : ::testing::Test {
         config.default_region = "us-east-1";
         config.accounts["prod"].role_arn = "arn:aws:iam::222222222222:role/weir";
         config.routes.push_back({});
-        config.routes[0].model = kModel;
+        config.routes[0].model = kOpus;
         add("us-east-1", "");
         add("us-east-1", "prod");
     }
@@ -44,13 +42,13 @@ struct AccountTest : ::testing::Test {
         return config.routes[0].targets.emplace_back(std::move(target));
     }
     std::uint64_t limit(const std::string& account, const std::string& region) const {
-        Target target{region, kModel};
+        Target target{region, kOpus};
         target.account = account;
         const auto tariff = policy::tariff_of(config, target);
         return tariff.quota == nullptr ? 0 : *tariff.quota->requests_per_minute;
     }
     policy::Candidates of(policy::PathKey key) const {
-        key.model = kModel;
+        key.model = kOpus;
         key.home_region = "us-east-1";
         return policy::candidates(config, key);
     }
@@ -83,7 +81,7 @@ TEST_F(AccountTest, APoolOfOneAccountIsNotAnothers) {
     for (std::uint32_t i = 0; i < 2; ++i) {
         Call call{};
         call.id = CallId{0, i, 1};
-        call.model = kModel;
+        call.model = kOpus;
         call.home_region = "us-east-1";
         call.arrival = kStart;
         call.max_output = 10;

@@ -4,13 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "policy/call_book.h"
+#include "unit/given.h"
 
 namespace weir::policy {
 namespace {
 
 using namespace std::chrono_literals;
-
-const Instant kStart = Instant{} + 1000s;
 
 TEST(Agenda, TimersAreDueInTheirOrderAndOnce) {
     Agenda agenda;

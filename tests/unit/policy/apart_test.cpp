@@ -6,6 +6,7 @@
 #include "policy/eligibility.h"
 #include "policy/quota_pool.h"
 #include "policy/tariff.h"
+#include "unit/given.h"
 
 namespace weir {
 namespace {
@@ -15,9 +16,6 @@ using policy::PoolLimits;
 using policy::QuotaPool;
 using policy::Reservation;
 
-const Instant kStart = Instant{} + 1000s;
-const std::string kModel = "us.anthropic.claude-opus-4-7";
-const std::string kPlain = "anthropic.claude-opus-4-7";
 const std::string kEastProfile =
     "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/east";
 const std::string kWestProfile =
@@ -90,7 +88,7 @@ protected:
         config.models.add("anthropic.", {Family::anthropic, 5, 64'000, 200'000, false});
         config.models.add("openai.", {Family::openai, 1, 64'000, 200'000, false});
         RouteConfig route;
-        route.model = kModel;
+        route.model = kOpus;
         config.routes = {route};
     }
     RouteTarget& add(const std::string& region, Endpoint endpoint = Endpoint::runtime) {
@@ -100,7 +98,7 @@ protected:
         return config.routes[0].targets.emplace_back(std::move(target));
     }
     policy::Candidates of(policy::PathKey key) const {
-        key.model = kModel;
+        key.model = kOpus;
         key.home_region = "us-east-1";
         return policy::candidates(config, key);
     }
@@ -115,9 +113,10 @@ TEST_F(PathTest, MantleTakesItsLanguagesByThePlainModelId) {
     EXPECT_STREQ(native.skipped.at(0).reason, "endpoint");
     const auto both = of({.model = {}, .home_region = {}, .reach = Reach::both});
     ASSERT_EQ(both.usable.size(), 2U);
-    EXPECT_EQ(both.usable[0].target.model, kModel);
+    EXPECT_EQ(both.usable[0].target.model, kOpus);
     EXPECT_EQ(both.usable[0].path, ApiPath::openai_v1);
-    EXPECT_EQ(both.usable[1].target, (Target{"us-east-1", kPlain, Endpoint::mantle, Tier::unset}));
+    EXPECT_EQ(both.usable[1].target,
+              (Target{"us-east-1", kPlainOpus, Endpoint::mantle, Tier::unset}));
     EXPECT_EQ(both.usable[1].path, ApiPath::v1);
     EXPECT_FALSE(both.usable[1].degraded || both.usable[1].unlike_first);
     const auto kept = of({.model = {}, .home_region = {}, .reach = Reach::mantle});
@@ -150,20 +149,20 @@ TEST_F(PathTest, AGuardrailGoesWhereItHasACounterpartAndNeverToMantle) {
 TEST_F(PathTest, AProfileGoesWhereItHasACounterpart) {
     add("us-east-1");
     add("us-west-2").profiles = {{kEastProfile, kWestProfile}};
-    add("us-east-1", Endpoint::mantle).profiles = {{kEastProfile, kPlain}};
+    add("us-east-1", Endpoint::mantle).profiles = {{kEastProfile, kPlainOpus}};
     const auto found =
         of({.model = {}, .home_region = {}, .reach = Reach::both, .profile = kEastProfile});
     ASSERT_EQ(found.usable.size(), 3U);
     EXPECT_EQ(found.usable[0].profile, "");
     EXPECT_EQ(found.usable[1].profile, kWestProfile);
-    EXPECT_EQ(found.usable[2].profile, kPlain);
+    EXPECT_EQ(found.usable[2].profile, kPlainOpus);
     const auto other = of({.model = {}, .home_region = {}, .profile = kWestProfile});
     ASSERT_EQ(other.usable.size(), 1U);
     EXPECT_STREQ(other.skipped.at(0).reason, "profile");
 }
 
 TEST_F(PathTest, AnOpaqueTargetIsWhatItsAliasSays) {
-    config.aliases = {{kWestProfile, kModel}};
+    config.aliases = {{kWestProfile, kOpus}};
     add("us-east-1");
     add("us-west-2").model = kWestProfile;
     policy::PathKey invoke;
@@ -180,14 +179,14 @@ TEST_F(PathTest, AnOpaqueTargetIsWhatItsAliasSays) {
 
 TEST_F(PathTest, EachEndpointAndTheReservedTierHaveTariffsOfTheirOwn) {
     QuotaConfig shared;
-    shared.models = {kModel};
+    shared.models = {kOpus};
     shared.output_burndown = 7;
     QuotaConfig mantle;
-    mantle.models = {kPlain};
+    mantle.models = {kPlainOpus};
     mantle.endpoint = Endpoint::mantle;
     mantle.input_tokens_per_minute = 1;
     QuotaConfig reserved;
-    reserved.models = {kModel};
+    reserved.models = {kOpus};
     reserved.reserved = true;
     reserved.input_tokens_per_minute = 2;
     config.quotas = {shared, mantle, reserved};
@@ -195,14 +194,14 @@ TEST_F(PathTest, EachEndpointAndTheReservedTierHaveTariffsOfTheirOwn) {
     const auto tariff = [&](const std::string& model, Endpoint endpoint, Tier tier) {
         return policy::tariff_of(config, {"us-east-1", model, endpoint, tier});
     };
-    const auto on_demand = tariff(kModel, Endpoint::runtime, Tier::flex);
+    const auto on_demand = tariff(kOpus, Endpoint::runtime, Tier::flex);
     EXPECT_EQ(on_demand.quota, config.quotas.data());
     EXPECT_EQ(on_demand.cost(usage), 105U + 70U);
-    const auto on_mantle = tariff(kPlain, Endpoint::mantle, Tier::unset);
+    const auto on_mantle = tariff(kPlainOpus, Endpoint::mantle, Tier::unset);
     EXPECT_EQ(on_mantle.quota, &config.quotas[1]);
     EXPECT_EQ(on_mantle.cost(usage), 105U) << "output is paid elsewhere, and not multiplied";
-    EXPECT_EQ(tariff(kModel, Endpoint::runtime, Tier::reserved).quota, &config.quotas[2]);
-    EXPECT_EQ(tariff(kPlain, Endpoint::mantle, Tier::reserved).quota, nullptr);
+    EXPECT_EQ(tariff(kOpus, Endpoint::runtime, Tier::reserved).quota, &config.quotas[2]);
+    EXPECT_EQ(tariff(kPlainOpus, Endpoint::mantle, Tier::reserved).quota, nullptr);
 }
 
 // ---- the engine
@@ -211,7 +210,7 @@ class ApartEngine : public PathTest {
 protected:
     void mantle_quota(std::uint64_t input, std::optional<std::uint64_t> output) {
         QuotaConfig q;
-        q.models = {kPlain};
+        q.models = {kPlainOpus};
         q.endpoint = Endpoint::mantle;
         q.input_tokens_per_minute = input;
         q.output_tokens_per_minute = output;
@@ -226,7 +225,7 @@ protected:
     Call call(std::uint64_t max_output) {
         Call c;
         c.id = CallId{0, 0, ++generation_};
-        c.model = kModel;
+        c.model = kOpus;
         c.home_region = "us-east-1";
         c.reach = Reach::both;
         c.max_output = max_output;
@@ -318,7 +317,7 @@ TEST_F(ApartEngine, AFullRuntimeSpillsToMantleAndOneClientLimitCoversBoth) {
     add("us-east-1");
     add("us-east-1", Endpoint::mantle);
     QuotaConfig runtime;
-    runtime.models = {kModel};
+    runtime.models = {kOpus};
     runtime.tokens_per_minute = 1'000;
     config.quotas = {runtime};
     mantle_quota(10'000, {});
@@ -349,10 +348,10 @@ TEST_F(ApartEngine, TiersShareAPoolAndTheReservedOneHasItsOwn) {
     }
     config.routes[0].spill_after = 0s;
     QuotaConfig shared;
-    shared.models = {kModel};
+    shared.models = {kOpus};
     shared.tokens_per_minute = 1'000;
     QuotaConfig reserved;
-    reserved.models = {kModel};
+    reserved.models = {kOpus};
     reserved.reserved = true;
     reserved.input_tokens_per_minute = 1'000;
     config.quotas = {shared, reserved};

@@ -4,12 +4,24 @@
 #include <gtest/gtest.h>
 #include <weir/engine.h>
 
+#include "unit/given.h"
+
 namespace weir {
 
 using namespace std::chrono_literals;
 
-inline const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-inline const std::string kHaiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+inline Config regions(int count) {
+    Config c;
+    c.regions = {{"us-east-1", {}}, {"us-west-2", {}}};
+    c.default_region = "us-east-1";
+    if (count > 1) {
+        RouteConfig r;
+        r.model = kSonnet;
+        r.targets = {{"us-east-1", ""}, {"us-west-2", ""}};
+        c.routes.push_back(r);
+    }
+    return c;
+}
 
 class EngineTest : public ::testing::Test {
 protected:

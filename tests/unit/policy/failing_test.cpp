@@ -1,9 +1,7 @@
 // Failing calls and failing targets: which of the two the breaker goes by, and what the others
 // feel.
-#include <gtest/gtest.h>
-#include <weir/engine.h>
-
 #include "property/world.h"
+#include "unit/policy/engine_world.h"
 
 namespace weir {
 namespace {
@@ -12,21 +10,6 @@ using namespace std::chrono_literals;
 using test::Answer;
 using test::Behaviour;
 using test::World;
-
-const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-
-Config regions(int count) {
-    Config c;
-    c.regions = {{"us-east-1", {}}, {"us-west-2", {}}};
-    c.default_region = "us-east-1";
-    if (count > 1) {
-        RouteConfig r;
-        r.model = kSonnet;
-        r.targets = {{"us-east-1", ""}, {"us-west-2", ""}};
-        c.routes.push_back(r);
-    }
-    return c;
-}
 
 Answer failing(const Grant&) {
     return Answer::failed(FailureClass::server, 500);

@@ -5,13 +5,12 @@
 
 #include "policy/quota_pool.h"
 #include "policy/sliding_log.h"
+#include "unit/given.h"
 
 namespace weir::policy {
 namespace {
 
 using namespace std::chrono_literals;
-
-const Instant kStart = Instant{} + 1000s;
 
 TEST(SlidingLog, ForgetsOneWindowAndSlackLaterNeverEarlier) {
     SlidingLog log(60s, 250ms);
@@ -72,12 +71,12 @@ TEST(SlidingLog, SurvivesJumpsAndTinyWindows) {
     EXPECT_EQ(tiny.used(), 0U);
 }
 
-QuotaPool tokens(std::uint64_t limit) {
+QuotaPool pool_of(std::uint64_t limit) {
     return QuotaPool(60s, Meter::Window::ours, {std::nullopt, limit, std::nullopt});
 }
 
 TEST(QuotaPool, HoldsBackWhatDoesNotFitWithHeadRoom) {
-    QuotaPool pool = tokens(1000);
+    QuotaPool pool = pool_of(1000);
     Reservation a = pool.hold(900);
     EXPECT_EQ(pool.blocked_by(95), LimitKind::none);
     EXPECT_EQ(pool.blocked_by(96), LimitKind::tokens);
@@ -87,7 +86,7 @@ TEST(QuotaPool, HoldsBackWhatDoesNotFitWithHeadRoom) {
 }
 
 TEST(QuotaPool, SettlesOnTheOriginalStampAndSurplusNow) {
-    QuotaPool pool = tokens(1000);
+    QuotaPool pool = pool_of(1000);
     Reservation less = pool.hold(500);
     pool.sent(less, kStart);
     pool.settle(less, 100, kStart + 10s);
@@ -103,7 +102,7 @@ TEST(QuotaPool, SettlesOnTheOriginalStampAndSurplusNow) {
 }
 
 TEST(QuotaPool, AnAnswerAfterItsEntryExpiredAddsItsSurplusAlone) {
-    QuotaPool pool = tokens(1000);
+    QuotaPool pool = pool_of(1000);
     Reservation r = pool.hold(500);
     pool.sent(r, kStart);
     pool.tick(kStart + 2min);
@@ -118,7 +117,7 @@ TEST(QuotaPool, AnAnswerAfterItsEntryExpiredAddsItsSurplusAlone) {
 }
 
 TEST(QuotaPool, WhatIsNotSentYetDoesNotExpire) {
-    QuotaPool pool = tokens(1000);
+    QuotaPool pool = pool_of(1000);
     Reservation r = pool.hold(900);
     pool.tick(kStart + 1h);
     EXPECT_EQ(pool.blocked_by(200), LimitKind::tokens);
@@ -236,7 +235,7 @@ TEST(QuotaPool, ObeysTheServersWord) {
 }
 
 TEST(QuotaPool, MarginsAddUpAsTheRootOfTheSumOfSquares) {
-    QuotaPool pool = tokens(100'000);
+    QuotaPool pool = pool_of(100'000);
     const Meter& meter = pool.meter(LimitKind::tokens);
     Reservation one = pool.hold(1000, 300);
     EXPECT_EQ(meter.used(), 1000U);

@@ -6,13 +6,12 @@
 #include "policy/leavers.h"
 #include "policy/prefix_memory.h"
 #include "policy/quantile.h"
+#include "unit/given.h"
 
 namespace weir::policy {
 namespace {
 
 using namespace std::chrono_literals;
-
-const Instant kNow = Instant{} + 1000s;
 
 std::vector<InputMark> marks(std::initializer_list<std::uint64_t> hashes) {
     std::vector<InputMark> all;
@@ -24,47 +23,47 @@ std::vector<InputMark> marks(std::initializer_list<std::uint64_t> hashes) {
 
 TEST(CacheHomes, TheLongestKnownBeginningDecides) {
     CacheHomes homes(10);
-    homes.remember(1, 7, kNow);
-    homes.remember(2, 8, kNow);
-    EXPECT_EQ(homes.find(marks({1, 2, 3}), kNow), 8U);
-    EXPECT_EQ(homes.find(marks({1, 3}), kNow), 7U);
-    EXPECT_EQ(homes.find(marks({3, 0}), kNow), std::nullopt);
+    homes.remember(1, 7, kStart);
+    homes.remember(2, 8, kStart);
+    EXPECT_EQ(homes.find(marks({1, 2, 3}), kStart), 8U);
+    EXPECT_EQ(homes.find(marks({1, 3}), kStart), 7U);
+    EXPECT_EQ(homes.find(marks({3, 0}), kStart), std::nullopt);
 }
 
 TEST(CacheHomes, ACacheLivesFiveMinutesAfterItsLastUse) {
     CacheHomes homes(10);
-    homes.remember(1, 7, kNow);
-    homes.remember(1, 7, kNow + 4min);
-    EXPECT_EQ(homes.find(marks({1}), kNow + 8min), 7U);
-    EXPECT_EQ(homes.find(marks({1}), kNow + 9min), std::nullopt);
+    homes.remember(1, 7, kStart);
+    homes.remember(1, 7, kStart + 4min);
+    EXPECT_EQ(homes.find(marks({1}), kStart + 8min), 7U);
+    EXPECT_EQ(homes.find(marks({1}), kStart + 9min), std::nullopt);
 }
 
 TEST(CacheHomes, IsBounded) {
     CacheHomes homes(4);
     for (std::uint64_t hash = 1; hash <= 100; ++hash) {
-        homes.remember(hash, 1, kNow);
+        homes.remember(hash, 1, kStart);
     }
     EXPECT_EQ(homes.size(), 4U);
-    EXPECT_EQ(homes.find(marks({96}), kNow), std::nullopt);
-    EXPECT_EQ(homes.find(marks({97}), kNow), 1U);
+    EXPECT_EQ(homes.find(marks({96}), kStart), std::nullopt);
+    EXPECT_EQ(homes.find(marks({97}), kStart), 1U);
 }
 
 TEST(Leavers, OnlyARefusalThatTheWholeHoldExplainsTurnsItBack) {
     Leavers leavers;
-    leavers.refused(50, 10, 100, 60s, kNow);
-    EXPECT_TRUE(leavers.give_back(kNow)) << "nothing was given back";
-    leavers.gave_back(30, 60s, kNow);
-    leavers.refused(50, 10, 100, 60s, kNow);
-    EXPECT_TRUE(leavers.give_back(kNow)) << "it fits with the whole hold too";
-    leavers.refused(95, 10, 100, 60s, kNow);
-    EXPECT_TRUE(leavers.give_back(kNow)) << "it did not fit anyway";
-    leavers.refused(80, 10, 100, 60s, kNow + 2min);
-    EXPECT_TRUE(leavers.give_back(kNow + 2min)) << "that was a window ago";
-    leavers.gave_back(30, 60s, kNow + 3min);
-    leavers.refused(80, 10, 100, 60s, kNow + 3min);
-    EXPECT_FALSE(leavers.give_back(kNow + 3min));
-    EXPECT_FALSE(leavers.give_back(kNow + 62min));
-    EXPECT_TRUE(leavers.give_back(kNow + 63min));
+    leavers.refused(50, 10, 100, 60s, kStart);
+    EXPECT_TRUE(leavers.give_back(kStart)) << "nothing was given back";
+    leavers.gave_back(30, 60s, kStart);
+    leavers.refused(50, 10, 100, 60s, kStart);
+    EXPECT_TRUE(leavers.give_back(kStart)) << "it fits with the whole hold too";
+    leavers.refused(95, 10, 100, 60s, kStart);
+    EXPECT_TRUE(leavers.give_back(kStart)) << "it did not fit anyway";
+    leavers.refused(80, 10, 100, 60s, kStart + 2min);
+    EXPECT_TRUE(leavers.give_back(kStart + 2min)) << "that was a window ago";
+    leavers.gave_back(30, 60s, kStart + 3min);
+    leavers.refused(80, 10, 100, 60s, kStart + 3min);
+    EXPECT_FALSE(leavers.give_back(kStart + 3min));
+    EXPECT_FALSE(leavers.give_back(kStart + 62min));
+    EXPECT_TRUE(leavers.give_back(kStart + 63min));
 }
 
 TEST(PrefixMemory, TheOneUsedLastStaysLongest) {
@@ -84,8 +83,8 @@ TEST(PrefixMemory, TheOneUsedLastStaysLongest) {
     none.remember(1, 10);
     EXPECT_FALSE(none.find(1));
     CacheHomes homes(0);
-    homes.remember(1, 7, kNow);
-    EXPECT_EQ(homes.find(marks({1}), kNow), std::nullopt);
+    homes.remember(1, 7, kStart);
+    EXPECT_EQ(homes.find(marks({1}), kStart), std::nullopt);
 }
 
 TEST(FadingQuantile, IsKeptOverAsManySamplesAsThereAre) {

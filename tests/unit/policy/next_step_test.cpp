@@ -7,8 +7,6 @@
 namespace weir::policy {
 namespace {
 
-using enum FailureClass;
-
 Trouble trouble(FailureClass cls, Stage stage = Stage::sent) {
     Trouble made;
     made.cls = cls;
@@ -17,6 +15,7 @@ Trouble trouble(FailureClass cls, Stage stage = Stage::sent) {
 }
 
 TEST(NextStep, EveryClassAtItsFirstFailureOnceSent) {
+    using enum FailureClass;
     struct Row {
         FailureClass cls;
         Next next;
@@ -62,7 +61,7 @@ TEST(NextStep, NothingIsSentAgainAfterContentHasBegun) {
 }
 
 TEST(NextStep, WhatNeverLeftIsRepeatedWhateverEndedTheWait) {
-    for (const auto cls : {timeout, reset, network}) {
+    for (const auto cls : {FailureClass::timeout, FailureClass::reset, FailureClass::network}) {
         Trouble made = trouble(cls, Stage::not_sent);
         made.repeated_doubtful = true;
         EXPECT_EQ(next_step(made).next, Next::repeat);
@@ -73,7 +72,7 @@ TEST(NextStep, WhatNeverLeftIsRepeatedWhateverEndedTheWait) {
 }
 
 TEST(NextStep, AStreamThatTimedOutGoesElsewhereOnce) {
-    Trouble made = trouble(timeout);
+    Trouble made = trouble(FailureClass::timeout);
     made.stream = true;
     const NextStep first = next_step(made);
     EXPECT_EQ(first.next, Next::repeat);
@@ -84,7 +83,7 @@ TEST(NextStep, AStreamThatTimedOutGoesElsewhereOnce) {
 }
 
 TEST(NextStep, RepeatTimeoutsTakesTheBoundOff) {
-    for (const auto cls : {timeout, reset}) {
+    for (const auto cls : {FailureClass::timeout, FailureClass::reset}) {
         for (const bool stream : {false, true}) {
             Trouble made = trouble(cls);
             made.stream = stream;
@@ -97,13 +96,13 @@ TEST(NextStep, RepeatTimeoutsTakesTheBoundOff) {
 }
 
 TEST(NextStep, AResetIsRepeatedOnceForStreamsAndWholeAnswersAlike) {
-    Trouble made = trouble(reset);
+    Trouble made = trouble(FailureClass::reset);
     made.repeated_doubtful = true;
     EXPECT_EQ(next_step(made).next, Next::end);
 }
 
 TEST(NextStep, ATargetFailsACallByItsOwnFaultTwiceAtMost) {
-    Trouble made = trouble(server);
+    Trouble made = trouble(FailureClass::server);
     EXPECT_FALSE(next_step(made).bar);
     made.server_failures = 1;
     EXPECT_TRUE(next_step(made).bar);
@@ -111,7 +110,7 @@ TEST(NextStep, ATargetFailsACallByItsOwnFaultTwiceAtMost) {
 }
 
 TEST(NextStep, NewCredentialsAreTriedOnce) {
-    Trouble made = trouble(credentials);
+    Trouble made = trouble(FailureClass::credentials);
     made.refreshed = true;
     EXPECT_EQ(next_step(made).next, Next::end);
     made.other_account = true;
@@ -120,7 +119,7 @@ TEST(NextStep, NewCredentialsAreTriedOnce) {
 }
 
 TEST(NextStep, AnErrorOfTheCallersIsTheCallersUnlessItSpeaksOfTheTarget) {
-    for (const auto cls : {caller, slow_model}) {
+    for (const auto cls : {FailureClass::caller, FailureClass::slow_model}) {
         Trouble made = trouble(cls);
         EXPECT_EQ(next_step(made).next, Next::end);
         made.misfit = Misfit::model_gone;

@@ -2,12 +2,12 @@
 #include <gtest/gtest.h>
 #include <weir/engine.h>
 
+#include "unit/given.h"
+
 namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
-
-const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 class OutputTest : public ::testing::Test {
 protected:

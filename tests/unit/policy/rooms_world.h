@@ -11,13 +11,11 @@
 #include <vector>
 
 #include "policy/accounts.h"
+#include "unit/given.h"
 
 namespace weir::policy {
 
 using namespace std::chrono_literals;
-
-inline const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-inline const std::string kHaiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 class RoomsTest : public ::testing::Test {
 protected:

@@ -13,8 +13,6 @@ namespace weir::policy {
 
 using namespace std::chrono_literals;
 
-inline constexpr Instant kStart = Instant{} + 5000s;
-
 inline BookAmounts tokens(std::int64_t amount) {
     return {1, amount, amount, 0};
 }
@@ -93,6 +91,8 @@ protected:
         const std::int64_t bucket = store_clock() / 500'000;
         return {bucket, bucket, store_clock() / 720'000'000, bucket};
     }
+
+    static constexpr Instant kStart = Instant{} + 5000s;
 
     Instant now_ = kStart;
     SharedQuota quota_{"q", 60s, 250ms, kStart};

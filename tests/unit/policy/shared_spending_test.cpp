@@ -1,6 +1,8 @@
 // Spending that instances share, against a store that loses messages, and instances that crash.
 #include "policy/shared_spending.h"
 
+#include "unit/given.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -10,7 +12,6 @@
 namespace weir::policy {
 namespace {
 
-constexpr std::int64_t kNow = 1'796'040'000;  // 2026-11-30 12:00 UTC
 constexpr std::int64_t kDay = 86'400;
 
 BudgetConfig both() {

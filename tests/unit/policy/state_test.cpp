@@ -8,12 +8,12 @@
 #include <optional>
 #include <string>
 
+#include "unit/given.h"
+
 namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
-
-const std::string kPlain = "anthropic.claude-opus-4-7";
 
 class StateTest : public ::testing::Test {
 protected:
@@ -31,7 +31,7 @@ protected:
     /// mantle counts input and output apart.
     void apart(std::uint64_t input, std::uint64_t output) {
         QuotaConfig quota;
-        quota.models = {kPlain};
+        quota.models = {kPlainOpus};
         quota.endpoint = Endpoint::mantle;
         quota.input_tokens_per_minute = input;
         quota.output_tokens_per_minute = output;
@@ -40,7 +40,7 @@ protected:
         config.routes[0].model = "m";
         config.routes[0].targets.resize(1);
         config.routes[0].targets[0].region = "r";
-        config.routes[0].targets[0].model = kPlain;
+        config.routes[0].targets[0].model = kPlainOpus;
         config.routes[0].targets[0].endpoint = Endpoint::mantle;
     }
     Engine& engine() {

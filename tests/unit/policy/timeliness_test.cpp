@@ -2,12 +2,12 @@
 #include <gtest/gtest.h>
 #include <weir/engine.h>
 
+#include "unit/given.h"
+
 namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
-
-const std::string kModel = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 class TimelinessTest : public ::testing::Test {
 protected:
@@ -17,7 +17,7 @@ protected:
     }
     void two_targets() {
         RouteConfig r;
-        r.model = kModel;
+        r.model = kSonnet;
         r.targets = {{"us-east-1", {}}, {"us-west-2", {}}};
         config.routes.push_back(r);
     }
@@ -25,7 +25,7 @@ protected:
         Call c;
         c.id = CallId{0, 0, ++generation};
         c.client = "c";
-        c.model = kModel;
+        c.model = kSonnet;
         c.home_region = "us-east-1";
         c.max_output = 100;
         c.arrival = now;

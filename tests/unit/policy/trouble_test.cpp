@@ -1,6 +1,5 @@
 // Unfit targets, clients that leave, what a client may use, and where prompt caches are.
-#include <gtest/gtest.h>
-#include <weir/engine.h>
+#include "unit/policy/engine_world.h"
 
 #include <algorithm>
 #include <set>
@@ -9,9 +8,6 @@ namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
-
-const std::string kSonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
-const std::string kHaiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 Config config_of(const std::vector<RouteTarget>& targets) {
     Config c;
@@ -24,14 +20,6 @@ Config config_of(const std::vector<RouteTarget>& targets) {
         c.routes.push_back(r);
     }
     return c;
-}
-
-Config regions(int count) {
-    std::vector<RouteTarget> targets;
-    if (count > 1) {
-        targets = {{"us-east-1", ""}, {"us-west-2", ""}};
-    }
-    return config_of(targets);
 }
 
 class TroubleTest : public ::testing::Test {

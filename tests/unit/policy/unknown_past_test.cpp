@@ -7,12 +7,13 @@
 #include <deque>
 #include <vector>
 
+#include "unit/given.h"
+
 namespace weir::policy {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Instant kStart = Instant{} + 1000s;
 constexpr Instant kUntil = kStart + 60s;
 
 UnknownPast begun() {

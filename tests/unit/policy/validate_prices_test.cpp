@@ -6,7 +6,7 @@ namespace {
 
 using C = Config;
 
-C good() {
+C priced() {
     C config;
     config.regions = {{"eu-west-1", {}}, {"us-east-1", {}}};
     config.accounts["research"].role_arn = "arn:aws:iam::123456789012:role/weir";
@@ -21,7 +21,7 @@ PriceConfig& price(C& config) {
 }
 
 TEST(ValidatePrices, EachMistakeIsToldOnce) {
-    expect_each(good(), validate,
+    expect_each(priced(), validate,
                 {{[](C& c) { price(c).models.clear(); }, "prices[0].models", "needs `models`"},
                  {[](C& c) { price(c).models = {"a", ""}; }, "prices[0].models[1]", "is empty"},
                  {[](C& c) { price(c).input.reset(); }, "prices[0]", "sets nothing"},
@@ -39,13 +39,13 @@ TEST(ValidatePrices, EachMistakeIsToldOnce) {
 
 TEST(ValidatePrices, WhatIsAllowed) {
     for (const char* region : {"", "us-east-1"}) {
-        C config = good();
+        C config = priced();
         price(config).region = region;
         price(config).account = "default";
         price(config).input = 0;  // given away
         EXPECT_TRUE(validate(config).empty());
     }
-    C config = good();
+    C config = priced();
     config.regions.clear();
     price(config).region = "ap-southeast-12";
     EXPECT_TRUE(validate(config).empty());

@@ -8,7 +8,7 @@ using C = Config;
 
 constexpr const char* kArn = "arn:aws:bedrock:us-east-1:1:application-inference-profile/a";
 
-C good() {
+C routed() {
     C config;
     config.regions = {{"ap-northeast-1", {}}, {"eu-west-1", {}}, {"us-east-1", {}}};
     config.routes.resize(1);
@@ -30,7 +30,7 @@ RouteTarget& mantle(C& config) {
 
 TEST(ValidateRoutes, ModelsAndTargets) {
     expect_each(
-        good(), validate,
+        routed(), validate,
         {{[](C& c) { c.routes[0].model = ""; }, "routes[0].model", "needs a `model`"},
          {[](C& c) { c.routes.push_back(c.routes[0]); }, "routes[1].model",
           "has a route already, routes[0]"},
@@ -45,7 +45,7 @@ TEST(ValidateRoutes, ModelsAndTargets) {
          {[](C& c) { c.routes[0].model = kArn; }, "routes[0].targets[1].region",
           "names the Region `us-east-1`"}});
     expect_good(
-        good(),
+        routed(),
         {[](C& c) { first(c).model = kArn; }, [](C& c) { first(c).model = "arn:aws:bedrock"; },
          [](C& c) { first(c).model = "arn:aws:bedrock:us-east-1"; },
          [](C& c) { first(c).tier = Tier::flex, c.routes[0].targets[1] = in_region("us-east-1"); },
@@ -61,7 +61,7 @@ TEST(ValidateRoutes, Residency) {
         };
     };
     expect_each(
-        good(), validate,
+        routed(), validate,
         {{within("mars", "m", "us-east-1"), "routes[0].residency",
           "`mars` is unknown; allowed are any, us, eu"},
          {within("global", "m", "us-east-1"), "routes[0].residency", "is unknown"},
@@ -73,14 +73,14 @@ TEST(ValidateRoutes, Residency) {
               first(c).model = "global.a.m";
           },
           "routes[0].targets[0].model", "may be served outside"}});
-    expect_good(good(), {within("eu", "eu.a.m", "eu-west-1"), within("us", "a.m", "us-east-1"),
-                         within("apac", "jp.a.m", "ap-northeast-1"),
-                         within("jp", "a.m", "ap-northeast-1")});
+    expect_good(routed(), {within("eu", "eu.a.m", "eu-west-1"), within("us", "a.m", "us-east-1"),
+                           within("apac", "jp.a.m", "ap-northeast-1"),
+                           within("jp", "a.m", "ap-northeast-1")});
 }
 
 TEST(ValidateRoutes, BedrockMantle) {
     expect_each(
-        good(), validate,
+        routed(), validate,
         {{[](C& c) { mantle(c), c.regions["us-east-1"].endpoint = "http://localhost:1"; },
           "routes[0].targets[0].endpoint", "set both or neither"},
          {[](C& c) { mantle(c).model = "us.anthropic.claude-opus-5"; },
@@ -90,19 +90,19 @@ TEST(ValidateRoutes, BedrockMantle) {
           "no guardrails"},
          {[](C& c) { mantle(c).profiles = {{kArn, kArn}}; },
           "routes[0].targets[0].profiles." + std::string(kArn), "has no profiles"}});
-    expect_good(good(), {[](C& c) {
-                             mantle(c);
-                             c.regions["us-east-1"].endpoint = "http://localhost:1";
-                             c.regions["us-east-1"].mantle_endpoint = "http://localhost:2";
-                         },
-                         [](C& c) { mantle(c).profiles = {{kArn, "a.m"}}; }});
+    expect_good(routed(), {[](C& c) {
+                               mantle(c);
+                               c.regions["us-east-1"].endpoint = "http://localhost:1";
+                               c.regions["us-east-1"].mantle_endpoint = "http://localhost:2";
+                           },
+                           [](C& c) { mantle(c).profiles = {{kArn, "a.m"}}; }});
 }
 
 TEST(ValidateRoutes, GuardrailsAndProfilesOfOtherRegions) {
     const std::string at = "routes[0].targets[0]";
     const std::string elsewhere = "arn:aws:bedrock:eu-west-1:1:guardrail/g";
     expect_each(
-        good(), validate,
+        routed(), validate,
         {{[](C& c) { first(c).guardrails = {{"a b", "g"}}; }, at + ".guardrails.a b",
           "is no guardrail"},
          {[](C& c) { first(c).guardrails = {{"a", "g g"}}; }, at + ".guardrails.a",
@@ -120,29 +120,29 @@ TEST(ValidateRoutes, GuardrailsAndProfilesOfOtherRegions) {
           "no profile's ARN"},
          {[](C& c) { first(c).profiles = {{kArn, kArn}}, first(c).model = "m"; }, at + ".profiles",
           "both say what is asked for"}});
-    expect_good(good(), {[](C& c) { first(c).guardrails = {{"A-z_0.9:/", "g"}}; },
-                         [](C& c) { first(c).profiles = {{kArn, kArn}}; }});
+    expect_good(routed(), {[](C& c) { first(c).guardrails = {{"A-z_0.9:/", "g"}}; },
+                           [](C& c) { first(c).profiles = {{kArn, kArn}}; }});
 }
 
 TEST(ValidateRoutes, ABearerKeyIsGoodInOneRegion) {
     using S = CredentialsSource;
     const auto source = [](S s) { return [s](C& c) { c.credentials.source = s; }; };
-    expect_each(good(), validate,
+    expect_each(routed(), validate,
                 {{source(S::bearer), "routes[0].targets", "good in one Region"},
                  {source(S::client_bearer), "routes[0].targets", "the caller's key"}});
-    expect_good(good(), {[&](C& c) {
-                             source(S::bearer)(c);
-                             c.regions["eu-west-1"].credentials.emplace();
-                         },
-                         [&](C& c) {
-                             source(S::client_bearer)(c);
-                             c.routes[0].targets.resize(1);
-                         }});
+    expect_good(routed(), {[&](C& c) {
+                               source(S::bearer)(c);
+                               c.regions["eu-west-1"].credentials.emplace();
+                           },
+                           [&](C& c) {
+                               source(S::client_bearer)(c);
+                               c.routes[0].targets.resize(1);
+                           }});
 }
 
 TEST(ValidateQuotas, WhatTheyCountAndFor) {
     expect_each(
-        good(), validate,
+        routed(), validate,
         {{[](C& c) { c.quotas[0].models.clear(); }, "quotas[0]", "needs `model` or `models`"},
          {[](C& c) { c.quotas[0].models.push_back(""); }, "quotas[0].models[1]", "is empty"},
          {[](C& c) { c.quotas[0].region = "eu-west-9"; }, "quotas[0].region",
@@ -182,19 +182,19 @@ TEST(ValidateQuotas, WhatTheyCountAndFor) {
               c.quotas[0].input_tokens_per_minute = 5;
           },
           "quotas[0].models[0]", "is a profile"}});
-    expect_good(good(), {[](C& c) {
-                             c.quotas[0].tokens_per_minute.reset();
-                             c.quotas[0].output_burndown = 5;
-                         },
-                         [](C& c) {
-                             c.quotas[0] = of_model("a.m");
-                             c.quotas[0].endpoint = Endpoint::mantle;
-                             c.quotas[0].output_tokens_per_minute = 5;
-                         },
-                         [](C& c) {
-                             c.quotas.push_back(c.quotas[0]);
-                             c.quotas[1].region = "us-east-1";
-                         }});
+    expect_good(routed(), {[](C& c) {
+                               c.quotas[0].tokens_per_minute.reset();
+                               c.quotas[0].output_burndown = 5;
+                           },
+                           [](C& c) {
+                               c.quotas[0] = of_model("a.m");
+                               c.quotas[0].endpoint = Endpoint::mantle;
+                               c.quotas[0].output_tokens_per_minute = 5;
+                           },
+                           [](C& c) {
+                               c.quotas.push_back(c.quotas[0]);
+                               c.quotas[1].region = "us-east-1";
+                           }});
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 constexpr double kLimit = 6000;
 constexpr double kWrong = 0.02;
-const Instant kStart = Instant{} + 600s;  // a phase's turn: a multiple of five seconds
+const Instant kFirstTurn = Instant{} + 600s;  // a phase's turn: a multiple of five seconds
 
 class WindowShapesTest : public ::testing::Test {
 protected:
@@ -28,7 +28,7 @@ protected:
         return (shapes.forecast(ask(amount, used)).refuses >> shape & 1U) != 0;
     }
 
-    Instant now = kStart;
+    Instant now = kFirstTurn;
     WindowShapes shapes{60s, 0ms};
     void SetUp() override { shapes.advance(now, kLimit); }
 };
@@ -49,7 +49,7 @@ TEST_F(WindowShapesTest, BucketsRefillAtTheLimitsPace) {
     EXPECT_NEAR(to_seconds(when - now), 3, 1e-6);  // 300 of 100 a second
     go(3s);
     EXPECT_FALSE(refuses(WindowShapes::short_bucket, 300));
-    shapes.refund(kStart, 1000);
+    shapes.refund(kFirstTurn, 1000);
     EXPECT_TRUE(accepts(WindowShapes::short_bucket, 700));
 }
 
@@ -78,7 +78,7 @@ TEST_F(WindowShapesTest, WhatIsGivenBackCountsOnlyWhereItsChargeStillDoes) {
     charge(3000);
     go(20s);
     charge(2500);
-    shapes.refund(kStart, 3000);
+    shapes.refund(kFirstTurn, 3000);
     const std::size_t turned = WindowShapes::clock + 2;  // at 610 to 615 s
     EXPECT_TRUE(accepts(turned, 3200));
     EXPECT_FALSE(accepts(turned, 3500));
@@ -135,7 +135,7 @@ TEST_F(WindowShapesTest, ATurnAtAClockIsInTheMinuteThatHasRoom) {
     go(20s);
     charge(5000);
     const auto turn = [&](double amount) {
-        return to_seconds(shapes.turn_at({.amount = amount, .limit = kLimit}, now) - kStart);
+        return to_seconds(shapes.turn_at({.amount = amount, .limit = kLimit}, now) - kFirstTurn);
     };
     EXPECT_NEAR(turn(900), 20, 1e-6) << "this minute has room";
     EXPECT_NEAR(turn(1500), 70, 1e-6);

@@ -1,14 +1,14 @@
 // The books of one Region, and that one seed gives one story.
 #include "simulator/ledger.h"
 
+#include "unit/given.h"
+
 #include <gtest/gtest.h>
 
 namespace weir::simulator {
 namespace {
 
 using namespace std::chrono_literals;
-
-const Instant kStart{9000s};
 
 Settings settings_with(const std::string& model, ModelSettings model_settings) {
     Settings settings;

@@ -1,14 +1,14 @@
 // What a call costs while it runs and when it has ended.
 #include "simulator/quota.h"
 
+#include "unit/given.h"
+
 #include <gtest/gtest.h>
 
 namespace weir::simulator {
 namespace {
 
 using namespace std::chrono_literals;
-
-const Instant kStart{5000s};
 
 ModelSettings limits(std::optional<std::uint64_t> requests, std::optional<std::uint64_t> tokens) {
     ModelSettings settings;

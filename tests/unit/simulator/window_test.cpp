@@ -2,6 +2,7 @@
 #include "simulator/window.h"
 
 #include "simulator/random.h"
+#include "unit/given.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Instant kStart{1000s};
 constexpr Duration kMinute = 60s;
 
 std::uint64_t test_seed() {
