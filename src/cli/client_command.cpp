@@ -33,7 +33,8 @@ void print_clients(const OrderedJson& answer, std::ostream& out) {
 
 void print_client_done(const OrderedJson& answer, std::ostream& out) {
     const OrderedJson seconds = answer.value("seconds", OrderedJson());
-    out << (seconds.is_number() ? "paused for " + left_text(seconds) : "resumed") << ": "
+    const char* const resumed = answer.value("was_paused", true) ? "resumed" : "was not paused";
+    out << (seconds.is_number() ? "paused for " + left_text(seconds) : resumed) << ": "
         << answer.value("client", "") << '\n';
 }
 

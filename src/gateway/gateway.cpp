@@ -176,9 +176,6 @@ Result<void> Gateway::start() {
     my.observed_daily = std::make_unique<net::Timer>(
         loops.front()->wheel(), [](void* self) { static_cast<Impl*>(self)->log_observed(); }, &my);
     my.observed_daily->set_after(kObservedEvery);
-    for (auto& loop : my.loops) {
-        loop->start();
-    }
     if (!config.state_file.empty()) {
         my.kept.state = std::make_unique<StateKeeper>(
             config.state_file, state_interval(config.quota_window),
@@ -188,16 +185,19 @@ Result<void> Gateway::start() {
         my.kept.costs = std::make_unique<CostKeeper>(config.costs.file, kCostsEvery, my.kept.ledger,
                                                      my.options.log);
     }
-    const std::lock_guard lock(my.sources.mutex);  // the loops run: a reload may be under way
+    const std::lock_guard lock(my.sources.mutex);  // what is read of quotas changes nothing yet
     my.aws.quotas = std::make_unique<QuotaWatch>(QuotaWatch::Ends{
         [this] { return impl_->in_force.snapshot(); }, [this] { return impl_->gate->status(); },
         [this](const FindingsByAccount& found) { impl_->take_findings(found); }, my.options.log});
     my.running = true;
-    const auto current = my.in_force.snapshot();
-    my.push_metrics(current->config);
-    my.watch_incidents(current->config);
-    my.let_alarms_act(current->config);
-    my.export_otlp(current->config);
+    my.push_metrics(config);
+    my.watch_incidents(config);
+    my.let_alarms_act(config);
+    my.export_otlp(config);
+    // Last: the ports are open, and what asks at once finds all of the gateway.
+    for (auto& loop : my.loops) {
+        loop->start();
+    }
     return {};
 }
 

@@ -112,8 +112,10 @@ OrderReply Gateway::Impl::order(const OrderText& text) {
                : std::nullopt;
     log(LogLevel::warn, "order from " + std::string(text.peer) + ": " + describe(*read) +
                             (afterwards ? "; afterwards a wider order applies again" : ""));
-    return {.body =
-                order_json(*read, targets_named(read->targets, config->config, now), afterwards)};
+    const bool paused =
+        std::ranges::find(now.paused, read->client, &Pause::client) != now.paused.end();
+    return {.body = order_json(*read, targets_named(read->targets, config->config, now), afterwards,
+                               paused)};
 }
 
 }  // namespace weir::gateway

@@ -1,5 +1,6 @@
 #include "gateway/orders.h"
 
+#include "codec/clean.h"
 #include "codec/hex.h"
 #include "gateway/aws_regions.h"
 #include "gateway/query.h"
@@ -84,14 +85,11 @@ std::string take(Members& members, std::string_view name) {
     return found == members.end() ? std::string() : std::move(found->second);
 }
 
-/// For one line of a log: no control characters, not too long.
-std::string clean(std::string text) {
-    if (text.size() > kLongestReason) {
-        text.resize(kLongestReason);
-    }
-    std::ranges::replace_if(
-        text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; }, ' ');
-    return text;
+/// For one line of a log or a terminal: no control characters, not too long.
+std::string clean(std::string_view text) {
+    std::string line = codec::clean_text(text.substr(0, kLongestReason));
+    std::ranges::replace_if(line, [](char c) { return c == '\n' || c == '\t'; }, ' ');
+    return line;
 }
 
 std::optional<Priority> priority_of(std::string_view name) {
@@ -327,7 +325,7 @@ Result<void> check_order(const Order& order, const Config& config, const Status&
 }
 
 std::string order_json(const Order& order, const std::vector<Target>& targets,
-                       const std::optional<Override>& afterwards) {
+                       const std::optional<Override>& afterwards, bool was_paused) {
     ordered_json out{{"order", verb(order)}};
     const bool holds = order.kind == OrderKind::hold;
     if (holds) {
@@ -338,6 +336,9 @@ std::string order_json(const Order& order, const std::vector<Target>& targets,
         out["priority"] = to_string(order.from);
     } else {
         out["client"] = order.client;
+    }
+    if (order.kind == OrderKind::resume) {
+        out["was_paused"] = was_paused;
     }
     out["seconds"] = order.lasts ? ordered_json(to_seconds(*order.lasts)) : ordered_json();
     out["reason"] = order.reason;

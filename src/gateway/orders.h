@@ -59,9 +59,9 @@ std::vector<Target> targets_named(const TargetFilter& filter, const Config& conf
 Result<void> check_order(const Order& order, const Config& config, const Status& status);
 
 /// What is answered to an order that is followed. `afterwards`: what holds the targets once they
-/// are no longer kept open.
+/// are no longer kept open. `was_paused`: a client that resumes.
 std::string order_json(const Order& order, const std::vector<Target>& targets,
-                       const std::optional<Override>& afterwards = {});
+                       const std::optional<Override>& afterwards = {}, bool was_paused = false);
 /// "close of MODEL in us-east-1 for 900 s, because ...": for the log.
 std::string describe(const Order& order);
 

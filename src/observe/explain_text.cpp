@@ -198,7 +198,7 @@ std::string estimate_text(const Life& life, const AttemptStep* attempt) {
                                        : "; it names no max_tokens.");
     }
     const Reasons& why = attempt->why;
-    text += ", expected " + figure(why.input_expected) + " by what earlier answers have shown";
+    text += ", expected " + figure(why.input_expected) + " as far as earlier answers have shown";
     if (why.input_known > 0) {
         text += " (" + figure(why.input_known) +
                 " of them the service has counted earlier in this conversation)";

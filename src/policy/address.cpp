@@ -177,11 +177,11 @@ bool is_http_url(std::string_view text) {
 std::string without_user(std::string_view url) {
     const std::size_t scheme = url.find("://");
     const std::size_t host = scheme == std::string_view::npos ? 0 : scheme + 3;
-    const std::size_t at = url.substr(host, url.find_first_of("/?#", host) - host).rfind('@');
-    if (at == std::string_view::npos) {
+    const std::size_t at = url.rfind('@');  // a password may hold a bare `/`, `?`, `#`, `@`
+    if (at == std::string_view::npos || at < host) {
         return std::string(url);
     }
-    return std::string(url.substr(0, host)) + "..." + std::string(url.substr(host + at));
+    return std::string(url.substr(0, host)) + "..." + std::string(url.substr(at));
 }
 
 }  // namespace weir::policy

@@ -211,7 +211,7 @@ def test_another_attempt_is_possible_after_the_head_and_opens_nothing_twice(tmp_
 ])
 def test_an_error_after_the_head_is_an_event_of_the_stream(tmp_path, path, opening, error, word):
     behave = thinking(opening, b"", chunk(error) + b"0\r\n\r\n")
-    with one_region(tmp_path, behave, timeouts={**LONG, "hold": "200ms"}, queue={"deadline": "2s", "max_wait": "1s"}) as pair:
+    with one_region(tmp_path, behave, timeouts={**LONG, "hold": "200ms"}, queue={"deadline": "8s", "max_wait": "1s"}) as pair:
         reply = pair.weir.ask("POST", path, ASK if path == MESSAGES else say("hi"))
         assert reply.status == 200 and reply.body.count(word) == 1, reply.body
         assert b"text_delta" not in reply.body

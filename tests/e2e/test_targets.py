@@ -173,6 +173,8 @@ def test_a_paused_client_is_refused_and_others_are_not(pair):
     assert pair.weir.converse(headers=runaway).status == 200
     assert pair.weir.status()["paused"] == [] and not pair.weir.metrics().labels("weir_client_paused")
     wait_until(lambda: "resume client etl" in pair.weir.log(), what="a line in the log")
+    code, text = client(pair, "resume", "etl")
+    assert code == 0 and "was not paused: etl" in text, text
 
 
 def test_a_pause_ends_by_itself(pair):

@@ -192,6 +192,16 @@ TEST_F(Known, TheAnswerNamesWhatIsMeant) {
     order = read("/clients/resume", "client=etl");
     ASSERT_TRUE(order);
     EXPECT_EQ(describe(*order), "resume client etl, no reason given");
+    EXPECT_EQ(nlohmann::json::parse(order_json(*order, {}))["was_paused"], false);
+    EXPECT_EQ(nlohmann::json::parse(order_json(*order, {}, {}, true))["was_paused"], true);
+}
+
+TEST_F(Known, AReasonIsOneLineWithoutControlCharacters) {
+    const auto order = read("/shed", "for=1m&reason=a%0Ab%09c%1B[2Jd%C2%9B2Je%FFf");
+    ASSERT_TRUE(order);
+    EXPECT_EQ(order->reason,
+              "a b c [2Jd 2Je\xEF\xBF\xBD"
+              "f");
 }
 
 }  // namespace

@@ -113,7 +113,9 @@ TEST(Address, APasswordIsNotForMessages) {
     EXPECT_EQ(without_user("http://u:secret@h:4318/a"), "http://...@h:4318/a");
     EXPECT_EQ(without_user("http://u:a@b@h"), "http://...@h");
     EXPECT_EQ(without_user("u:secret@h"), "...@h");
-    EXPECT_EQ(without_user("http://h/a@b?c@d"), "http://h/a@b?c@d");
+    EXPECT_EQ(without_user("http://u:se/c?r#et@h/a"), "http://...@h/a");
+    EXPECT_EQ(without_user("http://h/a?c@d"), "http://...@d") << "rather than a password shown";
+    EXPECT_EQ(without_user("http://h:4318/a?b#c"), "http://h:4318/a?b#c");
     EXPECT_EQ(without_user("http://"), "http://");
     EXPECT_EQ(without_user(""), "");
 }
