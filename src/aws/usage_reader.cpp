@@ -138,7 +138,7 @@ ApiResult<std::vector<std::string>> read_used_models(const ApiClient& api,
 UsagePeak peak_of(const UsedMinutes& minutes, std::uint32_t burndown) {
     UsagePeak peak;
     for (const auto& [at, minute] : minutes) {
-        const auto raise = [at](double value, double& most, std::int64_t& when) {
+        const auto raise = [at = at](double value, double& most, std::int64_t& when) {
             if (value > most) {
                 most = value;
                 when = at;

@@ -137,7 +137,7 @@ private:
     template <class T>
     void check(const std::map<std::string, T>& values, const Row& row, const std::string& path) {
         for (const auto& [name, value] : values)
-            check(value, row, path + "." + name);
+            check(value, row, member_path(path, name));
     }
 
     Problems& problems_;
@@ -152,6 +152,10 @@ std::string quoted(std::string_view text) {
 
 std::string element(std::string_view path, std::size_t index) {
     return std::string(path) + "[" + std::to_string(index) + "]";
+}
+
+std::string member_path(std::string_view path, std::string_view name) {
+    return std::string(path).append(".").append(name);
 }
 
 bool is_plain_name(std::string_view text, std::size_t most) {

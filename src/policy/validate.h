@@ -30,6 +30,7 @@ private:
 /// `text` in backquotes, cut where it would fill the screen.
 std::string quoted(std::string_view text);
 std::string element(std::string_view path, std::size_t index);
+std::string member_path(std::string_view path, std::string_view name);
 /// A name that is safe in headers, paths, labels and logs.
 bool is_plain_name(std::string_view text, std::size_t most);
 bool is_sha256(std::string_view hex);

@@ -60,14 +60,14 @@ void validate_mappings(const RouteTarget& target, const std::string& path, Probl
     };
     std::set<std::string_view> ids;
     for (const auto& [theirs, here] : target.guardrails) {
-        const std::string where = path + ".guardrails." + theirs;
+        const std::string where = member_path(path, "guardrails." + theirs);
         problems.require(is_plain_id(theirs), where, quoted(theirs) + " is no guardrail");
         problems.require(ids.insert(strip_arn(theirs)).second, where,
                          quoted(theirs) + " is mapped already, as an id or as an ARN");
         validate_here(here, where);
     }
     for (const auto& [theirs, here] : target.profiles) {
-        const std::string where = path + ".profiles." + theirs;
+        const std::string where = member_path(path, "profiles." + theirs);
         problems.require(theirs.starts_with("arn:") && is_plain_id(theirs), where,
                          quoted(theirs) + " is no profile's ARN; allowed is one of another Region");
         validate_here(here, where);
