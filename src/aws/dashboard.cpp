@@ -130,14 +130,16 @@ private:
         Json lines = Json::array();
         for (const Watched& one : of(region)) {
             for (const auto& [result, label] : results) {
-                const std::string account =
-                    one.account == kOwnAccount ? "" : " (" + one.account + ")";
+                std::string shown = label + one.model;
+                if (one.account != kOwnAccount) {
+                    shown.append(" (").append(one.account).append(")");
+                }
                 lines.push_back(own_line("Attempts",
                                          {{"Account", one.account},
                                           {"Region", one.region},
                                           {"Model", one.model},
                                           {"Result", result}},
-                                         {{"label", label + one.model + account}}));
+                                         {{"label", std::move(shown)}}));
             }
         }
         return lines;

@@ -80,7 +80,7 @@ std::string_view label(const Sample& sample, std::string_view name) {
 std::string key_of(const Sample& sample) {
     std::string key = sample.name;
     for (const auto& [name, value] : sample.labels) {
-        key += '\n' + name + '=' + value;
+        key.append("\n").append(name).append("=").append(value);
     }
     return key;
 }

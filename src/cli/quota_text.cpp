@@ -106,6 +106,7 @@ std::vector<Hour> highest_hours(const QuotaCase& one, std::size_t most) {
         hour.throttled += minute.throttled;
     }
     std::vector<Hour> all;
+    all.reserve(hours.size());
     for (const auto& [at, hour] : hours) {
         all.push_back(hour);
     }

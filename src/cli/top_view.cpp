@@ -166,6 +166,7 @@ Line client_head(std::size_t width) {
 
 std::vector<const TargetView*> sorted(const GatewayView& view, TopSort sort) {
     std::vector<const TargetView*> targets;
+    targets.reserve(view.targets.size());
     for (const TargetView& target : view.targets) {
         targets.push_back(&target);
     }
@@ -231,9 +232,9 @@ std::vector<Line> verdict(const TopNews& news, std::size_t width) {
         std::string text = clean(reason.text) + more;
         if (!reason.target.empty()) {
             const std::size_t taken = kVerdict + 2 + text.size();
-            text = short_name(clean(reason.target),
-                              std::max(kLeastName, width - std::min(width, taken))) +
-                   ": " + text;
+            text.insert(0, short_name(clean(reason.target),
+                                      std::max(kLeastName, width - std::min(width, taken))) +
+                               ": ");
         }
         lines.push_back(
             {{fmt::format("{:<{}}", i == 0 ? word : "", kVerdict), style_of(view.health)},

@@ -38,6 +38,7 @@ aws::HttpCall fetch_of(const std::string& url) {
 
 std::vector<std::string> topics_of(const Config& config) {
     std::vector<std::string> topics;
+    topics.reserve(config.aws.actions.size());
     for (const ActionConfig& action : config.aws.actions) {
         topics.push_back(action.topic);
     }
@@ -251,6 +252,7 @@ std::string AlarmActions::follow(const ActionConfig& action, const aws::AlarmNew
 
 std::vector<std::pair<std::string_view, std::uint64_t>> AlarmActions::counts() const {
     std::vector<std::pair<std::string_view, std::uint64_t>> all;
+    all.reserve(counts_.size());
     for (std::size_t i = 0; i < counts_.size(); ++i) {
         all.emplace_back(aws::to_string(static_cast<SnsResult>(i)),
                          counts_[i].load(std::memory_order_relaxed));
