@@ -1,6 +1,7 @@
 #include "aws/usage_reader.h"
 
 #include "aws/json_read.h"
+#include "aws/watched.h"
 
 #include <array>
 #include <cmath>
@@ -35,7 +36,7 @@ Json queries(const std::string& model_id) {
         all.push_back({{"Id", metric.id},
                        {"MetricStat",
                         {{"Metric",
-                          {{"Namespace", "AWS/Bedrock"},
+                          {{"Namespace", kBedrockMetrics},
                            {"MetricName", metric.name},
                            {"Dimensions", {{{"Name", "ModelId"}, {"Value", model_id}}}}}},
                          {"Period", 60},
@@ -106,7 +107,7 @@ ApiResult<UsedMinutes> read_minutes(const ApiClient& api, const std::string& reg
 ApiResult<std::vector<std::string>> read_used_models(const ApiClient& api,
                                                      const std::string& region,
                                                      const std::atomic<bool>& stop) {
-    Json input{{"Namespace", "AWS/Bedrock"}, {"MetricName", "Invocations"}};
+    Json input{{"Namespace", kBedrockMetrics}, {"MetricName", "Invocations"}};
     std::set<std::string> models;
     std::set<std::string> seen;
     for (int page = 0; page < kUsagePages; ++page) {

@@ -10,6 +10,7 @@
 namespace weir::cli {
 namespace {
 
+using observe::figure;
 using observe::grouped;
 using observe::percent;
 
@@ -22,11 +23,10 @@ std::string seconds(double value) {
 std::string quota_text(const plan::Service::PoolReport& pool) {
     std::string text;
     if (pool.tokens_per_minute) {
-        text = grouped(static_cast<double>(*pool.tokens_per_minute)) + " tokens";
+        text = figure(*pool.tokens_per_minute) + " tokens";
     }
     if (pool.requests_per_minute) {
-        text += (text.empty() ? "" : " and ") +
-                grouped(static_cast<double>(*pool.requests_per_minute)) + " requests";
+        text += (text.empty() ? "" : " and ") + figure(*pool.requests_per_minute) + " requests";
     }
     return text.empty() ? "no quota" : text + " a minute";
 }
@@ -65,12 +65,11 @@ private:
         const double minutes = survey.minutes();
         line("Trace    {}", options_.calls.trace);
         line("         {} calls in {:.1f} min: {:.1f} calls and {} settled tokens a minute",
-             grouped(static_cast<double>(survey.all.calls)), survey.minutes(),
+             figure(survey.all.calls), survey.minutes(),
              static_cast<double>(survey.all.calls) / minutes,
              grouped(static_cast<double>(survey.all.settled) / minutes));
-        line("         most in any 60 s: {} calls, {} tokens",
-             grouped(static_cast<double>(survey.all.peak_calls)),
-             grouped(static_cast<double>(survey.all.peak_settled)));
+        line("         most in any 60 s: {} calls, {} tokens", figure(survey.all.peak_calls),
+             figure(survey.all.peak_settled));
         if (survey.to_a_minute() > 1) {
             line(
                 "         That is {:.0f} s of traffic: a figure for a minute is what it would come "
@@ -80,14 +79,13 @@ private:
         }
         if (survey.notes.bad > 0) {
             line("         {} lines could not be read and were left out:",
-                 grouped(static_cast<double>(survey.notes.bad)));
+                 figure(survey.notes.bad));
             for (const std::string& bad : survey.notes.first_bad) {
                 line("           {}", bad);
             }
         }
         if (survey.notes.skipped > 0) {
-            line("         {} lines without usage were left out",
-                 grouped(static_cast<double>(survey.notes.skipped)));
+            line("         {} lines without usage were left out", figure(survey.notes.skipped));
         }
         line("Service  window {}, {}, deadline {}, seed {}{}{}", plan::to_string(service_.window),
              survey.notes.access_log
@@ -132,8 +130,7 @@ private:
             }
             line("{:<20}sends a call: {}", o.name, regions.empty() ? "none" : regions);
             for (const auto& [reason, calls] : o.turned_away) {
-                line("{:<20}{} calls refused by weir itself: {}", "",
-                     grouped(static_cast<double>(calls)), reason);
+                line("{:<20}{} calls refused by weir itself: {}", "", figure(calls), reason);
             }
             if (o.store_commands > 0) {
                 const auto commands = static_cast<double>(o.store_commands);
@@ -143,7 +140,7 @@ private:
             }
             if (o.truncated > 0) {
                 line("{:<20}{} answers cut short of what the caller allowed", "",
-                     grouped(static_cast<double>(o.truncated)));
+                     figure(o.truncated));
             }
         }
         line("");
@@ -169,7 +166,7 @@ private:
                         "tokens; {:.2f} 429s each",
                         percent(static_cast<double>(foreign.served) /
                                 static_cast<double>(foreign.calls)),
-                        grouped(static_cast<double>(foreign.calls)),
+                        figure(foreign.calls),
                         percent(static_cast<double>(foreign.settled) /
                                 static_cast<double>(foreign.asked)),
                         static_cast<double>(foreign.refusals) /
@@ -215,9 +212,8 @@ private:
              "served tokens");
         for (std::size_t i = 0; i < std::min(rows.size(), kMostShown); ++i) {
             const plan::Tally& tally = rows[i].tally;
-            line("  {:<44.44}{:>12}{:>14}{:>14}", rows[i].name,
-                 grouped(static_cast<double>(tally.calls)), percent(tally.by_count()),
-                 percent(tally.by_tokens()));
+            line("  {:<44.44}{:>12}{:>14}{:>14}", rows[i].name, figure(tally.calls),
+                 percent(tally.by_count()), percent(tally.by_tokens()));
         }
         if (rows.size() > kMostShown) {
             line("  and {} more; --json has them", rows.size() - kMostShown);
@@ -260,18 +256,16 @@ private:
         for (std::size_t i = 0; i < std::min(quota.clients.size(), kMostShown); ++i) {
             const auto& client = quota.clients[i];
             line("    {:<44.44}{:>10} calls{:>16} tokens",
-                 client.name.empty() ? "(unnamed)" : client.name,
-                 grouped(static_cast<double>(client.peak_calls)),
-                 grouped(static_cast<double>(client.peak_tokens)));
+                 client.name.empty() ? "(unnamed)" : client.name, figure(client.peak_calls),
+                 figure(client.peak_tokens));
         }
         if (quota.clients.size() > kMostShown) {
             line("    and {} more", quota.clients.size() - kMostShown);
         }
         line("  Together {} calls and {} tokens; x {:.2f}, rounded up: ask for {} requests and",
-             grouped(static_cast<double>(quota.sum_calls)),
-             grouped(static_cast<double>(quota.sum_tokens)), plan::kQuotaMargin,
-             grouped(static_cast<double>(quota.ask_calls)));
-        line("  {} tokens a minute.", grouped(static_cast<double>(quota.ask_tokens)));
+             figure(quota.sum_calls), figure(quota.sum_tokens), plan::kQuotaMargin,
+             figure(quota.ask_calls));
+        line("  {} tokens a minute.", figure(quota.ask_tokens));
     }
 
     void advise_max_tokens(const plan::MaxTokensAdvice& most) {
@@ -283,10 +277,10 @@ private:
         line("  S = {:.1f} s. Usable share of the quota: 60c / (60c + S(M + I - c)) = {}.",
              most.mean_service_seconds, percent(most.usable));
         line("  99.9 % of answers have at most {:.0f} tokens; x {:.1f}, rounded up: {}.",
-             most.output_p999, plan::kMaxTokensMargin, grouped(static_cast<double>(most.enough)));
+             most.output_p999, plan::kMaxTokensMargin, figure(most.enough));
         if (static_cast<double>(most.enough) < most.mean_max_tokens) {
-            line("  With max_tokens = {} the usable share would be {}.",
-                 grouped(static_cast<double>(most.enough)), percent(most.usable_then));
+            line("  With max_tokens = {} the usable share would be {}.", figure(most.enough),
+                 percent(most.usable_then));
         } else {
             line("  That is no less than what is asked for: leave it.");
         }
@@ -300,15 +294,15 @@ private:
         line("- Other models: {} settles", advice.busiest);
         line("  input + {} x output = {} tokens a minute; its context is {}, the largest",
              advice.busiest_burndown, grouped(advice.busiest_tokens_per_minute),
-             grouped(static_cast<double>(advice.busiest_context)));
+             figure(advice.busiest_context));
         line("  input {}. The same traffic elsewhere (nothing is said of the answers):",
-             grouped(static_cast<double>(advice.largest_input)));
+             figure(advice.largest_input));
         line("    {:<42}{:>16}{:>8}{:>10}{:>12}", "", "tokens a minute", "of now", "burndown",
              "context");
         for (const plan::ModelAdvice& model : advice.models) {
             line("    {:<42}{:>16}{:>8}{:>10}{:>12}", model.model, grouped(model.tokens_per_minute),
                  fmt::format("{:.0f} %", model.of_now * 100), model.burndown,
-                 grouped(static_cast<double>(model.context)));
+                 figure(model.context));
         }
     }
 

@@ -15,13 +15,14 @@ namespace weir::cli {
 namespace {
 
 using Json = nlohmann::json;
+using observe::figure;
 using observe::grouped;
 
 constexpr std::array kKinds{aws::QuotaKind::tokens_per_minute, aws::QuotaKind::requests_per_minute,
                             aws::QuotaKind::tokens_per_day};
 
 std::string known_figure(const std::optional<std::uint64_t>& value) {
-    return value ? observe::figure(*value) : "unknown";
+    return value ? figure(*value) : "unknown";
 }
 
 std::int64_t when(const QuotaCase& one, aws::QuotaKind kind) {
@@ -155,8 +156,7 @@ std::string cases_text(const std::vector<QuotaCase>& cases, int days) {
             fmt::format_to(std::back_inserter(text),
                            "  max_tokens           unset, a call holds {} tokens until it ends: {} "
                            "calls at once fill the quota. An output token costs {} at the end\n",
-                           grouped(static_cast<double>(one.max_output)),
-                           grouped(static_cast<double>(*calls)), one.burndown);
+                           figure(one.max_output), figure(*calls), one.burndown);
         }
     }
     fmt::format_to(std::back_inserter(text), "Peaks: the highest minute of the last {} days.\n",

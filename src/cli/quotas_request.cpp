@@ -19,11 +19,10 @@ namespace weir::cli {
 namespace {
 
 using Json = nlohmann::json;
+using observe::figure;
 using observe::grouped;
 
 constexpr std::chrono::seconds kFollowEvery(2);
-
-using observe::figure;
 
 bool is_open(const std::string& status) {
     return status == "PENDING" || status == "CASE_OPENED";

@@ -1,6 +1,5 @@
 #include "cli/status_command.h"
 
-#include "cli/gateway_admin.h"
 #include "cli/text_table.h"
 #include "observe/figures.h"
 

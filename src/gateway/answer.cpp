@@ -21,9 +21,7 @@ std::string in_seconds(Duration d) {
     return std::to_string(std::max<std::int64_t>(s, 1)) + " s";
 }
 
-std::string number(std::uint64_t value) {
-    return observe::grouped(static_cast<double>(value));
-}
+using observe::figure;
 
 std::string_view unit_of(LimitKind kind) {
     switch (kind) {
@@ -65,9 +63,9 @@ std::string use_of_limit(const Refusal& r, std::string_view asked_model) {
         return " " + who + " is short of " + unit + "; the limit itself is not known yet.";
     }
     std::string text =
-        " " + who + " uses " + number(r.used) + " of " + number(r.limit) + " " + unit;
+        " " + who + " uses " + figure(r.used) + " of " + figure(r.limit) + " " + unit;
     if (r.cost > 0 && counts_tokens(r.limit_kind)) {
-        text += ", and this call needs " + number(r.cost);
+        text += ", and this call needs " + figure(r.cost);
         if (observe::fits_the_whole(r.used, r.cost, r.limit)) {
             text += "; weir leaves 0.5 % unused";
         }
@@ -129,8 +127,8 @@ std::optional<ErrorAnswer> oversize(bedrock::Operation operation, std::uint64_t 
     }
     if (size > max_body) {
         a.status = 413;
-        a.message = "weir: the body has " + number(size) +
-                    " bytes or more; limits.max_body allows " + number(max_body) + ".";
+        a.message = "weir: the body has " + figure(size) +
+                    " bytes or more; limits.max_body allows " + figure(max_body) + ".";
         return a;
     }
     return std::nullopt;

@@ -5,9 +5,7 @@
 namespace weir::gateway {
 namespace {
 
-std::string figure(std::uint64_t value) {
-    return observe::grouped(static_cast<double>(value));
-}
+using observe::figure;
 
 std::string sentence(const FoundLimit& limit) {
     const std::string what = figure(limit.value) + " " + std::string(to_string(limit.kind)) +

@@ -160,10 +160,7 @@ Spent LedgerBook::spent(std::string_view client, std::int64_t unix_seconds) cons
 
 void LedgerBook::configure(const LedgerLimits& limits, const std::vector<std::string>& clients,
                            std::vector<std::string> models) {
-    std::array<std::unique_lock<std::mutex>, kShards> locks;
-    for (std::size_t i = 0; i < kShards; ++i) {
-        locks[i] = std::unique_lock(impl_->shards[i].mutex);
-    }
+    const auto locks = lock_all(impl_->shards);
     const std::lock_guard lock(impl_->mutex);
     for (Impl::Shard& shard : impl_->shards) {
         impl_->pour_out(shard);

@@ -405,10 +405,7 @@ std::vector<prometheus::MetricFamily> Metrics::collect(const Gauges& gauges) {
 }
 
 void Metrics::configure(std::vector<std::string> models, std::vector<std::string> clients) {
-    std::array<std::unique_lock<std::mutex>, kShards> locks;
-    for (std::size_t i = 0; i < kShards; ++i) {
-        locks[i] = std::unique_lock(impl_->shards[i].mutex);
-    }
+    const auto locks = lock_all(impl_->shards);
     const std::lock_guard lock(impl_->mutex);
     for (std::string& model : models) {
         model = std::string(without_arn(model));

@@ -1,11 +1,10 @@
 // The fuzzer's corpus as a plain test, so that what was once found stays found.
 #include "fuzz/failure_fuzz.h"
+#include "unit/read_file.h"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 namespace weir::bedrock {
 namespace {
@@ -16,8 +15,7 @@ TEST(FailureCorpus, NothingReceivedIsLeftUnclean) {
     int seen = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         SCOPED_TRACE(entry.path());
-        std::ifstream file(entry.path(), std::ios::binary);
-        const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+        const std::string bytes = read_file(entry.path());
         for (std::size_t end = 0; end <= bytes.size(); end += bytes.size() / 100 + 1) {
             fuzz::failure(std::string_view(bytes).substr(0, end));
         }

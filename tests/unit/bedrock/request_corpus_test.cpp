@@ -1,11 +1,10 @@
 // The fuzzer's corpus as a plain test, so that what was once found stays found.
 #include "fuzz/request_fuzz.h"
+#include "unit/read_file.h"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 namespace weir::bedrock {
 namespace {
@@ -16,8 +15,7 @@ TEST(RequestCorpus, HoldsForEveryBodyInEveryLanguage) {
     int seen = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         SCOPED_TRACE(entry.path());
-        std::ifstream file(entry.path(), std::ios::binary);
-        std::string bytes{std::istreambuf_iterator<char>(file), {}};
+        std::string bytes = read_file(entry.path());
         for (unsigned choice = 0; choice < 32 && !bytes.empty(); ++choice) {
             bytes[0] = static_cast<char>(choice);
             fuzz::request(bytes);

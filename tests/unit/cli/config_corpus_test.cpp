@@ -1,11 +1,11 @@
 // The fuzzer's corpus as a unit test, and every file of it cut short at every byte.
 
+#include "unit/read_file.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "../../fuzz/config_fuzz.cpp"
@@ -16,8 +16,7 @@ TEST(ConfigCorpus, NoFileAndNoPrefixOfOneDoesHarm) {
     int files = 0;
     for (const auto& entry :
          std::filesystem::directory_iterator(WEIR_SOURCE_DIR "/tests/fuzz/corpus/config")) {
-        std::ifstream stream(entry.path(), std::ios::binary);
-        const std::string text{std::istreambuf_iterator<char>(stream), {}};
+        const std::string text = weir::read_file(entry.path());
         const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
         LLVMFuzzerTestOneInput(bytes, text.size());
         const std::size_t step = text.size() / 200 + 1;

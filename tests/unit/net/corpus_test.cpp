@@ -1,11 +1,10 @@
 // The fuzzer's corpus as a plain test, so that what was once found stays found.
 #include "fuzz/http2_fuzz.h"
+#include "unit/read_file.h"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 namespace {
 
@@ -14,8 +13,7 @@ TEST(Corpus, Http2) {
     int seen = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         SCOPED_TRACE(entry.path());
-        std::ifstream file(entry.path(), std::ios::binary);
-        std::string bytes{std::istreambuf_iterator<char>(file), {}};
+        std::string bytes = weir::read_file(entry.path());
         weir::fuzz::http2(bytes);
         for (const char choice : {'\0', '\1', '\7'}) {  // wherever it is cut
             bytes[0] = choice;
